@@ -1,0 +1,1 @@
+"""The only room, with the simulated caller, that knows LiveKit."""

@@ -1,0 +1,1 @@
+"""The clinic itself: its schedule, its bookings, its opening hours."""

@@ -1,0 +1,65 @@
+"""Every exception of medagent: a message names paths, rules and settings, never a value of a patient."""
+
+from __future__ import annotations
+
+
+class MedagentError(Exception):
+    """The base of all our errors; `hint` says what to do about it."""
+
+    hint: str = ""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint or type(self).hint
+
+    def diagnostics(self) -> str:
+        """The message and what to do about it, for a terminal."""
+        return f"{self}\n{self.hint}" if self.hint else str(self)
+
+
+class SettingsError(MedagentError):
+    """A setting is missing, unknown or contradictory; nothing starts."""
+
+
+class KeyFileError(MedagentError):
+    """A key is missing, unreadable or readable by others."""
+
+
+class PolicyError(MedagentError):
+    """A policy cannot be loaded; names file, line and rule."""
+
+
+class PricingError(MedagentError):
+    """The price list cannot be loaded; names file and entry."""
+
+
+class ScenarioError(MedagentError):
+    """A scenario file is not one; names file and entry."""
+
+
+class SimulatorError(MedagentError):
+    """The simulator process did not start or broke its own protocol."""
+
+
+class ClinicError(MedagentError):
+    """The clinic's database cannot be used."""
+
+
+class OutboxError(MedagentError):
+    """The outbox refused a write: a span that is not there, a call that is closed, a disk that is full."""
+
+
+class DoorError(MedagentError):
+    """A payload did not pass the door; nothing of it left. Names paths and rules, never the value."""
+
+
+class ExportError(MedagentError):
+    """A destination did not take a batch; it stays in the outbox."""
+
+
+class SwitchError(MedagentError):
+    """The kill switch cannot do what was asked."""
+
+
+class TraceNotFoundError(MedagentError):
+    """No call in the archive has this id."""

@@ -1,0 +1,96 @@
+"""Where things are and whether they are on: the only reader of the environment. What may leave is the policy's."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from medagent.errors import SettingsError
+
+Env = Literal["dev", "prod"]
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+class Settings(BaseSettings):
+    """All settings of a process; a value that is not one of the allowed is a start-up error that names the variable."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True)
+
+    env: Env = Field("dev", alias="MEDAGENT_ENV")
+    home: Annotated[Path, AfterValidator(_absolute)] = Field(Path("~/.medagent"), alias="MEDAGENT_HOME")
+    telemetry: str | None = Field(None, alias="MEDAGENT_TELEMETRY")
+    policy_path: Path | None = Field(None, alias="MEDAGENT_POLICY")
+    pricing_path: Path | None = Field(None, alias="MEDAGENT_PRICING")
+    pseudonym_key: SecretStr | None = Field(None, alias="MEDAGENT_PSEUDONYM_KEY")
+    clinic_database_url: SecretStr | None = Field(None, alias="MEDAGENT_CLINIC_DATABASE_URL")
+    consent: Literal["not_asked"] | None = Field(None, alias="MEDAGENT_CONSENT")
+    consent_basis: str | None = Field(None, alias="MEDAGENT_CONSENT_BASIS")
+
+    model: str = Field("gpt-realtime", alias="MEDAGENT_MODEL")
+    azure_endpoint: str | None = Field(None, alias="AZURE_OPENAI_ENDPOINT")
+    azure_api_key: SecretStr | None = Field(None, alias="AZURE_OPENAI_API_KEY")
+    azure_deployment: str = Field("gpt-realtime", alias="AZURE_OPENAI_DEPLOYMENT")
+
+    langsmith_api_key: SecretStr | None = Field(None, alias="LANGSMITH_API_KEY")
+    langsmith_endpoint: str = Field("https://api.smith.langchain.com", alias="LANGSMITH_ENDPOINT")
+    langsmith_retention_days: Literal[14, 400] = Field(14, alias="MEDAGENT_LANGSMITH_RETENTION_DAYS")
+
+    @cached_property
+    def langsmith_project(self) -> str:
+        """The project's name in LangSmith; two environments, two projects."""
+        return f"medical-voice-agent-{self.env}"
+
+    @cached_property
+    def clinic_url(self) -> str:
+        """The clinic's database; by default SQLite in a directory of its own, the only place where patients' data rests."""
+        if self.clinic_database_url is not None:
+            return self.clinic_database_url.get_secret_value()
+        return f"sqlite:///{self.home / 'clinic' / 'clinic.db'}"
+
+    def legal_basis(self) -> str:
+        """On what ground a call is traced without asking; raises `SettingsError` where prod names none."""
+        if self.env == "dev" and self.consent is None:
+            return "synthetic callers"
+        if self.consent is None or not self.consent_basis:
+            raise SettingsError(
+                "MEDAGENT_CONSENT is not settled",
+                hint="set MEDAGENT_CONSENT=not_asked and MEDAGENT_CONSENT_BASIS to the legal basis that the clinic names",
+            )
+        return self.consent_basis
+
+    def child_environment(self, **extra: str) -> dict[str, str]:
+        """What a child process of ours inherits: paths and locale, no key and no setting but the given ones."""
+        kept = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "SYSTEMROOT")
+        return {name: os.environ[name] for name in kept if name in os.environ} | extra
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the environment; raises `SettingsError` that names the variable and what it may be, never its value."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # aliases are the environment's names
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"{name}: {first['msg']}", hint=f"change or unset {name}") from None
+
+
+def make_home(home: Path) -> Path:
+    """Create `MEDAGENT_HOME` with mode 0700; raises `SettingsError` where that cannot be done."""
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if home.stat().st_mode & 0o077:
+            home.chmod(0o700)
+    except OSError as error:
+        raise SettingsError(
+            f"the state directory {home} cannot be used ({type(error).__name__})",
+            hint="set MEDAGENT_HOME to a directory that this user can write",
+        ) from None
+    return home

@@ -1,0 +1,1 @@
+"""A server that speaks the Azure OpenAI Realtime protocol, and a caller who phones."""

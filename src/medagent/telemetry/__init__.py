@@ -1,0 +1,1 @@
+"""From an event of a call to a span on the wire."""

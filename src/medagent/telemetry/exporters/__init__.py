@@ -1,0 +1,1 @@
+"""The destinations: each a pure mapping from a span to its wire form."""

@@ -1,0 +1,1 @@
+"""What the agent can do for a caller: one file per tool."""
