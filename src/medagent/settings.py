@@ -50,7 +50,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def clinic_url(self) -> str:
-        """The clinic's database; by default SQLite in a directory of its own, the only place where patients' data rests."""
+        """The clinic's database, the only place where patients' data rests; by default SQLite in a directory of its own."""
         if self.clinic_database_url is not None:
             return self.clinic_database_url.get_secret_value()
         return f"sqlite:///{self.home / 'clinic' / 'clinic.db'}"
@@ -62,7 +62,7 @@ class Settings(BaseSettings):
         if self.consent is None or not self.consent_basis:
             raise SettingsError(
                 "MEDAGENT_CONSENT is not settled",
-                hint="set MEDAGENT_CONSENT=not_asked and MEDAGENT_CONSENT_BASIS to the legal basis that the clinic names",
+                hint="set MEDAGENT_CONSENT=not_asked, and MEDAGENT_CONSENT_BASIS to the clinic's legal basis",
             )
         return self.consent_basis
 

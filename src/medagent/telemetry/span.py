@@ -122,7 +122,7 @@ class SafeSpan:
         """The body with its seal, as the archive keeps it and `--json` prints it."""
         if self.seal is None:
             return self.body()
-        seal = {"sequence": self.seal.sequence, "previous": self.seal.previous, "hash": self.seal.hash}
+        seal: Json = {"sequence": self.seal.sequence, "previous": self.seal.previous, "hash": self.seal.hash}
         return {**self.body(), "seal": seal}
 
     @classmethod
