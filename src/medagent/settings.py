@@ -50,7 +50,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def clinic_url(self) -> str:
-        """The clinic's database, the only place where patients' data rests; by default SQLite in a directory of its own."""
+        """The clinic's database, the only place where patients' data rests; by default SQLite in its own directory."""
         if self.clinic_database_url is not None:
             return self.clinic_database_url.get_secret_value()
         return f"sqlite:///{self.home / 'clinic' / 'clinic.db'}"

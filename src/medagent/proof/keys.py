@@ -60,7 +60,7 @@ class KeyRing:
 
 def _create(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Written whole beside its place and linked there: a process that starts at the same moment sees no key or all of it.
+    # Written whole beside its place, then linked there: a process that starts at the same moment sees all of it.
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
