@@ -1,0 +1,444 @@
+"""Events in, records out: a state machine with no I/O and no clock of its own; its transitions are the table below.
+
+```
+            SpeechStarted          SpeechStopped          ResponseStarted        Settled
+IDLE        CALLER                 WAITING                AGENT                  –
+CALLER      CALLER                 WAITING                OVERLAP                –
+WAITING     CALLER                 WAITING                AGENT                  –
+AGENT       OVERLAP                TRAILING               AGENT                  –
+OVERLAP     OVERLAP                TRAILING               OVERLAP                CALLER
+TRAILING    OVERLAP                TRAILING               AGENT                  WAITING
+```
+
+`Settled` is no event from outside: it holds as soon as a superseded agent turn has no response, tool or sound left.
+`CallEnded` leads from everywhere to ENDED, where every event is ignored. All other events fill what is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Any, ClassVar
+
+from medagent.pricing import PriceList
+from medagent.telemetry.events import (
+    AgentStateChanged,
+    AudioStarted,
+    CallEnded,
+    CallEvent,
+    CallStarted,
+    ErrorRaised,
+    Gap,
+    QualitySampled,
+    Reconnected,
+    ResponseFinished,
+    ResponseStarted,
+    SpeechStarted,
+    SpeechStopped,
+    ToolEnded,
+    ToolRequested,
+    ToolStarted,
+    TurnDetectionSet,
+    UserStateChanged,
+)
+from medagent.telemetry.record import Place, Record
+from medagent.telemetry.span import SpanKind
+from medagent.telemetry.tally import Tally
+from medagent.telemetry.turns import AgentTurn, ToolRun, UserTurn
+
+
+class Floor(Enum):
+    """Who has the floor."""
+
+    IDLE = auto()
+    CALLER = auto()
+    WAITING = auto()
+    AGENT = auto()
+    OVERLAP = auto()
+    TRAILING = auto()
+    ENDED = auto()
+
+
+class Settled:
+    """A superseded agent turn has nothing left to wait for."""
+
+
+TRANSITIONS: dict[tuple[Floor, type], tuple[tuple[str, ...], Floor]] = {
+    (Floor.IDLE, SpeechStarted): (("open_user",), Floor.CALLER),
+    (Floor.CALLER, SpeechStarted): (("cut_user", "open_user"), Floor.CALLER),
+    (Floor.WAITING, SpeechStarted): (("open_user",), Floor.CALLER),
+    (Floor.AGENT, SpeechStarted): (("supersede", "open_user"), Floor.OVERLAP),
+    (Floor.OVERLAP, SpeechStarted): (("cut_user", "open_user"), Floor.OVERLAP),
+    (Floor.TRAILING, SpeechStarted): (("open_user",), Floor.OVERLAP),
+    (Floor.IDLE, SpeechStopped): (("late_user",), Floor.WAITING),
+    (Floor.CALLER, SpeechStopped): (("close_user",), Floor.WAITING),
+    (Floor.WAITING, SpeechStopped): (("late_user",), Floor.WAITING),
+    (Floor.AGENT, SpeechStopped): (("supersede", "late_user"), Floor.TRAILING),
+    (Floor.OVERLAP, SpeechStopped): (("close_user",), Floor.TRAILING),
+    (Floor.TRAILING, SpeechStopped): (("late_user",), Floor.TRAILING),
+    (Floor.IDLE, ResponseStarted): (("open_agent",), Floor.AGENT),
+    (Floor.CALLER, ResponseStarted): (("open_agent", "supersede"), Floor.OVERLAP),
+    (Floor.WAITING, ResponseStarted): (("open_agent",), Floor.AGENT),
+    (Floor.AGENT, ResponseStarted): ((), Floor.AGENT),
+    (Floor.OVERLAP, ResponseStarted): (("close_agent", "open_agent", "supersede"), Floor.OVERLAP),
+    (Floor.TRAILING, ResponseStarted): (("close_agent", "open_agent"), Floor.AGENT),
+    (Floor.OVERLAP, Settled): (("close_agent",), Floor.CALLER),
+    (Floor.TRAILING, Settled): (("close_agent",), Floor.WAITING),
+    **{
+        (floor, CallEnded): (("cut_user", "close_tools", "close_agent", "end"), Floor.ENDED)
+        for floor in Floor
+        if floor is not Floor.ENDED
+    },
+}
+"""(who has the floor, what happens) → (what is done, who has it then)."""
+
+
+class Call:
+    """The state of one call; `feed` takes each event as it comes, in any order, and never raises on one."""
+
+    def __init__(self, started: CallStarted, *, prices: PriceList, policy_name: str, policy_version: str) -> None:
+        self._started = started
+        self._prices = prices
+        self._policy = {"policy_name": policy_name, "policy_version": policy_version}
+        self._root = Place(key="voice_session", start_us=started.wall_us)
+        self._tally = Tally(start_ns=started.at_ns)
+        self._floor = Floor.IDLE
+        self._opened = False
+        self._last_ns = started.at_ns
+        self._seen_events: set[int] = set()
+        self._highest_seq: int | None = None
+        self._items: set[tuple[type, str]] = set()
+        self._user: UserTurn | None = None
+        self._agent: AgentTurn | None = None
+        self._tools: dict[str, ToolRun] = {}
+        self._tools_seen: set[str] = set()
+        self._turn_of_response: dict[str, AgentTurn] = {}
+        self._turn_of_tool: dict[str, AgentTurn] = {}
+        self._unanswered_ns: int | None = None
+        self._silence_ms: int | None = None
+        self._agent_speaks = False
+        self._out: list[Record] = []
+
+    @property
+    def ended(self) -> bool:
+        """Whether the call's `session.end` has been made."""
+        return self._floor is Floor.ENDED
+
+    def feed(self, event: CallEvent) -> list[Record]:
+        """Take one event; returns the records that it completes, often none."""
+        if self.ended or event.seq in self._seen_events:
+            return []
+        self._out = []
+        self._seen_events.add(event.seq)
+        if not self._opened:
+            self._open()
+        self._notice_gap(event.seq)
+        self._last_ns = max(self._last_ns, event.at_ns)
+        fill = self._FILL.get(type(event))
+        if fill is None or fill(self, event):
+            self._step(type(event), event)
+        if self._agent is not None and self._agent.superseded and self._agent.settled:
+            self._step(Settled, event)
+        return self._out
+
+    def _step(self, cause: type, event: Any) -> None:
+        transition = TRANSITIONS.get((self._floor, cause))
+        if transition is None:
+            return
+        actions, floor = transition
+        for action in actions:
+            getattr(self, f"_{action}")(event)
+        self._floor = floor
+
+    # ---- time and order -------------------------------------------------------------------------------------------
+
+    def _clock(self, at_ns: int) -> int:
+        return self._started.wall_us + max(0, at_ns - self._started.at_ns) // 1000
+
+    def _notice_gap(self, seq: int) -> None:
+        if self._highest_seq is not None and seq > self._highest_seq + 1:
+            self._lose(seq - self._highest_seq - 1)
+        self._highest_seq = seq if self._highest_seq is None else max(self._highest_seq, seq)
+
+    def _lose(self, count: int) -> None:
+        self._tally.events_lost += count
+        for open_one in (self._user, self._agent, *self._tools.values()):
+            if open_one is not None:
+                open_one.incomplete = True
+
+    # ---- actions of the table -------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        started = self._started
+        about: dict[str, object] = {
+            "mode": started.mode,
+            "model": started.model,
+            "provider": started.provider,
+            "agent_version": started.agent_version,
+            **self._policy,
+        }
+        self._opened = True
+        self._out.append(self._session(end_ns=started.at_ns, final=False, extra={}))
+        self._out.append(self._marker("session.start", started.at_ns, about))
+
+    def _open_user(self, event: SpeechStarted) -> None:
+        interrupts = self._agent is not None and not self._agent.settled
+        self._user = UserTurn(
+            index=self._tally.user_turns,
+            start_ns=event.at_ns,
+            start_audio_ms=event.audio_ms,
+            interrupted_agent=interrupts,
+        )
+        self._tally.user_turns += 1
+
+    def _finish_user(self, end_ns: int, end_audio_ms: int | None) -> None:
+        if self._user is not None:
+            turn, self._user = self._user, None
+            end_ns = max(end_ns, turn.start_ns)
+            self._out.append(turn.record(end_ns, end_audio_ms=end_audio_ms, root=self._root, clock=self._clock))
+
+    def _close_user(self, event: SpeechStopped) -> None:
+        self._finish_user(event.at_ns, event.audio_ms)
+        self._unanswered_ns = event.at_ns
+
+    def _cut_user(self, event: CallEvent) -> None:
+        if self._user is not None:
+            self._user.incomplete = True
+            self._finish_user(event.at_ns, None)
+
+    def _late_user(self, event: SpeechStopped) -> None:
+        self._user = UserTurn(index=self._tally.user_turns, start_ns=event.at_ns, start_known=False, incomplete=True)
+        self._tally.user_turns += 1
+        self._close_user(event)
+
+    def _open_agent(self, event: CallEvent) -> None:
+        index = self._tally.agent_turns
+        stopped_ns, self._unanswered_ns = self._unanswered_ns, None
+        start_ns = event.at_ns if stopped_ns is None else stopped_ns
+        self._agent = AgentTurn(
+            index=index,
+            place=Place(key=f"agent_turn.{index}", start_us=self._clock(start_ns)),
+            kind="reply" if self._tally.user_turns else "greeting",
+            start_ns=start_ns,
+            last_ns=event.at_ns,
+            stopped_ns=stopped_ns,
+        )
+
+    def _supersede(self, event: CallEvent) -> None:
+        if self._agent is not None:
+            self._agent.superseded = True
+            if not self._agent.settled and isinstance(event, SpeechStarted):
+                self._agent.interrupted = True
+                self._agent.last_ns = max(self._agent.last_ns, event.at_ns)
+
+    def _close_agent(self, _event: object) -> None:
+        if self._agent is not None:
+            turn, self._agent = self._agent, None
+            self._tally.agent_turn(turn)
+            started = self._started
+            record = turn.record(
+                root=self._root,
+                clock=self._clock,
+                model=started.model,
+                provider=started.provider,
+                silence_ms=self._silence_ms,
+            )
+            self._out.append(record)
+
+    def _close_tools(self, event: CallEvent) -> None:
+        for run in list(self._tools.values()):
+            run.incomplete = True
+            self._finish_tool(run, event.at_ns, status="cancelled", output=None)
+
+    def _end(self, event: CallEnded) -> None:
+        end_ns = self._last_ns
+        totals = self._tally.fields(reason=event.reason, end_ns=end_ns)
+        summary = {name: totals[name] for name in ("reason", "outcome", "duration_ms", "complete", "missing")}
+        self._out.append(self._marker("session.end", end_ns, totals))
+        self._out.append(self._session(end_ns=end_ns, final=True, extra={**summary, "quality": self._tally.quality()}))
+
+    # ---- what events fill in; True lets the event move the floor ---------------------------------------------------
+
+    def _first_of(self, kind: type, identity: str) -> bool:
+        known = (kind, identity) in self._items
+        self._items.add((kind, identity))
+        return not known
+
+    def _speech(self, event: SpeechStarted | SpeechStopped) -> bool:
+        return self._first_of(type(event), event.item_id)
+
+    def _response_started(self, event: ResponseStarted) -> bool:
+        if not self._first_of(ResponseStarted, event.response_id):
+            return False
+        self._step(ResponseStarted, event)
+        if self._agent is not None:
+            self._agent.responses += 1
+            self._agent.open_responses.add(event.response_id)
+            self._agent.last_ns = max(self._agent.last_ns, event.at_ns)
+            self._turn_of_response[event.response_id] = self._agent
+        return False
+
+    def _turn_of(self, event: AudioStarted | ToolRequested | ResponseFinished) -> AgentTurn | None:
+        """The turn of a response; one whose beginning was lost begins here, incomplete."""
+        if event.response_id not in self._turn_of_response:
+            self._response_started(ResponseStarted(seq=-1, at_ns=event.at_ns, response_id=event.response_id))
+            if self._agent is not None:
+                self._agent.incomplete = True
+        return self._turn_of_response.get(event.response_id)
+
+    def _audio_started(self, event: AudioStarted) -> bool:
+        turn = self._turn_of(event)
+        if turn is not None and self._first_of(AudioStarted, event.response_id):
+            if turn.first_audio_ns is None:
+                turn.first_audio_ns = event.at_ns
+            turn.last_ns = max(turn.last_ns, event.at_ns)
+        return False
+
+    def _tool_requested(self, event: ToolRequested) -> bool:
+        turn = self._turn_of(event)
+        if turn is not None and self._first_of(ToolRequested, event.call_id):
+            turn.tool_calls += 1
+            self._turn_of_tool[event.call_id] = turn
+            self._tally.tools_requested.add(event.call_id)
+            if turn is self._agent and event.call_id not in self._tools_seen:
+                turn.open_tools.add(event.call_id)
+        return False
+
+    def _response_finished(self, event: ResponseFinished) -> bool:
+        turn = self._turn_of(event)
+        if turn is None or not self._first_of(ResponseFinished, event.response_id):
+            return False
+        turn.open_responses.discard(event.response_id)
+        turn.last_ns = max(turn.last_ns, event.at_ns)
+        turn.status = event.status
+        turn.cancelled += event.status == "cancelled"
+        turn.bill(event.usage, self._started.model, self._prices)
+        if event.status == "failed":
+            turn.error = {
+                "error_type": event.error_type or "response_failed",
+                "error_message": None,
+                "error_source": "realtime",
+                "error_recoverable": True,
+            }
+        return False
+
+    def _tool_started(self, event: ToolStarted) -> bool:
+        if event.call_id in self._tools_seen:
+            return False
+        turn = self._turn_of_tool.get(event.call_id, self._agent)
+        self._tools[event.call_id] = ToolRun(
+            call_id=event.call_id,
+            number=len(self._tools_seen),
+            name=event.name,
+            start_ns=event.at_ns,
+            parents=(self._root,) if turn is None else (self._root, turn.place),
+            turn=turn,
+            arguments=event.arguments,
+        )
+        self._tools_seen.add(event.call_id)
+        if turn is not None:
+            turn.open_tools.add(event.call_id)
+            turn.last_ns = max(turn.last_ns, event.at_ns)
+        return False
+
+    def _tool_ended(self, event: ToolEnded) -> bool:
+        run = self._tools.get(event.call_id)
+        if run is not None:
+            self._finish_tool(run, event.at_ns, status=event.status, output=event.output)
+        return False
+
+    def _finish_tool(self, run: ToolRun, end_ns: int, *, status: str, output: str | None) -> None:
+        del self._tools[run.call_id]
+        end_ns = max(end_ns, run.start_ns)
+        if run.turn is not None:
+            run.turn.open_tools.discard(run.call_id)
+            run.turn.last_ns = max(run.turn.last_ns, end_ns)
+        record, outcome = run.record(end_ns, status=status, output=output, clock=self._clock)
+        self._tally.tool_outcomes.append((run.name, outcome))
+        self._tally.tool_calls_recorded.add(run.call_id)
+        self._out.append(record)
+
+    def _agent_state(self, event: AgentStateChanged) -> bool:
+        turn = self._agent
+        if turn is not None and (event.new == "speaking" or turn.audible):
+            turn.last_ns = max(turn.last_ns, event.at_ns)
+            turn.audible = event.new == "speaking"
+        return False
+
+    def _user_state(self, event: UserStateChanged) -> bool:
+        self._tally.user_state(event)
+        return False
+
+    def _error(self, event: ErrorRaised) -> bool:
+        fields = self._tally.error(event)
+        if self._agent is not None and not self._agent.settled:
+            self._agent.error = fields
+        return False
+
+    def _reconnected(self, _event: Reconnected) -> bool:
+        self._tally.reconnects += 1
+        return False
+
+    def _sample(self, event: QualitySampled) -> bool:
+        self._tally.sample(event)
+        return False
+
+    def _gap(self, event: Gap) -> bool:
+        self._lose(event.lost)
+        return False
+
+    def _turn_detection(self, event: TurnDetectionSet) -> bool:
+        self._silence_ms = event.silence_ms
+        return False
+
+    _FILL: ClassVar[dict[type, Callable[[Any, Any], bool]]] = {
+        TurnDetectionSet: _turn_detection,
+        SpeechStarted: _speech,
+        SpeechStopped: _speech,
+        ResponseStarted: _response_started,
+        AudioStarted: _audio_started,
+        ToolRequested: _tool_requested,
+        ResponseFinished: _response_finished,
+        ToolStarted: _tool_started,
+        ToolEnded: _tool_ended,
+        UserStateChanged: _user_state,
+        AgentStateChanged: _agent_state,
+        ErrorRaised: _error,
+        Reconnected: _reconnected,
+        QualitySampled: _sample,
+        Gap: _gap,
+    }
+
+    # ---- records of the session ------------------------------------------------------------------------------------
+
+    def _marker(self, name: str, at_ns: int, fields: dict[str, object]) -> Record:
+        return Record(
+            kind=SpanKind.MARKER,
+            name=name,
+            place=Place(key=name, start_us=self._clock(at_ns)),
+            parents=(self._root,),
+            end_us=self._clock(at_ns),
+            fields=fields,
+        )
+
+    def _session(self, *, end_ns: int, final: bool, extra: dict[str, object]) -> Record:
+        started = self._started
+        return Record(
+            kind=SpanKind.SESSION,
+            name="voice_session",
+            place=self._root,
+            parents=(),
+            end_us=self._clock(end_ns),
+            status="error" if extra.get("outcome") == "failed" else "ok",
+            final=final,
+            fields={
+                "room_id": started.room,
+                "participant_id": started.participant,
+                "mode": started.mode,
+                "model": started.model,
+                "provider": started.provider,
+                "agent_version": started.agent_version,
+                **self._policy,
+                **extra,
+            },
+        )

@@ -1,0 +1,194 @@
+"""What happened in a call, as the bridge saw it: frozen, numbered, stamped; no provider's or framework's type in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from medagent.pricing import Usage
+
+UserState = Literal["speaking", "listening", "away"]
+AgentState = Literal["initializing", "idle", "listening", "thinking", "speaking"]
+ErrorSource = Literal["realtime", "llm", "stt", "tts", "tool", "session"]
+EndReason = Literal["caller_hung_up", "agent_ended", "shutdown", "error", "limit", "process_lost", "unknown"]
+ConsentState = Literal["pending", "granted", "refused", "not_asked"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Event:
+    """`seq` numbers a call's events from 0; `at_ns` is their arrival on the monotonic clock, in nanoseconds."""
+
+    seq: int
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallStarted(_Event):
+    """The line is open; `wall_us` is the Unix time of `at_ns` in microseconds, the anchor of all times of the trace."""
+
+    wall_us: int
+    model: str
+    provider: str
+    mode: Literal["realtime", "pipeline"]
+    agent_version: str
+    room: str | None = field(default=None, repr=False)
+    participant: str | None = field(default=None, repr=False)
+    caller_number: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnDetectionSet(_Event):
+    """The server confirmed its voice activity detection; None where it waits for no fixed silence."""
+
+    silence_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechStarted(_Event):
+    """The server heard the caller begin; `item_id` names the utterance, `audio_ms` is the place in the audio sent."""
+
+    item_id: str
+    audio_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechStopped(_Event):
+    """The server heard the caller stop: where TTFT-A begins; `audio_ms` is the place in the audio sent."""
+
+    item_id: str
+    audio_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseStarted(_Event):
+    """The model began a response."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioStarted(_Event):
+    """The first audio of a response arrived: where TTFT-A ends if it is the turn's first."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolRequested(_Event):
+    """A response asked for a tool; ties the tool's run to the response's turn."""
+
+    response_id: str
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseFinished(_Event):
+    """The model ended a response; `usage` as the provider reported it."""
+
+    response_id: str
+    status: Literal["completed", "cancelled", "incomplete", "failed"]
+    usage: Usage | None
+    error_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolStarted(_Event):
+    """A tool began to run; `arguments` is the model's raw JSON."""
+
+    call_id: str
+    name: str
+    arguments: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolEnded(_Event):
+    """A tool returned, failed or was cancelled; `output` is what the model is told."""
+
+    call_id: str
+    status: Literal["done", "error", "cancelled"]
+    output: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserStateChanged(_Event):
+    """The framework's view of the caller changed."""
+
+    old: UserState
+    new: UserState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentStateChanged(_Event):
+    """The framework's view of the agent changed; leaving `speaking` is the end of playback."""
+
+    old: AgentState
+    new: AgentState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorRaised(_Event):
+    """Something failed; `message` is raw and is treated as free text."""
+
+    source: ErrorSource
+    error_type: str
+    message: str | None = field(repr=False)
+    recoverable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconnected(_Event):
+    """The provider's connection was lost and made again; old items come once more after it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualitySampled(_Event):
+    """One look at the media connection: milliseconds, and lost packets as a share from 0 to 1; None is unknown."""
+
+    rtt_ms: float | None
+    jitter_ms: float | None
+    packet_loss: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentSettled(_Event):
+    """The caller's consent to tracing is known."""
+
+    state: ConsentState
+    method: Literal["none", "spoken", "keypad"]
+    script_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap(_Event):
+    """Events were lost before this one because the queue was full; `lost` is how many."""
+
+    lost: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEnded(_Event):
+    """The line is closed, whoever closed it."""
+
+    reason: EndReason
+
+
+CallEvent: TypeAlias = (
+    CallStarted
+    | TurnDetectionSet
+    | SpeechStarted
+    | SpeechStopped
+    | ResponseStarted
+    | AudioStarted
+    | ToolRequested
+    | ResponseFinished
+    | ToolStarted
+    | ToolEnded
+    | UserStateChanged
+    | AgentStateChanged
+    | ErrorRaised
+    | Reconnected
+    | QualitySampled
+    | ConsentSettled
+    | Gap
+    | CallEnded
+)

@@ -1,0 +1,165 @@
+"""What a call adds up to: totals, states, errors, quality, outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from statistics import median
+
+from medagent.pricing import Usage
+from medagent.telemetry.events import EndReason, ErrorRaised, QualitySampled, UserStateChanged
+from medagent.telemetry.turns import AgentTurn, milliseconds
+
+OUTCOME_OF_TOOL = {
+    "book_appointment": "booked",
+    "reschedule_appointment": "rescheduled",
+    "cancel_appointment": "cancelled",
+    "transfer_call": "transferred",
+    "check_availability": "informed",
+    "get_opening_hours": "informed",
+    "get_medical_guidelines": "informed",
+}
+"""What a call has come to when this tool did what it was asked; the last that changed something counts."""
+
+_CHANGES = frozenset({"booked", "rescheduled", "cancelled", "transferred"})
+_MOST_SAMPLES = 360
+_MOST_LISTED = 100
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """Counts of one call; times are monotonic nanoseconds."""
+
+    start_ns: int
+    user_turns: int = 0
+    agent_turns: int = 0
+    spoken_replies: int = 0
+    interruptions: int = 0
+    tools_requested: set[str] = field(default_factory=set)
+    tool_outcomes: list[tuple[str, str]] = field(default_factory=list)
+    tool_calls_recorded: set[str] = field(default_factory=set)
+    reconnects: int = 0
+    events_lost: int = 0
+    usage: Usage | None = None
+    cost_usd: float | None = None
+    unpriced: bool = False
+    errors: list[dict[str, object]] = field(default_factory=list, repr=False)
+    fatal: bool = False
+    user_states: list[dict[str, object]] = field(default_factory=list)
+    time_in_state_ms: dict[str, float] = field(default_factory=dict)
+    samples: list[dict[str, object]] = field(default_factory=list)
+    _state: tuple[str, int] | None = None
+
+    def agent_turn(self, turn: AgentTurn) -> None:
+        """Count a closed agent turn."""
+        self.agent_turns += 1
+        self.interruptions += turn.interrupted
+        self.spoken_replies += turn.kind == "reply" and turn.first_audio_ns is not None
+        self.unpriced = self.unpriced or turn.unpriced
+        if turn.usage is not None:
+            self.usage = turn.usage if self.usage is None else self.usage + turn.usage
+        if turn.cost_usd is not None:
+            self.cost_usd = round((self.cost_usd or 0.0) + turn.cost_usd, 8)
+
+    def error(self, event: ErrorRaised) -> dict[str, object]:
+        """Note an error; returns its fields for the span that it happened in."""
+        fields: dict[str, object] = {
+            "error_type": event.error_type,
+            "error_message": event.message,
+            "error_source": event.source,
+            "error_recoverable": event.recoverable,
+        }
+        self.fatal = self.fatal or not event.recoverable
+        if len(self.errors) < _MOST_LISTED:
+            self.errors.append({**fields, "at_ms": milliseconds(self.start_ns, event.at_ns)})
+        return fields
+
+    def user_state(self, event: UserStateChanged) -> None:
+        """Note a change of the caller's state and the time spent in the one before."""
+        self._leave_state(event.at_ns)
+        self._state = (event.new, event.at_ns)
+        if len(self.user_states) < _MOST_LISTED:
+            at_ms = milliseconds(self.start_ns, event.at_ns)
+            self.user_states.append({"from": event.old, "to": event.new, "at_ms": at_ms})
+
+    def _leave_state(self, at_ns: int) -> None:
+        if self._state is not None:
+            state, since_ns = self._state
+            spent = max(0.0, milliseconds(since_ns, at_ns))
+            self.time_in_state_ms[state] = round(self.time_in_state_ms.get(state, 0.0) + spent, 3)
+
+    def sample(self, event: QualitySampled) -> None:
+        """Keep one look at the media connection; an hour of them at most."""
+        if len(self.samples) < _MOST_SAMPLES:
+            self.samples.append(
+                {
+                    "at_ms": milliseconds(self.start_ns, event.at_ns),
+                    "rtt_ms": event.rtt_ms,
+                    "jitter_ms": event.jitter_ms,
+                    "packet_loss": event.packet_loss,
+                }
+            )
+
+    def quality(self) -> dict[str, object]:
+        """Summary and series of the media connection."""
+        return {
+            "samples": len(self.samples),
+            "rtt_ms": _summary(sample["rtt_ms"] for sample in self.samples),
+            "jitter_ms": _summary(sample["jitter_ms"] for sample in self.samples),
+            "packet_loss": _summary(sample["packet_loss"] for sample in self.samples),
+            "series": self.samples,
+        }
+
+    def outcome(self, reason: EndReason) -> str:
+        """What the caller got: booked, rescheduled, cancelled, transferred, informed, refused, abandoned or failed."""
+        done = [OUTCOME_OF_TOOL.get(tool, "informed") for tool, outcome in self.tool_outcomes if outcome == "ok"]
+        changes = [outcome for outcome in done if outcome in _CHANGES]
+        if changes:
+            return changes[-1]
+        if self.fatal or reason in ("error", "process_lost"):
+            return "failed"
+        if done:
+            return "informed"
+        if any(outcome == "refused" for _, outcome in self.tool_outcomes):
+            return "refused"
+        return "informed" if self.spoken_replies else "abandoned"
+
+    def missing(self) -> list[str]:
+        """What a whole trace of this call would have and this one has not."""
+        absent = {
+            "agent_turn": self.agent_turns == 0,
+            "tool": not self.tools_requested <= self.tool_calls_recorded,
+            "events": self.events_lost > 0,
+        }
+        return [what for what, is_absent in absent.items() if is_absent]
+
+    def fields(self, *, reason: EndReason, end_ns: int) -> dict[str, object]:
+        """The raw fields of `session.end`."""
+        self._leave_state(end_ns)
+        self._state = None
+        missing = self.missing()
+        return {
+            "reason": reason,
+            "outcome": self.outcome(reason),
+            "duration_ms": milliseconds(self.start_ns, end_ns),
+            "complete": not missing,
+            "missing": missing,
+            "user_turns": self.user_turns,
+            "agent_turns": self.agent_turns,
+            "tool_calls": len(self.tool_outcomes),
+            "tool_failures": sum(outcome in ("failed", "timeout") for _, outcome in self.tool_outcomes),
+            "interruptions": self.interruptions,
+            "interruption_rate": round(self.interruptions / self.agent_turns, 4) if self.agent_turns else None,
+            "reconnects": self.reconnects,
+            "events_lost": self.events_lost,
+            "usage": (self.usage or Usage()).fields(),
+            "cost_usd": None if self.unpriced else self.cost_usd,
+            "user_states": self.user_states,
+            "time_in_state_ms": self.time_in_state_ms,
+            "errors": self.errors,
+        }
+
+
+def _summary(values: Iterable[object]) -> dict[str, object]:
+    known = [value for value in values if isinstance(value, int | float)]
+    return {"p50": round(median(known), 4), "max": max(known)} if known else {"p50": None, "max": None}

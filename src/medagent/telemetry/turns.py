@@ -1,0 +1,203 @@
+"""What is open at a moment of a call: a caller's turn, an agent's turn, a tool's run; each knows its own record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from medagent.pricing import PriceList, Usage
+from medagent.telemetry.record import Place, Record
+from medagent.telemetry.span import SpanKind
+
+SLOW_MS = 1500.0
+"""Above this the caller waited too long for the first sound: the turn is marked slow."""
+
+Clock = Callable[[int], int]
+"""Monotonic nanoseconds of an event → Unix microseconds."""
+
+
+def milliseconds(start_ns: int, end_ns: int) -> float:
+    """The distance of two monotonic times, in ms with three decimals."""
+    return round((end_ns - start_ns) / 1e6, 3)
+
+
+@dataclass(slots=True, kw_only=True)
+class UserTurn:
+    """The caller speaks: how long, never what."""
+
+    index: int
+    start_ns: int
+    start_known: bool = True
+    start_audio_ms: int | None = None
+    interrupted_agent: bool = False
+    incomplete: bool = False
+
+    def audio_ms(self, end_ns: int, end_audio_ms: int | None) -> float | None:
+        """How long the caller spoke in ms: in the audio's own clock where the server tells it, else by arrival."""
+        if not self.start_known:
+            return None
+        if self.start_audio_ms is not None and end_audio_ms is not None and end_audio_ms >= self.start_audio_ms:
+            return float(end_audio_ms - self.start_audio_ms)
+        return milliseconds(self.start_ns, end_ns)
+
+    def record(self, end_ns: int, *, end_audio_ms: int | None, root: Place, clock: Clock) -> Record:
+        """The `user_turn` span; `audio_ms` is None where the beginning was not heard."""
+        return Record(
+            kind=SpanKind.USER_TURN,
+            name="user_turn",
+            place=Place(key=f"user_turn.{self.index}", start_us=clock(self.start_ns)),
+            parents=(root,),
+            end_us=clock(end_ns),
+            fields={
+                "index": self.index,
+                "audio_ms": self.audio_ms(end_ns, end_audio_ms),
+                "interrupted_agent": self.interrupted_agent,
+                "incomplete": self.incomplete,
+            },
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class AgentTurn:
+    """The agent answers: from the end of the caller's speech, over any number of responses, to its last sound."""
+
+    index: int
+    place: Place
+    kind: str
+    start_ns: int
+    last_ns: int
+    stopped_ns: int | None
+    superseded: bool = False
+    interrupted: bool = False
+    incomplete: bool = False
+    audible: bool = False
+    first_audio_ns: int | None = None
+    open_responses: set[str] = field(default_factory=set)
+    open_tools: set[str] = field(default_factory=set)
+    responses: int = 0
+    cancelled: int = 0
+    tool_calls: int = 0
+    status: str = "no_response"
+    usage: Usage | None = None
+    cost_usd: float | None = None
+    unpriced: bool = False
+    error: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def settled(self) -> bool:
+        """Nothing more is to be expected of this turn: no response, no tool, no sound."""
+        return not (self.open_responses or self.open_tools or self.audible)
+
+    def bill(self, usage: Usage | None, model: str, prices: PriceList) -> None:
+        """Add a response's tokens and cost; one unknown cost makes the turn's cost unknown."""
+        if usage is None:
+            return
+        self.usage = usage if self.usage is None else self.usage + usage
+        cost = prices.realtime_cost(model, usage)
+        if cost is None:
+            self.unpriced = True
+        else:
+            self.cost_usd = round((self.cost_usd or 0.0) + cost, 8)
+
+    def ttft_ms(self) -> float | None:
+        """TTFT-A in ms: end of the caller's speech to the turn's first audio; None without one of the two."""
+        if self.stopped_ns is None or self.first_audio_ns is None or self.first_audio_ns < self.stopped_ns:
+            return None
+        return milliseconds(self.stopped_ns, self.first_audio_ns)
+
+    def record(self, *, root: Place, clock: Clock, model: str, provider: str, silence_ms: int | None) -> Record:
+        """The `agent_turn` span."""
+        ttft = self.ttft_ms()
+        return Record(
+            kind=SpanKind.AGENT_TURN,
+            name="agent_turn",
+            place=self.place,
+            parents=(root,),
+            end_us=max(clock(self.last_ns), self.place.start_us),
+            status="error" if self.error or self.status == "failed" else "ok",
+            fields={
+                "index": self.index,
+                "kind": self.kind,
+                "model": model,
+                "provider": provider,
+                "ttft_ms": ttft,
+                "perceived_ms": None if ttft is None or silence_ms is None else round(ttft + silence_ms, 3),
+                "total_latency_ms": ttft,
+                "slow": None if ttft is None else ttft > SLOW_MS,
+                **(self.usage or Usage()).fields(),
+                "cost_usd": None if self.unpriced else self.cost_usd,
+                "responses": self.responses,
+                "cancelled_responses": self.cancelled,
+                "tool_calls": self.tool_calls,
+                "status": self.status,
+                "interrupted": self.interrupted,
+                "incomplete": self.incomplete or bool(self.open_responses or self.open_tools),
+                **self.error,
+            },
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class ToolRun:
+    """A tool at work for the caller; arguments and output are raw."""
+
+    call_id: str
+    number: int
+    name: str
+    start_ns: int
+    parents: tuple[Place, ...]
+    turn: AgentTurn | None
+    arguments: str = field(repr=False)
+    incomplete: bool = False
+
+    def record(self, end_ns: int, *, status: str, output: str | None, clock: Clock) -> tuple[Record, str]:
+        """The `tool.<name>` span and its outcome: ok, refused, failed, timeout or cancelled."""
+        result = _as_object(output)
+        outcome = _outcome(status, result)
+        failed = outcome in ("failed", "timeout")
+        error: dict[str, object] = {}
+        if outcome != "ok":
+            error = {
+                "error_type": result.get("error_type", "tool_error" if status == "error" else None),
+                "error_message": result.get("output") if status == "error" else None,
+                "error_source": "tool",
+                "error_recoverable": True,
+            }
+        record = Record(
+            kind=SpanKind.TOOL,
+            name=f"tool.{self.name}",
+            place=Place(key=f"tool.{self.number}", start_us=clock(self.start_ns)),
+            parents=self.parents,
+            end_us=clock(end_ns),
+            status="error" if failed else "ok",
+            fields={
+                "arguments": _as_object(self.arguments),
+                "result": result if status != "error" else {},
+                "outcome": outcome,
+                "duration_ms": milliseconds(self.start_ns, end_ns),
+                "incomplete": self.incomplete,
+                **error,
+            },
+        )
+        return record, outcome
+
+
+def _as_object(text: str | None) -> dict[str, object]:
+    """A tool's JSON object; anything else stands under `output`, where a policy can name it."""
+    if text is None or text == "":
+        return {}
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {"output": text}
+    return value if isinstance(value, dict) else {"output": value}
+
+
+def _outcome(status: str, result: dict[str, object]) -> str:
+    if status == "cancelled":
+        return "cancelled"
+    if status == "error":
+        return "failed"
+    said = result.get("outcome")
+    return said if isinstance(said, str) and said in ("ok", "refused", "failed", "timeout", "cancelled") else "ok"
