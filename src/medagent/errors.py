@@ -46,7 +46,11 @@ class ClinicError(MedagentError):
 
 
 class OutboxError(MedagentError):
-    """The outbox refused a write: a span that is not there, a call that is closed, a disk that is full."""
+    """The outbox refused a write: a call that is not open, a span that is final already."""
+
+
+class OutboxUnavailableError(OutboxError):
+    """The outbox cannot be written or read now: a full disk, a locked or broken file. Nothing of it was accepted."""
 
 
 class DoorError(MedagentError):
@@ -63,3 +67,7 @@ class SwitchError(MedagentError):
 
 class TraceNotFoundError(MedagentError):
     """No call in the archive has this id."""
+
+
+class BrokenChainError(MedagentError):
+    """A call's spans are not the ones that were sealed; names the number of the span where it shows."""

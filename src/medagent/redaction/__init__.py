@@ -1,1 +1,25 @@
 """What may leave a record: the policy, the engine that walks under it, one pure function per action."""
+
+from medagent.redaction.engine import Recogniser, Redactor
+from medagent.redaction.loading import load_policy
+from medagent.redaction.policy import REDACTED, WITHHELD, Action, Category, Policy, Rule
+from medagent.redaction.records import Counts, Finding, Record, Redacted
+from medagent.redaction.text.known import Identifier, KnownValues
+
+__all__ = [
+    "Policy",
+    "Rule",
+    "Action",
+    "Category",
+    "load_policy",
+    "Redactor",
+    "Recogniser",
+    "Redacted",
+    "Record",
+    "Counts",
+    "Finding",
+    "Identifier",
+    "KnownValues",
+    "REDACTED",
+    "WITHHELD",
+]

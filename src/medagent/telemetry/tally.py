@@ -76,6 +76,8 @@ class Tally:
 
     def user_state(self, event: UserStateChanged) -> None:
         """Note a change of the caller's state and the time spent in the one before."""
+        if self._state is None:
+            self._state = (event.old, self.start_ns)
         self._leave_state(event.at_ns)
         self._state = (event.new, event.at_ns)
         if len(self.user_states) < _MOST_LISTED:

@@ -1,0 +1,237 @@
+"""LiveKit's and the provider's events in, ours out: one small function and one enqueue each, and nothing ever raised.
+
+The provider's raw events come from `RealtimeSession.on("openai_server_event_received")`: plain dicts that the plugin
+goes on to use, so they are read and never changed. An exception in such a handler would end the call; the guard below
+is the one place in medagent that catches everything.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from livekit.agents import AgentSession, llm, stt, tts
+from livekit.agents.voice import events as lk
+
+from medagent.pricing import Usage
+from medagent.telemetry import events
+from medagent.telemetry.pipeline import Line
+
+_END_REASONS: Mapping[lk.CloseReason, events.EndReason] = {
+    lk.CloseReason.ERROR: "error",
+    lk.CloseReason.JOB_SHUTDOWN: "shutdown",
+    lk.CloseReason.PARTICIPANT_DISCONNECTED: "caller_hung_up",
+    lk.CloseReason.USER_INITIATED: "agent_ended",
+    lk.CloseReason.TASK_COMPLETED: "agent_ended",
+}
+_RESPONSE_ENDS = ("completed", "cancelled", "incomplete", "failed")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who phones, as the line tells it; all of it is the caller's own and goes out as a pseudonym or not at all."""
+
+    room: str | None = None
+    participant: str | None = None
+    number: str | None = None
+
+    def __repr__(self) -> str:
+        return "Caller(…)"
+
+
+class Bridge:
+    """The eyes on one call: `attach` before `session.start`, `end` when the line is closed."""
+
+    def __init__(self, line: Line, *, model: str, agent_version: str, caller: Caller | None = None) -> None:
+        self._line = line
+        self.trace_id = line.trace_id
+        self._model = model
+        self._agent_version = agent_version
+        self._caller = caller or Caller()
+        self._audible: str | None = None
+        self.failures = 0
+        self._raw: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
+            "session.updated": self._session_updated,
+            "input_audio_buffer.speech_started": self._speech_started,
+            "input_audio_buffer.speech_stopped": self._speech_stopped,
+            "response.created": self._response_created,
+            "response.output_audio.delta": self._audio_delta,
+            "response.audio.delta": self._audio_delta,
+            "response.output_item.done": self._item_done,
+            "response.done": self._response_done,
+        }
+
+    def attach(self, session: AgentSession[Any], *, wall_us: int) -> None:
+        """Listen to a session that has not started; every realtime session that its model opens is heard too."""
+        self._guard(self._line.send)(
+            events.CallStarted,
+            wall_us=wall_us,
+            model=self._model,
+            provider="azure.ai.openai",
+            mode="realtime",
+            agent_version=self._agent_version,
+            room=self._caller.room,
+            participant=self._caller.participant,
+            caller_number=self._caller.number,
+        )
+        if isinstance(session.llm, llm.RealtimeModel):
+            self._hear(session.llm)
+        session.on("user_state_changed", self._guard(self._user_state))
+        session.on("agent_state_changed", self._guard(self._agent_state))
+        session.on("tool_execution_updated", self._guard(self._tool))
+        session.on("error", self._guard(self._error))
+        session.on("close", self._guard(self._close))
+
+    def end(self, reason: events.EndReason) -> None:
+        """The line is closed; the first reason given is the one that counts."""
+        self._guard(self._line.send)(events.CallEnded, reason=reason)
+
+    def _hear(self, model: llm.RealtimeModel) -> None:
+        """Subscribe to each realtime session as the model makes it: a hand-over makes another, a reconnect does not."""
+        make = model.session
+
+        @functools.wraps(make)
+        def session(**options: Any) -> llm.RealtimeSession[Any]:
+            made = make(**options)
+            made.on("openai_server_event_received", self._guard(self._server_event))
+            made.on("session_reconnected", self._guard(self._reconnected))
+            return made
+
+        model.session = session  # type: ignore[method-assign]  # the model is not ours to subclass
+
+    def _guard(self, handler: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(handler)
+        def guarded(*arguments: Any, **fields: Any) -> None:
+            try:
+                handler(*arguments, **fields)
+            except Exception as error:  # noqa: BLE001  # a TypeError here would end the call; no message: it may quote
+                self.failures += 1
+                if self.failures == 1:
+                    _log.error("telemetry failed on an event of the call: %s", type(error).__name__)
+
+        return guarded
+
+    # ---- the provider's raw events ----------------------------------------------------------------------------------
+
+    def _server_event(self, event: Mapping[str, Any]) -> None:
+        handle = self._raw.get(event["type"])
+        if handle is not None:
+            handle(event)
+
+    def _session_updated(self, event: Mapping[str, Any]) -> None:
+        described = event["session"]
+        audio_in = (described.get("audio") or {}).get("input") or described
+        detection = audio_in.get("turn_detection") or {}
+        silence = detection.get("silence_duration_ms") if detection.get("type") == "server_vad" else None
+        self._line.send(events.TurnDetectionSet, silence_ms=silence)
+
+    def _speech_started(self, event: Mapping[str, Any]) -> None:
+        self._line.send(events.SpeechStarted, item_id=event["item_id"], audio_ms=event.get("audio_start_ms"))
+
+    def _speech_stopped(self, event: Mapping[str, Any]) -> None:
+        self._line.send(events.SpeechStopped, item_id=event["item_id"], audio_ms=event.get("audio_end_ms"))
+
+    def _response_created(self, event: Mapping[str, Any]) -> None:
+        self._line.send(events.ResponseStarted, response_id=event["response"]["id"])
+
+    def _audio_delta(self, event: Mapping[str, Any]) -> None:
+        if event["response_id"] != self._audible:
+            self._audible = event["response_id"]
+            self._line.send(events.AudioStarted, response_id=event["response_id"])
+
+    def _item_done(self, event: Mapping[str, Any]) -> None:
+        item = event["item"]
+        if item["type"] == "function_call":
+            self._line.send(events.ToolRequested, response_id=event["response_id"], call_id=item["call_id"])
+
+    def _response_done(self, event: Mapping[str, Any]) -> None:
+        response = event["response"]
+        status = response.get("status")
+        failure = (response.get("status_details") or {}).get("error") or {}
+        self._line.send(
+            events.ResponseFinished,
+            response_id=response["id"],
+            status=status if status in _RESPONSE_ENDS else "incomplete",
+            usage=_usage(response.get("usage")),
+            error_type=failure.get("code") or failure.get("type"),
+        )
+
+    def _reconnected(self, _event: object) -> None:
+        self._line.send(events.Reconnected)
+
+    # ---- the session's own events -----------------------------------------------------------------------------------
+
+    def _user_state(self, event: lk.UserStateChangedEvent) -> None:
+        self._line.send(events.UserStateChanged, old=event.old_state, new=event.new_state)
+
+    def _agent_state(self, event: lk.AgentStateChangedEvent) -> None:
+        self._line.send(events.AgentStateChanged, old=event.old_state, new=event.new_state)
+
+    def _tool(self, event: lk.ToolExecutionUpdatedEvent) -> None:
+        update = event.update
+        if isinstance(update, lk.ToolCallStarted):
+            call = update.function_call
+            self._line.send(events.ToolStarted, call_id=call.call_id, name=call.name, arguments=call.arguments)
+        elif isinstance(update, lk.ToolCallEnded):
+            self._line.send(events.ToolEnded, call_id=update.call_id, status=update.status, output=update.message)
+
+    def _error(self, event: lk.ErrorEvent) -> None:
+        cause = getattr(event.error, "error", event.error)
+        recoverable = bool(getattr(event.error, "recoverable", False))
+        self._line.send(
+            events.ErrorRaised,
+            source=_source(event.source),
+            error_type=type(cause).__name__,
+            message=str(cause),
+            recoverable=recoverable,
+        )
+        if not recoverable:
+            self.end("error")  # LiveKit emits no `close` after a fatal error of the provider
+
+    def _close(self, event: lk.CloseEvent) -> None:
+        self.end(_END_REASONS.get(event.reason, "unknown"))
+
+
+def _source(source: object) -> Literal["realtime", "llm", "stt", "tts", "session"]:
+    match source:
+        case llm.RealtimeModel():
+            return "realtime"
+        case llm.LLM():
+            return "llm"
+        case stt.STT():
+            return "stt"
+        case tts.TTS():
+            return "tts"
+        case _:
+            return "session"
+
+
+def _usage(raw: Mapping[str, Any] | None) -> Usage | None:
+    """The provider's own count of a response; a negative or missing number is unknown."""
+    if not raw:
+        return None
+    inputs, outputs = raw.get("input_token_details") or {}, raw.get("output_token_details") or {}
+    cached = inputs.get("cached_tokens_details") or {}
+    return Usage(
+        input_tokens=_count(raw, "input_tokens"),
+        output_tokens=_count(raw, "output_tokens"),
+        total_tokens=_count(raw, "total_tokens"),
+        input_text_tokens=_count(inputs, "text_tokens"),
+        input_audio_tokens=_count(inputs, "audio_tokens"),
+        input_image_tokens=_count(inputs, "image_tokens"),
+        input_cached_tokens=_count(inputs, "cached_tokens"),
+        input_cached_text_tokens=_count(cached, "text_tokens"),
+        input_cached_audio_tokens=_count(cached, "audio_tokens"),
+        input_cached_image_tokens=_count(cached, "image_tokens"),
+        output_text_tokens=_count(outputs, "text_tokens"),
+        output_audio_tokens=_count(outputs, "audio_tokens"),
+    )
+
+
+def _count(counts: Mapping[str, Any], name: str) -> int | None:
+    value = counts.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

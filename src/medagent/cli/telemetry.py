@@ -1,0 +1,62 @@
+"""`medagent telemetry`: the kill switch, for the person on duty."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Annotated
+
+import typer
+
+from medagent.cli.output import console, print_json
+from medagent.compose import switch, waiting
+from medagent.settings import load_settings
+
+app = typer.Typer(help="The kill switch: stop all telemetry on this host, or lift the stop.", no_args_is_help=True)
+
+
+@app.command()
+def off(
+    reason: Annotated[str, typer.Option(help="Why; it is written to the switch's log. Name no patient.")],
+) -> None:
+    """Stop telemetry in every running process on this host, within a second; calls go on."""
+    settings = load_settings()
+    switch(settings).turn_off(reason=reason, by=getpass.getuser())
+    console().print("telemetry is off", style="red")
+
+
+@app.command()
+def on(
+    override: Annotated[
+        str | None, typer.Option(help="In dev only: the reason to lift the stop; it is written to the switch's log.")
+    ] = None,
+) -> None:
+    """Lift the stop."""
+    settings = load_settings()
+    kill_switch = switch(settings)
+    kill_switch.turn_on(override=override, by=getpass.getuser())
+    state = kill_switch.state()
+    if state.on:
+        console().print("telemetry is on", style="green")
+    else:
+        console().print(f"the stop is lifted, but telemetry is still off: {state.reason}", style="red")
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
+    """Say whether telemetry is on, who says so, and what waits for which destination."""
+    settings = load_settings()
+    state, queued = switch(settings).state(), waiting(settings)
+    if as_json:
+        about = {"on": state.on, "source": state.source, "reason": state.reason, "at": state.at}
+        print_json([{**about, "due": queued.due, "provisional": queued.provisional, "held": queued.ready}])
+        return
+    out = console()
+    out.print("telemetry is on" if state.on else "telemetry is off", style="green" if state.on else "red")
+    if not state.on:
+        out.print(f"  by {state.source}: {state.reason}" + (f", since {state.at}" if state.at else ""))
+    for name, count in queued.due.items():
+        error = f", last error {queued.last_errors[name]}" if name in queued.last_errors else ""
+        out.print(f"  {name}: {count} spans wait{error}")
+    if queued.provisional:
+        out.print(f"  {queued.provisional} spans are provisional: their calls go on, or their process is gone")

@@ -1,0 +1,98 @@
+"""A call as it happens: who speaks, which tool works, how long the caller waits."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.text import Text
+
+from medagent.simulator.scenario import Scenario
+from medagent.telemetry.span import SafeSpan, SpanKind
+
+_WHO = {"line": "bright_black", "agent": "cyan", "caller": "magenta", "tool": "green", "wait": "bright_black"}
+
+
+class Timeline:
+    """Prints a line when something happens and shows what goes on at this moment below it.
+
+    The caller's words come from the scenario's file, never from telemetry; tools and times come from admitted spans.
+    """
+
+    def __init__(self, out: Console, script: Scenario, *, pace: float, quiet: bool) -> None:
+        self.out = out
+        self._script = script
+        self._pace = pace
+        self._quiet = quiet
+        self._began = time.monotonic()
+        self._stopped: float | None = None
+        self._told: set[str] = set()
+        self._live = Live(console=out, refresh_per_second=8, transient=True)
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        if not self._quiet:
+            self.out.print(Text(f"{self._script.name}: {self._script.description}", style="bold"))
+            self.out.print(
+                "The patient is invented and the model scripted; all else is real. The words are the scenario's own.",
+                style="bright_black",
+            )
+            if self.out.is_terminal:
+                self._live.start()
+            self._now("setting up the line")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop showing."""
+        self._live.stop()
+
+    def rings(self) -> None:
+        """The line opens: the clock begins here."""
+        self._began = time.monotonic()
+        self._say("line", "rings")
+
+    def event(self, kind: str, detail: str) -> None:
+        """Something that the caller does or hears."""
+        match kind:
+            case "caller_speaks":
+                self._say("caller", f"“{detail}”")
+                self._now("the caller speaks")
+            case "caller_stops":
+                self._stopped = time.monotonic()
+                self._now("the caller waits")
+            case "agent_audio_starts":
+                waited = "" if self._stopped is None else f", the caller waited {self._waited():.2f} s"
+                self._stopped = None
+                self._say("agent", f"speaks{waited}")
+                self._now("the agent speaks")
+            case "agent_audio_stops":
+                self._now("the agent is quiet")
+            case "hangs_up":
+                self._say("caller", "hangs up" if detail == "done" else f"hangs up ({detail})")
+                self._now("sealing and delivering the trace")
+
+    def span(self, span: SafeSpan) -> None:
+        """A span was stored, perhaps provisionally; of a tool it is told once."""
+        if span.kind is SpanKind.TOOL and span.span_id not in self._told:
+            self._told.add(span.span_id)
+            took = (span.end_us - span.start_us) / 1000
+            self._say("tool", f"{span.name.removeprefix('tool.')}: {span.fields.get('outcome')}, {took:.0f} ms")
+
+    def _waited(self) -> float:
+        return 0.0 if self._stopped is None else (time.monotonic() - self._stopped) * self._pace
+
+    def _say(self, who: str, what: str) -> None:
+        if not self._quiet:
+            at = (time.monotonic() - self._began) * self._pace
+            line = Text.assemble((f"{at:6.1f} s  ", "bright_black"), (f"{who:<7}", _WHO[who]), what)
+            self.out.print(line)
+
+    def _now(self, doing: str) -> None:
+        if not self._quiet:
+            self._live.update(Spinner("dots", Text(doing, style="bright_black")))

@@ -1,0 +1,109 @@
+"""`medagent trace`: the calls in the local archive."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from medagent.cli.output import console, moment, print_json, tree
+from medagent.compose import archive
+from medagent.errors import BrokenChainError, TraceNotFoundError
+from medagent.settings import load_settings
+from medagent.telemetry.chain import verify_chain
+from medagent.telemetry.span import SafeSpan
+
+if TYPE_CHECKING:
+    from medagent.telemetry.exporters.archive import Archive
+
+app = typer.Typer(help="Read the calls in the local archive.", no_args_is_help=True)
+
+TraceId = Annotated[str | None, typer.Argument(help="A call's id or its beginning; the latest call if left out.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+
+
+@app.command("list")
+def list_calls(
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20, as_json: AsJson = False
+) -> None:
+    """List the latest calls."""
+    calls = archive(load_settings()).calls(limit)
+    if as_json:
+        print_json(
+            {
+                "trace_id": call.trace_id,
+                "start_us": call.start_us,
+                "duration_ms": call.duration_ms,
+                "outcome": call.outcome,
+                "reason": call.reason,
+                "spans": call.spans,
+                "complete": call.complete,
+            }
+            for call in calls
+        )
+        return
+    if not calls:
+        console().print("No call is in the archive yet: `medagent call` plays one.")
+        return
+    table = Table("call", "began", "took", "outcome", "ended by", "spans", "complete", box=None, pad_edge=False)
+    for call in calls:
+        complete = Text("yes", style="green") if call.complete else Text("no", style="red")
+        took = f"{call.duration_ms / 1000:.1f} s"
+        row = (call.trace_id[:8], moment(call.start_us), took, call.outcome or "–", call.reason or "–")
+        table.add_row(*row, str(call.spans), complete)
+    console().print(table)
+
+
+@app.command()
+def show(trace_id: TraceId = None, as_json: AsJson = False) -> None:
+    """Show one call's spans as they left."""
+    spans = _spans(archive(load_settings()), trace_id)
+    if as_json:
+        print_json(span.document() for span in spans)
+    else:
+        console().print(tree(spans))
+
+
+@app.command()
+def check(trace_id: TraceId = None, as_json: AsJson = False) -> None:
+    """Check that a call's trace is whole and as it was sealed; exit code 1 where it is not."""
+    spans = _spans(archive(load_settings()), trace_id)
+    missing = missing_of(spans)
+    try:
+        verify_chain(spans)
+        broken = None
+    except BrokenChainError as error:
+        broken = str(error)
+    if as_json:
+        whole = not missing and broken is None
+        print_json([{"trace_id": spans[0].trace_id, "complete": whole, "missing": missing, "chain": broken or "ok"}])
+    else:
+        out = console()
+        out.print(f"call {spans[0].trace_id}: {len(spans)} spans")
+        out.print(f"missing: {', '.join(missing)}" if missing else "complete", style="red" if missing else "green")
+        out.print(f"chain broken: {broken}" if broken else "chain whole", style="red" if broken else "green")
+    if missing or broken is not None:
+        raise typer.Exit(1)
+
+
+def missing_of(spans: list[SafeSpan]) -> list[str]:
+    """What a whole call would have: by its own account, and by the spans that are there."""
+    present = {span.name for span in spans}
+    wanted = ("voice_session", "session.start", "agent_turn", "session.end", "policy.guardrail")
+    missing = [name for name in wanted if name not in present]
+    for span in spans:
+        own = span.fields.get("missing") if span.name == "session.end" else None
+        if isinstance(own, list):
+            missing += [str(name) for name in own if name not in missing]
+    return missing
+
+
+def _spans(store: Archive, trace_id: str | None) -> list[SafeSpan]:
+    if trace_id is None:
+        latest = store.calls(1)
+        if not latest:
+            raise TraceNotFoundError("no call is in the archive yet", hint="`medagent call` plays one")
+        trace_id = latest[0].trace_id
+    return store.spans(trace_id)

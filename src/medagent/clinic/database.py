@@ -1,0 +1,115 @@
+"""Transactions on the clinic's database: private on disk, tried again after a lost race, mute about values."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from medagent.clinic.schema import Base
+from medagent.errors import ClinicError
+
+T = TypeVar("T")
+_TRIES = 4
+_PAUSE_S = 0.05
+_BUSY_TIMEOUT_MS = 5_000
+
+
+class Database:
+    """An engine with two doors, `read` and `write`; safe from any thread, and with other processes beside it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writer = engine.execution_options(medagent_writes=True)
+
+    @classmethod
+    def open(cls, url: str) -> Database:
+        """Connect, and create the tables that are missing; raises `ClinicError`, which never quotes the URL."""
+        database = cls(_engine(url))
+        try:
+            database.write(lambda session: Base.metadata.create_all(session.connection()))
+        except ClinicError:
+            database.close()
+            raise
+        return database
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self._engine.dispose()
+
+    def read(self, work: Callable[[Session], T]) -> T:
+        """Run `work` on one consistent view; raises `ClinicError`."""
+        return _run(self._engine, work)
+
+    def write(self, work: Callable[[Session], T]) -> T:
+        """Run `work` in one transaction, again from its start after a lost race or a lock; raises `ClinicError`."""
+        return _run(self._writer, work)
+
+
+def _run(engine: Engine, work: Callable[[Session], T]) -> T:
+    failure = ""
+    for attempt in range(_TRIES):
+        time.sleep(_PAUSE_S * attempt)
+        try:
+            with Session(engine) as session, session.begin():
+                return work(session)
+        except (IntegrityError, OperationalError) as error:
+            failure = type(error).__name__
+        except (SQLAlchemyError, UnicodeError) as error:
+            failure = type(error).__name__
+            break
+    # Raised here and not in the handler: a driver's message may hold a row, and a context would carry it along.
+    raise ClinicError(f"the clinic's database did not answer ({failure})", hint="see that it is there and writable")
+
+
+def _engine(url: str) -> Engine:
+    failure = ""
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            _make_private(parsed)
+        engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
+    except (SQLAlchemyError, ImportError, OSError, ValueError) as error:
+        failure = type(error).__name__
+    if failure:
+        raise ClinicError(
+            f"the clinic's database cannot be opened ({failure})",
+            hint="MEDAGENT_CLINIC_DATABASE_URL is a SQLAlchemy URL with its driver installed and a writable place",
+        )
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _make_private(url: URL) -> None:
+    if not url.database or url.database.startswith((":memory:", "file:")):
+        raise ClinicError("the clinic's database must be a file", hint="every thread would see another one in memory")
+    path = Path(url.database)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.parent.stat().st_mode & stat.S_ISVTX:
+        raise ClinicError(
+            f"{path.parent} is shared by all users", hint="give the clinic's database a directory of its own"
+        )
+    path.parent.chmod(0o700)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    path.chmod(0o600)
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # BEGIN is ours, see below
+    for pragma in (f"busy_timeout={_BUSY_TIMEOUT_MS}", "journal_mode=WAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer takes its lock at once: one that reads first and locks later cannot wait, only fail.
+    writes = connection.get_execution_options().get("medagent_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

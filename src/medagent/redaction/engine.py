@@ -1,0 +1,226 @@
+"""Walks a raw record under a policy; whatever goes wrong on the way, the value stays here and is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Final, Protocol
+
+from medagent.proof import Json, PseudonymKey
+from medagent.redaction import actions
+from medagent.redaction.policy import REDACTED, WITHHELD, Action, Condition, Leaf, ListNode, Node, ObjectNode, Policy
+from medagent.redaction.raw import holds_key, members, plain_key, scalars
+from medagent.redaction.records import Counts, Finding, Record, Redacted
+from medagent.redaction.text.known import Identifier, KnownValues
+from medagent.redaction.text.tokens import blank_out
+from medagent.redaction.text.vocabulary import is_readable, is_vouched_for
+
+_LONGEST_LIST = 100
+_LEARNED = (Action.REDACT, Action.PSEUDONYM)
+_UNNAMED = "<unnamed>"
+
+
+class _Gone:
+    """Stands for "no value": None is one."""
+
+
+_GONE: Final = _Gone()
+
+
+class Recogniser(Protocol):
+    """Finds identifiers in a free text."""
+
+    def spans(self, text: str) -> Iterable[tuple[int, int]]:
+        """Start and end (code points) of what must not leave."""
+
+
+class Redactor:
+    """A policy with what it needs to be carried out; a missing key or roster redacts."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        keys: PseudonymKey | None = None,
+        rosters: Mapping[str, Collection[str]] | None = None,
+        recognisers: Iterable[Recogniser] = (),
+    ) -> None:
+        self.policy = policy
+        self._keys = keys
+        self._rosters = {name: frozenset(names) for name, names in (rosters or {}).items()}
+        self._recognisers = tuple(recognisers)
+        self._learned = {plain_key(name): rule for name, rule in policy.fields.items() if rule.action in _LEARNED}
+        self._decisions: dict[tuple[str, str | None, Action], Finding] = {}
+
+    def redact(self, record: Record, known: KnownValues, *, withhold_text: bool = False) -> Redacted:
+        """What may leave of a record: pure, and raises nothing, whatever the raw values are.
+
+        `withhold_text` puts `<WITHHELD>` for every free text, while the call may still tell what is in it.
+        """
+        walk = _Walk(self, record, known, withhold_text)
+        root = self.policy.tree(record.name)
+        fields: dict[str, Json] = {}
+        findings: list[Finding] = []
+        for key, value in tuple(record.fields.items()):
+            node = root.children.get(key) if type(key) is str else None
+            if node is None:
+                findings.append(self.decision(_UNNAMED, None, Action.DROP))
+                continue
+            walk.findings = []
+            try:
+                treated = walk.node(node, value)
+            except Exception:  # noqa: BLE001  # the one place that catches all: a value that breaks us stays here
+                walk.findings = []
+                treated = walk.refuse(node)
+            findings += walk.findings
+            if not isinstance(treated, _Gone):
+                fields[key] = treated
+        return Redacted(fields=fields, counts=Counts.of(findings), findings=tuple(findings))
+
+    def has_free_text(self, record: Record) -> bool:
+        """Whether a string stands where words of a caller may stand; True where the record cannot be read."""
+        try:
+            declared = _leaves(self.policy.tree(record.name), record.fields)
+            return any(leaf.rule.free_text and isinstance(value, str) for leaf, value in declared)
+        except Exception:  # noqa: BLE001  # a container that breaks us: the span waits for the call's end
+            return True
+
+    def identifiers(self, record: Record) -> list[Identifier]:
+        """Every raw value that is redacted or pseudonymised by rule, at its path, or under its name at any depth."""
+        found: dict[Identifier, None] = {}
+        try:
+            for leaf, value in _leaves(self.policy.tree(record.name), record.fields):
+                if leaf.rule.action in _LEARNED:
+                    found |= {Identifier(category=leaf.rule.category, value=v): None for v in scalars(value)}
+            for key, value in members(record.fields):
+                rule = self._learned.get(plain_key(key)) if key is not None else None
+                if rule is not None:
+                    found |= {Identifier(category=rule.category, value=v): None for v in scalars(value)}
+        except Exception:  # noqa: BLE001  # what was learned so far is learned
+            return list(found)
+        return list(found)
+
+    def decision(self, path: str, leaf: Leaf | None, action: Action) -> Finding:
+        """The finding for a declared path; there are as many as the policy has rules, so they are made once."""
+        key = (path, leaf.rule.name if leaf else None, action)
+        if key not in self._decisions:
+            category, rule = (leaf.rule.category, leaf.rule.name) if leaf else (None, None)
+            self._decisions[key] = Finding(path=path, category=category, rule=rule, action=action)
+        return self._decisions[key]
+
+    def treat(self, leaf: Leaf, action: Action, value: object, known: KnownValues) -> Json:
+        """One value under one action."""
+        return actions.apply(
+            action,
+            leaf.rule,
+            value,
+            rosters=self._rosters,
+            keys=self._keys,
+            scrub=lambda text: self._scrub(text, known),
+        )
+
+    def _scrub(self, text: str, known: KnownValues) -> str:
+        """A free text without known values, if all the rest is ordinary words; else nothing of it."""
+        if text in (REDACTED, WITHHELD):
+            return text
+        if not is_readable(text):
+            return REDACTED
+        clean, _ = known.scrub(text)
+        for recogniser in self._recognisers:
+            clean, _ = blank_out(clean, recogniser.spans(clean))
+        return clean if is_vouched_for(clean) else REDACTED
+
+
+class _Walk:
+    """One pass over one record: collects the decisions, and looks at most once for what a condition asks."""
+
+    def __init__(self, redactor: Redactor, record: Record, known: KnownValues, withhold_text: bool) -> None:
+        self.findings: list[Finding] = []
+        self._redactor = redactor
+        self._record = record
+        self._known = known
+        self._withhold_text = withhold_text
+        self._standing: dict[frozenset[str], bool] = {}
+
+    def node(self, node: Node, value: object) -> Json | _Gone:
+        """What is left of a value; a value that has not the declared kind of container is refused."""
+        match node:
+            case Leaf():
+                return self._leaf(node, value)
+            case ObjectNode() if isinstance(value, Mapping):
+                return self._object(node, value)
+            case ListNode() if isinstance(value, (list, tuple)):
+                return self._list(node, value)
+            case _:
+                return None if value is None else self.refuse(node)
+
+    def refuse(self, node: Node) -> Json | _Gone:
+        """Redact a leaf, drop a container."""
+        if isinstance(node, Leaf) and node.rule.action is not Action.DROP:
+            self._note(node.path, node, Action.REDACT)
+            return REDACTED
+        self._note(node.path, node if isinstance(node, Leaf) else None, Action.DROP)
+        return _GONE
+
+    def _object(self, node: ObjectNode, value: Mapping[object, object]) -> Json:
+        left: dict[str, Json] = {}
+        for key, item in value.items():
+            child = node.children.get(key) if type(key) is str else None
+            if child is None:
+                self._note(f"{node.path}.{_UNNAMED}", None, Action.DROP)
+                continue
+            treated = self.node(child, item)
+            if not isinstance(treated, _Gone):
+                left[str(key)] = treated
+        return left
+
+    def _list(self, node: ListNode, value: list[object] | tuple[object, ...]) -> Json:
+        for _ in value[_LONGEST_LIST:]:
+            self._note(f"{node.path}[]", None, Action.DROP)
+        treated = [self.node(node.item, item) for item in value[:_LONGEST_LIST]]
+        return [item for item in treated if not isinstance(item, _Gone)]
+
+    def _leaf(self, leaf: Leaf, value: object) -> Json | _Gone:
+        rule = leaf.rule
+        action = rule.action
+        if rule.condition is not None and self._stands(rule.condition):
+            action = rule.condition.then
+        if action is Action.DROP:
+            self._note(leaf.path, leaf, action)
+            return _GONE
+        if value is None:
+            return None
+        if rule.free_text and self._withhold_text and isinstance(value, str):
+            self._note(leaf.path, leaf, action)
+            return WITHHELD
+        if isinstance(value, str):
+            value = str.__str__(value)
+        treated = self._redactor.treat(leaf, action, value, self._known)
+        self._note(leaf.path, leaf, Action.REDACT if treated == REDACTED else action)
+        return treated
+
+    def _stands(self, condition: Condition) -> bool:
+        keys = condition.unless_present
+        if keys not in self._standing:
+            self._standing[keys] = True
+            self._standing[keys] = holds_key(self._record.fields, keys)
+        return self._standing[keys]
+
+    def _note(self, path: str, leaf: Leaf | None, action: Action) -> None:
+        self.findings.append(self._redactor.decision(path, leaf, action))
+
+
+def _leaves(node: Node, value: object) -> Iterator[tuple[Leaf, object]]:
+    """Every declared leaf that a raw value fills."""
+    match node:
+        case Leaf():
+            yield node, value
+        case ObjectNode() if isinstance(value, Mapping):
+            for key, item in value.items():
+                child = node.children.get(key) if type(key) is str else None
+                if child is not None:
+                    yield from _leaves(child, item)
+        case ListNode() if isinstance(value, (list, tuple)):
+            for item in value:
+                yield from _leaves(node.item, item)
+        case _:
+            return

@@ -1,0 +1,189 @@
+"""What may leave, as data: rules by field name, rules by path in a span, compiled to one tree per span."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import TypeAlias
+
+from medagent.proof import JsonObject
+from medagent.redaction.shapes import Shape
+
+REDACTED = "<REDACTED>"
+"""What stands where a value was taken away."""
+WITHHELD = "<WITHHELD>"
+"""What stands for a text that is not judged yet, while its span is provisional."""
+
+
+class Action(StrEnum):
+    """What is done to a value."""
+
+    REDACT = "REDACT"
+    TRUNCATE = "TRUNCATE"
+    KEEP = "KEEP"
+    DROP = "DROP"
+    PSEUDONYM = "PSEUDONYM"
+    BUCKET = "BUCKET"
+
+
+class Category(StrEnum):
+    """What a value is about; what a call's guardrail counts by."""
+
+    NAME = "name"
+    PHONE = "phone"
+    EMAIL = "email"
+    DATE_OF_BIRTH = "date_of_birth"
+    AGE = "age"
+    MRN = "mrn"
+    ADDRESS = "address"
+    HEALTH_TEXT = "health_text"
+    ERROR_TEXT = "error_text"
+    APPOINTMENT = "appointment"
+    STAFF = "staff"
+    PLACE = "place"
+    CONFIRMATION = "confirmation"
+    IDENTIFIER = "identifier"
+    MEASUREMENT = "measurement"
+    MACHINE = "machine"
+
+
+class Bucket(Enum):
+    """How coarse a value becomes."""
+
+    YEAR = "year"
+    AGE = "age"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """Another action, taken where one of the keys (normalised) stands anywhere in the same raw record."""
+
+    unless_present: frozenset[str]
+    then: Action
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """The treatment of one leaf; `name` is where the policy says so, `max` is in code points."""
+
+    name: str
+    action: Action
+    category: Category
+    safe_harbor: str | None = None
+    why: str | None = None
+    shape: Shape | None = None
+    max: int | None = None
+    bucket: Bucket | None = None
+    condition: Condition | None = None
+
+    @property
+    def free_text(self) -> bool:
+        """Whether words of a caller may stand here, so that the span waits for the call's end."""
+        return self.action is Action.TRUNCATE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaf:
+    """Where a scalar is declared; `path` consists of declared names only."""
+
+    path: str
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectNode:
+    """Where an object is declared: a key that is not here is dropped."""
+
+    path: str
+    children: Mapping[str, Node]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListNode:
+    """Where a list is declared."""
+
+    path: str
+    item: Node
+
+
+Node: TypeAlias = Leaf | ObjectNode | ListNode
+
+_NOTHING = ObjectNode(path="", children={})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A record that the policy carries with what must come of it."""
+
+    name: str
+    line: int
+    span: str
+    fields: JsonObject
+    expect: JsonObject
+    rosters: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A validated policy; `digest` is the SHA-256 of its content, so a comment does not change it and a rule does."""
+
+    name: str
+    version: str
+    digest: str
+    fields: Mapping[str, Rule]
+    spans: Mapping[str, ObjectNode]
+    examples: tuple[Example, ...] = ()
+
+    def tree(self, span_name: str) -> ObjectNode:
+        """What a span may hold: its own tree, else its family's (`tool.*`), else nothing."""
+        own = self.spans.get(span_name)
+        return own if own is not None else self.spans.get(f"{span_name.partition('.')[0]}.*", _NOTHING)
+
+    def rule_for(self, span_name: str, path: tuple[str | int, ...]) -> Rule | None:
+        """The rule of one leaf, list positions as integers; None for a container and for what nobody named."""
+        node: Node = self.tree(span_name)
+        for step in path:
+            match node:
+                case ObjectNode() if isinstance(step, str) and step in node.children:
+                    node = node.children[step]
+                case ListNode() if isinstance(step, int):
+                    node = node.item
+                case _:
+                    return None
+        return node.rule if isinstance(node, Leaf) else None
+
+
+class PathConflictError(Exception):
+    """Two declarations cannot both hold at this path."""
+
+
+def compile_span(declared: Mapping[tuple[str, ...], Rule | None], fields: Mapping[str, Rule]) -> ObjectNode:
+    """The tree of a span; steps are names or `[]`, None declares an object; raises `PathConflictError`."""
+    node = _compile({(): None, **declared}, "", fields)
+    if not isinstance(node, ObjectNode):
+        raise PathConflictError(node.path)
+    return node
+
+
+def _compile(declared: Mapping[tuple[str, ...], Rule | None], path: str, fields: Mapping[str, Rule]) -> Node:
+    rule = declared.get(())
+    below: dict[str, dict[tuple[str, ...], Rule | None]] = {}
+    for steps, below_rule in declared.items():
+        if steps:
+            below.setdefault(steps[0], {})[steps[1:]] = below_rule
+    if rule is not None:
+        if below:
+            raise PathConflictError(path)
+        return Leaf(path=path, rule=rule)
+    if "[]" in below:
+        if len(below) > 1 or () in declared:
+            raise PathConflictError(path)
+        return ListNode(path=path, item=_compile(below["[]"], f"{path}[]", fields))
+    children: dict[str, Node] = {name: Leaf(path=_join(path, name), rule=named) for name, named in fields.items()}
+    children |= {name: _compile(rest, _join(path, name), fields) for name, rest in below.items()}
+    return ObjectNode(path=path, children=children)
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

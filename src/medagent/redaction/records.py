@@ -1,0 +1,81 @@
+"""What goes into the redactor and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from medagent.proof import Json
+from medagent.redaction.policy import Action, Category
+
+
+class Record(Protocol):
+    """Raw fields of one span, as a call produced them; whoever implements it keeps them out of its repr."""
+
+    @property
+    def name(self) -> str:
+        """The span's name, such as `tool.book_appointment`."""
+
+    @property
+    def fields(self) -> Mapping[str, object]:
+        """Raw values, of any type, from anyone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One decision: the declared path (`<unnamed>` for a key of nobody's), and what was done; never the value."""
+
+    path: str
+    category: Category | None
+    rule: str | None
+    action: Action
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How often each action was taken, and how many values of each category did not leave as they were."""
+
+    actions: Mapping[Action, int] = field(default_factory=dict)
+    categories: Mapping[Category, int] = field(default_factory=dict)
+
+    @property
+    def dropped(self) -> int:
+        """Values that left no trace in the output: by rule, or because no rule named them."""
+        return self.actions.get(Action.DROP, 0)
+
+    @classmethod
+    def of(cls, findings: Iterable[Finding]) -> Counts:
+        """Count decisions."""
+        actions: dict[Action, int] = {}
+        categories: dict[Category, int] = {}
+        for finding in findings:
+            action, category = finding.action, finding.category
+            actions[action] = actions.get(action, 0) + 1
+            if category is not None and action is not Action.KEEP:
+                categories[category] = categories.get(category, 0) + 1
+        return cls(actions=actions, categories=categories)
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            actions={a: self.actions.get(a, 0) + other.actions.get(a, 0) for a in {*self.actions, *other.actions}},
+            categories={
+                c: self.categories.get(c, 0) + other.categories.get(c, 0) for c in {*self.categories, *other.categories}
+            },
+        )
+
+    def document(self) -> dict[str, dict[str, int]]:
+        """All actions and all categories by their lower-case names, zeros included, as the guardrail reports them."""
+        return {
+            "actions": {action.value.lower(): self.actions.get(action, 0) for action in Action},
+            "categories": {category.value: self.categories.get(category, 0) for category in Category},
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redacted:
+    """What may become a span: the fields that are left, and every decision that led there."""
+
+    fields: dict[str, Json] = field(repr=False)
+    counts: Counts
+    findings: tuple[Finding, ...]

@@ -1,0 +1,48 @@
+"""The server's own account of what it did, against which what others measured is judged; it holds times, no words."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseRecord:
+    """One response; `*_ns` are CLOCK_MONOTONIC, comparable between processes of one machine.
+
+    `ttft_ms` stands on the response that brought the turn's first audio, and is None without a `speech_stopped`.
+    """
+
+    session_id: str
+    scenario: str
+    response_id: str
+    turn: int | None
+    kind: Literal["tool", "speech"]
+    tool: str | None
+    status: str
+    speech_stopped_ns: int | None
+    created_ns: int
+    first_audio_ns: int | None
+    ttft_ms: float | None
+    audio_s: float
+
+
+class Record:
+    """All responses of this server in the order in which they ended; with a path, each is a line of that file too."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._responses: list[ResponseRecord] = []
+
+    def add(self, response: ResponseRecord) -> None:
+        """Keep one response."""
+        self._responses.append(response)
+        if self._path is not None:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(response)) + "\n")
+
+    def document(self) -> dict[str, list[dict[str, object]]]:
+        """What `/_record` serves."""
+        return {"responses": [asdict(response) for response in self._responses]}

@@ -1,0 +1,143 @@
+"""The first part of the door: before it is stored, a span is looked at by eyes that the redactor does not use.
+
+Everything a known value could be recognised by is compared here in its plainest form: letters and digits only, case
+folded. A machine field (an id, a hash, a number in its range, a time) is held to its declared shape instead.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from medagent.errors import DoorError
+from medagent.proof import Json
+from medagent.proof.keys import PSEUDONYM_SHAPE
+from medagent.redaction.policy import REDACTED, WITHHELD, Action, Policy, Rule
+from medagent.redaction.shapes import PLAIN, Boolean, Moment, Number, OneOf
+from medagent.telemetry.span import SafeSpan
+
+_MACHINE_SHAPES = (Boolean, Moment, Number, OneOf)
+_MACHINE_PATTERNS = (PLAIN["uuid"], PLAIN["sha256"])
+_YEAR = re.compile(r"\d{4}", re.ASCII)
+_SHORTEST_DIGITS = 7
+_SHORTEST_JOINED = 7
+_SHORTEST_PART = 3
+_SHAPES_OF_IDENTIFIERS = {
+    "an e-mail address": re.compile(r"[^\s@]+@[^\s@]+\.[a-z]{2,}", re.IGNORECASE),
+    "a phone number": re.compile(r"(?<![\w-])\+?\d(?:[ ().-]{0,2}\d){8,14}(?![\w-])"),
+    "a social security number": re.compile(r"(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)"),
+    "a web address": re.compile(r"\bhttps?://|\bwww\.", re.IGNORECASE),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """A span that passed admission, with the digest of what passed; nothing else gets into the outbox."""
+
+    span: SafeSpan
+    digest: str
+
+
+class Admission:
+    """Checks each span of one call against the call's known values and against shapes that its fields may not have."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._forms: list[_Form] = []
+
+    def admit(self, span: SafeSpan, known: Sequence[tuple[str, str]]) -> Admitted:
+        """Let a span pass; raises `DoorError`, naming path and rule, where it holds what it must not.
+
+        `known` is the call's (category, value) pairs so far, of which no call of this method sees fewer than the last.
+        """
+        self._forms += [_Form.of(str(category), value) for category, value in known[len(self._forms) :]]
+        for path, value in _leaves(span.fields, ()):
+            rule = self._policy.rule_for(span.name, path)
+            if rule is None:
+                raise DoorError(f"{span.name}: {_shown(path)}: no rule names this field")
+            self._check(span.name, path, value, rule)
+        return Admitted(span=span, digest=span.digest())
+
+    def _check(self, name: str, path: tuple[str | int, ...], value: Json, rule: Rule) -> None:
+        if value is None or isinstance(value, bool) or value in (REDACTED, WITHHELD):
+            return
+        if rule.action is Action.PSEUDONYM or _is_machine(rule):
+            if not _has_shape(value, rule):
+                raise DoorError(f"{name}: {_shown(path)}: has not the shape that its rule declares")
+            if isinstance(value, int) and any(form.digits == str(value) for form in self._forms):
+                raise DoorError(f"{name}: {_shown(path)}: is a number that this call knows as an identifier")
+            return
+        text = str(value)
+        for form in self._forms:
+            if form.stands_in(text, free=rule.free_text):
+                raise DoorError(f"{name}: {_shown(path)}: holds a known {form.category} of this call")
+        for what, shape in _SHAPES_OF_IDENTIFIERS.items():
+            if shape.search(text):
+                raise DoorError(f"{name}: {_shown(path)}: holds what looks like {what}")
+
+
+def _is_machine(rule: Rule) -> bool:
+    """Whether the rule declares a value that no person could have said: it is held to its shape alone."""
+    return rule.action is Action.KEEP and (isinstance(rule.shape, _MACHINE_SHAPES) or rule.shape in _MACHINE_PATTERNS)
+
+
+def _has_shape(value: Json, rule: Rule) -> bool:
+    if rule.action is Action.PSEUDONYM:
+        return isinstance(value, str) and PSEUDONYM_SHAPE.fullmatch(value) is not None
+    if rule.condition is not None and isinstance(value, str) and _YEAR.fullmatch(value):
+        return True
+    return rule.shape is not None and rule.shape.fits(value, {})
+
+
+def _shown(path: tuple[str | int, ...]) -> str:
+    return ".".join("[]" if isinstance(step, int) else step for step in path)
+
+
+def _leaves(value: Json, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Json]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves(inner, (*path, key))
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for number, inner in enumerate(value):
+            yield from _leaves(inner, (*path, number))
+    else:
+        yield path, value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Form:
+    """A known value reduced to what is compared: its words, plain and case-folded, and its digits alone."""
+
+    category: str
+    words: tuple[str, ...]
+    digits: str
+
+    @classmethod
+    def of(cls, category: str, value: str) -> _Form:
+        return cls(category=category, words=tuple(_words(value)), digits=_digits(value))
+
+    def stands_in(self, text: str, *, free: bool) -> bool:
+        """Its words in a row, its letters in any grouping, its digits in any grouping, in free text a name's parts."""
+        words = _words(text)
+        size = len(self.words)
+        if size and any(tuple(words[i : i + size]) == self.words for i in range(len(words) - size + 1)):
+            return True
+        joined = "".join(self.words)
+        if len(joined) >= _SHORTEST_JOINED and joined in "".join(words):
+            return True
+        if len(self.digits) >= _SHORTEST_DIGITS and self.digits[-10:] in _digits(text):
+            return True
+        parts = {word for word in self.words if len(word) >= _SHORTEST_PART} if free and self.category == "name" else ()
+        return any(part in words for part in parts)
+
+
+def _digits(text: str) -> str:
+    return "".join(c for c in text if c.isdigit())
+
+
+def _words(text: str) -> list[str]:
+    plain = unicodedata.normalize("NFKD", text)
+    plain = "".join(c for c in plain if not unicodedata.combining(c)).casefold()
+    return re.findall(r"[^\W_]+", plain)

@@ -1,0 +1,244 @@
+"""The last look: what is about to leave is read again, and every key and value in it must be one that was admitted."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import requests
+
+from medagent.errors import DoorError, ExportError, MedagentError
+from medagent.proof import Json
+from medagent.telemetry.door.wire import decode, strict_json
+from medagent.telemetry.exporters.exporter import Envelope
+from medagent.telemetry.span import Ancestor, SafeSpan
+
+_Scalar: TypeAlias = tuple[type, str | float]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PORTS = {"http": 80, "https": 443}
+_TIMEOUT_S = (5.0, 30.0)
+"""Seconds to connect, and to wait for an answer."""
+
+
+class Exit:
+    """Compares a request with the envelope of its destination and with the spans that it was made of."""
+
+    def __init__(self, envelope: Envelope) -> None:
+        self._envelope = envelope
+        self._place = _place(envelope.url)
+
+    def check(
+        self, *, method: str, url: str, headers: Mapping[str, str], body: bytes, batch: Sequence[SafeSpan]
+    ) -> None:
+        """Raises `DoorError`, naming rule and path, unless all of the request is admitted or on the envelope."""
+        if method != self._envelope.method or _place(url) != self._place:
+            raise DoorError("exit: the request does not go to the configured address")
+        content_type, content_encoding = self._headers(headers, len(body))
+        documents = decode(
+            body, content_type=content_type, content_encoding=content_encoding, limit=self._envelope.max_bytes
+        )
+        names = [document.name for document in documents]
+        if len(set(names)) != len(names):
+            raise DoorError("exit: a part comes twice")
+        if self._envelope.part is None:
+            everything = _Admitted(batch)
+            for number, document in enumerate(documents):
+                self._read(document.value, f"part {number}", everything)
+            return
+        admitted = {span.span_id: _Admitted([span]) for span in batch}
+        for number, document in enumerate(documents):
+            owner = self._owner(document.name or "", f"part {number}", self._envelope.part, admitted)
+            self._read(document.value, document.name or "", owner)
+
+    def _headers(self, headers: Mapping[str, str], length: int) -> tuple[str, str | None]:
+        content_type, content_encoding = "", None
+        for name, value in headers.items():
+            match name.lower():
+                case "content-length":
+                    sound = value == str(length)
+                case "content-type":
+                    content_type = value
+                    sound = value.split(";")[0] == self._envelope.media_type
+                case known if known in self._envelope.headers:
+                    sound = hmac.compare_digest(value.encode(), self._envelope.headers[known].encode())
+                    content_encoding = value if known == "content-encoding" else content_encoding
+                case _:
+                    raise DoorError("exit: a header is not on the envelope's list")
+            if not sound:
+                raise DoorError(f"exit: the header {name.lower()} has not its one value")
+        return content_type, content_encoding
+
+    def _owner(self, name: str, where: str, pattern: re.Pattern[str], admitted: Mapping[str, _Admitted]) -> _Admitted:
+        match = pattern.fullmatch(name)
+        if match is None:
+            raise DoorError(f"exit: {where} has a name that the envelope does not know")
+        if match["span"] not in admitted:
+            raise DoorError(f"exit: {where} belongs to no span of the batch")
+        return admitted[match["span"]]
+
+    def _read(self, document: Json, where: str, admitted: _Admitted) -> None:
+        keys, constants = self._envelope.keys, self._envelope.constants
+        pending: list[tuple[Json, str, str]] = [(document, "", where)]
+        while pending:
+            value, key, path = pending.pop()
+            if isinstance(value, Mapping):
+                for name, inner in value.items():
+                    if name not in keys and name not in constants and name not in admitted.under:
+                        raise DoorError(f"exit: a key that was not admitted in {path}")
+                    pending.append((inner, name, f"{path}.{name}"))
+            elif isinstance(value, list):
+                pending.extend((inner, key, f"{path}[{index}]") for index, inner in enumerate(value))
+            elif value is not None and not self._passes(value, key, admitted):
+                if not (isinstance(value, str) and value[:1] in ("{", "[")):
+                    raise DoorError(f"exit: a value that was not admitted at {path}")
+                pending.append((strict_json(value, path), key, path))
+
+    def _passes(self, value: Any, key: str, admitted: _Admitted) -> bool:
+        scalar = _scalar(value)
+        return (
+            scalar in admitted.under.get(key, ())
+            or ((not key or key in self._envelope.keys) and scalar in admitted.values)
+            or (isinstance(value, str) and value in self._envelope.constants.get(key, ()))
+        )
+
+
+class ExitSession(requests.Session):
+    """A `requests` session that sends nothing but what its exit let pass, to one address, adding nothing.
+
+    The library above it always hears 202: it neither retries, logs, falls back nor writes a refused body to disk.
+    What really happened is raised by `deliver`. For one thread at a time.
+    """
+
+    def __init__(self, envelope: Envelope) -> None:
+        super().__init__()
+        self._exit = Exit(envelope)
+        self._batch: Sequence[SafeSpan] = ()
+        self._outcomes: list[int | MedagentError] = []
+        self.trust_env = False  # no proxy, no .netrc, no certificate store from the environment
+        self.headers.clear()
+        self.headers["Accept-Encoding"] = "identity"
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+
+    def deliver(self, batch: Sequence[SafeSpan], work: Callable[[], None]) -> int:
+        """Run a library's `work` on a batch and return the HTTP status that it ended with.
+
+        Raises `DoorError` where the exit refused, `ExportError` where nothing was sent or no answer came.
+        """
+        self._batch, self._outcomes = batch, []
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - whatever a library raises may quote what it was given
+            raise ExportError(f"the client failed with {type(error).__name__}") from None
+        finally:
+            outcomes, self._batch, self._outcomes = self._outcomes, (), []
+        for outcome in outcomes:
+            if isinstance(outcome, MedagentError):
+                raise outcome
+        if len(outcomes) != 1 or not isinstance(outcomes[0], int):
+            raise ExportError(f"the client made {len(outcomes)} requests of one batch")
+        return outcomes[0]
+
+    def request(self, *arguments: Any, **options: Any) -> requests.Response:
+        """Prepare and send; what cannot even be prepared is an outcome too."""
+        try:
+            return super().request(*arguments, **options)
+        except Exception as error:  # noqa: BLE001 - the library above would log it, and it may quote a header
+            self._outcomes.append(ExportError(f"the request could not be made ({type(error).__name__})"))
+            return _accepted()
+
+    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
+        """Check the prepared request and send exactly the bytes that were checked."""
+        try:
+            request.body = body = _bytes(request.body)
+            self._check(request, body)
+            answer = super().send(request, timeout=_TIMEOUT_S, allow_redirects=False, proxies={})
+            self._outcomes.append(answer.status_code)
+        except DoorError as error:
+            self._outcomes.append(error)
+        except Exception as error:  # noqa: BLE001 - the library above would log it, with what it quotes
+            self._outcomes.append(ExportError(f"the destination gave no answer ({type(error).__name__})"))
+        return _accepted()
+
+    def _check(self, request: requests.PreparedRequest, body: bytes) -> None:
+        headers = {name: str(value) for name, value in request.headers.items()}
+        try:
+            self._exit.check(
+                method=request.method or "", url=request.url or "", headers=headers, body=body, batch=self._batch
+            )
+        except DoorError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what the exit cannot read does not leave
+            raise DoorError(f"exit: the request cannot be read ({type(error).__name__})") from None
+
+
+class _Admitted:
+    """What spans hold, typed, by the key that it stands under; and all of it with what the door derives from them."""
+
+    __slots__ = ("under", "values")
+
+    def __init__(self, spans: Iterable[SafeSpan]) -> None:
+        self.under: dict[str, set[_Scalar]] = {}
+        self.values: set[_Scalar] = set()
+        for span in spans:
+            self._collect(span.document())
+            self.values.update((str, derived) for derived in _derived(span))
+
+    def _collect(self, document: Json) -> None:
+        pending: list[tuple[Json, str]] = [(document, "")]
+        while pending:
+            value, key = pending.pop()
+            if isinstance(value, Mapping):
+                for name, inner in value.items():
+                    self.under.setdefault(name, set())
+                    pending.append((inner, name))
+            elif isinstance(value, (list, tuple)):
+                pending.extend((inner, key) for inner in value)
+            elif value is not None:
+                scalar = _scalar(value)
+                self.under[key].add(scalar)
+                self.values.add(scalar)
+
+
+def _scalar(value: Any) -> _Scalar:
+    # A bool is no number here, and 1 equals 1.0, as both are one number on the wire.
+    if isinstance(value, bool):
+        return bool, value
+    return (str, value) if isinstance(value, str) else (float, value)
+
+
+def _derived(span: SafeSpan) -> Iterable[str]:
+    """The forms that a client may make of a span's machine fields, made here once more: times, ids, order, label."""
+    own = Ancestor(span_id=span.span_id, start_us=span.start_us)
+    yield _moment(span.start_us).isoformat(timespec="microseconds")
+    yield _moment(span.end_us).isoformat(timespec="microseconds")
+    yield ".".join(f"{_moment(a.start_us):%Y%m%dT%H%M%S%fZ}{a.span_id}" for a in (*span.ancestors, own))
+    yield from (value.replace("-", "") for value in (span.trace_id, span.span_id))
+    if "." in span.name:
+        yield span.name.partition(".")[2]
+
+
+def _accepted() -> requests.Response:
+    answer = requests.Response()
+    answer.status_code = 202
+    return answer
+
+
+def _bytes(body: Any) -> bytes:
+    # A client hands over bytes or a file of its own; sent is what was read here.
+    return body if isinstance(body, bytes) else bytes(body.read()) if hasattr(body, "read") else b""
+
+
+def _moment(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def _place(url: str) -> tuple[object, ...]:
+    # A user in front of the host, a query and a fragment are compared too: a configured address has none.
+    parts = urlsplit(url)
+    port = parts.port or _PORTS.get(parts.scheme)
+    return parts.scheme, parts.username, parts.password, parts.hostname, port, parts.path, parts.query, parts.fragment

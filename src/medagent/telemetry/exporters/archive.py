@@ -1,0 +1,173 @@
+"""The local archive: every sealed span of every call, readable without any destination."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from medagent.errors import BrokenChainError, ExportError, TraceNotFoundError
+from medagent.proof import Json
+from medagent.telemetry.exporters.exporter import seal_of
+from medagent.telemetry.span import SafeSpan
+
+_ID_PREFIX = re.compile(r"[0-9a-f-]{1,36}")
+_MOST_CANDIDATES = 10
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS span (
+  span_id TEXT PRIMARY KEY, trace_id TEXT NOT NULL, sequence INTEGER NOT NULL, name TEXT NOT NULL,
+  start_us INTEGER NOT NULL, end_us INTEGER NOT NULL, document TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS span_of_trace ON span (trace_id, sequence, start_us, end_us);
+"""
+_UPSERT = """
+INSERT INTO span (span_id, trace_id, sequence, name, start_us, end_us, document) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (span_id) DO UPDATE SET trace_id = excluded.trace_id, sequence = excluded.sequence, name = excluded.name,
+  start_us = excluded.start_us, end_us = excluded.end_us, document = excluded.document
+"""
+_LATEST = """
+SELECT trace_id, MIN(start_us), MAX(end_us), COUNT(*) FROM span GROUP BY trace_id ORDER BY MIN(start_us) DESC LIMIT ?
+"""
+_TELLING = "SELECT document FROM span WHERE trace_id = ? AND name IN ('voice_session', 'session.end') ORDER BY sequence"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSummary:
+    """One call of a list; the start in microseconds since the Unix epoch (UTC), what the call did not say is None."""
+
+    trace_id: str
+    start_us: int
+    duration_ms: float
+    outcome: str | None
+    reason: str | None
+    spans: int
+    complete: bool
+
+
+class Archive:
+    """An exporter to, and the reader of, `archive.db` in a directory; safe to use from several threads."""
+
+    name = "archive"
+    region = "local"
+
+    def __init__(self, directory: Path, *, retention_days: int = 90) -> None:
+        """Open or make the archive, 0600; raises `ExportError` where that cannot be done."""
+        self.retention_days: int | None = retention_days
+        self._lock = threading.Lock()
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path = directory / "archive.db"
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            path.chmod(0o600)
+            self._database = sqlite3.connect(path, timeout=5.0, check_same_thread=False, isolation_level=None)
+        except (OSError, sqlite3.Error) as error:
+            raise ExportError(f"the archive cannot be opened ({type(error).__name__})") from None
+        with self._transaction() as database:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = FULL")
+            database.executescript(_SCHEMA)
+
+    def export(self, batch: Sequence[SafeSpan]) -> None:
+        """Store a batch, all or nothing, each span once; raises `ExportError` where it cannot be stored."""
+        rows = [_row(span) for span in batch]
+        with self._transaction() as database:
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                database.executemany(_UPSERT, rows)
+                database.execute("COMMIT")
+            finally:
+                if database.in_transaction:
+                    database.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        with self._lock:
+            self._database.close()
+
+    def calls(self, limit: int = 50) -> list[CallSummary]:
+        """The latest calls, newest first."""
+        with self._transaction() as database:
+            latest = database.execute(_LATEST, (limit,)).fetchall()
+            telling = [database.execute(_TELLING, (trace_id,)).fetchall() for trace_id, *_ in latest]
+        return [
+            _summary(call, [json.loads(document) for (document,) in rows])
+            for call, rows in zip(latest, telling, strict=True)
+        ]
+
+    def spans(self, trace_id_or_prefix: str) -> list[SafeSpan]:
+        """A call's spans in the order of their seals.
+
+        Raises `TraceNotFoundError` where no call's id starts so, or where several do (then it lists them), and
+        `BrokenChainError` where what is stored is no span any more.
+        """
+        trace_id = self._trace_id(trace_id_or_prefix)
+        with self._transaction() as database:
+            rows = database.execute(
+                "SELECT document FROM span WHERE trace_id = ? ORDER BY sequence", (trace_id,)
+            ).fetchall()
+        return [_read(document, number) for number, (document,) in enumerate(rows)]
+
+    def _trace_id(self, prefix: str) -> str:
+        if not _ID_PREFIX.fullmatch(prefix):
+            raise TraceNotFoundError("this is no id of a call", hint="`medagent trace list` shows the ids")
+        with self._transaction() as database:
+            rows = database.execute(
+                "SELECT DISTINCT trace_id FROM span WHERE trace_id >= ? AND trace_id < ? LIMIT ?",
+                (prefix, prefix + "g", _MOST_CANDIDATES),
+            ).fetchall()
+        candidates = [row[0] for row in rows]
+        if not candidates:
+            raise TraceNotFoundError("no call has this id", hint="`medagent trace list` shows the ids")
+        if len(candidates) > 1:
+            raise TraceNotFoundError(
+                "several calls' ids start so: " + ", ".join(candidates), hint="give more of the id"
+            )
+        return str(candidates[0])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                yield self._database
+            except sqlite3.Error as error:
+                raise ExportError(f"the archive failed ({type(error).__name__})") from None
+
+
+def _row(span: SafeSpan) -> tuple[str, str, int, str, int, int, str]:
+    document = json.dumps(span.document(), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return span.span_id, span.trace_id, seal_of(span).sequence, span.name, span.start_us, span.end_us, document
+
+
+def _read(document: str, number: int) -> SafeSpan:
+    try:
+        return SafeSpan.from_document(json.loads(document))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise BrokenChainError(f"span {number} cannot be read") from None
+
+
+def _summary(call: tuple[str, int, int, int], telling: list[dict[str, Json]]) -> CallSummary:
+    trace_id, start_us, end_us, spans = call
+    said: dict[str, Json] = {}
+    for document in telling:
+        fields = document["fields"]
+        said |= {name: value for name, value in fields.items() if value is not None} if isinstance(fields, dict) else {}
+    duration = said.get("duration_ms")
+    return CallSummary(
+        trace_id=trace_id,
+        start_us=start_us,
+        duration_ms=float(duration) if isinstance(duration, (int, float)) else (end_us - start_us) / 1000,
+        outcome=_text(said.get("outcome")),
+        reason=_text(said.get("reason")),
+        spans=spans,
+        complete=said.get("complete") is True,
+    )
+
+
+def _text(value: Json) -> str | None:
+    return value if isinstance(value, str) else None

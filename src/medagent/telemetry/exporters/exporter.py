@@ -1,0 +1,58 @@
+"""What every destination is: a pure mapping from spans to its wire, and the constants of its envelope."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from medagent.errors import ExportError
+from medagent.telemetry.span import SafeSpan, Seal
+
+
+class Exporter(Protocol):
+    """One destination; a second delivery of the same batch leaves one copy there."""
+
+    @property
+    def name(self) -> str:
+        """The destination's name in settings, guardrails and the ledger."""
+
+    @property
+    def region(self) -> str:
+        """Where the destination keeps what it is given."""
+
+    @property
+    def retention_days(self) -> int | None:
+        """How long the destination keeps it; None where it decides that itself."""
+
+    def export(self, batch: Sequence[SafeSpan]) -> None:
+        """Deliver a batch whole; raises `ExportError` where it failed, `DoorError` where the exit refused it."""
+
+    def close(self) -> None:
+        """Let go of connections and files; a second call does nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """All that may leave for a destination beside a span's own content; `headers` hold its key and have no repr.
+
+    `keys` are the destination's own keys, whose values are the span's; `constants` are those with fixed strings.
+    `part` matches the name of a body's part and tells in its group `span` whose part it is.
+    """
+
+    method: str
+    url: str
+    media_type: str
+    headers: Mapping[str, str] = field(repr=False)
+    keys: frozenset[str]
+    constants: Mapping[str, frozenset[str]]
+    part: re.Pattern[str] | None = None
+    max_bytes: int = 20 * 2**20
+
+
+def seal_of(span: SafeSpan) -> Seal:
+    """The span's place in its chain; raises `ExportError` on an unsealed span, which nothing may ship."""
+    if span.seal is None:
+        raise ExportError("a span that is not sealed cannot be shipped")
+    return span.seal

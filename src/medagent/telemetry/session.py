@@ -1,0 +1,244 @@
+"""One call between its events and the outbox: what is known of it, what waits for its end, what its guardrail says."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+from uuid import UUID, uuid5
+
+from medagent.errors import DoorError
+from medagent.pricing import PriceList
+from medagent.redaction import Category, Counts, Identifier, KnownValues, Policy, Redactor
+from medagent.telemetry.call import Call
+from medagent.telemetry.door.admission import Admission
+from medagent.telemetry.events import CallEnded, CallEvent, CallStarted, ConsentSettled, Gap
+from medagent.telemetry.outbox import Release, Transaction
+from medagent.telemetry.record import Place, Record
+from medagent.telemetry.span import Ancestor, SafeSpan, SpanKind
+from medagent.telemetry.switch import Switch
+
+_DIGITS_OF_A_NUMBER = re.compile(r"\d{7,}")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Where spans go, as the guardrail tells it: region, and days that they are kept there (None: not known)."""
+
+    name: str
+    region: str
+    retention_days: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One change of the outbox, to be applied in a transaction; `span` is what it stores, if anything."""
+
+    apply: Callable[[Transaction], None]
+    span: SafeSpan | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionMaker:
+    """What all calls of a process share; calling it begins a session."""
+
+    policy: Policy
+    redactor: Redactor
+    prices: PriceList
+    switch: Switch
+    env: Literal["dev", "prod"]
+    destinations: Sequence[Destination]
+    legal_basis: str | None
+    """Why a call may be traced without asking; None: its spans are held until the caller has been asked."""
+
+    def __call__(self, trace_id: str, started: CallStarted) -> Session:
+        """Begin the session of a call."""
+        return Session(trace_id, started, shared=self)
+
+
+class Session:
+    """Learns what a call's identifiers are, redacts under the policy, admits, and says what is to be written."""
+
+    def __init__(self, trace_id: str, started: CallStarted, *, shared: SessionMaker) -> None:
+        policy = shared.policy
+        self._trace_id = trace_id
+        self._namespace = UUID(trace_id)
+        self._started = started
+        self._shared = shared
+        self._call = Call(started, prices=shared.prices, policy_name=policy.name, policy_version=policy.version)
+        self._admission = Admission(policy)
+        self._known = KnownValues()
+        self._known.learn(_identifiers_of_the_line(started))
+        self._waiting: list[Record] = []
+        self._counts = Counts()
+        self._consent: dict[str, object] = {
+            "state": "pending" if shared.legal_basis is None else "not_asked",
+            "method": "none",
+            "at": None,
+            "script_version": None,
+            "basis": shared.legal_basis,
+        }
+        self._release: Release = "held" if shared.legal_basis is None else "released"
+        self._is_open = False
+        self.suppressed = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether the call has ended."""
+        return self._call.ended
+
+    def take(self, event: CallEvent) -> list[Write]:
+        """Feed one event; returns what is to be written, in order. A leak at the door trips the switch: no more is."""
+        if isinstance(event, CallEnded) and self.suppressed:
+            self._call.feed(Gap(seq=-1, at_ns=event.at_ns, lost=self.suppressed))
+        records = self._call.feed(event)
+        for record in records:
+            self._known.learn(self._shared.redactor.identifiers(record))
+        writes: list[Write] = []
+        try:
+            if isinstance(event, ConsentSettled):
+                writes += self._settle(event)
+            elif self.over and self._release == "held":  # nobody said yes
+                writes += self._withdraw()
+            for record in records:
+                writes += self._store(record)
+            if self.over:
+                writes += self._finish(event)
+        except DoorError as error:
+            self._shared.switch.trip(f"admission: {error}")
+            _log.error("the door refused a span: %s", error)
+            self.suppressed += 1
+        return writes + (self._end() if self.over else [])
+
+    # ---- what is written when --------------------------------------------------------------------------------------
+
+    def _store(self, record: Record) -> list[Write]:
+        """A span of known content goes in for good; one with free text, or whose end is open, stays provisional."""
+        if not self._shared.switch.is_on():
+            self.suppressed += 1
+            return []
+        writes = self._opening(record.place)
+        if self.over:
+            self._waiting.append(record)
+        elif self._shared.redactor.has_free_text(record):
+            self._waiting.append(record)
+            writes.append(self._put(record, final=False, withhold_text=True))
+        else:
+            writes.append(self._put(record, final=record.final))
+        return writes
+
+    def _opening(self, place: Place) -> list[Write]:
+        if self._is_open:
+            return []
+        self._is_open = True
+        trace_id, release = self._trace_id, self._release
+        guardrail = self._guardrail(place.start_us, complete=False)
+        opened = Write(lambda transaction: transaction.open_call(trace_id, release=release))
+        return [opened, self._put(guardrail, final=False, counted=False)]
+
+    def _finish(self, event: CallEvent) -> list[Write]:
+        """Now every known value is known: scrub and seal what waited, the session and its guardrail last."""
+        if not self._shared.switch.is_on() or not self._is_open:
+            return []
+        self._waiting.sort(key=lambda record: record.kind is SpanKind.SESSION)
+        writes = [self._put(record, final=True) for record in self._waiting]
+        self._waiting = []
+        end_us = writes[-1].span.end_us if writes and writes[-1].span is not None else self._started.wall_us
+        guardrail = self._guardrail(end_us, complete=not self.suppressed)
+        return [*writes, self._put(guardrail, final=True, counted=False)]
+
+    def _end(self) -> list[Write]:
+        if not self._is_open:
+            return []
+        trace_id = self._trace_id
+        if self._shared.switch.is_on():
+            return [Write(lambda transaction: _close(transaction, trace_id))]
+        return [Write(lambda transaction: transaction.abandon(trace_id))]
+
+    def _settle(self, event: ConsentSettled) -> list[Write]:
+        at_us = self._started.wall_us + max(0, event.at_ns - self._started.at_ns) // 1000
+        at = datetime.fromtimestamp(at_us / 1e6, UTC).isoformat(timespec="milliseconds")
+        settled = {"state": event.state, "method": event.method, "at": at, "script_version": event.script_version}
+        self._consent |= settled
+        return self._withdraw() if event.state == "refused" else self._allow()
+
+    def _withdraw(self) -> list[Write]:
+        self._release, trace_id = "withdrawn", self._trace_id
+        return [Write(lambda transaction: transaction.withdraw(trace_id))] if self._is_open else []
+
+    def _allow(self) -> list[Write]:
+        self._release, trace_id = "released", self._trace_id
+        return [Write(lambda transaction: transaction.release(trace_id))] if self._is_open else []
+
+    # ---- from a record to an admitted span -------------------------------------------------------------------------
+
+    def _put(self, record: Record, *, final: bool, withhold_text: bool = False, counted: bool = True) -> Write:
+        redacted = self._shared.redactor.redact(record, self._known, withhold_text=withhold_text)
+        if final and counted:
+            self._counts += redacted.counts
+        span = SafeSpan(
+            trace_id=self._trace_id,
+            span_id=self._span_id(record.place),
+            ancestors=tuple(
+                Ancestor(span_id=self._span_id(place), start_us=place.start_us) for place in record.parents
+            ),
+            name=record.name,
+            kind=record.kind,
+            start_us=record.place.start_us,
+            end_us=record.end_us,
+            status=record.status,
+            env=self._shared.env,
+            policy_digest=self._shared.policy.digest,
+            fields=redacted.fields,
+        )
+        admitted = self._admission.admit(span, tuple(self._known))
+        return Write(lambda transaction: transaction.put(admitted, final=final), span if final else None)
+
+    def _span_id(self, place: Place) -> str:
+        """The same place of the same call always has the same id: a second delivery is harmless."""
+        return str(uuid5(self._namespace, place.key))
+
+    def _guardrail(self, end_us: int, *, complete: bool) -> Record:
+        shared, root = self._shared, Place(key="voice_session", start_us=self._started.wall_us)
+        state = shared.switch.state()
+        fields: Mapping[str, object] = {
+            "policy": {
+                "name": shared.policy.name,
+                "version": shared.policy.version,
+                "sha256": shared.policy.digest,
+            },
+            "consent": self._consent,
+            **self._counts.document(),
+            "switch": {"state": "partly_off" if self.suppressed else "on", "source": state.source},
+            "destinations": [
+                {"name": d.name, "region": d.region, "retention_days": d.retention_days} for d in shared.destinations
+            ],
+            "self_test": {"passed": True, "examples": len(shared.policy.examples)},
+            "complete": complete,
+        }
+        return Record(
+            kind=SpanKind.GUARDRAIL,
+            name="policy.guardrail",
+            place=Place(key="policy.guardrail", start_us=root.start_us),
+            parents=(root,),
+            end_us=max(end_us, root.start_us),
+            fields=fields,
+        )
+
+
+def _identifiers_of_the_line(started: CallStarted) -> list[Identifier]:
+    """The caller's number, also where it hides in the names of the room and of the participant."""
+    found = [Identifier(category=Category.PHONE, value=started.caller_number)] if started.caller_number else []
+    for name in (started.room, started.participant):
+        found += [
+            Identifier(category=Category.PHONE, value=digits) for digits in _DIGITS_OF_A_NUMBER.findall(name or "")
+        ]
+    return found
+
+
+def _close(transaction: Transaction, trace_id: str) -> None:
+    transaction.close_call(trace_id)

@@ -1,0 +1,72 @@
+"""Book one slot for one patient."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from medagent.clinic import Clinic, Patient, Refusal
+from medagent.tools.fields import Day, Email, Line, Moment, Phone, Text
+from medagent.tools.interface import Answer, Arguments, Tool, offered
+
+_OLDEST_YEARS = 120
+
+
+class BookAppointment(Arguments):
+    """Who, when, with whom."""
+
+    patient_name: Line = Field(description="The patient's full name.")
+    phone: Phone = Field(
+        description="A phone number to call back, such as 312 555 0142; outside North America with its country code."
+    )
+    dob: Day = Field(description="The patient's date of birth, ISO 8601 such as 1980-01-31.")
+    appointment_datetime: Moment = Field(
+        description="The start, ISO 8601 such as 2030-03-14T09:30, exactly as check_availability returned it."
+    )
+    doctor_name: Line = Field(description="The doctor's name.")
+    clinic_location: Line | None = Field(
+        None, description="The clinic's location; leave it out to take the one where the doctor is at that time."
+    )
+    email: Email | None = Field(None, description="An e-mail address, if the caller gives one.")
+    mrn: Line | None = Field(None, description="The medical record number, if the caller gives one.")
+    address: Line | None = Field(None, description="The postal address, if the caller gives one, under 200 characters.")
+    reason_for_visit: Text | None = Field(None, description="The reason in a few words, under 1000 characters.")
+    notes: Text | None = Field(
+        None, description="What the clinic should know beyond the reason, under 1000 characters."
+    )
+
+
+def _run(clinic: Clinic, arguments: BookAppointment, now: datetime) -> Answer:
+    if not 0 <= now.date().year - arguments.dob.year <= _OLDEST_YEARS or arguments.dob > now.date():
+        raise Refusal("invalid_dob", "dob must be a date of birth: not in the future, and at most 120 years ago.")
+    doctor = clinic.doctor_named(arguments.doctor_name)
+    location = arguments.clinic_location and clinic.location_named(arguments.clinic_location)
+    booking = clinic.book(
+        Patient(
+            name=arguments.patient_name,
+            dob=arguments.dob,
+            phone=arguments.phone,
+            email=arguments.email,
+            mrn=arguments.mrn,
+            address=arguments.address,
+        ),
+        when=arguments.appointment_datetime,
+        doctor=doctor,
+        location=location,
+        reason=arguments.reason_for_visit,
+        notes=arguments.notes,
+        now=now,
+    )
+    return {"confirmation_id": booking.confirmation_id, **offered(booking.slot)}
+
+
+BOOK_APPOINTMENT = Tool(
+    name="book_appointment",
+    description=(
+        "Book an appointment once the caller has agreed to the doctor and the time. "
+        "Tell the caller the confirmation_id it returns; when it refuses, nothing is booked."
+    ),
+    arguments=BookAppointment,
+    run=_run,
+)

@@ -1,0 +1,105 @@
+"""What a tool is, and the one way to run it: whatever the model sends, an answer comes back and nothing leaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from medagent.clinic import Clinic, Refusal, Slot
+
+Answer: TypeAlias = dict[str, Any]
+"""A JSON object for the model; `outcome` is "ok", "refused" or "failed"."""
+
+
+class Arguments(BaseModel):
+    """The base of every tool's arguments; a field's description tells the model what to send, and what was wrong."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+A = TypeVar("A", bound=Arguments)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool(Generic[A]):
+    """One thing the agent can do for a caller; `run` gives the answer's fields and raises `Refusal` for a no."""
+
+    name: str
+    description: str
+    arguments: type[A]
+    run: Callable[[Clinic, A, datetime], Answer]
+
+    @property
+    def json_schema(self) -> dict[str, Any]:
+        """The arguments as one flat JSON Schema object: no references, no titles; an optional one is not required."""
+        schema = self.arguments.model_json_schema()
+        return {
+            "type": "object",
+            "properties": {name: _flat(each) for name, each in schema["properties"].items()},
+            "required": schema.get("required", []),
+            "additionalProperties": False,
+        }
+
+
+def invoke(tool: Tool[A], raw_arguments: Mapping[str, Any], *, clinic: Clinic, now: datetime) -> Answer:
+    """Check, run, answer: never raises; `now` is aware. Nothing is booked unless the outcome is "ok"."""
+    try:
+        return {"outcome": "ok", **_run(tool, raw_arguments, clinic=clinic, now=now)}
+    except Refusal as refusal:
+        answer: Answer = {"outcome": "refused", "error_type": refusal.code, "error_message": str(refusal)}
+        if refusal.alternatives:
+            answer["alternatives"] = [offered(a) if isinstance(a, Slot) else a for a in refusal.alternatives]
+        return answer
+    except Exception as error:  # noqa: BLE001  # the caller is on the line: a class name is all that may be said
+        return {
+            "outcome": "failed",
+            "error_type": type(error).__name__,
+            "error_message": "the clinic's system did not answer; offer to call back",
+        }
+
+
+def offered(slot: Slot) -> dict[str, str]:
+    """A slot as the model reads it: ISO 8601 with offset, in the place's own time."""
+    return {
+        "appointment_datetime": slot.starts_at.isoformat(),
+        "doctor_name": slot.doctor,
+        "clinic_location": slot.location,
+    }
+
+
+def offers(slots: Iterable[Slot]) -> list[dict[str, str]]:
+    """Slots as the model reads them."""
+    return [offered(slot) for slot in slots]
+
+
+def _run(tool: Tool[A], raw_arguments: Mapping[str, Any], *, clinic: Clinic, now: datetime) -> Answer:
+    # A model fills what it does not know with null or "": for us it was not given.
+    given = {name: value for name, value in raw_arguments.items() if value is not None and value != ""}
+    try:
+        arguments = tool.arguments.model_validate(given)
+    except ValidationError as invalid:
+        first = invalid.errors(include_input=False, include_context=False, include_url=False)[0]
+        problem = (str(first["type"]), str(first["loc"][0]) if first["loc"] else "")
+    else:
+        return tool.run(clinic, arguments, now)
+    raise _refusal(tool.arguments, *problem)
+
+
+def _refusal(arguments: type[Arguments], problem: str, name: str) -> Refusal:
+    field = arguments.model_fields.get(name)
+    if field is None:  # its name is not repeated: a model can put a caller's words there
+        return Refusal(
+            "unknown_field", f"an argument is not known; the arguments are: {', '.join(arguments.model_fields)}."
+        )
+    if problem == "missing":
+        return Refusal("missing_field", f"{name} is missing: {field.description}")
+    return Refusal(f"invalid_{name}", f"{name} is not usable: {field.description}")
+
+
+def _flat(schema: Mapping[str, Any]) -> dict[str, Any]:
+    inner: Mapping[str, Any] = next((each for each in schema.get("anyOf", ()) if each.get("type") != "null"), {})
+    return {key: value for key, value in {**schema, **inner}.items() if key not in ("anyOf", "default", "title")}

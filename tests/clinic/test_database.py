@@ -1,0 +1,182 @@
+import sqlite3
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.schema import CreateIndex
+
+from medagent.clinic import Clinic, Patient, seed_demo
+from medagent.clinic.schema import AppointmentRow, Base, DoctorRow, HolidayRow, ScheduleRow, UtcDateTime
+from medagent.errors import ClinicError
+
+PLANTED = "Testa Plantedname"
+PATIENT = Patient(name=PLANTED, dob=date(1980, 1, 31), phone="+13125550142")
+WHEN = datetime(2026, 11, 24, 10, 0)  # noqa: DTZ001  # local, as a caller says it
+
+
+def file_of(url: str) -> Path:
+    return Path(url.removeprefix("sqlite:///"))
+
+
+def test_only_the_owner_can_read_the_database(url: str, clinic: Clinic, now: datetime) -> None:
+    """The directory is 0700; the file, its log and its index are 0600."""
+    clinic.book(PATIENT, when=WHEN, doctor="Dr. Amara Okafor", now=now)
+    path = file_of(url)
+    modes = {each.name: each.stat().st_mode & 0o777 for each in path.parent.iterdir()}
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert modes == {"clinic.db": 0o600, "clinic.db-wal": 0o600, "clinic.db-shm": 0o600}
+
+
+def test_an_open_directory_and_file_are_tightened(tmp_path: Path) -> None:
+    """What somebody left readable is not left so."""
+    path = tmp_path / "wide" / "clinic.db"
+    path.parent.mkdir(mode=0o755)
+    path.touch(mode=0o644)
+    Clinic.open(f"sqlite:///{path}").close()
+    assert (path.parent.stat().st_mode & 0o777, path.stat().st_mode & 0o777) == (0o700, 0o600)
+
+
+def test_a_directory_shared_by_all_is_refused(tmp_path: Path) -> None:
+    """A sticky directory such as /tmp is neither used nor taken from the others."""
+    tmp_path.chmod(0o1777)
+    with pytest.raises(ClinicError, match="shared"):
+        Clinic.open(f"sqlite:///{tmp_path / 'clinic.db'}")
+    assert tmp_path.stat().st_mode & 0o7777 == 0o1777
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "sqlite://",
+        "sqlite:///:memory:",
+        "not a url hunter2",
+        "nodialect://user:hunter2@host/db",
+        "mysql+pymysql://user:hunter2@127.0.0.1:1/db",
+        "sqlite:////dev/null/hunter2/clinic.db",
+    ],
+)
+def test_a_url_that_cannot_be_opened_is_an_error_that_does_not_quote_it(bad: str) -> None:
+    """A password in the URL is not in the error, nor in anything that hangs on it."""
+    with pytest.raises(ClinicError) as refused:
+        Clinic.open(bad)
+    error = refused.value
+    assert "hunter2" not in "".join(traceback.format_exception(error)).replace(bad, "") + error.diagnostics()
+    assert error.__cause__ is None
+
+
+def test_a_file_that_is_no_database_is_an_error(url: str) -> None:
+    """Fail closed, with our error."""
+    file_of(url).parent.mkdir(mode=0o700)
+    file_of(url).write_bytes(b"something else entirely" * 100)
+    with pytest.raises(ClinicError):
+        Clinic.open(url)
+
+
+def raising_trigger(path: Path) -> None:
+    with sqlite3.connect(path) as other:
+        other.execute(
+            "CREATE TRIGGER tell BEFORE INSERT ON patients "
+            "BEGIN SELECT RAISE(ABORT, 'no room for Testa Plantedname'); END"
+        )
+    other.close()
+
+
+def missing_table(path: Path) -> None:
+    with sqlite3.connect(path) as other:
+        other.execute("ALTER TABLE patients RENAME TO gone")
+    other.close()
+
+
+@pytest.mark.parametrize("break_it", [raising_trigger, missing_table])
+def test_what_the_driver_says_of_a_patient_stays_inside(
+    url: str, clinic: Clinic, now: datetime, break_it: Callable[[Path], None]
+) -> None:
+    """The database fails with a message that quotes the patient: neither the error nor its chain has the name."""
+    break_it(file_of(url))
+    with pytest.raises(ClinicError) as failed:
+        clinic.book(PATIENT, when=WHEN, doctor="Dr. Amara Okafor", now=now)
+    error = failed.value
+    assert PLANTED not in repr(error) + error.diagnostics()
+    assert error.__cause__ is None
+    assert error.__context__ is None
+
+
+def test_a_name_that_cannot_be_stored_is_an_error_without_it(clinic: Clinic, now: datetime) -> None:
+    """A lone surrogate does not reach the disk, and the encoder's complaint, which holds the name, is not chained."""
+    with pytest.raises(ClinicError) as failed:
+        clinic.book(replace(PATIENT, name=PLANTED + "\udc80"), when=WHEN, doctor="Dr. Amara Okafor", now=now)
+    assert failed.value.__context__ is None
+
+
+def test_a_patient_has_no_repr() -> None:
+    """A patient in a log line or an assertion shows nothing."""
+    assert "Planted" not in f"{PATIENT} {PATIENT!r}"
+
+
+def test_an_instant_is_stored_as_utc_and_a_naive_time_not_at_all(clinic: Clinic, now: datetime) -> None:
+    """What is read back is aware; `UtcDateTime` refuses what names no instant."""
+    clinic.book(PATIENT, when=WHEN, doctor="Dr. Amara Okafor", now=now)
+    (starts_at,) = clinic.database.read(lambda session: session.scalars(select(AppointmentRow.starts_at)).all())
+    assert starts_at.isoformat() == "2026-11-24T16:00:00+00:00"
+    with pytest.raises(ValueError, match="naive"):
+        UtcDateTime().process_bind_param(WHEN, sqlite.dialect())
+
+
+def test_foreign_keys_hold(clinic: Clinic) -> None:
+    """SQLite checks them only when it is told to: it was told."""
+    with pytest.raises(ClinicError):
+        clinic.database.write(lambda s: s.execute(text("UPDATE schedule SET doctor_id = 999")))
+
+
+@pytest.mark.parametrize("dialect", [sqlite.dialect(), postgresql.dialect()], ids=["sqlite", "postgresql"])
+def test_only_booked_appointments_are_unique_in_both_databases(dialect: sqlite.dialect) -> None:
+    """The guarantee against double booking is an index with a condition, wherever the clinic is stored."""
+    made = {index.name: str(CreateIndex(index).compile(dialect=dialect)) for index in AppointmentRow.__table__.indexes}
+    assert set(made) == {"one_booking_per_doctor", "one_booking_per_patient"}
+    assert all("UNIQUE" in each and each.endswith("WHERE status = 'booked'") for each in made.values())
+
+
+def test_the_demo_is_put_in_once(url: str, clinic: Clinic, now: datetime) -> None:
+    """Seeding again, and again from eight threads that open the same file, changes nothing."""
+
+    def counts() -> list[int]:
+        tables = (DoctorRow, ScheduleRow, HolidayRow)
+        return clinic.database.read(lambda session: [len(session.scalars(select(each)).all()) for each in tables])
+
+    def open_and_seed() -> None:
+        other = Clinic.open(url)
+        seed_demo(other, now=now)
+        other.close()
+
+    before = counts()
+    threads = [threading.Thread(target=open_and_seed) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counts() == before
+    assert before[0] == 3
+
+
+def test_the_demo_knows_the_holidays_of_three_years(clinic: Clinic) -> None:
+    """This year's and the next two's, so that a year ahead is always covered."""
+    days = clinic.database.read(lambda session: session.scalars(select(HolidayRow.date)).all())
+    assert {day.year for day in days} == {2026, 2027, 2028}
+    assert date(2027, 11, 25) in days
+
+
+def test_the_schema_is_all_there(clinic: Clinic) -> None:
+    """Opening creates every table that the code knows."""
+    there = clinic.database.read(lambda session: inspect(session.connection()).get_table_names())
+    assert set(there) == set(Base.metadata.tables)
+
+
+def test_the_clock_may_be_in_any_zone(clinic: Clinic, now: datetime) -> None:
+    """The same instant from another zone gives the same slots."""
+    assert clinic.free_slots(now=now) == clinic.free_slots(now=now.astimezone(UTC).astimezone())

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from medagent.errors import ScenarioError
+from medagent.simulator.scenario import UnresolvedError, list_scenarios, load_scenario, resolve
+
+_SMALL = {
+    "name": "small",
+    "description": "two turns",
+    "seed": 1,
+    "person": {"patient_name": "Maren Oldfield"},
+    "turns": [
+        {"model": [{"says": "Hello."}]},
+        {
+            "caller": {"says": "I am ${person.patient_name}."},
+            "model": [{"tool": "look", "arguments": {"day": "today"}}],
+        },
+    ],
+    "expects": {"outcome": "informed"},
+}
+
+
+def _written(tmp_path: Path, **changes: object) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump({**_SMALL, **changes}))
+    return path
+
+
+def test_every_packaged_scenario_loads() -> None:
+    """Every packaged scenario is a valid one under its own name."""
+    assert "book" in list_scenarios()
+    assert [load_scenario(name).name for name in list_scenarios()] == list(list_scenarios())
+
+
+def test_a_file_is_a_scenario_too(tmp_path: Path) -> None:
+    """A path loads as a packaged name does."""
+    assert load_scenario(_written(tmp_path)).greeting == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "entry", "hint"),
+    [
+        ({"turn": []}, "turn", "turns"),
+        ({"expects": {"outcom": "booked"}}, "expects.outcom", "outcome"),
+        ({"person": {"phone": 5}}, "person.phone", ""),
+        ({"turns": [{"model": [{"tool": "look", "argments": {}}]}]}, "turns.0.model.0.tool.argments", "arguments"),
+        ({"turns": [{"model": [{"says": "${person.patient_nme}"}]}]}, "turns.0.model.0.says", "patient_name"),
+        ({"turns": [{"model": [{"says": "${look.day}"}, {"tool": "look"}]}]}, "turns.0.model.0.says", ""),
+        ({"turns": [*_SMALL["turns"], {"model": [{"says": "And?"}]}]}, "turns.2", ""),  # type: ignore[misc]
+    ],
+)
+def test_an_error_names_file_entry_and_the_nearest_word(
+    tmp_path: Path, changes: dict[str, object], entry: str, hint: str
+) -> None:
+    """What is wrong in a scenario is found in it by the message alone."""
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(_written(tmp_path, **changes))
+    assert "small.yaml" in str(caught.value)
+    assert entry in str(caught.value)
+    assert hint in caught.value.hint
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    """A mistyped name of a scenario is answered with the one that was meant."""
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario("bok")
+    assert "book" in caught.value.hint
+
+
+def test_references_are_filled() -> None:
+    """A reference takes its value from the person, from a tool's last result or from the calendar, its type kept."""
+    results = {"look": {"slots": [{"at": "2031-05-06T10:00", "room": 4}]}}
+    person = {"phone": "+14155550137"}
+
+    def fill(template: str) -> object:
+        return resolve(template, person=person, results=results)
+
+    assert fill("${look.slots.0.room}") == 4
+    assert fill("at ${look.slots.0.at} for ${person.phone}") == "at 2031-05-06T10:00 for +14155550137"
+    ahead = date.fromisoformat(str(fill("${today+3d}"))) - datetime.now(UTC).date()
+    assert ahead in {timedelta(days=3), timedelta(days=2)}, "2 only if midnight fell between the two"
+    for unknown in ("${look.slots.1.room}", "${look.slots}", "${other.x}"):
+        with pytest.raises(UnresolvedError):
+            fill(unknown)
+
+
+def test_latencies_are_seeded() -> None:
+    """Two loads of a scenario think equally long at each place, and not equally long at all places."""
+    first, second = load_scenario("book"), load_scenario("book")
+    places = [(turn, step) for turn in range(3) for step in range(2)]
+    times = [first.latency_s("think", *place) for place in places]
+    assert times == [second.latency_s("think", *place) for place in places]
+    assert len(set(times)) > 1
+    assert all(0.27 <= time <= 0.43 for time in times)

@@ -1,0 +1,169 @@
+"""A destination in a process of its own: keeps every request byte for byte, answers as it is told to."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import gzip
+import json
+import re
+import subprocess
+import sys
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import zstandard
+from aiohttp import web
+
+_NAME = re.compile(rb'name="([^"]+)"')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """One request as it came over the wire."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    raw: bytes
+    answered: int
+
+    @property
+    def body(self) -> bytes:
+        match self.headers.get("Content-Encoding"):
+            case "zstd":
+                return zstandard.ZstdDecompressor().decompressobj().decompress(self.raw)
+            case "gzip":
+                return gzip.decompress(self.raw)
+            case _:
+                return self.raw
+
+    def everything(self) -> bytes:
+        return f"{self.method} {self.path} {self.headers} ".encode() + self.raw + self.body
+
+    def parts(self) -> list[tuple[str, Any]]:
+        boundary = self.headers["Content-Type"].partition("boundary=")[2].encode()
+        found = []
+        for part in self.body.split(b"--" + boundary)[1:-1]:
+            head, _, data = part.partition(b"\r\n\r\n")
+            name = _NAME.search(head)
+            assert name is not None
+            found.append((name[1].decode(), json.loads(data)))
+        return found
+
+
+class Sink:
+    """The destination, for a `with` block; `url` is where it listens."""
+
+    def __init__(self, directory: Path, *, status: int = 202) -> None:
+        self._log = directory / "requests.jsonl"
+        self._log.touch()
+        self._status = status
+        self.url = ""
+
+    def __enter__(self) -> Sink:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, "--log", str(self._log), "--status", str(self._status)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self.url = self._process.stdout.readline().strip()
+        assert self.url, "the sink did not start"
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.terminate()
+        self._process.wait(timeout=10)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def mode(self, **mode: Any) -> None:
+        """What comes next meets `status`, `delay` (s), `retry_after` (s), `location`, `conflicts` (409: known run)."""
+        request = urllib.request.Request(self.url + "/_mode", json.dumps(mode).encode(), method="POST")
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        opener.open(request, timeout=10).close()
+
+    def requests(self) -> list[Received]:
+        return [
+            Received(raw=base64.b64decode(line.pop("body")), **line)
+            for line in map(json.loads, self._log.read_text().splitlines())
+        ]
+
+    def runs(self) -> dict[str, dict[str, Any]]:
+        """What LangSmith would hold: runs by id, each part under its field; only requests that it took."""
+        held: dict[str, dict[str, Any]] = {}
+        for request in self.requests():
+            if request.path == "/runs/multipart" and request.answered == 202:
+                for name, value in request.parts():
+                    _, run_id, *field = name.split(".")
+                    run = held.setdefault(run_id, {})
+                    run.update({field[0]: value} if field else value)
+        return held
+
+
+class _Server:
+    def __init__(self, log: Path, status: int) -> None:
+        self._log = log
+        self._initial = {"status": status, "delay": 0.0, "retry_after": None, "location": None, "conflicts": False}
+        self._mode: dict[str, Any] = dict(self._initial)
+        self._seen: set[bytes] = set()
+
+    async def set_mode(self, request: web.Request) -> web.Response:
+        self._mode = {**self._initial, **await request.json()}
+        return web.json_response(self._mode)
+
+    async def take(self, request: web.Request) -> web.Response:
+        mode = self._mode
+        body = await request.read()
+        status = int(mode["status"])
+        ids = set(re.findall(rb'name="post\.([0-9a-f-]{36})"', body))
+        if mode["conflicts"] and ids & self._seen:
+            status = 409
+        elif 200 <= status < 300:
+            self._seen |= ids
+        line = {
+            "method": request.method,
+            "path": request.path_qs,
+            "headers": dict(request.headers),
+            "answered": status,
+            "body": base64.b64encode(body).decode(),
+        }
+        with self._log.open("a") as log:
+            log.write(json.dumps(line) + "\n")
+        await asyncio.sleep(float(mode["delay"]))
+        headers = {"Set-Cookie": "sink=chocolate; Path=/"}
+        if mode["retry_after"] is not None:
+            headers["Retry-After"] = str(mode["retry_after"])
+        if mode["location"] is not None:
+            headers["Location"] = str(mode["location"])
+        if request.path == "/info":
+            return web.json_response({"version": "0.18.0", "batch_ingest_config": {"use_multipart_endpoint": True}})
+        return web.json_response({"echo": body.decode("latin1")[:200]}, status=status, headers=headers)
+
+
+async def _serve(log: Path, status: int) -> None:
+    server = _Server(log, status)
+    application = web.Application(client_max_size=1 << 28)
+    application.router.add_post("/_mode", server.set_mode)
+    application.router.add_route("*", "/{path:.*}", server.take)
+    runner = web.AppRunner(application, auto_decompress=False, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    print("http://{}:{}".format(*runner.addresses[0]), flush=True)  # noqa: T201 - its parent reads the address
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--log", type=Path, required=True)
+    parser.add_argument("--status", type=int, default=202)
+    arguments = parser.parse_args()
+    asyncio.run(_serve(arguments.log, arguments.status))

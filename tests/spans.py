@@ -1,0 +1,129 @@
+"""Spans for tests: one whole synthetic call, and a strategy for any span that there may be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import strategies as st
+
+from medagent.proof import GENESIS, Json
+from medagent.telemetry.span import Ancestor, SafeSpan, Seal, SpanKind
+
+START_US = 1_767_225_600_000_000
+
+
+AGENT_TURN: dict[str, Json] = {
+    "index": 1,
+    "kind": "reply",
+    "model": "gpt-realtime",
+    "provider": "azure",
+    "ttft_ms": 812.5,
+    "perceived_ms": None,
+    "slow": False,
+    "input_tokens": 311,
+    "output_tokens": 97,
+    "total_tokens": 408,
+    "input_text_tokens": 211,
+    "input_audio_tokens": 100,
+    "input_cached_tokens": 64,
+    "output_text_tokens": 22,
+    "output_audio_tokens": 75,
+    "cost_usd": 0.01234,
+    "interrupted": True,
+    "tool_calls": 1,
+}
+TOOL: dict[str, Json] = {
+    "arguments": {"patient_name": "<REDACTED>", "reason_for_visit": "a cough …", "doctor_name": "Dr. Okafor", "n": 3},
+    "result": {"confirmation_id": "CNF-7Q2M9K", "slots": [{"at": "2026-01-07T10:30:00", "free": True}], "note": None},
+    "outcome": "booked",
+    "duration_ms": 41.75,
+}
+ERROR: dict[str, Json] = {"error_type": "TimeoutError", "error_source": "tool", "error_recoverable": True}
+
+
+def seal(spans: Sequence[SafeSpan]) -> list[SafeSpan]:
+    sealed, previous = [], GENESIS
+    for number, span in enumerate(spans):
+        made = Seal.over(sequence=number, previous=previous, span_digest=span.digest())
+        sealed.append(span.sealed(made))
+        previous = made.hash
+    return sealed
+
+
+def call(trace_id: str = "5f0c3b1e-0c1d-4f6a-9a55-1f2e3d4c5b6a", *, start_us: int = START_US) -> list[SafeSpan]:
+    """A sealed call of six spans: session, start, turn, tool under it, failed tool, end."""
+
+    def span(number: int, name: str, kind: SpanKind, path: Sequence[int], fields: dict[str, Json]) -> SafeSpan:
+        ids = [
+            trace_id,
+            *(f"{trace_id[:35]}{'0123456789abcdef'[(int(trace_id[35], 16) + n) % 16]}" for n in range(1, 6)),
+        ]
+        return SafeSpan(
+            trace_id=trace_id,
+            span_id=ids[number],
+            ancestors=tuple(Ancestor(span_id=ids[n], start_us=start_us + n * 1_000_001) for n in path),
+            name=name,
+            kind=kind,
+            start_us=start_us + number * 1_000_001,
+            end_us=start_us + number * 1_000_001 + 250_000,
+            status="error" if "error_type" in fields else "ok",
+            env="dev",
+            policy_digest="ab" * 32,
+            fields=fields,
+        )
+
+    ended: dict[str, Json] = {"reason": "hang_up", "outcome": "booked", "duration_ms": 61250.5, "complete": True}
+    return seal(
+        [
+            span(
+                0, "voice_session", SpanKind.SESSION, [], {"agent_version": "0.1.0", "quality": {"rtt_ms": [21, 22.5]}}
+            ),
+            span(1, "session.start", SpanKind.MARKER, [0], {}),
+            span(2, "agent_turn", SpanKind.AGENT_TURN, [0], AGENT_TURN),
+            span(3, "tool.book_appointment", SpanKind.TOOL, [0, 2], TOOL),
+            span(4, "tool.check_availability", SpanKind.TOOL, [0, 2], {"arguments": {}, "result": None, **ERROR}),
+            span(5, "session.end", SpanKind.MARKER, [0], ended),
+        ]
+    )
+
+
+_text = st.text(st.characters(codec="utf-8"), max_size=24)
+_scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | _text
+)
+_fields: st.SearchStrategy[Any] = st.recursive(
+    _scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_text, inner, max_size=4), max_leaves=12
+)
+_us = st.integers(0, 2**52)
+
+
+@st.composite
+def safe_spans(draw: st.DrawFn) -> SafeSpan:
+    """Any sealed span that `SafeSpan` accepts."""
+    start = draw(_us)
+    ids = [str(draw(st.uuids())) for _ in range(draw(st.integers(1, 4)))]
+    span = SafeSpan(
+        trace_id=ids[0],
+        span_id=ids[-1],
+        ancestors=tuple(Ancestor(span_id=i, start_us=draw(_us)) for i in ids[:-1]),
+        name=draw(st.from_regex(r"[a-z][a-z0-9_]{0,12}(\.[a-z][a-z0-9_]{0,12})?", fullmatch=True)),
+        kind=draw(st.sampled_from(SpanKind)),
+        start_us=start,
+        end_us=start + draw(st.integers(0, 10**9)),
+        status=draw(st.sampled_from(["ok", "error"])),
+        env=draw(st.sampled_from(["dev", "prod"])),
+        policy_digest=draw(st.binary(min_size=32, max_size=32)).hex(),
+        fields=draw(st.dictionaries(_text, _fields, max_size=6)),
+    )
+    return seal([span])[0]
+
+
+def alone(span: SafeSpan, **changes: Any) -> SafeSpan:
+    """The same span with changes, sealed anew as the first of its chain."""
+    return seal([replace(span, seal=None, **changes)])[0]

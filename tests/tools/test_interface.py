@@ -1,0 +1,88 @@
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medagent.clinic import Clinic, Refusal
+from medagent.tools import TOOLS, Tool, invoke
+from medagent.tools.interface import Answer, Arguments
+
+
+class Nothing(Arguments):
+    """No argument at all."""
+
+
+def tool(run: Any) -> Tool[Nothing]:
+    return Tool(name="probe", description="A probe.", arguments=Nothing, run=run)
+
+
+def test_the_tools_have_names_of_their_own() -> None:
+    """Two for now, each with a description for the model."""
+    assert [each.name for each in TOOLS] == ["check_availability", "book_appointment"]
+    assert all(each.description for each in TOOLS)
+
+
+@pytest.mark.parametrize("each", TOOLS, ids=lambda each: each.name)
+def test_a_schema_is_flat_and_says_what_every_field_is(each: Tool[Any]) -> None:
+    """No reference, no union: type, description, and nothing allowed beside the fields."""
+    schema = each.json_schema
+    assert schema["additionalProperties"] is False
+    assert set(schema["properties"]) == set(each.arguments.model_fields)
+    for field in schema["properties"].values():
+        assert field["type"] == "string"
+        assert field["description"].endswith(".")
+        assert not {"$ref", "anyOf", "default", "title"} & set(field)
+    assert "$" not in "".join(json.loads(json.dumps(schema)))
+
+
+def test_the_fields_are_the_ones_that_the_policy_names() -> None:
+    """Field names are a contract with the policy: a new one here needs a rule there."""
+    checking, booking = (set(each.arguments.model_fields) for each in TOOLS)
+    assert checking == {"doctor_name", "clinic_location", "appointment_datetime", "from_date", "to_date"}
+    assert booking == {
+        "patient_name",
+        "phone",
+        "dob",
+        "appointment_datetime",
+        "doctor_name",
+        "clinic_location",
+        "email",
+        "mrn",
+        "address",
+        "reason_for_visit",
+        "notes",
+    }
+
+
+def test_an_unexpected_exception_is_a_failure_that_says_only_its_class(clinic: Clinic, now: datetime) -> None:
+    """A bug that quotes a patient is not repeated to the model."""
+
+    def run(_clinic: Clinic, _arguments: Nothing, _now: datetime) -> Answer:
+        raise LookupError("no such patient: Testa Plantedname")
+
+    answer = invoke(tool(run), {}, clinic=clinic, now=now)
+    assert (answer["outcome"], answer["error_type"]) == ("failed", "LookupError")
+    assert "Planted" not in str(answer)
+
+
+def test_a_refusal_without_alternatives_has_no_empty_list(clinic: Clinic, now: datetime) -> None:
+    """The model is not told to choose from nothing."""
+
+    def run(_clinic: Clinic, _arguments: Nothing, _now: datetime) -> Answer:
+        raise Refusal("not_now", "come back later.")
+
+    assert invoke(tool(run), {}, clinic=clinic, now=now) == {
+        "outcome": "refused",
+        "error_type": "not_now",
+        "error_message": "come back later.",
+    }
+
+
+def test_a_clinic_whose_file_is_gone_is_a_failure(clinic: Clinic, now: datetime, tmp_path: Path) -> None:
+    """The tables vanish under a running agent: the caller is offered a call back."""
+    clinic.database.write(lambda session: session.connection().exec_driver_sql("DROP TABLE schedule"))
+    answer = invoke(TOOLS[0], {}, clinic=clinic, now=now)
+    assert (answer["outcome"], answer["error_type"]) == ("failed", "ClinicError")
+    assert str(tmp_path) not in str(answer)
