@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
+from typing import Annotated, TypeAlias
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medagent.errors import PricingError
 
@@ -46,6 +47,9 @@ def _plus(left: int | None, right: int | None) -> int | None:
     return left if right is None else left + right
 
 
+Price: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,9 +57,9 @@ class _Entry(BaseModel):
 class ModalityPrice(_Entry):
     """US dollars per million tokens of one modality; None is unknown."""
 
-    input: float | None = None
-    cached: float | None = None
-    output: float | None = None
+    input: Price | None = None
+    cached: Price | None = None
+    output: Price | None = None
 
 
 class _Sourced(_Entry):
@@ -99,28 +103,28 @@ def _part(tokens: int | None, cached: int | None, price: ModalityPrice) -> float
 class LlmPrice(_Sourced):
     """US dollars per million tokens of a text model."""
 
-    input: float
-    cached: float | None = None
-    output: float
+    input: Price
+    cached: Price | None = None
+    output: Price
 
 
 class SttPrice(_Sourced):
     """US dollars per second of recognised audio."""
 
-    per_second: float
+    per_second: Price
 
 
 class TtsPrice(_Sourced):
     """US dollars per spoken character."""
 
-    per_character: float
+    per_character: Price
 
 
 class LinePrice(_Entry):
     """US dollars per minute of the line itself; None is unknown."""
 
-    livekit_per_minute: float | None = None
-    sip_per_minute: float | None = None
+    livekit_per_minute: Price | None = None
+    sip_per_minute: Price | None = None
 
 
 class PriceList(_Entry):
@@ -146,7 +150,7 @@ def load_prices(path: Path | None = None) -> PriceList:
         return PriceList.model_validate(yaml.safe_load(source.read_text(encoding="utf-8")))
     except OSError as error:
         raise PricingError(f"{source}: cannot be read ({type(error).__name__})") from None
-    except yaml.YAMLError:
+    except (yaml.YAMLError, UnicodeDecodeError):
         raise PricingError(f"{source}: is not YAML") from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]

@@ -7,12 +7,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from medagent.errors import SettingsError
 
 Env = Literal["dev", "prod"]
+
+
+def _days(value: object) -> object:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 def _absolute(path: Path) -> Path:
@@ -41,7 +45,9 @@ class Settings(BaseSettings):
 
     langsmith_api_key: SecretStr | None = Field(None, alias="LANGSMITH_API_KEY")
     langsmith_endpoint: str = Field("https://api.smith.langchain.com", alias="LANGSMITH_ENDPOINT")
-    langsmith_retention_days: Literal[14, 400] = Field(14, alias="MEDAGENT_LANGSMITH_RETENTION_DAYS")
+    langsmith_retention_days: Annotated[Literal[14, 400], BeforeValidator(_days)] = Field(
+        14, alias="MEDAGENT_LANGSMITH_RETENTION_DAYS"
+    )
 
     @cached_property
     def langsmith_project(self) -> str:

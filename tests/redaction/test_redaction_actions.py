@@ -56,6 +56,11 @@ def test_every_shape_is_tried() -> None:
             ],
         ),
         (Moment(or_date=True), ["2026-05-04", "2026-05-04T09:30"], ["1982-03-14", "20260504", "2026-02-30", 2026]),
+        (
+            PLAIN["timestamp"],
+            ["2026-05-04T09:30:00.123+00:00", "2026-05-04T09:30:00Z"],
+            ["2026-05-04T09:30:00.1234Z", "2026-05-04T09:30.123", "2026-05-04T09:30:00.123+00:00:00.123"],
+        ),
         (Number(min=0, max=5, integer=True), [0, 5], [True, 1.0, 6, -1, "1", math.nan, None]),
         (Number(min=0, max=5, integer=False), [0, 2.5], [math.nan, math.inf, -math.inf, 5.01, False]),
         (Boolean(), [True, False], [1, 0, "true", None]),

@@ -48,14 +48,17 @@ class KeyRing:
         if self._pseudonym_hex is not None:
             return PseudonymKey(secret=_decode(self._pseudonym_hex, "MEDAGENT_PSEUDONYM_KEY"))
         path = self._directory / "pseudonym.key"
-        if not path.exists():
-            if self._env == "prod":
-                raise KeyFileError(
-                    "the pseudonym key is missing",
-                    hint=f"set MEDAGENT_PSEUDONYM_KEY to 64 hex digits, or put them into {path} with mode 0600",
-                )
-            _create(path)
-        return PseudonymKey(secret=_read(path))
+        try:
+            if not path.exists():
+                if self._env == "prod":
+                    raise KeyFileError(
+                        "the pseudonym key is missing",
+                        hint=f"set MEDAGENT_PSEUDONYM_KEY to 64 hex digits, or put them into {path} with mode 0600",
+                    )
+                _create(path)
+            return PseudonymKey(secret=_read(path))
+        except OSError as error:
+            raise KeyFileError(f"{path} cannot be used ({type(error).__name__})") from None
 
 
 def _create(path: Path) -> None:
@@ -77,7 +80,7 @@ def _create(path: Path) -> None:
 def _read(path: Path) -> bytes:
     if path.stat().st_mode & 0o077:
         raise KeyFileError(f"{path} can be read by other users", hint=f"chmod 600 {path}")
-    return _decode(path.read_text(), str(path))
+    return _decode(path.read_text(encoding="ascii", errors="replace"), str(path))
 
 
 def _decode(text: str, origin: str) -> bytes:

@@ -15,6 +15,7 @@ ROSTERS = ("doctors", "locations")
 _LONGEST = 256
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DATETIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:(00|15|30|45))?", re.ASCII)
+_MILLISECONDS = re.compile(r"(:\d{2}:\d{2})\.\d{3}", re.ASCII)
 _YEARS = range(2000, 2100)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -33,13 +34,20 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """An ISO 8601 date and time to the second, aware or local, in this century: a date of birth is mostly none."""
+    """An ISO 8601 date and time to the second, aware or local, in this century: a date of birth is mostly none.
+
+    Milliseconds are for a machine's own clock only: a model could write digits there that are no time.
+    """
 
     or_date: bool = False
+    milliseconds: bool = False
 
     def fits(self, value: object, rosters: Rosters) -> bool:
         """Whether the value is such a time, or a bare date where that is allowed."""
-        if type(value) is not str or not (_DATETIME.fullmatch(value) or (self.or_date and _DATE.fullmatch(value))):
+        if type(value) is not str or len(value) > _LONGEST:
+            return False
+        second = _MILLISECONDS.sub(r"\1", value, count=1) if self.milliseconds else value
+        if not (_DATETIME.fullmatch(second) or (self.or_date and _DATE.fullmatch(value))):
             return False
         try:
             return datetime.fromisoformat(value).year in _YEARS
@@ -98,6 +106,7 @@ Shape: TypeAlias = Pattern | Moment | Number | OneOf | Member | Boolean
 PLAIN: Mapping[str, Shape] = {
     "datetime": Moment(),
     "date_or_datetime": Moment(or_date=True),
+    "timestamp": Moment(milliseconds=True),
     "boolean": Boolean(),
     "uuid": Pattern(regex=_UUID),
     "sha256": Pattern(regex=_SHA256),

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, TimeoutError
 
 from medagent.errors import OutboxError, OutboxUnavailableError
 from medagent.proof import GENESIS, canonical
@@ -84,7 +84,10 @@ class Outbox:
     def __init__(self, url: str, *, destinations: Sequence[str], owner: str) -> None:
         self._destinations = tuple(destinations)
         self._owner = owner
-        self._engine = _engine(url)
+        try:
+            self._engine = _engine(url)
+        except OSError as error:
+            raise OutboxUnavailableError(f"the outbox cannot be used: {type(error).__name__}") from None
         with _translated():
             _metadata.create_all(self._engine)
 
@@ -187,21 +190,21 @@ class Transaction:
             self._seal(call, self._ready(trace_id))
 
     def withdraw(self, trace_id: str) -> None:
-        """Consent is refused: delete what was held but the session and its guardrail, and take nothing else."""
-        if self._call(trace_id).release == "held":
+        """Consent is refused: delete what is not sealed but the session and its guardrail, and take nothing else."""
+        if self._call(trace_id).release != "withdrawn":
             self._set(trace_id, release="withdrawn")
-            held = (_spans.c.trace_id == trace_id) & (_spans.c.state != "sealed")
-            self._connection.execute(sa.delete(_spans).where(held & _spans.c.name.not_in(_KEPT_WHEN_WITHDRAWN)))
+            unsealed = (_spans.c.trace_id == trace_id) & (_spans.c.state != "sealed")
+            self._connection.execute(sa.delete(_spans).where(unsealed & _spans.c.name.not_in(_KEPT_WHEN_WITHDRAWN)))
 
     def close_call(self, trace_id: str) -> str:
-        """End the chain; returns its head, the hash of the last sealed span."""
+        """End the chain, without what never became final; returns its head, the hash of the last sealed span."""
         call = self._call(trace_id)
         if call.release == "held":
             raise OutboxError(f"call {trace_id} is still held: settle its consent before it is closed")
         if call.release == "withdrawn":
             self._seal(call, self._ready(trace_id))
         head = str(self._call(trace_id).head)
-        self._set(trace_id, state="closed")
+        self.abandon(trace_id)
         return head
 
     def abandon(self, trace_id: str) -> None:
@@ -263,6 +266,8 @@ def _translated() -> Iterator[None]:
     """A driver's message may quote a row: only its class passes."""
     try:
         yield
+    except TimeoutError:
+        raise OutboxUnavailableError("the outbox cannot be used: no connection is free") from None
     except DBAPIError as error:
         cause = type(error.orig).__name__ if error.orig is not None else type(error).__name__
         code = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None) or ""

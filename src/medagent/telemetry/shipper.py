@@ -89,9 +89,9 @@ class Shipper:
         try:
             self._exporter.export(batch)
         except Exception as error:
-            self._outbox.failed(self.name, batch, error=type(error).__name__)
             if isinstance(error, DoorError):
                 self._switch.trip(f"exit to {self.name}: {error}")
+            self._outbox.failed(self.name, batch, error=type(error).__name__)
             raise
         self._outbox.delivered(self.name, batch)
         self._pause_s = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -73,7 +74,7 @@ class Switch:
 
     def trip(self, reason: str) -> None:
         """Off by itself: in this process at once, on the host as soon as it is written. `reason` holds no value."""
-        if self._tripped is not None:
+        if self._tripped is not None and self._tripped_still_holds():
             return
         self._tripped = SwitchState(on=False, source="trip", reason=reason, at=_now())
         try:
@@ -92,7 +93,7 @@ class Switch:
                 "telemetry cannot be switched on in prod by a word",
                 hint="it needs a signed audit report for exactly this code, policy and destinations",
             )
-        if not override:
+        if not (override and override.strip()):
             raise SwitchError("telemetry is lifted only for a reason", hint='medagent telemetry on --override "reason"')
         self._write("on", source="command", reason=override, by=by)
         self._tripped = None
@@ -133,7 +134,7 @@ class Switch:
 
     def _write(self, state: Literal["on", "off"], *, source: Literal["command", "trip"], reason: str, by: str) -> None:
         entry = _Entry(state=state, source=source, reason=reason, by=by, at=_now()).model_dump_json()
-        draft = self._path.with_name(f".switch.{os.getpid()}.json")
+        draft = self._path.with_name(f".switch.{os.getpid()}.{secrets.token_hex(4)}.json")
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _append(self._log_path, entry)
