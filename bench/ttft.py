@@ -1,4 +1,4 @@
-"""TTFT-A as the trace tells it, against the simulator's own record of when it heard silence and sent the first audio."""
+"""TTFT-A as the trace tells it, against the server's own record of when it heard silence and sent the first audio."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from medagent.redaction import actions
 from medagent.redaction.policy import REDACTED, WITHHELD, Action, Condition, Leaf, ListNode, Node, ObjectNode, Policy
 from medagent.redaction.raw import holds_key, members, plain_key, scalars
 from medagent.redaction.records import Counts, Finding, Record, Redacted
+from medagent.redaction.shapes import is_sayable
 from medagent.redaction.text.known import Identifier, KnownValues
 from medagent.redaction.text.tokens import blank_out
 from medagent.redaction.text.vocabulary import is_readable, is_vouched_for
@@ -194,6 +195,8 @@ class _Walk:
             return WITHHELD
         if isinstance(value, str):
             value = str.__str__(value)
+            if action is Action.KEEP and is_sayable(rule.shape) and self._known.stands_in(value):
+                action = Action.REDACT  # a kept name or id that is also the caller's: on a doubt it does not leave
         treated = self._redactor.treat(leaf, action, value, self._known)
         self._note(leaf.path, leaf, Action.REDACT if treated == REDACTED else action)
         return treated

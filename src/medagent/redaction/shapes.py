@@ -114,6 +114,11 @@ PLAIN: Mapping[str, Shape] = {
 """The shapes that a single word names."""
 
 
+def is_sayable(shape: Shape | None) -> bool:
+    """Whether a person could have said such a value: names and patterns; not numbers, times, fixed words, hashes."""
+    return isinstance(shape, Pattern | Member) and shape not in (PLAIN["uuid"], PLAIN["sha256"])
+
+
 def year_of(value: object) -> str | None:
     """The year of an ISO date, date and time, or year; None for anything else."""
     if type(value) is not str or len(value) > _LONGEST:

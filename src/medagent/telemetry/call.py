@@ -17,6 +17,7 @@ TRAILING    OVERLAP                TRAILING               AGENT                 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum, auto
 from typing import Any, ClassVar
 
@@ -116,7 +117,6 @@ class Call:
         self._turn_of_tool: dict[str, AgentTurn] = {}
         self._unanswered_ns: int | None = None
         self._silence_ms: int | None = None
-        self._agent_speaks = False
         self._out: list[Record] = []
 
     @property
@@ -134,6 +134,7 @@ class Call:
             self._open()
         self._notice_gap(event.seq)
         self._last_ns = max(self._last_ns, event.at_ns)
+        event = replace(event, at_ns=self._last_ns)  # time that goes backwards stands still
         fill = self._FILL.get(type(event))
         if fill is None or fill(self, event):
             self._step(type(event), event)
@@ -185,6 +186,7 @@ class Call:
         interrupts = self._agent is not None and not self._agent.settled
         self._user = UserTurn(
             index=self._tally.user_turns,
+            item_id=event.item_id,
             start_ns=event.at_ns,
             start_audio_ms=event.audio_ms,
             interrupted_agent=interrupts,
@@ -194,7 +196,6 @@ class Call:
     def _finish_user(self, end_ns: int, end_audio_ms: int | None) -> None:
         if self._user is not None:
             turn, self._user = self._user, None
-            end_ns = max(end_ns, turn.start_ns)
             self._out.append(turn.record(end_ns, end_audio_ms=end_audio_ms, root=self._root, clock=self._clock))
 
     def _close_user(self, event: SpeechStopped) -> None:
@@ -207,7 +208,13 @@ class Call:
             self._finish_user(event.at_ns, None)
 
     def _late_user(self, event: SpeechStopped) -> None:
-        self._user = UserTurn(index=self._tally.user_turns, start_ns=event.at_ns, start_known=False, incomplete=True)
+        self._user = UserTurn(
+            index=self._tally.user_turns,
+            item_id=event.item_id,
+            start_ns=event.at_ns,
+            start_known=False,
+            incomplete=True,
+        )
         self._tally.user_turns += 1
         self._close_user(event)
 
@@ -251,7 +258,9 @@ class Call:
             self._finish_tool(run, event.at_ns, status="cancelled", output=None)
 
     def _end(self, event: CallEnded) -> None:
-        end_ns = self._last_ns
+        end_ns = event.at_ns
+        unfinished = self._heard_of(ResponseStarted) - self._heard_of(ResponseFinished)
+        self._tally.bill.unpriced |= bool(unfinished)
         totals = self._tally.fields(reason=event.reason, end_ns=end_ns)
         summary = {name: totals[name] for name in ("reason", "outcome", "duration_ms", "complete", "missing")}
         self._out.append(self._marker("session.end", end_ns, totals))
@@ -264,8 +273,17 @@ class Call:
         self._items.add((kind, identity))
         return not known
 
-    def _speech(self, event: SpeechStarted | SpeechStopped) -> bool:
-        return self._first_of(type(event), event.item_id)
+    def _heard_of(self, kind: type) -> set[str]:
+        return {identity for known, identity in self._items if known is kind}
+
+    def _speech_started(self, event: SpeechStarted) -> bool:
+        return self._first_of(SpeechStarted, event.item_id) and (SpeechStopped, event.item_id) not in self._items
+
+    def _speech_stopped(self, event: SpeechStopped) -> bool:
+        """The end of the open utterance, or of one whose beginning was lost; one that was cut has ended."""
+        is_open = self._user is not None and self._user.item_id == event.item_id
+        began = (SpeechStarted, event.item_id) in self._items
+        return self._first_of(SpeechStopped, event.item_id) and (is_open or not began)
 
     def _response_started(self, event: ResponseStarted) -> bool:
         if not self._first_of(ResponseStarted, event.response_id):
@@ -312,7 +330,10 @@ class Call:
         turn.last_ns = max(turn.last_ns, event.at_ns)
         turn.status = event.status
         turn.cancelled += event.status == "cancelled"
-        turn.bill(event.usage, self._started.model, self._prices)
+        if event.usage is not None or event.status != "failed":
+            cost_usd = self._prices.realtime_cost(self._started.model, event.usage)
+            turn.bill.add(event.usage, cost_usd)
+            self._tally.bill.add(event.usage, cost_usd)
         if event.status == "failed":
             turn.error = {
                 "error_type": event.error_type or "response_failed",
@@ -349,7 +370,6 @@ class Call:
 
     def _finish_tool(self, run: ToolRun, end_ns: int, *, status: str, output: str | None) -> None:
         del self._tools[run.call_id]
-        end_ns = max(end_ns, run.start_ns)
         if run.turn is not None:
             run.turn.open_tools.discard(run.call_id)
             run.turn.last_ns = max(run.turn.last_ns, end_ns)
@@ -393,8 +413,8 @@ class Call:
 
     _FILL: ClassVar[dict[type, Callable[[Any, Any], bool]]] = {
         TurnDetectionSet: _turn_detection,
-        SpeechStarted: _speech,
-        SpeechStopped: _speech,
+        SpeechStarted: _speech_started,
+        SpeechStopped: _speech_stopped,
         ResponseStarted: _response_started,
         AudioStarted: _audio_started,
         ToolRequested: _tool_requested,

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, TimeoutError
+from sqlalchemy.exc import DBAPIError
 
 from medagent.errors import OutboxError, OutboxUnavailableError
 from medagent.proof import GENESIS, canonical
@@ -266,7 +266,7 @@ def _translated() -> Iterator[None]:
     """A driver's message may quote a row: only its class passes."""
     try:
         yield
-    except TimeoutError:
+    except sa.exc.TimeoutError:
         raise OutboxUnavailableError("the outbox cannot be used: no connection is free") from None
     except DBAPIError as error:
         cause = type(error.orig).__name__ if error.orig is not None else type(error).__name__

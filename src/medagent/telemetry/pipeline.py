@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from medagent.errors import OutboxError, OutboxUnavailableError
-from medagent.telemetry.events import CallEnded, CallEvent, CallStarted, Gap
+from medagent.telemetry.events import CallEnded, CallEvent, CallStarted
 from medagent.telemetry.outbox import Outbox, Transaction
 from medagent.telemetry.session import Session, SessionMaker, Write
 from medagent.telemetry.span import SafeSpan
@@ -36,34 +36,26 @@ class PipelineCounts:
 
 
 class Line:
-    """One call's way into the pipeline: numbers and stamps its events; never blocks, never raises."""
+    """One call's way into the pipeline: numbers and stamps its events; never blocks, and no failure comes back."""
 
-    __slots__ = ("_lost", "_put", "_seq", "trace_id")
+    __slots__ = ("_put", "_seq", "trace_id")
 
-    def __init__(self, trace_id: str, put: Callable[[str, CallEvent], bool]) -> None:
+    def __init__(self, trace_id: str, put: Callable[[str, CallEvent], None]) -> None:
         self.trace_id = trace_id
         self._put = put
         self._seq = 0
-        self._lost = 0
 
     def send(self, kind: type[Any], **fields: Any) -> None:
-        """Hand over an event that happened now; what does not fit into the queue is counted and told later."""
-        if self._lost:
-            self._lost = 0 if self._put_one(Gap, {"lost": self._lost}) else self._lost
-        if not self._put_one(kind, fields):
-            self._lost += 1
-
-    def _put_one(self, kind: type[Any], fields: dict[str, Any]) -> bool:
-        if not self._put(self.trace_id, kind(seq=self._seq, at_ns=time.monotonic_ns(), **fields)):
-            return False
+        """Hand over an event that happened now; what does not fit into the queue leaves a hole in the numbers."""
+        event = kind(seq=self._seq, at_ns=time.monotonic_ns(), **fields)
         self._seq += 1
-        return True
+        self._put(self.trace_id, event)
 
 
 class Pipeline:
     """Takes the events of all calls of a process and turns them into sealed spans in the outbox.
 
-    `on_span` is told of each stored span and `on_due` that the outbox has work; both are called on the worker's thread.
+    `on_span` is told of each span stored to leave, `on_due` that the outbox has work; both on the worker's thread.
     """
 
     def __init__(
@@ -78,11 +70,10 @@ class Pipeline:
         self._outbox = outbox
         self._on_due = on_due
         self._on_span = on_span
-        self._queue: queue.SimpleQueue[tuple[str, CallEvent] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[str, CallEvent] | threading.Event | None] = queue.SimpleQueue()
         self._sessions: dict[str, Session] = {}
         self._unwritten: list[Write] = []
-        self._idle = threading.Event()
-        self._idle.set()
+        self._flushed: list[threading.Event] = []
         self._stopping = False
         self.counts = PipelineCounts()
         self._thread = threading.Thread(target=self._run, name="medagent-worker", daemon=True)
@@ -97,12 +88,9 @@ class Pipeline:
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until every event so far is in the outbox; False where the time ran out first."""
-        deadline = time.monotonic() + timeout_s
-        while not (self._queue.empty() and self._idle.is_set() and not self._unwritten):
-            if time.monotonic() > deadline or not self._thread.is_alive():
-                return False
-            time.sleep(0.002)
-        return True
+        written = threading.Event()
+        self._queue.put(written)
+        return self._thread.is_alive() and written.wait(timeout_s)
 
     def stop(self, timeout_s: float) -> None:
         """End the calls that are still open as shut down, write what is left, end the thread."""
@@ -110,59 +98,60 @@ class Pipeline:
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
-    def _put(self, trace_id: str, event: CallEvent) -> bool:
-        if self._queue.qsize() >= _QUEUE_LIMIT:
+    def _put(self, trace_id: str, event: CallEvent) -> None:
+        """A full queue takes no more than the two events without which a call has no trace or no end."""
+        if self._queue.qsize() >= _QUEUE_LIMIT and not isinstance(event, CallStarted | CallEnded):
             self.counts.events_lost += 1
-            return False
-        self._queue.put((trace_id, event))
-        return True
+        else:
+            self._queue.put((trace_id, event))
 
     def _run(self) -> None:
         while not self._stopping:
             writes = list(self._unwritten)
             for trace_id, event in self._next_slice():
-                try:
-                    writes += self._take(trace_id, event)
-                except Exception as error:  # noqa: BLE001  # the worker outlives any event; no message: it may quote
-                    self.counts.failures += 1
-                    _log.error("telemetry failed on an event: %s", type(error).__name__)
+                writes += self._take(trace_id, event)
+            for trace_id in list(self._sessions) if self._stopping else ():
+                writes += self._take(trace_id, CallEnded(seq=-2, at_ns=time.monotonic_ns(), reason="shutdown"))
             self._write(writes)
-            self._idle.set()
+            while self._flushed and not self._unwritten:
+                self._flushed.pop().set()
+        self.counts.spans_lost += len(self._unwritten)
 
     def _next_slice(self) -> list[tuple[str, CallEvent]]:
         """Wait for work; with unwritten work at hand, not for long."""
         taken: list[tuple[str, CallEvent]] = []
         try:
-            first = self._queue.get(timeout=_RETRY_EVERY_S if self._unwritten else None)
-            self._idle.clear()
+            item = self._queue.get(timeout=_RETRY_EVERY_S if self._unwritten else None)
             while True:
-                if first is None:
+                if item is None:
                     self._stopping = True
-                    return taken + [(trace_id, self._shutdown()) for trace_id in self._sessions]
-                taken.append(first)
+                    return taken
+                if isinstance(item, threading.Event):
+                    self._flushed.append(item)
+                else:
+                    taken.append(item)
                 if len(taken) >= _SLICE:
                     return taken
-                first = self._queue.get_nowait()
+                item = self._queue.get_nowait()
         except queue.Empty:
             return taken
 
-    @staticmethod
-    def _shutdown() -> CallEnded:
-        return CallEnded(seq=-2, at_ns=time.monotonic_ns(), reason="shutdown")
-
     def _take(self, trace_id: str, event: CallEvent) -> list[Write]:
+        """What an event leads to; one that fails leads to nothing, and the call that it ends is forgotten all the same."""
         self.counts.events += 1
-        session = self._sessions.get(trace_id)
-        if session is None:
-            if not isinstance(event, CallStarted):
-                return []
-            session = self._sessions[trace_id] = self._make_session(trace_id, event)
         try:
+            session = self._sessions.get(trace_id)
+            if session is None:
+                if not isinstance(event, CallStarted):
+                    return []
+                session = self._sessions[trace_id] = self._make_session(trace_id, event)
             return session.take(event)
+        except Exception as error:  # noqa: BLE001  # the worker outlives any event
+            self._failed("on an event", error)
+            return []
         finally:
-            if session.over:
-                del self._sessions[trace_id]
-                self.counts.spans_suppressed += session.suppressed
+            if isinstance(event, CallEnded) and (ended := self._sessions.pop(trace_id, None)) is not None:
+                self.counts.spans_suppressed += ended.suppressed
 
     def _write(self, writes: list[Write]) -> None:
         """Commit a slice; what the outbox cannot take now is kept for the next try, up to a bound."""
@@ -176,12 +165,27 @@ class Pipeline:
             _log.error("telemetry waits: %s", error)
             self.counts.spans_lost += max(0, len(writes) - _MOST_UNWRITTEN)
             self._unwritten = writes[:_MOST_UNWRITTEN]
-            return
-        self._unwritten = []
-        self._on_due()
-        for write in writes:
-            if write.span is not None and self._on_span is not None:
-                self._on_span(write.span)
+        except Exception as error:  # noqa: BLE001  # what no second try would mend must not end the worker
+            self._failed("on a slice of work", error)
+            self.counts.spans_lost += len(writes)
+            self._unwritten = []
+        else:
+            self._unwritten = []
+            self._tell(writes)
+
+    def _tell(self, writes: list[Write]) -> None:
+        try:
+            self._on_due()
+            for write in writes:
+                if write.span is not None and self._on_span is not None:
+                    self._on_span(write.span)
+        except Exception as error:  # noqa: BLE001  # what is stored is stored, whatever a listener makes of it
+            self._failed("to tell of a span", error)
+
+    def _failed(self, what: str, error: Exception) -> None:
+        """Count a failure; its message stays unsaid, since it may quote a value."""
+        self.counts.failures += 1
+        _log.error("telemetry failed %s: %s", what, type(error).__name__)
 
     def _apply(self, write: Write, transaction: Transaction) -> None:
         try:

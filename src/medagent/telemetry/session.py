@@ -22,6 +22,7 @@ from medagent.telemetry.span import Ancestor, SafeSpan, SpanKind
 from medagent.telemetry.switch import Switch
 
 _DIGITS_OF_A_NUMBER = re.compile(r"\d{7,}")
+_ALWAYS_LEAVE = (SpanKind.SESSION, SpanKind.GUARDRAIL)
 _log = logging.getLogger(__name__)
 
 
@@ -36,7 +37,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One change of the outbox, to be applied in a transaction; `span` is what it stores, if anything."""
+    """One change of the outbox, to be applied in a transaction; `span` is what it stores to leave, if anything."""
 
     apply: Callable[[Transaction], None]
     span: SafeSpan | None = None
@@ -84,6 +85,8 @@ class Session:
         }
         self._release: Release = "held" if shared.legal_basis is None else "released"
         self._is_open = False
+        self._is_sealed = False
+        self._met_off = False
         self.suppressed = 0
 
     @property
@@ -93,8 +96,9 @@ class Session:
 
     def take(self, event: CallEvent) -> list[Write]:
         """Feed one event; returns what is to be written, in order. A leak at the door trips the switch: no more is."""
-        if isinstance(event, CallEnded) and self.suppressed:
-            self._call.feed(Gap(seq=-1, at_ns=event.at_ns, lost=self.suppressed))
+        self._met_off |= not self._shared.switch.is_on()
+        if isinstance(event, CallEnded) and self._has_holes:
+            self._call.feed(Gap(seq=-1, at_ns=event.at_ns, lost=max(1, self.suppressed)))
         records = self._call.feed(event)
         for record in records:
             self._known.learn(self._shared.redactor.identifiers(record))
@@ -103,6 +107,7 @@ class Session:
             if isinstance(event, ConsentSettled):
                 writes += self._settle(event)
             elif self.over and self._release == "held":  # nobody said yes
+                self._consent["state"] = "refused"
                 writes += self._withdraw()
             for record in records:
                 writes += self._store(record)
@@ -113,6 +118,10 @@ class Session:
             _log.error("the door refused a span: %s", error)
             self.suppressed += 1
         return writes + (self._end() if self.over else [])
+
+    @property
+    def _has_holes(self) -> bool:
+        return self._met_off or self.suppressed > 0
 
     # ---- what is written when --------------------------------------------------------------------------------------
 
@@ -125,41 +134,47 @@ class Session:
         if self.over:
             self._waiting.append(record)
         elif self._shared.redactor.has_free_text(record):
-            self._waiting.append(record)
-            writes.append(self._put(record, final=False, withhold_text=True))
+            if provisional := self._attempt(record, final=False, withhold_text=True):
+                self._waiting.append(record)
+                writes += provisional
         else:
-            writes.append(self._put(record, final=record.final))
+            writes += self._attempt(record, final=record.final)
         return writes
 
     def _opening(self, place: Place) -> list[Write]:
         if self._is_open:
             return []
-        self._is_open = True
         trace_id, release = self._trace_id, self._release
-        guardrail = self._guardrail(place.start_us, complete=False)
         opened = Write(lambda transaction: transaction.open_call(trace_id, release=release))
-        return [opened, self._put(guardrail, final=False, counted=False)]
+        guardrail = self._put(self._guardrail(place.start_us, complete=False), final=False, counted=False)
+        self._is_open = True
+        return [opened, guardrail]
 
     def _finish(self, event: CallEvent) -> list[Write]:
         """Now every known value is known: scrub and seal what waited, the session and its guardrail last."""
         if not self._shared.switch.is_on() or not self._is_open:
             return []
         self._waiting.sort(key=lambda record: record.kind is SpanKind.SESSION)
-        writes = [self._put(record, final=True) for record in self._waiting]
+        writes = [write for record in self._waiting for write in self._attempt(record, final=True)]
+        end_us = max((record.end_us for record in self._waiting), default=self._started.wall_us)
         self._waiting = []
-        end_us = writes[-1].span.end_us if writes and writes[-1].span is not None else self._started.wall_us
-        guardrail = self._guardrail(end_us, complete=not self.suppressed)
-        return [*writes, self._put(guardrail, final=True, counted=False)]
+        guardrail = self._guardrail(end_us, complete=not self._has_holes)
+        writes.append(self._put(guardrail, final=True, counted=False))
+        self._is_sealed = True
+        return writes
 
     def _end(self) -> list[Write]:
         if not self._is_open:
             return []
         trace_id = self._trace_id
-        if self._shared.switch.is_on():
+        if self._is_sealed:
             return [Write(lambda transaction: _close(transaction, trace_id))]
         return [Write(lambda transaction: transaction.abandon(trace_id))]
 
     def _settle(self, event: ConsentSettled) -> list[Write]:
+        """A yes releases what is held, a no holds for the rest of the call; anything else settles nothing."""
+        if event.state not in ("granted", "refused") or self._release == "withdrawn":
+            return []
         at_us = self._started.wall_us + max(0, event.at_ns - self._started.at_ns) // 1000
         at = datetime.fromtimestamp(at_us / 1e6, UTC).isoformat(timespec="milliseconds")
         settled = {"state": event.state, "method": event.method, "at": at, "script_version": event.script_version}
@@ -175,6 +190,17 @@ class Session:
         return [Write(lambda transaction: transaction.release(trace_id))] if self._is_open else []
 
     # ---- from a record to an admitted span -------------------------------------------------------------------------
+
+    def _attempt(self, record: Record, *, final: bool, withhold_text: bool = False) -> list[Write]:
+        """A span that cannot be made is left out and the call says so: one of them must not cost the call its end."""
+        try:
+            return [self._put(record, final=final, withhold_text=withhold_text)]
+        except DoorError:
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever a raw value breaks, it stays here; no message: it may quote
+            _log.error("a span could not be made: %s", type(error).__name__)
+            self.suppressed += 1
+            return []
 
     def _put(self, record: Record, *, final: bool, withhold_text: bool = False, counted: bool = True) -> Write:
         redacted = self._shared.redactor.redact(record, self._known, withhold_text=withhold_text)
@@ -196,7 +222,8 @@ class Session:
             fields=redacted.fields,
         )
         admitted = self._admission.admit(span, tuple(self._known))
-        return Write(lambda transaction: transaction.put(admitted, final=final), span if final else None)
+        leaves = final and (self._release == "released" or record.kind in _ALWAYS_LEAVE)
+        return Write(lambda transaction: transaction.put(admitted, final=final), span if leaves else None)
 
     def _span_id(self, place: Place) -> str:
         """The same place of the same call always has the same id: a second delivery is harmless."""
@@ -213,7 +240,7 @@ class Session:
             },
             "consent": self._consent,
             **self._counts.document(),
-            "switch": {"state": "partly_off" if self.suppressed else "on", "source": state.source},
+            "switch": {"state": "partly_off" if self._has_holes else "on", "source": state.source},
             "destinations": [
                 {"name": d.name, "region": d.region, "retention_days": d.retention_days} for d in shared.destinations
             ],

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
 
-from medagent.pricing import Usage
 from medagent.telemetry.events import EndReason, ErrorRaised, QualitySampled, UserStateChanged
-from medagent.telemetry.turns import AgentTurn, milliseconds
+from medagent.telemetry.turns import AgentTurn, Bill, milliseconds
 
 OUTCOME_OF_TOOL = {
     "book_appointment": "booked",
@@ -24,6 +23,7 @@ OUTCOME_OF_TOOL = {
 _CHANGES = frozenset({"booked", "rescheduled", "cancelled", "transferred"})
 _MOST_SAMPLES = 360
 _MOST_LISTED = 100
+_MOST_IN_SERIES = 100
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,9 +40,7 @@ class Tally:
     tool_calls_recorded: set[str] = field(default_factory=set)
     reconnects: int = 0
     events_lost: int = 0
-    usage: Usage | None = None
-    cost_usd: float | None = None
-    unpriced: bool = False
+    bill: Bill = field(default_factory=Bill)
     errors: list[dict[str, object]] = field(default_factory=list, repr=False)
     fatal: bool = False
     user_states: list[dict[str, object]] = field(default_factory=list)
@@ -55,11 +53,6 @@ class Tally:
         self.agent_turns += 1
         self.interruptions += turn.interrupted
         self.spoken_replies += turn.kind == "reply" and turn.first_audio_ns is not None
-        self.unpriced = self.unpriced or turn.unpriced
-        if turn.usage is not None:
-            self.usage = turn.usage if self.usage is None else self.usage + turn.usage
-        if turn.cost_usd is not None:
-            self.cost_usd = round((self.cost_usd or 0.0) + turn.cost_usd, 8)
 
     def error(self, event: ErrorRaised) -> dict[str, object]:
         """Note an error; returns its fields for the span that it happened in."""
@@ -103,13 +96,14 @@ class Tally:
             )
 
     def quality(self) -> dict[str, object]:
-        """Summary and series of the media connection."""
+        """Summary of the media connection, and a series of at most 100 looks spread over the call."""
+        every = -(-len(self.samples) // _MOST_IN_SERIES) or 1
         return {
             "samples": len(self.samples),
             "rtt_ms": _summary(sample["rtt_ms"] for sample in self.samples),
             "jitter_ms": _summary(sample["jitter_ms"] for sample in self.samples),
             "packet_loss": _summary(sample["packet_loss"] for sample in self.samples),
-            "series": self.samples,
+            "series": self.samples[::every],
         }
 
     def outcome(self, reason: EndReason) -> str:
@@ -154,8 +148,8 @@ class Tally:
             "interruption_rate": round(self.interruptions / self.agent_turns, 4) if self.agent_turns else None,
             "reconnects": self.reconnects,
             "events_lost": self.events_lost,
-            "usage": (self.usage or Usage()).fields(),
-            "cost_usd": None if self.unpriced else self.cost_usd,
+            "usage": self.bill.fields(),
+            "cost_usd": self.bill.cost_usd,
             "user_states": self.user_states,
             "time_in_state_ms": self.time_in_state_ms,
             "errors": self.errors,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from medagent.pricing import PriceList, Usage
+from medagent.pricing import Usage
 from medagent.telemetry.record import Place, Record
 from medagent.telemetry.span import SpanKind
 
 SLOW_MS = 1500.0
 """Above this the caller waited too long for the first sound: the turn is marked slow."""
+
+_TOOL_NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
 
 Clock = Callable[[int], int]
 """Monotonic nanoseconds of an event → Unix microseconds."""
@@ -23,10 +26,38 @@ def milliseconds(start_ns: int, end_ns: int) -> float:
 
 
 @dataclass(slots=True, kw_only=True)
+class Bill:
+    """Tokens and US dollars of some responses; one whose cost is unknown makes the sum unknown."""
+
+    usage: Usage | None = None
+    unpriced: bool = False
+    _sum: float | None = None
+
+    def add(self, usage: Usage | None, cost_usd: float | None) -> None:
+        """Add a response."""
+        if usage is not None:
+            self.usage = usage if self.usage is None else self.usage + usage
+        if cost_usd is None:
+            self.unpriced = True
+        else:
+            self._sum = round((self._sum or 0.0) + cost_usd, 8)
+
+    def fields(self) -> dict[str, int | None]:
+        """The tokens by name."""
+        return (self.usage or Usage()).fields()
+
+    @property
+    def cost_usd(self) -> float | None:
+        """What all of it costs; None where nothing was billed or a part is unknown."""
+        return None if self.unpriced else self._sum
+
+
+@dataclass(slots=True, kw_only=True)
 class UserTurn:
     """The caller speaks: how long, never what."""
 
     index: int
+    item_id: str
     start_ns: int
     start_known: bool = True
     start_audio_ms: int | None = None
@@ -79,26 +110,13 @@ class AgentTurn:
     cancelled: int = 0
     tool_calls: int = 0
     status: str = "no_response"
-    usage: Usage | None = None
-    cost_usd: float | None = None
-    unpriced: bool = False
+    bill: Bill = field(default_factory=Bill)
     error: dict[str, object] = field(default_factory=dict)
 
     @property
     def settled(self) -> bool:
         """Nothing more is to be expected of this turn: no response, no tool, no sound."""
         return not (self.open_responses or self.open_tools or self.audible)
-
-    def bill(self, usage: Usage | None, model: str, prices: PriceList) -> None:
-        """Add a response's tokens and cost; one unknown cost makes the turn's cost unknown."""
-        if usage is None:
-            return
-        self.usage = usage if self.usage is None else self.usage + usage
-        cost = prices.realtime_cost(model, usage)
-        if cost is None:
-            self.unpriced = True
-        else:
-            self.cost_usd = round((self.cost_usd or 0.0) + cost, 8)
 
     def ttft_ms(self) -> float | None:
         """TTFT-A in ms: end of the caller's speech to the turn's first audio; None without one of the two."""
@@ -125,8 +143,8 @@ class AgentTurn:
                 "perceived_ms": None if ttft is None or silence_ms is None else round(ttft + silence_ms, 3),
                 "total_latency_ms": ttft,
                 "slow": None if ttft is None else ttft > SLOW_MS,
-                **(self.usage or Usage()).fields(),
-                "cost_usd": None if self.unpriced else self.cost_usd,
+                **self.bill.fields(),
+                "cost_usd": None if self.open_responses else self.bill.cost_usd,
                 "responses": self.responses,
                 "cancelled_responses": self.cancelled,
                 "tool_calls": self.tool_calls,
@@ -166,7 +184,7 @@ class ToolRun:
             }
         record = Record(
             kind=SpanKind.TOOL,
-            name=f"tool.{self.name}",
+            name=f"tool.{self.name if _TOOL_NAME.fullmatch(self.name) else 'unnamed'}",
             place=Place(key=f"tool.{self.number}", start_us=clock(self.start_ns)),
             parents=self.parents,
             end_us=clock(end_ns),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -17,6 +18,13 @@ _TITLES = frozenset(
 _GENERIC = frozenset(("street", "road", "avenue", "drive", "lane", "court", "place", "square", "boulevard", "highway"))
 _PHONE_TAILS = (10, 9, 7, 4)
 _SHORTEST_DIGITS = 4
+_WHOLE_DIGITS = 7
+_WHOLE_JOINED = 7
+_NOBODY = frozenset(
+    ("unknown", "none", "null", "nil", "n/a", "na", "not given", "not provided", "not known", "anonymous", "withheld")
+)
+"""What a model writes where it was told nothing: no identifier, and a word that others may need."""
+_WORD = re.compile(r"[^\W_]+")
 _NAME_GAP = re.compile(r"[^\w'’\u0300-\u036f]+|[\d_]+")
 _MAIL_PARTS = re.compile(r"[^\W_]+")
 
@@ -35,6 +43,7 @@ class KnownValues:
     def __init__(self) -> None:
         self._values: dict[tuple[Category, str], None] = {}
         self._forms: dict[str, None] = {}
+        self._wholes: list[_Whole] = []
 
     def __repr__(self) -> str:
         return f"KnownValues(learned={len(self._values)})"
@@ -50,7 +59,9 @@ class KnownValues:
         """Take in identifiers; what is known already changes nothing."""
         for identifier in identifiers:
             key = (identifier.category, identifier.value)
-            if identifier.value.strip() and key not in self._values:
+            plain = identifier.value.strip().casefold()
+            if plain and plain not in _NOBODY and key not in self._values:
+                self._wholes.append(_Whole.of(identifier.value))
                 self._forms |= dict.fromkeys(_forms(identifier))
                 self._values[key] = None
 
@@ -60,6 +71,35 @@ class KnownValues:
             return text, 0
         tokens = tokenise(text)
         return blank_out(text, _matches(tokens, tuple(self._forms)))
+
+
+    def stands_in(self, kept: str) -> bool:
+        """Whether a known value stands whole in a value that would be kept, as words, joined, or as its digits."""
+        if not self._wholes:
+            return False
+        value = _Whole.of(kept)
+        return any(whole.is_part_of(value) for whole in self._wholes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A value as its plain words and its digits: what is left when writing is not looked at."""
+
+    words: tuple[str, ...] = field(repr=False)
+    digits: str = field(repr=False)
+
+    @classmethod
+    def of(cls, text: str) -> _Whole:
+        plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).casefold()
+        return cls(tuple(_WORD.findall(plain)), "".join(c for c in text if c.isdigit()))
+
+    def is_part_of(self, other: _Whole) -> bool:
+        size, joined = len(self.words), "".join(self.words)
+        if size and any(other.words[at : at + size] == self.words for at in range(len(other.words) - size + 1)):
+            return True
+        if len(joined) >= _WHOLE_JOINED and joined in "".join(other.words):
+            return True
+        return len(self.digits) >= _WHOLE_DIGITS and self.digits[-10:] in other.digits
 
 
 def _matches(tokens: list[Token], forms: tuple[str, ...]) -> Iterator[tuple[int, int]]:

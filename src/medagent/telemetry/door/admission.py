@@ -15,15 +15,16 @@ from medagent.errors import DoorError
 from medagent.proof import Json
 from medagent.proof.keys import PSEUDONYM_SHAPE
 from medagent.redaction.policy import REDACTED, WITHHELD, Action, Policy, Rule
-from medagent.redaction.shapes import PLAIN, Boolean, Moment, Number, OneOf
+from medagent.redaction.shapes import is_sayable
 from medagent.telemetry.span import SafeSpan
 
-_MACHINE_SHAPES = (Boolean, Moment, Number, OneOf)
-_MACHINE_PATTERNS = (PLAIN["uuid"], PLAIN["sha256"])
 _YEAR = re.compile(r"\d{4}", re.ASCII)
 _SHORTEST_DIGITS = 7
 _SHORTEST_JOINED = 7
 _SHORTEST_PART = 3
+_SHORTEST_WORD = 2
+_SHORTEST_COUNT = 5
+_NOT_A_NAME = frozenset({"mrs", "miss", "prof", "professor", "doctor", "sir", "madam"})
 _SHAPES_OF_IDENTIFIERS = {
     "an e-mail address": re.compile(r"[^\s@]+@[^\s@]+\.[a-z]{2,}", re.IGNORECASE),
     "a phone number": re.compile(r"(?<![\w-])\+?\d(?:[ ().-]{0,2}\d){8,14}(?![\w-])"),
@@ -53,6 +54,9 @@ class Admission:
         `known` is the call's (category, value) pairs so far, of which no call of this method sees fewer than the last.
         """
         self._forms += [_Form.of(str(category), value) for category, value in known[len(self._forms) :]]
+        declared = span.name in self._policy.spans
+        if not declared and any(form.stands_in(span.name, free=False) for form in self._forms):
+            raise DoorError("the name of a tool's span holds a known value of this call")
         for path, value in _leaves(span.fields, ()):
             rule = self._policy.rule_for(span.name, path)
             if rule is None:
@@ -61,12 +65,14 @@ class Admission:
         return Admitted(span=span, digest=span.digest())
 
     def _check(self, name: str, path: tuple[str | int, ...], value: Json, rule: Rule) -> None:
-        if value is None or isinstance(value, bool) or value in (REDACTED, WITHHELD):
+        if value is None or value in (REDACTED, WITHHELD):
             return
+        if rule.action in (Action.REDACT, Action.DROP):
+            raise DoorError(f"{name}: {_shown(path)}: is there although its rule takes it away")
         if rule.action is Action.PSEUDONYM or _is_machine(rule):
             if not _has_shape(value, rule):
                 raise DoorError(f"{name}: {_shown(path)}: has not the shape that its rule declares")
-            if isinstance(value, int) and any(form.digits == str(value) for form in self._forms):
+            if any(form.is_number(value) for form in self._forms):
                 raise DoorError(f"{name}: {_shown(path)}: is a number that this call knows as an identifier")
             return
         text = str(value)
@@ -80,7 +86,7 @@ class Admission:
 
 def _is_machine(rule: Rule) -> bool:
     """Whether the rule declares a value that no person could have said: it is held to its shape alone."""
-    return rule.action is Action.KEEP and (isinstance(rule.shape, _MACHINE_SHAPES) or rule.shape in _MACHINE_PATTERNS)
+    return rule.action is Action.KEEP and not is_sayable(rule.shape)
 
 
 def _has_shape(value: Json, rule: Rule) -> bool:
@@ -112,25 +118,34 @@ class _Form:
 
     category: str
     words: tuple[str, ...]
+    parts: frozenset[str]
     digits: str
 
     @classmethod
     def of(cls, category: str, value: str) -> _Form:
-        return cls(category=category, words=tuple(_words(value)), digits=_digits(value))
+        parts = frozenset(word for word in _words(re.sub("['’]", "", value)) if len(word) >= _SHORTEST_PART)
+        names = parts - _NOT_A_NAME if category == "name" else frozenset()
+        return cls(category=category, words=tuple(_words(value)), parts=names, digits=_digits(value))
+
+    def is_number(self, value: Json) -> bool:
+        """Whether a whole number is this value; a short one is by chance the same as some count."""
+        whole = isinstance(value, int | float) and float(value).is_integer()
+        return whole and len(self.digits) >= _SHORTEST_DIGITS and self.digits == f"{value:.0f}"
 
     def stands_in(self, text: str, *, free: bool) -> bool:
         """Its words in a row, its letters in any grouping, its digits in any grouping, in free text a name's parts."""
         words = _words(text)
         size = len(self.words)
-        if size and any(tuple(words[i : i + size]) == self.words for i in range(len(words) - size + 1)):
-            return True
         joined = "".join(self.words)
+        shortest = _SHORTEST_COUNT if joined.isdigit() else _SHORTEST_WORD
+        runs = (tuple(words[i : i + size]) for i in range(len(words) - size + 1))
+        if len(joined) >= shortest and self.words in runs:
+            return True
         if len(joined) >= _SHORTEST_JOINED and joined in "".join(words):
             return True
         if len(self.digits) >= _SHORTEST_DIGITS and self.digits[-10:] in _digits(text):
             return True
-        parts = {word for word in self.words if len(word) >= _SHORTEST_PART} if free and self.category == "name" else ()
-        return any(part in words for part in parts)
+        return free and not self.parts.isdisjoint(words)
 
 
 def _digits(text: str) -> str:
