@@ -78,7 +78,7 @@ def test_the_call_books(traced: tuple[Outcome, Sink]) -> None:
 
 
 def test_the_trace_is_the_tree(traced: tuple[Outcome, Sink]) -> None:
-    """One root, markers, turns and guardrail under it, each tool under the turn that asked for it; complete, chained."""
+    """One root, markers, turns and guardrail under it, each tool under the turn that asked for it; whole, chained."""
     outcome, _ = traced
     names = {span.span_id: span.name for span in outcome.spans}
     tree = sorted((names.get(span.parent_id or "", "-"), span.name) for span in outcome.spans)

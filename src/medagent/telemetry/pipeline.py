@@ -137,7 +137,7 @@ class Pipeline:
             return taken
 
     def _take(self, trace_id: str, event: CallEvent) -> list[Write]:
-        """What an event leads to; one that fails leads to nothing, and the call that it ends is forgotten all the same."""
+        """What an event leads to: nothing where it fails; a call that it ends is forgotten all the same."""
         self.counts.events += 1
         try:
             session = self._sessions.get(trace_id)
