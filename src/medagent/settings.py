@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     consent_basis: str | None = Field(None, alias="MEDAGENT_CONSENT_BASIS")
 
     model: str = Field("gpt-realtime", alias="MEDAGENT_MODEL")
+    call_max_minutes: float = Field(15.0, alias="MEDAGENT_CALL_MAX_MINUTES", gt=0)
+    call_max_cost_usd: float = Field(2.0, alias="MEDAGENT_CALL_MAX_COST_USD", gt=0)
     azure_endpoint: str | None = Field(None, alias="AZURE_OPENAI_ENDPOINT")
     azure_api_key: SecretStr | None = Field(None, alias="AZURE_OPENAI_API_KEY")
     azure_deployment: str = Field("gpt-realtime", alias="AZURE_OPENAI_DEPLOYMENT")

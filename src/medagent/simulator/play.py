@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Literal
 
 from medagent.agent.clinic_agent import ClinicAgent, azure_model
+from medagent.agent.limit import CallLimit
 from medagent.agent.local import Watch, answer
 from medagent.clinic import Clinic
+from medagent.pricing import load_prices
 from medagent.settings import Settings
 from medagent.simulator.caller import Caller, OnEvent
 from medagent.simulator.scenario import Scenario
@@ -40,5 +42,8 @@ async def play(
         audio_in=caller.input,
         audio_out=caller.output,
         caller=talk,
+        limit=CallLimit(seconds=settings.call_max_minutes * 60 / pace, cost_usd=settings.call_max_cost_usd),
+        prices=load_prices(settings.pricing_path),
+        model_name=settings.model,
     )
     return ended

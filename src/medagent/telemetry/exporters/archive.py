@@ -113,6 +113,19 @@ class Archive:
             ).fetchall()
         return [_read(document, number) for number, (document,) in enumerate(rows)]
 
+    def holding(self, values: Sequence[str]) -> list[str]:
+        """The ids of the calls, newest first, in which one of these values stands as a value, whole."""
+        if not values:
+            return []
+        stands = " OR ".join(["instr(document, ?) > 0"] * len(values))
+        quoted = [json.dumps(value, ensure_ascii=False) for value in values]
+        with self._transaction() as database:
+            rows = database.execute(
+                f"SELECT trace_id FROM span WHERE {stands} GROUP BY trace_id ORDER BY MIN(start_us) DESC",  # noqa: S608  # placeholders only
+                quoted,
+            ).fetchall()
+        return [row[0] for row in rows]
+
     def _trace_id(self, prefix: str) -> str:
         if not _ID_PREFIX.fullmatch(prefix):
             raise TraceNotFoundError("this is no id of a call", hint="`medagent trace list` shows the ids")
