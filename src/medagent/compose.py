@@ -14,6 +14,7 @@ from medagent.proof import KeyRing
 from medagent.redaction import Redactor, load_policy
 from medagent.settings import Settings, load_settings, make_home
 from medagent.telemetry.door.logs import guard_logging
+from medagent.telemetry.events import AudioStarted, CallEnded, CallStarted, ResponseFinished, ResponseStarted
 from medagent.telemetry.exporters.archive import Archive
 from medagent.telemetry.exporters.exporter import Exporter
 from medagent.telemetry.exporters.langsmith import LangSmithExporter
@@ -94,7 +95,7 @@ class Telemetry:
     ) -> None:
         self.settings = settings
         self.switch = switch(settings)
-        destinations = exporters(settings)
+        self.destinations = destinations = exporters(settings)
         self._outbox = outbox(settings, destinations)
         self._shippers = [Shipper(one, outbox=self._outbox, switch=self.switch) for one in destinations]
         sessions = SessionMaker(
@@ -129,6 +130,23 @@ class Telemetry:
         )
         bridge.attach(session, wall_us=time.time_ns() // 1000)
         return bridge
+
+    def hello(self) -> str:
+        """Send a synthetic call of one greeting through everything that a real one passes; returns its trace id."""
+        line = self.pipeline.line()
+        line.send(
+            CallStarted,
+            wall_us=time.time_ns() // 1000,
+            model=self.settings.model,
+            provider="azure.ai.openai",
+            mode="realtime",
+            agent_version=medagent.__version__,
+        )
+        line.send(ResponseStarted, response_id="hello")
+        line.send(AudioStarted, response_id="hello")
+        line.send(ResponseFinished, response_id="hello", status="completed", usage=None)
+        line.send(CallEnded, reason="agent_ended")
+        return line.trace_id
 
     def flush(self, timeout_s: float) -> Sequence[str]:
         """Wait until all that happened is delivered; returns the destinations that still lack something."""

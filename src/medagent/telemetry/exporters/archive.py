@@ -85,6 +85,11 @@ class Archive:
                 if database.in_transaction:
                     database.execute("ROLLBACK")
 
+    def holds(self, span: SafeSpan) -> bool:
+        """Whether the span is stored."""
+        with self._transaction() as database:
+            return database.execute("SELECT 1 FROM span WHERE span_id = ?", (span.span_id,)).fetchone() is not None
+
     def close(self) -> None:
         """Close the file; a second call does nothing."""
         with self._lock:
