@@ -16,6 +16,7 @@ from typing import Any, Literal
 from livekit.agents import AgentSession, llm, stt, tts
 from livekit.agents.voice import events as lk
 
+from medagent.agent.quality import Quality
 from medagent.agent.raw import hear, usage_of
 from medagent.telemetry import events
 from medagent.telemetry.pipeline import Line
@@ -93,6 +94,15 @@ class Bridge:
     def end(self, reason: events.EndReason) -> None:
         """The line is closed; the first reason given is the one that counts."""
         self._guard(self._line.send)(events.CallEnded, reason=reason)
+
+    def quality(self, sample: Quality) -> None:
+        """One look at the media connection."""
+        self._guard(self._line.send)(
+            events.QualitySampled,
+            rtt_ms=sample.rtt_ms,
+            jitter_ms=sample.jitter_ms,
+            packet_loss=sample.packet_loss,
+        )
 
     def _guard(self, handler: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(handler)
