@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -22,7 +22,6 @@ from medagent.telemetry.outbox import Outbox, OutboxStatus
 from medagent.telemetry.pipeline import Pipeline
 from medagent.telemetry.session import Destination, SessionMaker
 from medagent.telemetry.shipper import Shipper
-from medagent.telemetry.span import SafeSpan
 from medagent.telemetry.switch import Switch
 
 if TYPE_CHECKING:
@@ -91,7 +90,6 @@ class Telemetry:
         settings: Settings,
         *,
         rosters: Mapping[str, Collection[str]] | None = None,
-        on_span: Callable[[SafeSpan], None] | None = None,
     ) -> None:
         self.settings = settings
         self.switch = switch(settings)
@@ -108,7 +106,7 @@ class Telemetry:
             ],
             legal_basis=settings.legal_basis(),
         )
-        self.pipeline = Pipeline(sessions=sessions, outbox=self._outbox, on_due=self._wake, on_span=on_span)
+        self.pipeline = Pipeline(sessions=sessions, outbox=self._outbox, on_due=self._wake)
 
     def start(self) -> Telemetry:
         """Begin to work and to ship."""

@@ -45,7 +45,10 @@ class Caller:
 
 
 class Bridge:
-    """The eyes on one call: `attach` before `session.start`, `end` when the line is closed."""
+    """The eyes on one call: `attach` before `session.start`, `end` when the line is closed.
+
+    `on_tool(call_id, name, status)` is told when a tool starts (its name) and when it ends (done, error, cancelled).
+    """
 
     def __init__(self, line: Line, *, model: str, agent_version: str, caller: Caller | None = None) -> None:
         self._line = line
@@ -54,6 +57,7 @@ class Bridge:
         self._agent_version = agent_version
         self._caller = caller or Caller()
         self._audible: str | None = None
+        self.on_tool: Callable[[str, str | None, str | None], None] = lambda _call_id, _name, _status: None
         self.failures = 0
         self._raw: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
             "session.updated": self._session_updated,
@@ -176,8 +180,10 @@ class Bridge:
         update = event.update
         if isinstance(update, lk.ToolCallStarted):
             call = update.function_call
+            self.on_tool(call.call_id, call.name, None)
             self._line.send(events.ToolStarted, call_id=call.call_id, name=call.name, arguments=call.arguments)
         elif isinstance(update, lk.ToolCallEnded):
+            self.on_tool(update.call_id, None, update.status)
             self._line.send(events.ToolEnded, call_id=update.call_id, status=update.status, output=update.message)
 
     def _error(self, event: lk.ErrorEvent) -> None:

@@ -81,13 +81,14 @@ async def _play(name: str, script: Scenario, settings: Settings, *, pace: float,
 
     clinic = Clinic.open(settings.clinic_url)
     seed_demo(clinic)
-    telemetry = Telemetry(settings, rosters=clinic.rosters(), on_span=timeline.span).start()
+    telemetry = Telemetry(settings, rosters=clinic.rosters()).start()
     bridges: list[Bridge] = []
 
     def watch(session: Any) -> Bridge:
         number = script.person.get("phone")
         line = Caller(room=f"clinic_{number}_{secrets.token_hex(4)}", participant=f"sip_{number}", number=number)
         bridges.append(telemetry.watch(session, caller=line))
+        bridges[0].on_tool = timeline.tool
         return bridges[0]
 
     try:

@@ -21,7 +21,7 @@ _SHORTEST_DIGITS = 4
 _WHOLE_DIGITS = 7
 _WHOLE_JOINED = 7
 _NOBODY = frozenset(
-    ("unknown", "none", "null", "nil", "n/a", "na", "not given", "not provided", "not known", "anonymous", "withheld")
+    ("unknown", "none", "null", "n/a", "not given", "not provided", "not known", "anonymous", "withheld")
 )
 """What a model writes where it was told nothing: no identifier, and a word that others may need."""
 _WORD = re.compile(r"[^\W_]+")
