@@ -76,7 +76,7 @@ class Played:
 
 
 async def _play(name: str, script: Scenario, settings: Settings, *, pace: float, timeline: Timeline) -> Played:
-    from medagent.agent.bridge import Caller  # noqa: PLC0415  # livekit costs seconds; `--help` need not pay them
+    from medagent.agent.caller import Caller  # noqa: PLC0415  # livekit costs seconds; `--help` need not pay them
     from medagent.simulator.play import play  # noqa: PLC0415  # as above
 
     clinic = Clinic.open(settings.clinic_url)
