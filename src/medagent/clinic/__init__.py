@@ -1,10 +1,24 @@
-"""The clinic itself: its schedule, its bookings, its opening hours."""
+"""The clinic itself: its schedule, its bookings, its opening hours, what it tells callers."""
 
 from medagent.clinic.booking import Booking, Patient
 from medagent.clinic.clinic import Clinic
 from medagent.clinic.confirmation import CONFIRMATION_ID
 from medagent.clinic.demo import seed_demo
 from medagent.clinic.hours import Slot
+from medagent.clinic.opening import Closure, OpenHours, OpeningHours
 from medagent.clinic.refusal import Refusal
+from medagent.clinic.verification import VerifiedPatient
 
-__all__ = ["CONFIRMATION_ID", "Booking", "Clinic", "Patient", "Refusal", "Slot", "seed_demo"]
+__all__ = [
+    "CONFIRMATION_ID",
+    "Booking",
+    "Clinic",
+    "Closure",
+    "OpenHours",
+    "OpeningHours",
+    "Patient",
+    "Refusal",
+    "Slot",
+    "VerifiedPatient",
+    "seed_demo",
+]
