@@ -1,4 +1,4 @@
-"""What a receptionist can do: find, book, move, cancel, say when it is open. Nothing here knows of a model or a call."""
+"""What a receptionist can do: find, book, move, cancel, say when it is open. It knows of no model and no call."""
 
 from __future__ import annotations
 

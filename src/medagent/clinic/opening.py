@@ -14,7 +14,7 @@ _CLOSURES_AHEAD = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenHours:
-    """One stretch of a weekday (0 is Monday) in a place's local time; `zone` is an IANA name, no doctor means anyone."""
+    """One stretch of a weekday (0 is Monday) in a place's local time; `zone` is an IANA name, no doctor means any."""
 
     location: str
     zone: str
