@@ -4,6 +4,7 @@ from medagent.clinic.booking import Booking, Patient
 from medagent.clinic.clinic import Clinic
 from medagent.clinic.confirmation import CONFIRMATION_ID
 from medagent.clinic.demo import seed_demo
+from medagent.clinic.guidelines import Findings, Guideline, guidelines_for
 from medagent.clinic.hours import Slot
 from medagent.clinic.opening import Closure, OpenHours, OpeningHours
 from medagent.clinic.refusal import Refusal
@@ -14,11 +15,14 @@ __all__ = [
     "Booking",
     "Clinic",
     "Closure",
+    "Findings",
+    "Guideline",
     "OpenHours",
     "OpeningHours",
     "Patient",
     "Refusal",
     "Slot",
     "VerifiedPatient",
+    "guidelines_for",
     "seed_demo",
 ]
