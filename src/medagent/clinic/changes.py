@@ -127,6 +127,8 @@ def move(session: Session, one: Held, *, slot: Slot, now: datetime) -> Booking:
     if row.status != BOOKED:
         raise Refusal("no_such_appointment", "the appointment was cancelled meanwhile; a new one can be booked.")
     doctor_id, location_id = place_ids(session, slot)
+    if (row.starts_at, row.doctor_id, row.location_id) == (slot.instant, doctor_id, location_id):
+        return Booking(confirmation_id=row.confirmation_id, slot=slot)
     found = rivals(session, slot=slot, doctor_id=doctor_id, patient_id=row.patient_id)
     refuse_rivals([each for each in found if each is not row], doctor_id=doctor_id, argument="new_appointment_datetime")
     session.add(ChangeRow(appointment_id=row.id, was_at=row.starts_at, is_at=slot.instant, changed_at=now))

@@ -20,9 +20,9 @@ _SILENT = frozenset(
     have having he her here him his how hours i if im in into is isnt it its ive just know last let like long look lot
     made make many may me more most much my need next night no not now of off ok okay on one only or our out over
     own please put question really right said say see she should since so some someone something soon still take
-    taking tell than that the their them then there these they thing think this those three time to today tomorrow too trouble
-    try two up us use very want was way we week weeks well went were what when where which while who why will with wont
-    work would yes yesterday you your
+    taking tell than that the their them then there these they thing think this those three time to today tomorrow too
+    trouble try two up us use very want was way we week weeks well went were what when where which while who why will
+    with wont work would yes yesterday you your
     """.split()  # noqa: SIM905  # a block of words is read as one
 )
 """Words that ask, and do not say what about."""
@@ -57,7 +57,7 @@ def guidelines_for(query: str) -> Findings:
 
 
 class _Index:
-    """SQLite's full-text index over titles and the words of those who ask, emergencies left out; one connection, one search at a time."""
+    """SQLite's full-text index over titles and askings, emergencies left out; one connection, one search at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
