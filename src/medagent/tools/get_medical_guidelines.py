@@ -10,10 +10,9 @@ from medagent.clinic import Clinic, Guideline, guidelines_for
 from medagent.tools.fields import Question
 from medagent.tools.interface import COMMON_FIELDS, Answer, Arguments, Tool
 
-_NONE = (
-    "The collection has nothing on this; say so, do not answer from elsewhere, and offer a call back from the clinic."
-)
-_SOME = "General information from the sources named, no diagnosis; offer an appointment or a call back where in doubt."
+_SAFETY = "If it is severe, sudden or getting worse, or if life may be in danger, call 911."
+_NONE = f"The collection has nothing on this: say so, answer nothing from elsewhere, offer a call back. {_SAFETY}"
+_SOME = f"General information from the sources named, no diagnosis; in doubt offer an appointment. {_SAFETY}"
 
 
 class GetMedicalGuidelines(Arguments):

@@ -6,8 +6,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-_NEAR = 45
-_HARMLESS = re.compile(r"\bblood (?:pressure|tests?|work|sugar|types?|draws?|count)\b|\bside effects?\b|\bbad breath\b")
+_NEAR = 60
+_HARMLESS = re.compile(r"\bblood (?:pressure|tests?|work|types?|draws?|count)\b|\bside effects?\b|\bbad breath\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from medagent.clinic.guidelines.collection import Guideline, collection
 from medagent.clinic.guidelines.red_flags import plain, without_false_alarms
 
 _MOST = 3
-_FAR_BEHIND = 0.4
+_FAR_BEHIND = 0.5
 """An entry that scores less than this share of the best one answers another question."""
 _SILENT = frozenset(
     """
@@ -69,7 +69,9 @@ class _Index:
         )
 
     def search(self, said: str) -> tuple[Guideline, ...]:
-        words = [word for word in dict.fromkeys(said.split()) if word not in _SILENT and not word.isdigit()]
+        words = [
+            word for word in dict.fromkeys(said.split()) if len(word) > 1 and not word.isdigit() and word not in _SILENT
+        ]
         telling = [word for word in words if word not in _WEAK]
         if not telling:
             return ()
