@@ -61,6 +61,11 @@ def _one_line(text: str) -> str:
     return line
 
 
+def _whole(value: Any) -> Any:
+    # Half a surrogate pair is what a cut-off stream leaves; the rest of the text still has to be read.
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
+
+
 def _iso(form: str) -> BeforeValidator:
     # Pydantic alone would read a number as a time, and a bare date as its midnight.
     shape = re.compile(form, re.ASCII)
@@ -77,7 +82,7 @@ Line = Annotated[str, StringConstraints(max_length=200), AfterValidator(_one_lin
 """A short text without control characters; spaces and line breaks are made one space."""
 Text = Annotated[str, StringConstraints(max_length=1_000), AfterValidator(_one_line)]
 """A longer `Line`."""
-Question = Annotated[str, StringConstraints(max_length=4_000)]
+Question = Annotated[str, StringConstraints(max_length=10_000), BeforeValidator(_whole)]
 """Whatever a caller says, in any form: nobody in distress is told that the form is wrong."""
 Email = Annotated[
     str, StringConstraints(max_length=254, strip_whitespace=True, pattern=r"^[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+$")
