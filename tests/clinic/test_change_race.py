@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
+from functools import partial
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
@@ -53,7 +54,7 @@ def starts(clinic: Clinic) -> Counter[datetime]:
 def test_of_many_movers_one_gets_the_slot_and_the_others_keep_theirs(clinic: Clinic) -> None:
     """Ten appointments, one wanted slot: one moves, nine are refused and stay where they were; nothing is lost."""
     mine = all_booked(clinic, 10)
-    answers = all_at_once([lambda p=p: clinic.reschedule(p, to=WANTED, now=NOW) for p, _ in mine])  # type: ignore[misc]
+    answers = all_at_once([partial(clinic.reschedule, patient, to=WANTED, now=NOW) for patient, _ in mine])
     assert Counter(answers)["slot_taken"] == 9
     now_at = starts(clinic)
     assert len(now_at) == 10
@@ -64,12 +65,9 @@ def test_of_many_movers_one_gets_the_slot_and_the_others_keep_theirs(clinic: Cli
 def test_a_mover_and_a_booker_do_not_share_a_slot(clinic: Clinic) -> None:
     """Five move to a slot that five others book: one of the ten has it."""
     mine = all_booked(clinic, 5)
-    movers = [lambda p=p: clinic.reschedule(p, to=WANTED, now=NOW) for p, _ in mine]  # type: ignore[misc]
-    bookers = [
-        lambda n=n: clinic.book(person(20 + n), when=WANTED, doctor=OKAFOR, now=NOW)  # type: ignore[misc]
-        for n in range(5)
-    ]
-    assert Counter(all_at_once(movers + bookers))["slot_taken"] == 9
+    movers = [partial(clinic.reschedule, patient, to=WANTED, now=NOW) for patient, _ in mine]
+    bookers = [partial(clinic.book, person(20 + n), when=WANTED, doctor=OKAFOR, now=NOW) for n in range(5)]
+    assert Counter(all_at_once([*movers, *bookers]))["slot_taken"] == 9
     assert set(starts(clinic).values()) == {1}
 
 
