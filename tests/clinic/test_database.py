@@ -1,5 +1,6 @@
 import threading
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -167,6 +168,19 @@ def test_the_demo_is_put_in_once(clinic_url: str, clinic: Clinic, now: datetime)
         thread.join()
     assert counts() == before
     assert before[0] == 3
+
+
+def test_an_empty_database_can_be_opened_by_many_at_once(clinic_url: str) -> None:
+    """Twelve agents start on it at the same moment: the tables are made once, nobody sees an error."""
+    gate = threading.Barrier(12)
+
+    def open_it(_: int) -> bool:
+        gate.wait()
+        Clinic.open(clinic_url).close()
+        return True
+
+    with ThreadPoolExecutor(12) as pool:
+        assert all(pool.map(open_it, range(12)))
 
 
 def test_the_demo_knows_the_holidays_of_three_years(clinic: Clinic) -> None:
