@@ -34,7 +34,9 @@ def proved(clinic: Clinic, confirmation_id: str | None = None, patient: Patient 
 def rows(clinic: Clinic) -> list[tuple[str, str, datetime]]:
     columns = select(AppointmentRow.confirmation_id, AppointmentRow.status, AppointmentRow.starts_at)
     return clinic.database.read(
-        lambda session: [row._tuple() for row in session.execute(columns.order_by(AppointmentRow.id))]
+        lambda session: [
+            (kept, status, starts) for kept, status, starts in session.execute(columns.order_by(AppointmentRow.id))
+        ]
     )
 
 

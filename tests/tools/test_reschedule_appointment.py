@@ -33,7 +33,9 @@ def move(clinic: Clinic, now: datetime) -> Any:
 def rows(clinic: Clinic) -> list[tuple[str, str, datetime]]:
     columns = select(AppointmentRow.confirmation_id, AppointmentRow.status, AppointmentRow.starts_at)
     return clinic.database.read(
-        lambda session: [row._tuple() for row in session.execute(columns.order_by(AppointmentRow.id))]
+        lambda session: [
+            (kept, status, starts) for kept, status, starts in session.execute(columns.order_by(AppointmentRow.id))
+        ]
     )
 
 

@@ -23,7 +23,7 @@ class Sign:
 
 
 def read_sign(written: str) -> Sign:
-    """A sign as the collection writes it: parts joined by `+`, `|` for "or", `*` for any ending."""
+    """A sign as the collection writes it: parts joined by `+`, `|` for "or", `*` for any ending, `#` for a digit."""
     return Sign(parts=tuple(_part(part) for part in written.split("+")))
 
 
@@ -40,5 +40,7 @@ def without_false_alarms(said: str) -> str:
 
 
 def _part(written: str) -> re.Pattern[str]:
-    phrases = (re.escape(phrase.strip()).replace("\\*", "[a-z0-9]*") for phrase in written.split("|"))
+    phrases = (
+        re.escape(phrase.strip()).replace("\\*", "[a-z0-9]*").replace("\\#", "[0-9]") for phrase in written.split("|")
+    )
     return re.compile(rf"\b(?:{'|'.join(phrases)})\b")
