@@ -100,6 +100,7 @@ async def test_a_turn_comes_in_the_service_s_order(fast: SimulatorProcess, conne
         "conversation.item.added",
         "conversation.item.done",
         "response.created",
+        "rate_limits.updated",
         "response.output_item.added",
         "response.function_call_arguments.delta",
         "response.function_call_arguments.done",

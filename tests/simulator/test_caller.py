@@ -49,6 +49,7 @@ class Desk(Agent):
         clinic_location: str,
         reason_for_visit: str,
         email: str | None = None,
+        notes: str | None = None,
     ) -> str:
         """Book an appointment."""
         arguments = {name: value for name, value in locals().items() if name != "self"}
@@ -84,7 +85,8 @@ async def test_the_whole_booking_runs(tmp_path: Path) -> None:
     assert desk.calls[1][1] == {
         **{name: person[name] for name in ("patient_name", "phone", "email", "dob")},
         **_SLOT,
-        "reason_for_visit": "Sore knee for about two weeks",
+        "reason_for_visit": "Sore knee, it hurts when walking and gets worse in the evening",
+        "notes": "Maren asked for a call back in the morning",
     }
     assert [kept["status"] for kept in responses] == ["completed"] * 6
     assert [kept["turn"] for kept in responses] == [0, 1, 1, 2, 2, 3]

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from medagent.errors import ScenarioError
-from medagent.simulator.scenario import UnresolvedError, list_scenarios, load_scenario, resolve
+from medagent.simulator.scenario import list_scenarios, load_scenario
+from medagent.simulator.template import UnresolvedError, resolve
 
 _SMALL = {
     "name": "small",
