@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -14,6 +13,8 @@ from medagent.pricing import load_prices
 from medagent.proof import KeyRing
 from medagent.redaction import Redactor, load_policy
 from medagent.settings import Settings, load_settings, make_home
+from medagent.telemetry.door.logs import guard_logging
+from medagent.telemetry.events import AudioStarted, CallEnded, CallStarted, ResponseFinished, ResponseStarted
 from medagent.telemetry.exporters.archive import Archive
 from medagent.telemetry.exporters.exporter import Exporter
 from medagent.telemetry.exporters.langsmith import LangSmithExporter
@@ -61,6 +62,18 @@ def outbox(settings: Settings, destinations: Sequence[Exporter]) -> Outbox:
     return Outbox(f"sqlite:///{path}", destinations=[one.name for one in destinations], owner=str(uuid4()))
 
 
+def redactor(settings: Settings, rosters: Mapping[str, Collection[str]] | None = None) -> Redactor:
+    """The policy of these settings with this installation's keys."""
+    return Redactor(load_policy(settings.policy_path), keys=key_ring(settings).pseudonym_key(), rosters=rosters)
+
+
+def key_ring(settings: Settings) -> KeyRing:
+    """This installation's keys."""
+    secret = settings.pseudonym_key
+    given = None if secret is None else secret.get_secret_value()
+    return KeyRing(make_home(settings.home) / "keys", env=settings.env, pseudonym_hex=given)
+
+
 def waiting(settings: Settings) -> OutboxStatus:
     """What waits in the outbox for which destination."""
     box = outbox(settings, exporters(settings))
@@ -78,23 +91,15 @@ class Telemetry:
         settings: Settings,
         *,
         rosters: Mapping[str, Collection[str]] | None = None,
-        policy_path: Path | None = None,
         on_span: Callable[[SafeSpan], None] | None = None,
     ) -> None:
-        home = make_home(settings.home)
         self.settings = settings
         self.switch = switch(settings)
-        policy = load_policy(policy_path or settings.policy_path)
-        secret = settings.pseudonym_key
-        ring = KeyRing(
-            home / "keys", env=settings.env, pseudonym_hex=None if secret is None else secret.get_secret_value()
-        )
-        destinations = exporters(settings)
+        self.destinations = destinations = exporters(settings)
         self._outbox = outbox(settings, destinations)
         self._shippers = [Shipper(one, outbox=self._outbox, switch=self.switch) for one in destinations]
         sessions = SessionMaker(
-            policy=policy,
-            redactor=Redactor(policy, keys=ring.pseudonym_key(), rosters=rosters or {}),
+            redactor=redactor(settings, rosters),
             prices=load_prices(settings.pricing_path),
             switch=self.switch,
             env=settings.env,
@@ -113,14 +118,35 @@ class Telemetry:
         return self
 
     def watch(self, session: AgentSession[Any], *, caller: Caller | None = None) -> Bridge:
-        """Trace a session that has not started; the bridge's `trace_id` names the call, its `end` closes it."""
+        """Trace a session that has not started; the bridge's `trace_id` names the call, its `end` closes it.
+
+        From here on log lines pass the door too, whatever handlers the root logger has by now.
+        """
         from medagent.agent.bridge import Bridge  # noqa: PLC0415  # livekit costs seconds; the CLI need not pay them
 
+        guard_logging()
         bridge = Bridge(
             self.pipeline.line(), model=self.settings.model, agent_version=medagent.__version__, caller=caller
         )
         bridge.attach(session, wall_us=time.time_ns() // 1000)
         return bridge
+
+    def hello(self) -> str:
+        """Send a synthetic call of one greeting through everything that a real one passes; returns its trace id."""
+        line = self.pipeline.line()
+        line.send(
+            CallStarted,
+            wall_us=time.time_ns() // 1000,
+            model=self.settings.model,
+            provider="azure.ai.openai",
+            mode="realtime",
+            agent_version=medagent.__version__,
+        )
+        line.send(ResponseStarted, response_id="hello")
+        line.send(AudioStarted, response_id="hello")
+        line.send(ResponseFinished, response_id="hello", status="completed", usage=None)
+        line.send(CallEnded, reason="agent_ended")
+        return line.trace_id
 
     def flush(self, timeout_s: float) -> Sequence[str]:
         """Wait until all that happened is delivered; returns the destinations that still lack something."""

@@ -26,10 +26,13 @@ def _absolute(path: Path) -> Path:
 class Settings(BaseSettings):
     """All settings of a process; a value that is not one of the allowed is a start-up error that names the variable."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True)
+    # By alias alone: by name too, `home` would be $HOME and `env` $ENV.
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     env: Env = Field("dev", alias="MEDAGENT_ENV")
-    home: Annotated[Path, AfterValidator(_absolute)] = Field(Path("~/.medagent"), alias="MEDAGENT_HOME")
+    home: Annotated[Path, AfterValidator(_absolute)] = Field(
+        Path("~/.medagent"), alias="MEDAGENT_HOME", validate_default=True
+    )
     telemetry: str | None = Field(None, alias="MEDAGENT_TELEMETRY")
     policy_path: Path | None = Field(None, alias="MEDAGENT_POLICY")
     pricing_path: Path | None = Field(None, alias="MEDAGENT_PRICING")
@@ -39,6 +42,8 @@ class Settings(BaseSettings):
     consent_basis: str | None = Field(None, alias="MEDAGENT_CONSENT_BASIS")
 
     model: str = Field("gpt-realtime", alias="MEDAGENT_MODEL")
+    call_max_minutes: float = Field(15.0, alias="MEDAGENT_CALL_MAX_MINUTES", gt=0)
+    call_max_cost_usd: float = Field(2.0, alias="MEDAGENT_CALL_MAX_COST_USD", gt=0)
     azure_endpoint: str | None = Field(None, alias="AZURE_OPENAI_ENDPOINT")
     azure_api_key: SecretStr | None = Field(None, alias="AZURE_OPENAI_API_KEY")
     azure_deployment: str = Field("gpt-realtime", alias="AZURE_OPENAI_DEPLOYMENT")

@@ -16,7 +16,8 @@ from typing import Any, Literal
 from livekit.agents import AgentSession, llm, stt, tts
 from livekit.agents.voice import events as lk
 
-from medagent.pricing import Usage
+from medagent.agent.quality import Quality
+from medagent.agent.raw import hear, usage_of
 from medagent.telemetry import events
 from medagent.telemetry.pipeline import Line
 
@@ -79,7 +80,11 @@ class Bridge:
             caller_number=self._caller.number,
         )
         if isinstance(session.llm, llm.RealtimeModel):
-            self._hear(session.llm)
+            hear(
+                session.llm,
+                openai_server_event_received=self._guard(self._server_event),
+                session_reconnected=self._guard(self._reconnected),
+            )
         session.on("user_state_changed", self._guard(self._user_state))
         session.on("agent_state_changed", self._guard(self._agent_state))
         session.on("tool_execution_updated", self._guard(self._tool))
@@ -90,18 +95,14 @@ class Bridge:
         """The line is closed; the first reason given is the one that counts."""
         self._guard(self._line.send)(events.CallEnded, reason=reason)
 
-    def _hear(self, model: llm.RealtimeModel) -> None:
-        """Subscribe to each realtime session as the model makes it: a hand-over makes another, a reconnect does not."""
-        make = model.session
-
-        @functools.wraps(make)
-        def session(**options: Any) -> llm.RealtimeSession[Any]:
-            made = make(**options)
-            made.on("openai_server_event_received", self._guard(self._server_event))
-            made.on("session_reconnected", self._guard(self._reconnected))
-            return made
-
-        model.session = session  # type: ignore[method-assign]  # the model is not ours to subclass
+    def quality(self, sample: Quality) -> None:
+        """One look at the media connection."""
+        self._guard(self._line.send)(
+            events.QualitySampled,
+            rtt_ms=sample.rtt_ms,
+            jitter_ms=sample.jitter_ms,
+            packet_loss=sample.packet_loss,
+        )
 
     def _guard(self, handler: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(handler)
@@ -156,7 +157,7 @@ class Bridge:
             events.ResponseFinished,
             response_id=response["id"],
             status=status if status in _RESPONSE_ENDS else "incomplete",
-            usage=_usage(response.get("usage")),
+            usage=usage_of(response),
             error_type=failure.get("code") or failure.get("type"),
         )
 
@@ -208,30 +209,3 @@ def _source(source: object) -> Literal["realtime", "llm", "stt", "tts", "session
             return "tts"
         case _:
             return "session"
-
-
-def _usage(raw: Mapping[str, Any] | None) -> Usage | None:
-    """The provider's own count of a response; a negative or missing number is unknown."""
-    if not raw:
-        return None
-    inputs, outputs = raw.get("input_token_details") or {}, raw.get("output_token_details") or {}
-    cached = inputs.get("cached_tokens_details") or {}
-    return Usage(
-        input_tokens=_count(raw, "input_tokens"),
-        output_tokens=_count(raw, "output_tokens"),
-        total_tokens=_count(raw, "total_tokens"),
-        input_text_tokens=_count(inputs, "text_tokens"),
-        input_audio_tokens=_count(inputs, "audio_tokens"),
-        input_image_tokens=_count(inputs, "image_tokens"),
-        input_cached_tokens=_count(inputs, "cached_tokens"),
-        input_cached_text_tokens=_count(cached, "text_tokens"),
-        input_cached_audio_tokens=_count(cached, "audio_tokens"),
-        input_cached_image_tokens=_count(cached, "image_tokens"),
-        output_text_tokens=_count(outputs, "text_tokens"),
-        output_audio_tokens=_count(outputs, "audio_tokens"),
-    )
-
-
-def _count(counts: Mapping[str, Any], name: str) -> int | None:
-    value = counts.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

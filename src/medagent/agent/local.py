@@ -11,6 +11,8 @@ from livekit.agents.utils import http_context
 from livekit.agents.voice.io import AudioInput, AudioOutput
 
 from medagent.agent.bridge import Bridge
+from medagent.agent.limit import CallLimit, LimitWatch
+from medagent.pricing import PriceList
 
 Watch = Callable[[AgentSession[Any]], Bridge]
 """Attaches telemetry to a session that has not started."""
@@ -24,8 +26,11 @@ async def answer(
     audio_in: AudioInput,
     audio_out: AudioOutput,
     caller: Callable[[], Awaitable[object]],
+    limit: CallLimit,
+    prices: PriceList,
+    model_name: str,
 ) -> None:
-    """Pick up, let the caller talk until they hang up or the line breaks, and close the session."""
+    """Pick up, let the caller talk until they hang up, the line breaks or the limit is reached; close the session."""
     async with http_context.open():
         session: AgentSession[Any] = AgentSession(
             llm=model,
@@ -35,6 +40,8 @@ async def answer(
         )
         bridge = watch(session)
         broken = asyncio.Event()
+        watched = LimitWatch(limit, prices=prices, model_name=model_name, on_limit=lambda: _reached(bridge, broken))
+        watched.attach(session)
         session.on("close", lambda _event: broken.set())
         session.on("error", lambda event: None if getattr(event.error, "recoverable", False) else broken.set())
         session.input.audio, session.output.audio = audio_in, audio_out
@@ -49,6 +56,12 @@ async def answer(
                 task.cancel()
             await asyncio.gather(talk, breaks, return_exceptions=True)
         finally:
+            watched.close()
             await session.aclose()
             bridge.end("error")  # counts only where nothing else ended the call
             await model.aclose()
+
+
+def _reached(bridge: Bridge, broken: asyncio.Event) -> None:
+    bridge.end("limit")
+    broken.set()

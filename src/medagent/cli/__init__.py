@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from medagent.cli import call, simulate, telemetry, trace
+from medagent.cli import call, doctor, simulate, telemetry, trace
 from medagent.errors import MedagentError
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command("call")(call.call)
+app.command("doctor")(doctor.doctor)
 app.command("simulate")(simulate.simulate)
 app.add_typer(trace.app, name="trace")
 app.add_typer(telemetry.app, name="telemetry")

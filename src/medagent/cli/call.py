@@ -26,6 +26,7 @@ from medagent.settings import Settings, load_settings
 from medagent.simulator.process import SimulatorProcess
 from medagent.simulator.scenario import Scenario, load_scenario
 from medagent.telemetry.chain import verify_chain
+from medagent.telemetry.door.logs import guard_logging
 from medagent.telemetry.span import SafeSpan
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def call(
             "a simulated caller has no place in a real clinic", hint="unset MEDAGENT_ENV to play calls in dev"
         )
     script = load_scenario(scenario)
-    logging.getLogger("livekit").setLevel(logging.CRITICAL)  # its lines quote arguments, rooms and errors
+    logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    guard_logging()
     timeline = Timeline(console(), script, pace=pace, quiet=as_json)
     with timeline:
         played = asyncio.run(_play(scenario, script, settings, pace=pace, timeline=timeline))

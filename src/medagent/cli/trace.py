@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from medagent.cli.output import console, moment, print_json, tree
-from medagent.compose import archive
+from medagent.compose import archive, redactor
 from medagent.errors import BrokenChainError, TraceNotFoundError
 from medagent.settings import load_settings
 from medagent.telemetry.chain import verify_chain
+from medagent.telemetry.lookup import Lookup, treated
 from medagent.telemetry.span import SafeSpan
 
 if TYPE_CHECKING:
@@ -85,6 +88,36 @@ def check(trace_id: TraceId = None, as_json: AsJson = False) -> None:
         out.print(f"missing: {', '.join(missing)}" if missing else "complete", style="red" if missing else "green")
         out.print(f"chain broken: {broken}" if broken else "chain whole", style="red" if broken else "green")
     if missing or broken is not None:
+        raise typer.Exit(1)
+
+
+@app.command()
+def find(
+    room: Annotated[bool, typer.Option("--room", help="By the room's name.")] = False,
+    phone: Annotated[bool, typer.Option("--phone", help="By the caller's number.")] = False,
+    confirmation: Annotated[bool, typer.Option("--confirmation", help="By a confirmation id.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find the calls of a room, a caller's number or a confirmation id; exit code 1 where there is none.
+
+    The raw value is asked for, or read from stdin, so that no shell remembers it; it is treated as the policy treats
+    it, compared here, and neither kept nor logged.
+    """
+    if [room, phone, confirmation].count(True) != 1:
+        raise typer.BadParameter("say one of --room, --phone, --confirmation")
+    settings = load_settings()
+    what = "room" if room else "phone number" if phone else "confirmation id"
+    raw = getpass.getpass(f"{what}: ") if sys.stdin.isatty() else sys.stdin.readline()
+    kind: Lookup = "room" if room else "phone" if phone else "confirmation"
+    found = archive(settings).holding(treated(redactor(settings), kind, raw.strip()))
+    if as_json:
+        print_json({"trace_id": trace_id} for trace_id in found)
+    elif found:
+        for trace_id in found:
+            console().print(trace_id)
+    else:
+        console().print(f"no call in the archive has this {what}")
+    if not found:
         raise typer.Exit(1)
 
 

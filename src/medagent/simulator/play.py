@@ -10,9 +10,11 @@ from typing import Any
 import aiohttp
 
 from medagent.agent.clinic_agent import ClinicAgent, azure_model
+from medagent.agent.limit import CallLimit
 from medagent.agent.local import Watch, answer
 from medagent.clinic import Clinic
 from medagent.errors import SimulatorError
+from medagent.pricing import load_prices
 from medagent.settings import Settings
 from medagent.simulator.app import EXPECT_PATH
 from medagent.simulator.appointments import Before, prepare
@@ -59,6 +61,9 @@ async def play(
             audio_in=caller.input,
             audio_out=caller.output,
             caller=talk,
+            limit=CallLimit(seconds=settings.call_max_minutes * 60 / pace, cost_usd=settings.call_max_cost_usd),
+            prices=load_prices(settings.pricing_path),
+            model_name=settings.model,
         )
     return ended
 

@@ -88,8 +88,11 @@ class Outbox:
             self._engine = _engine(url)
         except OSError as error:
             raise OutboxUnavailableError(f"the outbox cannot be used: {type(error).__name__}") from None
-        with _translated():
-            _metadata.create_all(self._engine)
+        with self._reading() as connection:  # a writer elsewhere may not keep us from opening what is there
+            complete = set(_metadata.tables) <= set(sa.inspect(connection).get_table_names())
+        if not complete:
+            with _translated():
+                _metadata.create_all(self._engine)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

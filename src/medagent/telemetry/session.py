@@ -47,7 +47,6 @@ class Write:
 class SessionMaker:
     """What all calls of a process share; calling it begins a session."""
 
-    policy: Policy
     redactor: Redactor
     prices: PriceList
     switch: Switch
@@ -55,6 +54,11 @@ class SessionMaker:
     destinations: Sequence[Destination]
     legal_basis: str | None
     """Why a call may be traced without asking; None: its spans are held until the caller has been asked."""
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that the redactor carries out."""
+        return self.redactor.policy
 
     def __call__(self, trace_id: str, started: CallStarted) -> Session:
         """Begin the session of a call."""

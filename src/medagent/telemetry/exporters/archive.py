@@ -85,6 +85,11 @@ class Archive:
                 if database.in_transaction:
                     database.execute("ROLLBACK")
 
+    def holds(self, span: SafeSpan) -> bool:
+        """Whether the span is stored."""
+        with self._transaction() as database:
+            return database.execute("SELECT 1 FROM span WHERE span_id = ?", (span.span_id,)).fetchone() is not None
+
     def close(self) -> None:
         """Close the file; a second call does nothing."""
         with self._lock:
@@ -112,6 +117,19 @@ class Archive:
                 "SELECT document FROM span WHERE trace_id = ? ORDER BY sequence", (trace_id,)
             ).fetchall()
         return [_read(document, number) for number, (document,) in enumerate(rows)]
+
+    def holding(self, values: Sequence[str]) -> list[str]:
+        """The ids of the calls, newest first, in which one of these values stands as a value, whole."""
+        if not values:
+            return []
+        stands = " OR ".join(["instr(document, ?) > 0"] * len(values))
+        quoted = [json.dumps(value, ensure_ascii=False) for value in values]
+        with self._transaction() as database:
+            rows = database.execute(
+                f"SELECT trace_id FROM span WHERE {stands} GROUP BY trace_id ORDER BY MIN(start_us) DESC",  # noqa: S608  # placeholders only
+                quoted,
+            ).fetchall()
+        return [row[0] for row in rows]
 
     def _trace_id(self, prefix: str) -> str:
         if not _ID_PREFIX.fullmatch(prefix):

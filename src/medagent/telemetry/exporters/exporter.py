@@ -29,6 +29,9 @@ class Exporter(Protocol):
     def export(self, batch: Sequence[SafeSpan]) -> None:
         """Deliver a batch whole; raises `ExportError` where it failed, `DoorError` where the exit refused it."""
 
+    def holds(self, span: SafeSpan) -> bool:
+        """Whether the destination shows a span; raises `ExportError` where it cannot be asked."""
+
     def close(self) -> None:
         """Let go of connections and files; a second call does nothing."""
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
+import requests
 from urllib3.util import Retry
 
 from medagent.errors import ExportError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CONFLICT = 409
+_FOUND = 200
 _REGIONS = {
     "api.smith.langchain.com": "us",
     "eu.api.smith.langchain.com": "eu",
@@ -69,6 +71,21 @@ class LangSmithExporter:
                     self.export([span])
         elif not 200 <= status < 300:
             raise ExportError(f"langsmith answered {status}")
+
+    def holds(self, span: SafeSpan) -> bool:
+        """Ask for the run by its id, which is all that this request tells."""
+        with requests.Session() as session:
+            session.trust_env = False
+            try:
+                answer = session.get(
+                    f"{self._endpoint}/runs/{span.span_id}",
+                    headers={"x-api-key": self._key, "user-agent": "medagent"},
+                    timeout=10,
+                    allow_redirects=False,
+                )
+                return answer.status_code == _FOUND and answer.json().get("name") == span.name
+            except (requests.RequestException, ValueError) as error:
+                raise ExportError(f"langsmith cannot be asked ({type(error).__name__})") from None
 
     def close(self) -> None:
         """Close the connections; what was not delivered is the outbox's."""

@@ -1,0 +1,95 @@
+"""A call has an end: at 90 % of its length or cost the agent says goodbye, at 100 % the line is closed.
+
+It counts for itself, from the provider's raw usage and the price list, so that it holds with telemetry off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from livekit.agents import AgentSession, llm
+
+from medagent.agent.raw import hear, usage_of
+from medagent.pricing import PriceList
+
+_WARN_AT = 0.9
+_GOODBYE = (
+    "The call has reached its time. In one or two sentences, politely tell the caller that you must end the call now, "
+    "that the clinic will gladly call back, and say goodbye. Call no tool."
+)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallLimit:
+    """The most that one call may take: seconds, and US dollars of the model."""
+
+    seconds: float
+    cost_usd: float
+
+
+class LimitWatch:
+    """Watches one session; `on_limit` is called once, on the loop, when the call must end."""
+
+    def __init__(self, limit: CallLimit, *, prices: PriceList, model_name: str, on_limit: Callable[[], None]) -> None:
+        self._limit = limit
+        self._prices = prices
+        self._model_name = model_name
+        self._on_limit = on_limit
+        self._cost_usd = 0.0
+        self._seen: set[str] = set()
+        self._warned = False
+        self._over = False
+        self._timers: list[asyncio.TimerHandle] = []
+        self._session: AgentSession[Any] | None = None
+
+    def attach(self, session: AgentSession[Any]) -> None:
+        """Begin to count; the session is about to start."""
+        self._session = session
+        loop = asyncio.get_running_loop()
+        self._timers = [
+            loop.call_later(self._limit.seconds * _WARN_AT, self._warn),
+            loop.call_later(self._limit.seconds, self._end),
+        ]
+        if isinstance(session.llm, llm.RealtimeModel):
+            hear(session.llm, openai_server_event_received=self._server_event)
+
+    def close(self) -> None:
+        """Stop counting."""
+        for timer in self._timers:
+            timer.cancel()
+
+    def _server_event(self, event: Mapping[str, Any]) -> None:
+        try:
+            if event["type"] == "response.done":
+                self._add(event["response"])
+        except Exception as error:  # noqa: BLE001  # a TypeError here would end the call; no message: it may quote
+            _log.error("the call's cost could not be counted: %s", type(error).__name__)
+
+    def _add(self, response: Mapping[str, Any]) -> None:
+        if response["id"] in self._seen:
+            return
+        self._seen.add(response["id"])
+        self._cost_usd += self._prices.realtime_cost(self._model_name, usage_of(response)) or 0.0
+        if self._cost_usd >= self._limit.cost_usd:
+            self._end()
+        elif self._cost_usd >= self._limit.cost_usd * _WARN_AT:
+            self._warn()
+
+    def _warn(self) -> None:
+        if self._warned or self._over or self._session is None:
+            return
+        self._warned = True
+        try:
+            self._session.generate_reply(instructions=_GOODBYE)
+        except RuntimeError:  # the session is closing already
+            _log.info("the call ended before its goodbye")
+
+    def _end(self) -> None:
+        if not self._over:
+            self._over = True
+            self._on_limit()

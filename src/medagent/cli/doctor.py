@@ -1,0 +1,172 @@
+"""`medagent doctor`: what is configured, what is missing, what to set."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import typer
+from rich.padding import Padding
+from rich.text import Text
+
+from medagent.cli.output import console, print_json
+from medagent.clinic import Clinic
+from medagent.compose import Telemetry, archive, exporters, key_ring, switch, waiting
+from medagent.errors import ExportError, MedagentError
+from medagent.pricing import load_prices
+from medagent.redaction import load_policy
+from medagent.settings import Settings, load_settings
+from medagent.telemetry.exporters.exporter import Exporter
+from medagent.telemetry.span import SafeSpan
+
+_DELIVERY_S = 15.0
+_STYLES = {"ok": "green", "note": "yellow", "missing": "red"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing looked at: how it is, and what to do about it."""
+
+    what: str
+    state: Literal["ok", "note", "missing"]
+    says: str
+    hint: str = ""
+
+
+def doctor(
+    send: Annotated[
+        bool, typer.Option("--send", help="Send a synthetic trace to every destination, and read it back.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Say what is configured, what is missing and what to set; exit code 1 where something is missing."""
+    settings = load_settings()
+    findings = [finding for look in (*_LOOKS, *([_sent] if send else [])) for finding in _looked(look, settings)]
+    if as_json:
+        print_json({"what": f.what, "state": f.state, "says": f.says, "hint": f.hint} for f in findings)
+    else:
+        for finding in findings:
+            mark = Text(f"{finding.state:<8}", style=_STYLES[finding.state])
+            console().print(Text.assemble(mark, (f"{finding.what:<14}", "bold"), finding.says))
+            if finding.hint:
+                console().print(Padding(Text(finding.hint, style="bright_black"), (0, 0, 0, 22)))
+    if any(finding.state == "missing" for finding in findings):
+        raise typer.Exit(1)
+
+
+Look = Callable[[Settings], Iterator[Finding]]
+
+
+def _looked(look: Look, settings: Settings) -> list[Finding]:
+    try:
+        return list(look(settings))
+    except MedagentError as error:
+        return [Finding(what=look.__name__.strip("_"), state="missing", says=str(error), hint=error.hint)]
+
+
+def _environment(settings: Settings) -> Iterator[Finding]:
+    yield Finding(what="environment", state="ok", says=f"{settings.env}, state in {settings.home}")
+    yield Finding(what="consent", state="ok", says=f"not asked: {settings.legal_basis()}")
+
+
+def _telemetry(settings: Settings) -> Iterator[Finding]:
+    state = switch(settings).state()
+    if state.on:
+        yield Finding(what="telemetry", state="ok", says="on")
+    else:
+        hint = "medagent telemetry status" if state.source != "environment" else "unset MEDAGENT_TELEMETRY"
+        yield Finding(what="telemetry", state="note", says=f"off, by {state.source}: {state.reason}", hint=hint)
+    queued = waiting(settings)
+    held = sum(queued.due.values())
+    yield Finding(what="outbox", state="note" if held > 1000 else "ok", says=f"{held} spans wait")
+
+
+def _policy(settings: Settings) -> Iterator[Finding]:
+    policy = load_policy(settings.policy_path)
+    says = f"{policy.name} {policy.version}, {policy.digest[:8]}, {len(policy.examples)} examples hold"
+    yield Finding(what="policy", state="ok", says=says)
+    yield Finding(what="pseudonyms", state="ok", says=f"key {key_ring(settings).pseudonym_key().key_id}")
+
+
+def _prices(settings: Settings) -> Iterator[Finding]:
+    prices = load_prices(settings.pricing_path)
+    price = prices.realtime.get(settings.model)
+    if price is None:
+        yield Finding(
+            what="prices",
+            state="note",
+            says=f"{settings.model} is not in the price list: every cost is null",
+            hint="set MEDAGENT_MODEL to the model behind the deployment, or add its price and set MEDAGENT_PRICING",
+        )
+    else:
+        yield Finding(what="prices", state="ok", says=f"{settings.model}, read on {price.as_of}")
+    unknown = [name for name, value in prices.line.model_dump().items() if value is None]
+    if unknown:
+        hint = "a call's cost is its model's alone; put your contract's prices into the price list"
+        yield Finding(what="prices", state="note", says=f"unknown: {', '.join(unknown)}", hint=hint)
+
+
+def _clinic(settings: Settings) -> Iterator[Finding]:
+    clinic = Clinic.open(settings.clinic_url)
+    try:
+        rosters = clinic.rosters()
+    finally:
+        clinic.close()
+    counts = f"{len(rosters['doctors'])} doctors, {len(rosters['locations'])} locations"
+    empty = not rosters["doctors"]
+    hint = "`medagent call` puts the demo clinic into an empty database" if empty else ""
+    yield Finding(what="clinic", state="note" if empty else "ok", says=counts, hint=hint)
+
+
+def _model(settings: Settings) -> Iterator[Finding]:
+    if settings.azure_endpoint and settings.azure_api_key is not None:
+        says = f"{settings.azure_endpoint}, deployment {settings.azure_deployment}, priced as {settings.model}"
+        yield Finding(what="model", state="ok", says=says)
+    else:
+        hint = "set AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY to answer real calls"
+        yield Finding(what="model", state="note", says="none: simulated calls only", hint=hint)
+
+
+def _destinations(settings: Settings) -> Iterator[Finding]:
+    for one in exporters(settings):
+        kept = "as long as it decides" if one.retention_days is None else f"{one.retention_days} days"
+        yield Finding(what=one.name, state="ok", says=f"region {one.region}, kept {kept}")
+        one.close()
+    if settings.langsmith_api_key is None:
+        yield Finding(what="langsmith", state="note", says="off", hint="set LANGSMITH_API_KEY to see traces there")
+
+
+def _sent(settings: Settings) -> Iterator[Finding]:
+    telemetry = Telemetry(settings).start()
+    try:
+        trace_id = telemetry.hello()
+        lacking = telemetry.flush(_DELIVERY_S)
+        spans = archive(settings).spans(trace_id)
+        for one in telemetry.destinations:
+            if one.name in lacking:
+                error = waiting(settings).last_errors.get(one.name, "it did not answer in time")
+                yield Finding(what=one.name, state="missing", says=f"the trace did not arrive: {error}")
+                continue
+            shown = _until_shown(one, spans)
+            says = f"{len(spans)} spans of trace {trace_id[:8]} sent, {'read back' if shown else 'not shown yet'}"
+            yield Finding(what=one.name, state="ok" if shown else "missing", says=says)
+    finally:
+        telemetry.close()
+
+
+def _until_shown(destination: Exporter, spans: Sequence[SafeSpan]) -> bool:
+    """Ask until all of it is there: a destination may take seconds to show what it took."""
+    deadline = time.monotonic() + _DELIVERY_S
+    while time.monotonic() < deadline:
+        try:
+            if all(destination.holds(span) for span in spans):
+                return True
+        except ExportError:
+            return False
+        time.sleep(0.5)
+    return False
+
+
+_LOOKS: Sequence[Look] = (_environment, _telemetry, _policy, _prices, _clinic, _model, _destinations)

@@ -1,0 +1,39 @@
+"""A call has an end, in length and in cost, with telemetry on or off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from bench.line import Outcome, ring
+
+PACE = 10.0
+
+
+def reason(outcome: Outcome) -> object:
+    return next(span.fields["reason"] for span in outcome.spans if span.name == "session.end")
+
+
+async def test_a_call_that_takes_too_long_is_closed(tmp_path: Path) -> None:
+    """At its length the call ends with reason `limit`, and before that the agent has said goodbye."""
+    outcome = await ring("book", home=tmp_path, pace=PACE, MEDAGENT_CALL_MAX_MINUTES=0.5)
+    assert outcome.ended in ("cut off", "gave up")
+    assert reason(outcome) == "limit"
+    ends = next(span.fields for span in outcome.spans if span.name == "session.end")
+    assert float(str(ends["duration_ms"])) == pytest.approx(3000, abs=600)
+    asked = [response for response in outcome.server["responses"] if response["turn"] is not None]
+    assert len(asked) > 3, "the goodbye at 90 % is a response of its own"
+
+
+async def test_a_call_that_costs_too_much_is_closed(tmp_path: Path) -> None:
+    """At its cost the call ends with reason `limit`; the trace's cost is at or over it."""
+    outcome = await ring("book", home=tmp_path, pace=PACE, MEDAGENT_CALL_MAX_COST_USD=0.03)
+    ends = next(span.fields for span in outcome.spans if span.name == "session.end")
+    assert (ends["reason"], ends["outcome"]) == ("limit", "informed")
+    assert float(str(ends["cost_usd"])) >= 0.03
+
+
+async def test_the_limit_holds_with_telemetry_off(tmp_path: Path) -> None:
+    """The agent counts for itself: with telemetry off the call is cut all the same."""
+    outcome = await ring("book", home=tmp_path, pace=PACE, MEDAGENT_CALL_MAX_COST_USD=0.03, MEDAGENT_TELEMETRY="off")
+    assert outcome.ended in ("cut off", "gave up")

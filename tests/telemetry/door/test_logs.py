@@ -1,0 +1,138 @@
+"""Log lines pass the door: a library's line leaves without its words."""
+
+from __future__ import annotations
+
+import io
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medagent.telemetry.door.logs import WITHHELD_TEXT, LogDoor, guard_logging
+
+CANARY = "Maren Oldfield"
+
+
+class EverythingFormatter(logging.Formatter):
+    """A formatter that prints all that a record holds, as JSON formatters do."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record) + repr(vars(record))
+
+
+def fail(error: type[Exception]) -> None:
+    raise error(f"no slot for {CANARY}")
+
+
+@pytest.fixture
+def written() -> Iterator[io.StringIO]:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(EverythingFormatter("%(levelname)s %(name)s %(filename)s:%(lineno)d %(message)s"))
+    handler.addFilter(LogDoor())
+    logging.root.addHandler(handler)
+    level = logging.root.level
+    logging.root.setLevel(logging.DEBUG)
+    yield stream
+    logging.root.removeHandler(handler)
+    logging.root.setLevel(level)
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        lambda logger: logger.info(f"arguments of the tool: {CANARY}"),
+        lambda logger: logger.debug("said %s", CANARY),
+        lambda logger: logger.debug("said %(name)s", {"name": CANARY}),
+        lambda logger: logger.warning("a call", extra={"lk.pii.text": CANARY}),
+        lambda logger: logger.warning("a call", extra={"room": CANARY}),
+        lambda logger: logger.error("it failed", stack_info=True, extra={"stack": CANARY}),
+        lambda logger: logger.info(CANARY, "an argument too many"),
+        lambda logger: logger.info("registered worker", extra={"id": CANARY}),
+    ],
+)
+def test_a_library_says_nothing(written: io.StringIO, log: object) -> None:
+    """Message, arguments and extras of a library's line are gone; level, logger, file and line stay."""
+    assert callable(log)
+    log(logging.getLogger("livekit.agents"))
+    assert CANARY not in written.getvalue()
+    assert "livekit.agents test_logs.py:" in written.getvalue()
+
+
+@pytest.mark.parametrize("name", ["livekit.agents", "medagent.telemetry.pipeline", "asyncio", "root"])
+def test_an_exception_leaves_as_its_class(written: io.StringIO, name: str) -> None:
+    """No message and no traceback of an exception leaves, ours or a library's."""
+    try:
+        fail(ValueError)
+    except ValueError:
+        logging.getLogger(name).exception("it failed")
+    assert CANARY not in written.getvalue()
+    assert "[ValueError]" in written.getvalue()
+    assert "Traceback" not in written.getvalue()
+
+
+def test_our_lines_keep_their_words(written: io.StringIO) -> None:
+    """A line of ours holds no value by its making, and is read by the person on duty."""
+    logging.getLogger("medagent.telemetry").warning("shipping to %s: %s", "langsmith", "ExportError")
+    assert "shipping to langsmith: ExportError" in written.getvalue()
+
+
+def test_a_constant_of_a_library_stays(written: io.StringIO) -> None:
+    """What a library always says in the same words may be read."""
+    logging.getLogger("livekit.agents").info("registered worker")
+    assert "registered worker" in written.getvalue()
+
+
+def test_a_line_that_does_not_fit_its_arguments_harms_nobody(written: io.StringIO) -> None:
+    """A broken line of ours is withheld, and whoever logged it goes on."""
+    try:
+        fail(KeyError)
+    except KeyError:
+        logging.getLogger("medagent").exception("%s %s", "one")  # noqa: PLE1206  # the point of the test
+    assert f"{WITHHELD_TEXT} [KeyError]" in written.getvalue()
+
+
+@given(
+    st.text(),
+    st.lists(st.text(), max_size=3),
+    st.dictionaries(st.from_regex(r"[a-z]{3,8}_x", fullmatch=True), st.text(), max_size=3),
+)
+def test_passing_twice_is_passing_once(message: str, arguments: list[str], extras: dict[str, str]) -> None:
+    """With a door before two handlers a record is the same at both."""
+    record = logging.LogRecord("livekit", logging.INFO, "x.py", 1, message, tuple(arguments), None)
+    vars(record).update(extras)
+    LogDoor().filter(record)
+    once = dict(vars(record))
+    LogDoor().filter(record)
+    assert dict(vars(record)) == once
+    assert not extras.keys() & vars(record).keys()
+
+
+def test_guarding_reaches_every_handler_once() -> None:
+    """Every root handler gets one door, however often it is asked for, and the last resort too."""
+    handler = logging.StreamHandler(io.StringIO())
+    logging.root.addHandler(handler)
+    try:
+        guard_logging()
+        guard_logging()
+        assert [type(each) for each in handler.filters] == [LogDoor]
+        assert logging.lastResort is not None
+        assert sum(isinstance(each, LogDoor) for each in logging.lastResort.filters) == 1
+    finally:
+        logging.captureWarnings(False)
+        logging.root.removeHandler(handler)
+
+
+def test_a_warning_is_a_log_line() -> None:
+    """What Python would print with its value to stderr, as pydantic's warnings do, leaves without its words."""
+    code = (
+        "import logging, warnings; from medagent.telemetry.door.logs import guard_logging; "
+        f"logging.basicConfig(); guard_logging(); warnings.warn('unexpected value {CANARY}')"
+    )
+    done = subprocess.run([sys.executable, "-W", "always", "-c", code], capture_output=True, text=True, check=True)
+    assert CANARY not in done.stderr
+    assert "py.warnings" in done.stderr
