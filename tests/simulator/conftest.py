@@ -38,7 +38,7 @@ class Client:
     async def until(self, kind: str) -> Event:
         async with asyncio.timeout(8):
             while True:
-                event = await self._socket.receive_json()
+                event: Event = await self._socket.receive_json()
                 self.events.append((asyncio.get_running_loop().time(), event))
                 if event["type"] == kind:
                     return event

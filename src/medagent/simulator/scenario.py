@@ -34,6 +34,7 @@ from medagent.simulator.steps import (
 from medagent.simulator.template import Value, is_day, references
 
 _PACKAGED = resources.files("medagent.simulator") / "scenarios"
+_PATIENCE_WALL_S = 3.0
 _GIVEN = ("confirmation_id", "appointment_datetime", "doctor_name", "clinic_location")
 
 
@@ -74,9 +75,9 @@ class Scenario:
         return tuple((index, turn.caller) for index, turn in enumerate(self.turns) if turn.caller is not None)
 
     def patience_at(self, pace: float) -> float:
-        """How long the caller bears silence, in wall seconds: a tool that hangs in the clinic hangs at any pace."""
+        """How long the caller bears silence, in wall seconds: databases, reconnects and hangs are as slow at any pace."""
         hangs_s = self.clinic_fault.seconds if self.clinic_fault is not None else None
-        return self.patience_s / pace + (hangs_s or 0.0)
+        return max(self.patience_s / pace, _PATIENCE_WALL_S) + (hangs_s or 0.0)
 
     def latency_s(self, kind: Literal["think", "tool_call"], *place: int) -> float:
         """The latency at a place of the script (turn, step) in seconds at pace 1: the same in every run."""
