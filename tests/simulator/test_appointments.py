@@ -94,6 +94,15 @@ def test_a_problem_says_nothing_of_the_patient(tmp_path: Path, clinic: Clinic) -
     assert held_by(scenario, clinic) == before.given
 
 
+def test_a_person_who_says_little_is_known_by_name(tmp_path: Path, clinic: Clinic) -> None:
+    """A scenario whose person has no number can be judged too: whoever phones under that name books under it."""
+    scenario = _scenario(tmp_path, {}, person={"patient_name": "maren  OLDFIELD"})
+    before = prepare(scenario, clinic, now=NOW)
+    assert check_clinic(scenario, clinic, before) == []
+    prepare(_scenario(tmp_path, {}, given=_GIVEN), clinic, now=NOW)
+    assert len(check_clinic(scenario, clinic, before)) == 2
+
+
 def test_the_broken_tool_alone_is_broken(tmp_path: Path, clinic: Clinic) -> None:
     """The named tool fails with the patient in its error's message; the others are the very ones that were given."""
     scenario = _scenario(tmp_path, {}, clinic_fault={"tool": "book_appointment", "kind": "raise"})

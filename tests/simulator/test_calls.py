@@ -8,6 +8,7 @@ import os
 import re
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from pydantic import ConfigDict
 from medagent.agent.bridge import Bridge
 from medagent.clinic import Clinic
 from medagent.clinic.schema import CANCELLED, AppointmentRow
+from medagent.errors import SimulatorError
 from medagent.simulator.forms import forms
 from medagent.simulator.process import SimulatorProcess
 from medagent.simulator.scenario import list_scenarios, load_scenario
@@ -221,6 +223,12 @@ def test_the_adversary_reaches_every_tool(calls: Calls) -> None:
     for step in scripted:
         planted = [name for name, value in called[step.tool].items() if value != step.arguments.get(name)]
         assert known & {called[step.tool][name] for name in planted}, step.tool
+
+
+async def test_a_scenario_that_is_not_served_is_not_played(fast: SimulatorProcess, tmp_path: Path) -> None:
+    """A call whose scenario the simulator does not have is an error, not a call by another script."""
+    with pytest.raises(SimulatorError, match="does not serve cancel"):
+        await ring("cancel", home=tmp_path, pace=PACE, simulator=fast)
 
 
 def test_calls_at_once_stay_apart(calls: Calls) -> None:

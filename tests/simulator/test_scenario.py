@@ -64,6 +64,7 @@ def test_a_file_is_a_scenario_too(tmp_path: Path) -> None:
         ({"turns": [{"model": [{"says": "Hi", "fault": {"kind": "slow", "seconds": 1, "code": "x"}}]}]}, "no code", ""),
         ({"turns": [{"model": [{"tool": "a", "fault": {"kind": "incomplete", "seconds": 1}}]}]}, "only speech", ""),
         ({"turns": [{"model": [{"says": "${given.0.doctor_name}"}]}]}, "is not given", ""),
+        ({"given": {"appointments": [{"doctor_name": "A", "in_days": 1}]}}, "a person with", ""),
         ({"clinic_fault": {"tool": "a", "kind": "hang"}}, "hang needs seconds", ""),
         ({"clinic_fault": {"tool": "a", "kind": "rais"}}, "clinic_fault.kind", "raise"),
         ({"expects": {"outcome": "boked"}}, "expects.outcome", "booked"),
@@ -109,9 +110,11 @@ def test_what_was_given_names_what_may_be_said_of_it(tmp_path: Path) -> None:
     """A given appointment's id can be said in any line; a mistyped word of it is answered with the nearest."""
     given = {"appointments": [{"doctor_name": "Dr. Priya Raman", "in_days": 3}]}
 
+    person = {"patient_name": "Maren Oldfield", "phone": "+14155550137", "dob": "1982-03-03"}
+
     def saying(reference: str) -> Path:
         turns = [{"caller": {"says": f"It is ${{{reference}}}."}, "model": [{"says": "I see."}]}]
-        return _written(tmp_path, given=given, turns=turns)
+        return _written(tmp_path, given=given, person=person, turns=turns)
 
     assert load_scenario(saying("given.0.confirmation_id")).given.appointments[0].in_days == 3
     with pytest.raises(ScenarioError) as caught:
@@ -130,6 +133,13 @@ def test_a_fault_with_a_chance_is_drawn_from_the_seed(tmp_path: Path) -> None:
     assert struck(1) == struck(1) != struck(2)
     assert 60 < sum(struck(1)) < 140
     assert load_scenario(_written(tmp_path)).strikes(Fault(kind="missing"), 0, 0)
+
+
+def test_patience_is_of_the_call_until_the_wall_matters() -> None:
+    """Patience shrinks with the pace, but not below what real databases need, and waits for a clinic that hangs."""
+    book, hanging = load_scenario("book"), load_scenario("tool_times_out")
+    assert [book.patience_at(pace) for pace in (1, 3, 20)] == [15, 5, 3]
+    assert hanging.patience_at(20) == 3 + 10
 
 
 def test_latencies_are_seeded() -> None:

@@ -128,11 +128,12 @@ def _book(scenario: Scenario, wish: GivenAppointment, clinic: Clinic, now: datet
 
 
 def _patient(scenario: Scenario) -> Patient:
+    """The person as the clinic knows them; one who says no number or date of birth is known by name alone."""
     person = scenario.person
     return Patient(
-        name=person["patient_name"],
-        dob=date.fromisoformat(person["dob"]),
-        phone=e164(person["phone"]),
+        name=person.get("patient_name", ""),
+        dob=date.fromisoformat(person["dob"]) if "dob" in person else date.min,
+        phone=e164(person["phone"]) if "phone" in person else "",
         email=person.get("email"),
         mrn=person.get("mrn"),
         address=person.get("address"),

@@ -74,7 +74,7 @@ async def _expected(settings: Settings, scenario: Scenario, before: Before) -> s
     try:
         async with (
             aiohttp.ClientSession(raise_for_status=True) as http,
-            http.post(f"{settings.azure_endpoint}{EXPECT_PATH}", json=body) as response,
+            http.post(f"{str(settings.azure_endpoint).rstrip('/')}{EXPECT_PATH}", json=body) as response,
         ):
             return str((await response.json())["deployment"])
     except aiohttp.ClientError as error:

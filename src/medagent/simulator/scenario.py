@@ -75,7 +75,7 @@ class Scenario:
         return tuple((index, turn.caller) for index, turn in enumerate(self.turns) if turn.caller is not None)
 
     def patience_at(self, pace: float) -> float:
-        """How long the caller bears silence, in wall seconds: databases, reconnects and hangs are as slow at any pace."""
+        """How long the caller bears silence, in wall seconds: what is real in a call is as slow at any pace."""
         hangs_s = self.clinic_fault.seconds if self.clinic_fault is not None else None
         return max(self.patience_s / pace, _PATIENCE_WALL_S) + (hangs_s or 0.0)
 
@@ -149,6 +149,8 @@ def _nearest(error: Any) -> str:
 
 def _check_script(scenario: Scenario, origin: str) -> None:
     called: list[str] = []
+    if scenario.given.appointments and not {"patient_name", "phone", "dob"} <= scenario.person.keys():
+        raise ScenarioError(f"{origin}: given: appointments need a person with patient_name, phone and dob")
     for index, turn in enumerate(scenario.turns):
         if index and turn.caller is None:
             raise ScenarioError(f"{origin}: turns.{index}: only the first turn, the greeting, has no caller")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from medagent.simulator.forms import forms
+from medagent.simulator.protocol import FATAL_CODES
 from medagent.simulator.scenario import Scenario
 from medagent.simulator.steps import CallsTool, Fault, Says, seconds_of
 from medagent.simulator.template import UnresolvedError, resolve
@@ -120,7 +121,7 @@ class Script:
             if does is None and isinstance(step, CallsTool) and step.otherwise is not None:
                 self._step = len(steps)
                 does = self._speech(step.otherwise)
-        if fault is not None and fault.kind in ("missing", "failed"):
+        if fault is not None and (fault.kind in ("missing", "failed") or fault.code in FATAL_CODES):
             self._step = place
         return Move(
             turn=turn,
