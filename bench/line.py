@@ -12,7 +12,8 @@ from typing import Any
 
 from livekit.agents import AgentSession
 
-from medagent.agent.bridge import Bridge, Caller
+from medagent.agent.bridge import Bridge
+from medagent.agent.caller import Caller
 from medagent.clinic import Clinic, seed_demo
 from medagent.compose import Telemetry, archive
 from medagent.settings import Settings, load_settings

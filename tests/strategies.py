@@ -101,6 +101,7 @@ _happenings = st.one_of(
         recoverable=st.booleans(),
     ),
     _kind(ev.Reconnected),
+    _kind(ev.CallerIdentified, participant=st.none() | st.just("sip_1")),
     _kind(ev.QualitySampled, rtt_ms=_ms, jitter_ms=_ms, packet_loss=st.none() | st.floats(0, 1)),
     _kind(ev.ConsentSettled, state=st.sampled_from(["pending", "granted", "not_asked"]), method=st.just("spoken")),
     _kind(ev.Gap, lost=st.integers(1, 5)),

@@ -194,16 +194,18 @@ def test_an_exporter_that_breaks_does_not_end_the_thread(
 def test_an_outbox_that_breaks_does_not_end_the_thread(
     outbox: Outbox, ship: Callable[[Destination], Shipper], tmp_path: Path
 ) -> None:
-    """A file that cannot be read for a while delays the spans and loses none."""
+    """A file that cannot be opened for a while delays the spans and loses none."""
     expected = fill(outbox)
     outbox.close()
-    whole = (tmp_path / "outbox.db").read_bytes()
-    (tmp_path / "outbox.db").write_bytes(b"broken" * 4096)
+    path, aside = tmp_path / "outbox.db", tmp_path / "aside.db"
+    path.rename(aside)
+    path.mkdir()
     destination = Destination()
     ship(destination)
     time.sleep(0.2)
-    outbox.close()
-    (tmp_path / "outbox.db").write_bytes(whole)
+    assert ids(destination) == []
+    path.rmdir()
+    aside.rename(path)
     wait_for(lambda: ids(destination) == expected)
 
 

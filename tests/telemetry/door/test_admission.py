@@ -153,7 +153,7 @@ def test_a_number_that_is_the_callers_stays_out() -> None:
     """A telephone number among the counts is one, as an integer or not."""
     for value in (15550100, 15550100.0):
         message = refused("agent_turn", {"input_tokens": 1, "ttft_ms": value}, [(Category.PHONE, "1 555-0100")])
-        assert message == "agent_turn: ttft_ms: is a number that this call knows as an identifier"
+        assert message == "agent_turn: ttft_ms: is a number or date that this call knows as an identifier"
 
 
 @pytest.mark.parametrize(
