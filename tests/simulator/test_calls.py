@@ -3,86 +3,56 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import logging
 import os
 import re
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from bench.line import Outcome, ring
 from livekit.agents import AgentSession
-from pydantic import ConfigDict
 
 from medagent.agent.bridge import Bridge
-from medagent.clinic import Clinic
-from medagent.clinic.schema import CANCELLED, AppointmentRow
 from medagent.errors import SimulatorError
 from medagent.simulator.forms import forms
 from medagent.simulator.process import SimulatorProcess
 from medagent.simulator.scenario import list_scenarios, load_scenario
 from medagent.simulator.steps import CallsTool
-from medagent.tools import TOOLS, Answer, Tool
-from medagent.tools.check_availability import CHECK_AVAILABILITY
-from medagent.tools.interface import Arguments
 
 PACE = 20.0
 AT_ONCE = 4
-TRIPS = "adversary"
-"""Its planted sentences are names for the door and not for the redactor: the switch trips, and there is no trace."""
-DISPUTED = ("tool_raises", "tool_times_out")
-"""The scenario calls a booking that broke failed; the tally calls the call informed, since the agent spoke."""
 SLOWEST_FIRST = ("tool_times_out", "hangs_up_mid_tool")
 
 
-class Anything(Arguments):
-    """What a tool that only this test has is called with."""
+class EverythingFormatter(logging.Formatter):
+    """Prints all that a record holds, extras and all, as JSON formatters do."""
 
-    model_config = ConfigDict(extra="allow")
-
-
-def _cancel(clinic: Clinic, arguments: Any, _now: datetime) -> Answer:
-    return _change(clinic, arguments, status=CANCELLED)
-
-
-def _reschedule(clinic: Clinic, arguments: Any, _now: datetime) -> Answer:
-    return _change(clinic, arguments, starts_at=datetime.fromisoformat(arguments.new_appointment_datetime))
-
-
-def _change(clinic: Clinic, _arguments: Any, **values: object) -> Answer:
-    clinic.database.write(lambda session: session.execute(sa.update(AppointmentRow).values(**values)))
-    return {"confirmation_id": "LC-7K4M9Q"}
-
-
-def _hours(_clinic: Clinic, _arguments: Any, _now: datetime) -> Answer:
-    return {"hours": [{"opens": "08:30"}]}
-
-
-def _guidelines(_clinic: Clinic, _arguments: Any, _now: datetime) -> Answer:
-    return {"red_flag": True, "advice": "Hang up and call nine one one now.", "guidelines": []}
-
-
-_STUBS = {
-    "cancel_appointment": _cancel,
-    "reschedule_appointment": _reschedule,
-    "get_opening_hours": _hours,
-    "get_medical_guidelines": _guidelines,
-}
-
-
-def tools() -> list[Tool[Any]]:
-    """The house's own tools; where one is not there yet, one of this test under its name."""
-    there = {tool.name for tool in TOOLS}
-    like: Tool[Any] = CHECK_AVAILABILITY
-    made = [replace(like, name=name, arguments=Anything, run=run) for name, run in _STUBS.items() if name not in there]
-    return [*TOOLS, *made]
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record) + repr(vars(record))
 
 
 @pytest.fixture(scope="module")
-def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Outcome, list[dict[str, Any]]]]:
+def logged() -> Iterator[io.StringIO]:
+    """Every line that any logger of the process writes while the calls are played, at DEBUG."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(EverythingFormatter())
+    level = logging.root.level
+    logging.root.addHandler(handler)
+    logging.root.setLevel(logging.DEBUG)
+    yield stream
+    logging.root.removeHandler(handler)
+    logging.root.setLevel(level)
+
+
+@pytest.fixture(scope="module")
+def calls(
+    logged: io.StringIO, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[Outcome, list[dict[str, Any]]]]:
     """All scenarios, some at once, against one server: each one's outcome and the raw events of its provider."""
     directory = tmp_path_factory.mktemp("calls")
     names = sorted(list_scenarios(), key=lambda name: name not in SLOWEST_FIRST)
@@ -107,7 +77,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Outcome, 
             async with gate:
                 home = directory / name
                 return name, (
-                    await ring(name, home=home, pace=PACE, before=listen, tools=tools(), simulator=simulator),
+                    await ring(name, home=home, pace=PACE, before=listen, simulator=simulator),
                     raw,
                 )
 
@@ -125,25 +95,31 @@ def _end(outcome: Outcome) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", list_scenarios())
-def test_the_caller_and_the_clinic_see_what_the_scenario_says(calls: Calls, name: str) -> None:
-    """The caller's call ends as expected, and the clinic's own database holds what it should and nothing else."""
+def test_a_call_comes_out_as_its_scenario_says(calls: Calls, name: str) -> None:
+    """For the caller, in the clinic's own database and in the trace: outcome, reason, whole, nothing of the person."""
     outcome, _ = calls[name]
-    assert outcome.ended == load_scenario(name).expects.ended
-    assert outcome.wrong == []
+    assert outcome.problems == []
     assert outcome.bridge.failures == 0
 
 
-@pytest.mark.parametrize("name", [name for name in list_scenarios() if name != TRIPS])
-def test_the_trace_ends_as_the_scenario_says(calls: Calls, name: str) -> None:
-    """The session's end is told once, whole, with the expected reason."""
-    end = _end(calls[name][0])
-    assert (end["reason"], end["complete"]) == (load_scenario(name).expects.reason, True)
+def said_of(name: str) -> set[str]:
+    """Each way in which the person's identifiers are said or written, where it is long enough to be no accident."""
+    return {form for value in load_scenario(name).person.values() for form in forms(value) if len(form) >= 5}
 
 
-@pytest.mark.parametrize("name", [name for name in list_scenarios() if name not in (TRIPS, *DISPUTED)])
-def test_the_trace_has_the_scenario_s_outcome(calls: Calls, name: str) -> None:
-    """What the trace says that the caller got is what the scenario says."""
-    assert _end(calls[name][0])["outcome"] == load_scenario(name).expects.outcome
+@pytest.mark.parametrize("name", list_scenarios())
+def test_no_form_of_an_identifier_is_in_a_trace(calls: Calls, name: str) -> None:
+    """Written, spoken, spelled or as digits: nothing of the person stands in any span, adversary or not."""
+    left = json.dumps([span.document() for span in calls[name][0].spans], ensure_ascii=False).casefold()
+    assert [form for form in said_of(name) if form.casefold() in left] == []
+
+
+def test_no_form_of_an_identifier_is_in_a_log_line(calls: Calls, logged: io.StringIO) -> None:
+    """At DEBUG, over every scenario, no line of ours, of LiveKit or of a library holds one, extras included."""
+    lines = logged.getvalue().casefold()
+    assert "livekit.agents" in lines
+    assert "asyncio" in lines
+    assert [(name, form) for name in calls for form in said_of(name) if form.casefold() in lines] == []
 
 
 def test_a_barge_in_is_cancelled_and_truncated(calls: Calls) -> None:

@@ -5,142 +5,106 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import re
-import secrets
+import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-from pydantic import SecretStr
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
 
 from medagent.cli.output import console, print_json, tree
 from medagent.cli.timeline import Timeline
-from medagent.clinic import Clinic, seed_demo
-from medagent.clinic.demo import CLINIC_NAME
-from medagent.compose import Telemetry, archive
 from medagent.errors import SettingsError
+from medagent.proof import Json
+from medagent.rehearsal import Rehearsed, found, stage
 from medagent.settings import Settings, load_settings
-from medagent.simulator.process import SimulatorProcess
-from medagent.simulator.scenario import Scenario, load_scenario
-from medagent.telemetry.chain import verify_chain
+from medagent.simulator.scenario import Scenario, list_scenarios, load_scenario
 from medagent.telemetry.door.logs import guard_logging
-from medagent.telemetry.span import SafeSpan
-
-if TYPE_CHECKING:
-    from medagent.agent.bridge import Bridge
 
 _DELIVERY_S = 10.0
 
 
-def call(
-    scenario: Annotated[str, typer.Argument(help="A packaged scenario or a YAML file.")] = "book",
+def call(  # noqa: PLR0917  # typer reads options from the signature
+    scenario: Annotated[list[str] | None, typer.Argument(help="Packaged scenarios or YAML files.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Play every packaged scenario.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="List the packaged scenarios.")] = False,
     pace: Annotated[float, typer.Option(min=0.5, max=50, help="How many times as fast as life.")] = 1.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per span, a line each.")] = False,
+    parallel: Annotated[int, typer.Option(min=1, max=20, help="How many calls at once.")] = 1,
+    azure: Annotated[
+        bool, typer.Option("--azure", help="Talk to the model that AZURE_OPENAI_* name; the caller only hums.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line: per span of one call, or per call of several.")
+    ] = False,
 ) -> None:
-    """Play a simulated call, end to end, and show its trace as it left the process.
+    """Play simulated calls, end to end, and show what left the process.
 
-    The patient is invented, the model is scripted; the agent, the clinic, the redaction and the delivery are real.
-    Exit code 1 where the call did not come out as its scenario expects.
+    The patients are invented and the model is scripted; the agent, the clinic, the redaction and the delivery are real.
+    Exit code 1 where a call did not come out as its scenario expects, by the clinic's own database and by its trace.
     """
+    if listed:
+        _list(as_json)
+        return
     settings = load_settings()
     if settings.env == "prod":
         raise SettingsError(
             "a simulated caller has no place in a real clinic", hint="unset MEDAGENT_ENV to play calls in dev"
         )
-    script = load_scenario(scenario)
-    logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.CRITICAL, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("medagent").setLevel(logging.WARNING)  # a scenario's faults make libraries complain
     guard_logging()
-    timeline = Timeline(console(), script, pace=pace, quiet=as_json)
-    with timeline:
-        played = asyncio.run(_play(scenario, script, settings, pace=pace, timeline=timeline))
-    if as_json:
-        print_json(span.document() for span in played.spans)
+    names = list(list_scenarios()) if every else scenario or ["book"]
+    if len(names) == 1:
+        problems = _one(names[0], settings, pace=pace, azure=azure, as_json=as_json)
     else:
-        _report(timeline.out, script, played, pace=pace)
-    if played.problems:
-        for problem in played.problems:
+        problems = _many(names, settings, pace=pace, azure=azure, parallel=parallel, as_json=as_json)
+    if problems:
+        for problem in problems:
             console(stderr=True).print(problem, style="red")
         raise typer.Exit(1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Played:
-    """What came of a call: its spans as the archive has them, who still lacks some, what is not as it should be."""
+def _list(as_json: bool) -> None:
+    scripts = [load_scenario(name) for name in list_scenarios()]
+    if as_json:
+        print_json({"name": s.name, "description": s.description, "outcome": s.expects.outcome} for s in scripts)
+        return
+    table = Table("scenario", "outcome", "what happens", box=None, pad_edge=False)
+    for script in scripts:
+        table.add_row(Text(script.name, style="bold"), script.expects.outcome, script.description)
+    console().print(table)
 
-    spans: Sequence[SafeSpan]
-    lacking: Sequence[str]
-    problems: Sequence[str]
+
+# ---- one call, watched ------------------------------------------------------------------------------------------
 
 
-async def _play(name: str, script: Scenario, settings: Settings, *, pace: float, timeline: Timeline) -> Played:
-    from medagent.agent.caller import Caller  # noqa: PLC0415  # livekit costs seconds; `--help` need not pay them
-    from medagent.simulator.play import play  # noqa: PLC0415  # as above
+def _one(name: str, settings: Settings, *, pace: float, azure: bool, as_json: bool) -> list[str]:
+    script = load_scenario(name)
+    timeline = Timeline(console(), script, pace=pace, quiet=as_json)
 
-    clinic = Clinic.open(settings.clinic_url)
-    seed_demo(clinic)
-    telemetry = Telemetry(settings, rosters=clinic.rosters()).start()
-    bridges: list[Bridge] = []
-
-    def watch(session: Any) -> Bridge:
-        number = script.person.get("phone")
-        line = Caller(room=f"clinic_{number}_{secrets.token_hex(4)}", participant=f"sip_{number}", number=number)
-        bridges.append(telemetry.watch(session, caller=line))
-        bridges[0].on_tool = timeline.tool
-        return bridges[0]
-
-    try:
-        with SimulatorProcess([name], pace=pace, environment=settings.child_environment()) as simulator:
-            model = {"azure_endpoint": simulator.endpoint, "azure_api_key": SecretStr("simulator")}
+    async def play() -> tuple[Rehearsed, Sequence[str]]:
+        async with stage(settings, [name], pace=pace, azure=azure) as line:
             timeline.rings()
-            ended = await play(
-                script,
-                settings=settings.model_copy(update=model),
-                clinic=clinic,
-                clinic_name=CLINIC_NAME,
-                now=lambda: datetime.now(UTC),
-                watch=watch,
-                pace=pace,
-                on_event=timeline.event,
-            )
-        lacking = await asyncio.to_thread(telemetry.flush, _DELIVERY_S)
-        if not telemetry.switch.is_on():
-            return Played(spans=(), lacking=lacking, problems=())
-        spans = archive(settings).spans(bridges[0].trace_id)
-        return Played(spans=spans, lacking=lacking, problems=_problems(script, spans, ended))
-    finally:
-        await asyncio.to_thread(telemetry.close)
-        clinic.close()
+            played = await line.play(script, on_event=timeline.event, before=watch)
+            lacking = await asyncio.to_thread(line.telemetry.flush, _DELIVERY_S)
+            return played, lacking
+
+    def watch(_session: object, bridge: Any) -> None:
+        bridge.on_tool = timeline.tool
+
+    with timeline:
+        played, lacking = asyncio.run(play())
+    if as_json:
+        print_json(span.document() for span in played.spans)
+    else:
+        _report(timeline.out, played, lacking, pace=pace)
+    return list(played.problems)
 
 
-def _problems(script: Scenario, spans: Sequence[SafeSpan], ended: str) -> list[str]:
-    """What is not as the scenario expects, or not as every call must be."""
-    verify_chain(spans)
-    session = next((span.fields for span in spans if span.name == "voice_session"), {})
-    found = [] if ended == "done" else [f"the caller's script did not come to its end: {ended}"]
-    if session.get("outcome") != script.expects.outcome:
-        found.append(f"the outcome is {session.get('outcome')}, the scenario expects {script.expects.outcome}")
-    if session.get("complete") is not True:
-        found.append(f"the trace is incomplete: {session.get('missing')}")
-    if leaks := _found(script, spans):
-        found.append(f"found in what left: {', '.join(leaks)}")
-    return found
-
-
-def _found(script: Scenario, spans: Sequence[SafeSpan]) -> list[str]:
-    """Which of the caller's identifiers stand in what left, as they are or as digits alone. No proof: a look."""
-    left = json.dumps([span.document() for span in spans], ensure_ascii=False).casefold()
-    names = []
-    for field, value in script.person.items():
-        digits = re.sub(r"\D", "", value)
-        if value.casefold() in left or (len(digits) >= 8 and digits in left):
-            names.append(field)
-    return names
-
-
-def _report(out: Console, script: Scenario, played: Played, *, pace: float) -> None:
+def _report(out: Console, played: Rehearsed, lacking: Sequence[str], *, pace: float) -> None:
     out.print()
     if not played.spans:
         out.print("Telemetry is off: the call went on, and nothing of it was stored or sent.", style="red")
@@ -148,19 +112,95 @@ def _report(out: Console, script: Scenario, played: Played, *, pace: float) -> N
     out.rule("what left the process", align="left", style="bright_black")
     out.print(tree(played.spans))
     if pace != 1:
-        out.print(
-            f"Played {pace:g} times as fast as life: times are the clock's, latencies mean nothing.", style="yellow"
-        )
-    size = sum(len(json.dumps(span.document())) for span in played.spans)
-    lost = _found(script, played.spans)
+        out.print(f"Played {pace:g} times as fast as life: its latencies mean nothing.", style="yellow")
     out.print()
-    found = (
-        f"Found in it: {', '.join(lost)}." if lost else f"None of the caller's {len(script.person)} identifiers in it."
-    )
+    lost = found(played.scenario, played.spans)
+    none = f"None of the caller's {len(played.scenario.person)} identifiers stands in them."
+    size = sum(len(json.dumps(span.document())) for span in played.spans)
     out.print(
-        f"{len(played.spans)} spans, {size / 1000:.1f} kB, sealed in one chain that holds. {found}",
+        f"{len(played.spans)} spans, {size / 1000:.1f} kB, sealed in one chain that holds. "
+        + (f"Found in them: {', '.join(lost)}." if lost else none),
         style="red" if lost else "green",
     )
-    for name in played.lacking:
+    for name in lacking:
         out.print(f"{name} has not had all of it yet; it stays in the outbox.", style="yellow")
-    out.print(f"medagent trace show {played.spans[0].trace_id[:8]} --json   # every attribute", style="bright_black")
+    out.print(f"medagent trace show {played.trace_id[:8]} --json   # every attribute", style="bright_black")
+
+
+# ---- many calls, judged -----------------------------------------------------------------------------------------
+
+
+def _many(
+    names: Sequence[str], settings: Settings, *, pace: float, azure: bool, parallel: int, as_json: bool
+) -> list[str]:
+    scripts = [load_scenario(name) for name in names]
+    shown = console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+
+    async def play(progress: Progress) -> list[Rehearsed]:
+        gate = asyncio.Semaphore(parallel)
+        bar = progress.add_task("calls", total=len(scripts))
+        async with stage(settings, names, pace=pace, azure=azure) as line:
+
+            async def one(script: Scenario) -> Rehearsed:
+                async with gate:
+                    played = await line.play(script)
+                    progress.advance(bar)
+                    return played
+
+            played = await asyncio.gather(*(one(script) for script in scripts))
+            await asyncio.to_thread(line.telemetry.flush, _DELIVERY_S)
+            return played
+
+    with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal) as progress:
+        calls = asyncio.run(play(progress))
+    if as_json:
+        print_json(_summary(played) for played in calls)
+    else:
+        _table(calls, pace)
+    return [f"{played.scenario.name}: {problem}" for played in calls for problem in played.problems]
+
+
+def _summary(played: Rehearsed) -> dict[str, Json]:
+    waits = _waits(played)
+    return {
+        "scenario": played.scenario.name,
+        "trace_id": played.trace_id,
+        "ok": not played.problems,
+        "problems": list(played.problems),
+        "outcome": played.end.get("outcome"),
+        "reason": played.end.get("reason"),
+        "complete": played.end.get("complete"),
+        "user_turns": played.end.get("user_turns"),
+        "agent_turns": played.end.get("agent_turns"),
+        "tool_calls": played.end.get("tool_calls"),
+        "cost_usd": played.end.get("cost_usd"),
+        "spans": len(played.spans),
+        "ttft_ms_p50": round(statistics.median(waits), 1) if waits else None,
+        "ttft_ms_p95": round(_p95(waits), 1) if waits else None,
+    }
+
+
+def _table(calls: Sequence[Rehearsed], pace: float) -> None:
+    table = Table(box=None, pad_edge=False)
+    for name in ("scenario", "outcome", "ended by", "turns", "tools", "TTFT-A p50", "p95", "spans", "as expected"):
+        table.add_column(name, no_wrap=True)
+    for played in calls:
+        waits, end = _waits(played), played.end
+        p50, p95 = (f"{statistics.median(waits):.0f} ms", f"{_p95(waits):.0f} ms") if waits else ("–", "–")
+        verdict = Text("yes", style="green") if not played.problems else Text("no", style="red")
+        about = (played.scenario.name, str(end.get("outcome", "–")), str(end.get("reason", "–")))
+        counts = (f"{end.get('user_turns', '–')}+{end.get('agent_turns', '–')}", str(end.get("tool_calls", "–")))
+        table.add_row(*about, *counts, p50, p95, str(len(played.spans)), verdict)
+    console().print(table)
+    if pace != 1:
+        console().print(f"Played {pace:g} times as fast as life: latencies mean nothing.", style="yellow")
+
+
+def _waits(played: Rehearsed) -> list[float]:
+    told = [span.fields.get("ttft_ms") for span in played.spans if span.name == "agent_turn"]
+    return [float(value) for value in told if isinstance(value, int | float)]
+
+
+def _p95(values: Sequence[float]) -> float:
+    return statistics.quantiles(values, n=20, method="inclusive")[-1] if len(values) > 1 else values[0]

@@ -37,15 +37,16 @@ async def play(
     on_event: OnEvent | None = None,
     tools: Sequence[Tool[Any]] = TOOLS,
     before: Before | None = None,
+    simulated: bool = True,
 ) -> Ended:
-    """Play a call against the simulator that `settings` name; says how it ended for the caller.
+    """Play a call against the model that `settings` name, by default a simulator; says how it ended for the caller.
 
     Whoever judges the clinic afterwards with `check_clinic` calls `prepare` first and gives its `before`. Raises
     `SimulatorError` where the simulator does not serve the scenario.
     """
     if before is None:
         before = await asyncio.to_thread(prepare, scenario, clinic, now=now())
-    deployment = await _expected(settings, scenario, before)
+    deployment = await _expected(settings, scenario, before) if simulated else settings.azure_deployment
     caller = Caller(scenario, given=before.facts, pace=pace, on_event=on_event)
     ended: Ended = "cut off"
 

@@ -21,6 +21,7 @@ OUTCOME_OF_TOOL = {
 """What a call has come to when this tool did what it was asked; the last that changed something counts."""
 
 _CHANGES = frozenset({"booked", "rescheduled", "cancelled", "transferred"})
+_ENDINGS = (("ok", "informed"), ("failed", "failed"), ("timeout", "failed"), ("refused", "refused"))
 _MOST_SAMPLES = 360
 _MOST_LISTED = 100
 _MOST_IN_SERIES = 100
@@ -107,17 +108,21 @@ class Tally:
         }
 
     def outcome(self, reason: EndReason) -> str:
-        """What the caller got: booked, rescheduled, cancelled, transferred, informed, refused, abandoned or failed."""
-        done = [OUTCOME_OF_TOOL.get(tool, "informed") for tool, outcome in self.tool_outcomes if outcome == "ok"]
-        changes = [outcome for outcome in done if outcome in _CHANGES]
-        if changes:
-            return changes[-1]
+        """What the caller got: booked, rescheduled, cancelled, transferred, informed, refused, abandoned or failed.
+
+        The last change that was made counts; where none was, how the last attempt at one ended; then what was told.
+        """
+        outcomes = [(OUTCOME_OF_TOOL.get(tool, "informed"), outcome) for tool, outcome in self.tool_outcomes]
+        changes = [(change, outcome) for change, outcome in outcomes if change in _CHANGES]
+        made = [change for change, outcome in changes if outcome == "ok"]
+        if made:
+            return made[-1]
         if self.fatal or reason in ("error", "process_lost"):
             return "failed"
-        if done:
-            return "informed"
-        if any(outcome == "refused" for _, outcome in self.tool_outcomes):
-            return "refused"
+        attempts = {outcome for _, outcome in changes[-1:] or outcomes}
+        for ending, said in _ENDINGS:
+            if ending in attempts:
+                return said
         return "informed" if self.spoken_replies else "abandoned"
 
     def missing(self) -> list[str]:

@@ -1,0 +1,215 @@
+"""Simulated calls on a whole line: a clinic, its telemetry, a simulator; what came of each, and what is wrong in it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+
+from medagent.clinic import Clinic, seed_demo
+from medagent.clinic.demo import CLINIC_NAME
+from medagent.compose import Telemetry, archive
+from medagent.errors import TraceNotFoundError
+from medagent.settings import Settings
+from medagent.simulator.appointments import check_clinic, prepare
+from medagent.simulator.process import SimulatorProcess
+from medagent.simulator.scenario import Scenario
+from medagent.telemetry.chain import verify_chain
+from medagent.telemetry.span import SafeSpan
+from medagent.tools import TOOLS, Tool
+
+if TYPE_CHECKING:
+    from livekit.agents import AgentSession
+
+    from medagent.agent.bridge import Bridge
+    from medagent.agent.caller import Caller
+
+_SEALED_WITHIN_S = 20.0
+_LOOK_EVERY_S = 0.05
+_SHORTEST_DIGITS = 8
+
+OnEvent = Callable[[str, str], None]
+"""Told what the caller does and hears: kind, detail."""
+Before = Callable[["AgentSession[Any]", "Bridge"], None]
+"""Sees a session and its bridge before the session starts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsed:
+    """What came of one call: how it ended for the caller, its spans as the archive has them, what is wrong."""
+
+    scenario: Scenario
+    ended: str
+    trace_id: str
+    spans: Sequence[SafeSpan]
+    problems: Sequence[str]
+    bridge: Bridge
+
+    @property
+    def end(self) -> dict[str, Any]:
+        """The fields of `session.end`; empty where telemetry was off."""
+        return next((dict(span.fields) for span in self.spans if span.name == "session.end"), {})
+
+
+class Stage:
+    """What calls are played on; many may be played at once."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clinic: Clinic,
+        telemetry: Telemetry,
+        simulator: SimulatorProcess | None,
+        pace: float,
+    ) -> None:
+        self.settings = settings
+        self.clinic = clinic
+        self.telemetry = telemetry
+        self.simulator = simulator
+        self.pace = pace
+
+    async def play(
+        self,
+        scenario: Scenario,
+        *,
+        on_event: OnEvent | None = None,
+        before: Before | None = None,
+        caller: Caller | None = None,
+        tools: Sequence[Tool[Any]] = TOOLS,
+    ) -> Rehearsed:
+        """Play one scenario to its end and wait until its trace is in the archive."""
+        from medagent.simulator.play import play  # noqa: PLC0415  # livekit costs seconds; `--help` need not pay them
+
+        held = await asyncio.to_thread(prepare, scenario, self.clinic, now=datetime.now(UTC))
+        bridges: list[Bridge] = []
+
+        def watch(session: AgentSession[Any]) -> Bridge:
+            bridges.append(self.telemetry.watch(session, caller=caller or phoning(scenario)))
+            if before is not None:
+                before(session, bridges[0])
+            return bridges[0]
+
+        ended = await play(
+            scenario,
+            settings=self.settings,
+            clinic=self.clinic,
+            clinic_name=CLINIC_NAME,
+            now=lambda: datetime.now(UTC),
+            watch=watch,
+            pace=self.pace,
+            on_event=on_event,
+            tools=tools,
+            before=held,
+            simulated=self.simulator is not None,
+        )
+        trace_id = bridges[0].trace_id
+        spans = await self._sealed(trace_id) if self.telemetry.switch.is_on() else []
+        wrong = await asyncio.to_thread(check_clinic, scenario, self.clinic, held)
+        problems = [*wrong, *_problems(scenario, spans, ended, traced=self.telemetry.switch.is_on())]
+        return Rehearsed(
+            scenario=scenario, ended=ended, trace_id=trace_id, spans=spans, problems=problems, bridge=bridges[0]
+        )
+
+    async def _sealed(self, trace_id: str) -> list[SafeSpan]:
+        """The call's spans once its guardrail, the last of them, has arrived; what there is after a while."""
+        store = archive(self.settings)
+        deadline = time.monotonic() + _SEALED_WITHIN_S
+        try:
+            while True:
+                try:
+                    spans = await asyncio.to_thread(store.spans, trace_id)
+                except TraceNotFoundError:
+                    spans = []
+                if spans and spans[-1].name == "policy.guardrail":
+                    return spans
+                if time.monotonic() > deadline or not self.telemetry.switch.is_on():
+                    return spans
+                await asyncio.sleep(_LOOK_EVERY_S)
+        finally:
+            store.close()
+
+
+@asynccontextmanager
+async def stage(
+    settings: Settings,
+    scenarios: Sequence[str | Path],
+    *,
+    pace: float = 1.0,
+    azure: bool = False,
+    simulator: SimulatorProcess | None = None,
+) -> AsyncIterator[Stage]:
+    """Set the stage: the demo clinic, telemetry, and a simulator that serves these scenarios, unless one is given.
+
+    With `azure` the model is the one that the settings name.
+    """
+    clinic = Clinic.open(settings.clinic_url)
+    seed_demo(clinic)
+    telemetry = Telemetry(settings, rosters=clinic.rosters()).start()
+    own = None if azure or simulator is not None else _simulator(settings, scenarios, pace)
+    served = simulator or own
+    try:
+        if own is not None:
+            await asyncio.to_thread(own.__enter__)
+        if served is not None:
+            model = {"azure_endpoint": served.endpoint, "azure_api_key": SecretStr("simulator")}
+            settings = settings.model_copy(update=model)
+        yield Stage(settings, clinic=clinic, telemetry=telemetry, simulator=served, pace=pace)
+    finally:
+        if own is not None:
+            await asyncio.to_thread(own.__exit__, None, None, None)
+        await asyncio.to_thread(telemetry.close)
+        clinic.close()
+
+
+def _simulator(settings: Settings, scenarios: Sequence[str | Path], pace: float) -> SimulatorProcess:
+    return SimulatorProcess(scenarios, pace=pace, environment=settings.child_environment())
+
+
+def phoning(scenario: Scenario) -> Caller:
+    """The scenario's person on a SIP line, whose room and participant hold the number as LiveKit's do."""
+    from medagent.agent.caller import Caller  # noqa: PLC0415  # livekit costs seconds; `--help` need not pay them
+
+    number = scenario.person.get("phone")
+    if number is None:
+        return Caller(room=f"clinic_{secrets.token_hex(4)}")
+    return Caller(room=f"clinic_{number}_{secrets.token_hex(4)}", participant=f"sip_{number}", number=number)
+
+
+def found(scenario: Scenario, spans: Sequence[SafeSpan]) -> list[str]:
+    """Which of the caller's identifiers stand in what left, as they are or as digits alone. No proof: a look."""
+    left = json.dumps([span.document() for span in spans], ensure_ascii=False).casefold()
+    names = []
+    for field, value in scenario.person.items():
+        digits = re.sub(r"\D", "", value)
+        if value.casefold() in left or (len(digits) >= _SHORTEST_DIGITS and digits in left):
+            names.append(field)
+    return names
+
+
+def _problems(scenario: Scenario, spans: Sequence[SafeSpan], ended: str, *, traced: bool) -> list[str]:
+    """What is not as the scenario expects, or not as every call must be."""
+    expects = scenario.expects
+    problems = [] if ended == expects.ended else [f"the call ended so for the caller: {ended}, not {expects.ended}"]
+    if not traced:
+        return problems
+    end = next((span.fields for span in spans if span.name == "session.end"), None)
+    if end is None:
+        return [*problems, "the trace has no session.end"]
+    verify_chain(spans)
+    for name, expected in (("outcome", expects.outcome), ("reason", expects.reason), ("complete", True)):
+        if end.get(name) != expected:
+            problems.append(f"{name} is {end.get(name)}, not {expected}")
+    if leaked := found(scenario, spans):
+        problems.append(f"found in what left: {', '.join(leaked)}")
+    return problems
