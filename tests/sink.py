@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +32,11 @@ class Received:
     headers: dict[str, str]
     raw: bytes
     answered: int
+
+    @classmethod
+    def read(cls, line: str) -> Received:
+        kept = json.loads(line)
+        return cls(raw=base64.b64decode(kept.pop("body")), **kept)
 
     @property
     def body(self) -> bytes:
@@ -91,15 +97,16 @@ class Sink:
         opener.open(request, timeout=10).close()
 
     def requests(self) -> list[Received]:
-        return [
-            Received(raw=base64.b64decode(line.pop("body")), **line)
-            for line in map(json.loads, self._log.read_text().splitlines())
-        ]
+        return [Received.read(line) for line in self._log.read_text().splitlines()]
 
     def runs(self) -> dict[str, dict[str, Any]]:
         """What LangSmith would hold: runs by id, each part under its field; only requests that it took."""
+        return self.held(self.requests())
+
+    @staticmethod
+    def held(requests: Iterable[Received]) -> dict[str, dict[str, Any]]:
         held: dict[str, dict[str, Any]] = {}
-        for request in self.requests():
+        for request in requests:
             if request.path == "/runs/multipart" and request.answered == 202:
                 for name, value in request.parts():
                     _, run_id, *field = name.split(".")
@@ -137,6 +144,8 @@ class _Server:
         }
         with self._log.open("a") as log:
             log.write(json.dumps(line) + "\n")
+        if request.method == "GET" and request.path.startswith("/runs/"):
+            return self._run(request.path.removeprefix("/runs/"))
         await asyncio.sleep(float(mode["delay"]))
         headers = {"Set-Cookie": "sink=chocolate; Path=/"}
         if mode["retry_after"] is not None:
@@ -146,6 +155,11 @@ class _Server:
         if request.path == "/info":
             return web.json_response({"version": "0.18.0", "batch_ingest_config": {"use_multipart_endpoint": True}})
         return web.json_response({"echo": body.decode("latin1")[:200]}, status=status, headers=headers)
+
+    def _run(self, run_id: str) -> web.Response:
+        """What LangSmith shows of a run that it took."""
+        held = Sink.held(map(Received.read, self._log.read_text().splitlines())).get(run_id)
+        return web.json_response(held or {}, status=200 if held else 404)
 
 
 async def _serve(log: Path, status: int) -> None:

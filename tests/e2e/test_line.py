@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import sys
 from collections.abc import Iterator
@@ -243,33 +242,3 @@ def sqlite_rows(path: Path, table: str) -> int:
     """How many rows a table has."""
     with sa.create_engine(f"sqlite:///{path}").connect() as connection:
         return int(connection.execute(sa.text(f"SELECT COUNT(*) FROM {table}")).scalar_one())
-
-
-def test_the_command_line_shows_what_left(tmp_path: Path) -> None:
-    """`medagent call --json` prints one object per span; `trace` reads the same back; a broken archive is noticed."""
-
-    def medagent(*words: str) -> tuple[int, str]:
-        return run_cli(words, home=tmp_path)
-
-    code, printed = medagent("call", "--json", "--pace", "20")
-    spans = [json.loads(line) for line in printed.splitlines()]
-    assert code == 0
-    assert [span["seal"]["sequence"] for span in spans] == list(range(13))
-    assert medagent("trace", "show", "--json") == (0, printed)
-    assert spans[0]["trace_id"][:8] in medagent("trace", "list")[1]
-    assert medagent("trace", "check")[0] == 0
-    with sa.create_engine(f"sqlite:///{tmp_path / 'archive' / 'archive.db'}").begin() as connection:
-        connection.execute(sa.text("UPDATE span SET document = replace(document, '\"booked\"', '\"informed\"')"))
-    code, said = medagent("trace", "check")
-    assert (code, "chain broken" in said) == (1, True)
-
-
-def run_cli(words: tuple[str, ...], *, home: Path) -> tuple[int, str]:
-    """The exit code and the stdout of a real `medagent` process."""
-    import os
-    import subprocess
-
-    environment = {**os.environ, "MEDAGENT_HOME": str(home)}
-    command = [str(Path(sys.executable).with_name("medagent")), *words]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    return done.returncode, done.stdout
