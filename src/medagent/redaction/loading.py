@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from importlib import resources
 from pathlib import Path
 
@@ -22,8 +23,10 @@ from medagent.redaction.policy import (
     ObjectNode,
     PathConflictError,
     Policy,
+    Review,
     Rule,
     compile_span,
+    steps_of,
 )
 from medagent.redaction.raw import plain_key
 from medagent.redaction.shapes import PLAIN, ROSTERS, Member, Number, OneOf, Pattern, Shape
@@ -40,6 +43,8 @@ _ONLY_WITH = {
     "max": (Action.TRUNCATE,),
     "bucket": (Action.BUCKET, Action.KEEP),
 }
+_REVIEWED = "reviewed"
+_REVIEW_KEYS = ("by", "on", "digest")
 _SHAPE_KEYS = ("pattern", "number", "enum", "roster")
 _NUMBER_KEYS = ("min", "max", "integer")
 _FALLBACKS = (Action.REDACT, Action.DROP, Action.BUCKET)
@@ -48,14 +53,27 @@ _LONGEST_TEXT = 50
 _DEEPEST = 8
 _LARGEST = 2**53
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_FILE = re.compile(r"[a-z][a-z0-9_-]*")
 _PATH = re.compile(r"[a-z][a-z0-9_]*(\[\])*(\.[a-z][a-z0-9_]*(\[\])*)*")
 _SPAN = re.compile(r"[a-z][a-z0-9_]*(\.([a-z][a-z0-9_]*|\*))?")
+_TOOL = re.compile(r"tool\.[a-z][a-z0-9_]*")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
+
+
+def find_policy(name: str = "clinic") -> Path:
+    """The file of a packaged policy's name, or of a path; raises `PolicyError` where there is none."""
+    packaged = Path(str(resources.files("medagent.policies") / f"{name}.yaml"))
+    found = packaged if _FILE.fullmatch(name) and packaged.is_file() else Path(name)
+    if not found.is_file():
+        raise PolicyError(f"{name}: no such policy", hint="name a file, or a packaged policy such as clinic")
+    return found
 
 
 def load_policy(path: Path | None = None) -> Policy:
     """Load a policy, by default the packaged one; raises `PolicyError` naming file, line and rule."""
-    source = resources.files("medagent.policies") / "clinic.yaml" if path is None else path
+    source = find_policy() if path is None else path
     try:
         text = source.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -116,7 +134,28 @@ class _Loader:
             spans=self._spans(self._required(tree, top, "the policy", "spans"), fields),
             examples=tuple(self._example(item) for item in self._items(top.get("examples"), "examples")),
             digest=digest(tree.plain()),
+            reviews=self._reviews(self._required(tree, top, "the policy", "spans")),
         )
+
+    def _reviews(self, tree: Located) -> dict[str, Review]:
+        reviews: dict[str, Review] = {}
+        for span, item in self._named(tree, "spans", _SPAN):
+            told = item.value.get(_REVIEWED) if isinstance(item.value, dict) else None
+            if told is None:
+                continue
+            where = f"spans.{span}.{_REVIEWED}"
+            if not _TOOL.fullmatch(span):
+                raise self._error(told, where, "only the rules of one tool are reviewed")
+            keys = self._mapping(told, where, _REVIEW_KEYS)
+            by, on, seen = (self._required(told, keys, where, key) for key in _REVIEW_KEYS)
+            try:
+                day = date.fromisoformat(self._matching(on, f"{where}.on", _DAY))
+            except ValueError:
+                raise self._error(on, f"{where}.on", "no day of the calendar") from None
+            reviews[span] = Review(
+                by=self._text(by, f"{where}.by"), on=day, digest=self._matching(seen, f"{where}.digest", _SHA256)
+            )
+        return reviews
 
     def _spans(self, tree: Located, fields: Mapping[str, Rule]) -> dict[str, ObjectNode]:
         declared: dict[str, dict[tuple[str, ...], Rule | None]] = {}
@@ -126,7 +165,9 @@ class _Loader:
             declared[span] = {}
             for path, value in self._named(item, f"spans.{span}", _PATH):
                 where = f"spans.{span}.{path}"
-                steps = tuple(step for part in path.split(".") for step in re.findall(r"\w+|\[\]", part))
+                if path == _REVIEWED:
+                    continue
+                steps = steps_of(path)
                 if len(steps) > _DEEPEST:
                     raise self._error(value, where, f"a path has at most {_DEEPEST} steps")
                 declared[span][steps] = None if value.value == _OBJECT else self._rule(value, where, path)

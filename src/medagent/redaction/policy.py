@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
 from enum import Enum, StrEnum
 from typing import TypeAlias
 
-from medagent.proof import JsonObject
-from medagent.redaction.shapes import Shape
+from medagent.proof import Json, JsonObject
+from medagent.redaction.shapes import Shape, describe
 
 REDACTED = "<REDACTED>"
 """What stands where a value was taken away."""
@@ -82,6 +84,21 @@ class Rule:
         """Whether words of a caller may stand here, so that the span waits for the call's end."""
         return self.action is Action.TRUNCATE
 
+    def document(self) -> dict[str, Json]:
+        """All that decides what leaves, in the policy's own words; not where it stands, nor why."""
+        condition = self.condition
+        told: dict[str, Json] = {
+            "action": self.action.value,
+            "category": self.category.value,
+            "safe_harbor": self.safe_harbor,
+            "shape": None if self.shape is None else describe(self.shape),
+            "max": self.max,
+            "bucket": None if self.bucket is None else self.bucket.value,
+            "unless_present": None if condition is None else sorted(condition.unless_present),
+            "then": None if condition is None else condition.then.value,
+        }
+        return {key: value for key, value in told.items() if value is not None}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaf:
@@ -113,6 +130,15 @@ _NOTHING = ObjectNode(path="", children={})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """Who read a tool's rules, when, and exactly which: the digest that `review.digest_of` gave that day."""
+
+    by: str
+    on: date
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
     """A record that the policy carries with what must come of it."""
 
@@ -134,6 +160,7 @@ class Policy:
     fields: Mapping[str, Rule]
     spans: Mapping[str, ObjectNode]
     examples: tuple[Example, ...] = ()
+    reviews: Mapping[str, Review] = field(default_factory=dict)
 
     def tree(self, span_name: str) -> ObjectNode:
         """What a span may hold: its own tree, else its family's (`tool.*`), else nothing."""
@@ -152,6 +179,23 @@ class Policy:
                 case _:
                     return None
         return node.rule if isinstance(node, Leaf) else None
+
+
+def steps_of(path: str) -> tuple[str, ...]:
+    """The steps of a dotted path: `slots[].doctor_name` is `slots`, `[]`, `doctor_name`."""
+    return tuple(re.findall(r"[^.\[\]]+|\[\]", path))
+
+
+def leaves(node: Node) -> Iterator[Leaf]:
+    """Every leaf that is declared under a node."""
+    match node:
+        case Leaf():
+            yield node
+        case ListNode():
+            yield from leaves(node.item)
+        case ObjectNode():
+            for child in node.children.values():
+                yield from leaves(child)
 
 
 class PathConflictError(Exception):

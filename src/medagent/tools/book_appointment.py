@@ -8,7 +8,7 @@ from pydantic import Field
 
 from medagent.clinic import Clinic, Patient, Refusal
 from medagent.tools.fields import Day, Email, Line, Moment, Phone, Text
-from medagent.tools.interface import Answer, Arguments, Tool, offered
+from medagent.tools.interface import OFFERED, Answer, Arguments, Tool, offered
 
 _OLDEST_YEARS = 120
 
@@ -69,4 +69,5 @@ BOOK_APPOINTMENT = Tool(
     ),
     arguments=BookAppointment,
     run=_run,
+    result_fields=("confirmation_id", *OFFERED),
 )

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from medagent.clinic import Clinic, Refusal
 from medagent.tools.fields import Day, Line, Moment
-from medagent.tools.interface import Answer, Arguments, Tool, offers
+from medagent.tools.interface import OFFERED, Answer, Arguments, Tool, offers
 
 
 class CheckAvailability(Arguments):
@@ -53,4 +53,5 @@ CHECK_AVAILABILITY = Tool(
     ),
     arguments=CheckAvailability,
     run=_run,
+    result_fields=("available", *(f"slots[].{name}" for name in OFFERED)),
 )

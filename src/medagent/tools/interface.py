@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -13,6 +13,9 @@ from medagent.clinic import Clinic, Refusal, Slot
 
 Answer: TypeAlias = dict[str, Any]
 """A JSON object for the model; `outcome` is "ok", "refused" or "failed"."""
+
+
+_OF_EVERY_ANSWER = ("outcome", "error_type", "error_message", "alternatives")
 
 
 class Arguments(BaseModel):
@@ -32,6 +35,14 @@ class Tool(Generic[A]):
     description: str
     arguments: type[A]
     run: Callable[[Clinic, A, datetime], Answer]
+    result_fields: tuple[str, ...] = ()
+    """Dotted paths of all that `run` may answer with, such as `slots[].doctor_name`; each needs a rule in a policy."""
+
+    @property
+    def field_paths(self) -> tuple[str, ...]:
+        """Every path that a record of this tool may fill, a refusal's and a failure's included."""
+        arguments = (f"arguments.{name}" for name in self.arguments.model_fields)
+        return (*arguments, *(f"result.{path}" for path in (*_OF_EVERY_ANSWER, *self.result_fields)))
 
     @property
     def json_schema(self) -> dict[str, Any]:
@@ -60,6 +71,9 @@ def invoke(tool: Tool[A], raw_arguments: Mapping[str, Any], *, clinic: Clinic, n
             "error_type": type(error).__name__,
             "error_message": "the clinic's system did not answer; offer to call back",
         }
+
+
+OFFERED: Final = ("appointment_datetime", "doctor_name", "clinic_location")
 
 
 def offered(slot: Slot) -> dict[str, str]:
