@@ -57,6 +57,20 @@ class Bucket(Enum):
     AGE = "age"
 
 
+class TextMode(Enum):
+    """Who vouches for what is left of a free text: a list of ordinary words, or detectors alone."""
+
+    VOCABULARY = "vocabulary"
+    DETECT = "detect"
+
+
+class ClockMode(Enum):
+    """Whether a call's times leave as they were, or moved by days that only the key knows."""
+
+    EXACT = "exact"
+    SHIFTED = "shifted"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """Another action, taken where one of the keys (normalised) stands anywhere in the same raw record."""
@@ -67,15 +81,17 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """The treatment of one leaf; `name` is where the policy says so, `max` is in code points."""
+    """The treatment of one leaf; `name` and `source` (file:line) are where a policy says so, `max` is in code points."""
 
     name: str
+    source: str = ""
     action: Action
     category: Category
     safe_harbor: str | None = None
     why: str | None = None
     shape: Shape | None = None
     max: int | None = None
+    text: TextMode | None = None
     bucket: Bucket | None = None
     condition: Condition | None = None
 
@@ -93,6 +109,7 @@ class Rule:
             "safe_harbor": self.safe_harbor,
             "shape": None if self.shape is None else describe(self.shape),
             "max": self.max,
+            "text": None if self.text is None else self.text.value,
             "bucket": None if self.bucket is None else self.bucket.value,
             "unless_present": None if condition is None else sorted(condition.unless_present),
             "then": None if condition is None else condition.then.value,
@@ -126,6 +143,7 @@ class ListNode:
 
 Node: TypeAlias = Leaf | ObjectNode | ListNode
 
+_UNKNOWN = "unknown"
 _NOTHING = ObjectNode(path="", children={})
 
 
@@ -152,7 +170,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A validated policy; `digest` is the SHA-256 of its content, so a comment does not change it and a rule does."""
+    """A validated policy; `digest` is the SHA-256 of its content, what it extends included, comments not."""
 
     name: str
     version: str
@@ -161,6 +179,15 @@ class Policy:
     spans: Mapping[str, ObjectNode]
     examples: tuple[Example, ...] = ()
     reviews: Mapping[str, Review] = field(default_factory=dict)
+    clock: ClockMode = ClockMode.EXACT
+    recognisers: tuple[str, ...] = ()
+
+    def span_name(self, raw: str) -> str:
+        """The name under which a span may leave: its own where the policy names it, since a model may make up others."""
+        if raw in self.spans and not raw.endswith("*"):
+            return raw
+        family = raw.partition(".")[0]
+        return f"{family}.{_UNKNOWN}" if f"{family}.*" in self.spans else _UNKNOWN
 
     def tree(self, span_name: str) -> ObjectNode:
         """What a span may hold: its own tree, else its family's (`tool.*`), else nothing."""
