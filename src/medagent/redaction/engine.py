@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Final, Protocol
+from typing import Final
 
 from medagent.proof import Json, PseudonymKey
 from medagent.redaction import actions
 from medagent.redaction.policy import REDACTED, WITHHELD, Action, Condition, Leaf, ListNode, Node, ObjectNode, Policy
 from medagent.redaction.raw import holds_key, members, plain_key, scalars
+from medagent.redaction.recognisers import Recogniser
 from medagent.redaction.records import Counts, Finding, Record, Redacted
 from medagent.redaction.shapes import is_sayable
 from medagent.redaction.text.known import Identifier, KnownValues
@@ -16,8 +17,8 @@ from medagent.redaction.text.tokens import blank_out
 from medagent.redaction.text.vocabulary import is_readable, is_vouched_for
 
 _LONGEST_LIST = 100
-_LEARNED = (Action.REDACT, Action.PSEUDONYM)
 _UNNAMED = "<unnamed>"
+_SPAN_NAME = "<span>"
 
 
 class _Gone:
@@ -25,13 +26,6 @@ class _Gone:
 
 
 _GONE: Final = _Gone()
-
-
-class Recogniser(Protocol):
-    """Finds identifiers in a free text."""
-
-    def spans(self, text: str) -> Iterable[tuple[int, int]]:
-        """Start and end (code points) of what must not leave."""
 
 
 class Redactor:
@@ -49,7 +43,7 @@ class Redactor:
         self._keys = keys
         self._rosters = {name: frozenset(names) for name, names in (rosters or {}).items()}
         self._recognisers = tuple(recognisers)
-        self._learned = {plain_key(name): rule for name, rule in policy.fields.items() if rule.action in _LEARNED}
+        self._learned = {plain_key(name): rule for name, rule in policy.fields.items() if rule.identifies}
         self._decisions: dict[tuple[str, str | None, Action], Finding] = {}
 
     def redact(self, record: Record, known: KnownValues, *, withhold_text: bool = False) -> Redacted:
@@ -58,9 +52,10 @@ class Redactor:
         `withhold_text` puts `<WITHHELD>` for every free text, while the call may still tell what is in it.
         """
         walk = _Walk(self, record, known, withhold_text)
-        root = self.policy.tree(record.name)
+        name = self.policy.span_name(record.name)
+        root = self.policy.tree(name)
         fields: dict[str, Json] = {}
-        findings: list[Finding] = []
+        findings = [] if name == record.name else [self.decision(_SPAN_NAME, None, Action.DROP)]
         for key, value in tuple(record.fields.items()):
             node = root.children.get(key) if type(key) is str else None
             if node is None:
@@ -75,7 +70,7 @@ class Redactor:
             findings += walk.findings
             if not isinstance(treated, _Gone):
                 fields[key] = treated
-        return Redacted(fields=fields, counts=Counts.of(findings), findings=tuple(findings))
+        return Redacted(name=name, fields=fields, counts=Counts.of(findings), findings=tuple(findings))
 
     def has_free_text(self, record: Record) -> bool:
         """Whether a string stands where words of a caller may stand; True where the record cannot be read."""
@@ -86,11 +81,11 @@ class Redactor:
             return True
 
     def identifiers(self, record: Record) -> list[Identifier]:
-        """Every raw value that is redacted or pseudonymised by rule, at its path, or under its name at any depth."""
+        """Every raw value that identifies by its rule, at its path, or under its name at any depth."""
         found: dict[Identifier, None] = {}
         try:
             for leaf, value in _leaves(self.policy.tree(record.name), record.fields):
-                if leaf.rule.action in _LEARNED:
+                if leaf.rule.identifies:
                     found |= {Identifier(category=leaf.rule.category, value=v): None for v in scalars(value)}
             for key, value in members(record.fields):
                 rule = self._learned.get(plain_key(key)) if key is not None else None

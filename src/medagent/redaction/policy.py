@@ -50,6 +50,19 @@ class Category(StrEnum):
     MACHINE = "machine"
 
 
+_IDENTITY = frozenset(
+    {
+        Category.NAME,
+        Category.PHONE,
+        Category.EMAIL,
+        Category.DATE_OF_BIRTH,
+        Category.MRN,
+        Category.ADDRESS,
+        Category.IDENTIFIER,
+    }
+)
+
+
 class Bucket(Enum):
     """How coarse a value becomes."""
 
@@ -81,7 +94,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """The treatment of one leaf; `name` and `source` (file:line) are where a policy says so, `max` is in code points."""
+    """The treatment of one leaf; `name` and `source` (file:line) say where it stands, `max` is in code points."""
 
     name: str
     source: str = ""
@@ -99,6 +112,13 @@ class Rule:
     def free_text(self) -> bool:
         """Whether words of a caller may stand here, so that the span waits for the call's end."""
         return self.action is Action.TRUNCATE
+
+    @property
+    def identifies(self) -> bool:
+        """Whether the raw value names somebody, so that the call must know it again in a free text."""
+        if self.action is Action.DROP:
+            return self.category in _IDENTITY
+        return self.action in (Action.REDACT, Action.PSEUDONYM)
 
     def document(self) -> dict[str, Json]:
         """All that decides what leaves, in the policy's own words; not where it stands, nor why."""
@@ -161,7 +181,7 @@ class Example:
     """A record that the policy carries with what must come of it."""
 
     name: str
-    line: int
+    source: str
     span: str
     fields: JsonObject
     expect: JsonObject
@@ -183,7 +203,7 @@ class Policy:
     recognisers: tuple[str, ...] = ()
 
     def span_name(self, raw: str) -> str:
-        """The name under which a span may leave: its own where the policy names it, since a model may make up others."""
+        """The name under which a span may leave: its own where the policy names it; a model may make up others."""
         if raw in self.spans and not raw.endswith("*"):
             return raw
         family = raw.partition(".")[0]
