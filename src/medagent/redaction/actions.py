@@ -35,7 +35,8 @@ def apply(
         case Action.TRUNCATE:
             return truncate(scrub(value), rule.max) if isinstance(value, str) and rule.max else REDACTED
         case Action.PSEUDONYM:
-            return pseudonym(value, rule.category, keys)
+            fits = rule.shape is None or rule.shape.fits(value, rosters)
+            return pseudonym(value, rule.category, keys) if fits else REDACTED
         case Action.BUCKET:
             return bucket(value, rule.bucket)
         case _:

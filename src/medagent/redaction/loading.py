@@ -30,7 +30,7 @@ from medagent.redaction.trial import run
 from medagent.redaction.yaml_tree import Located, read_yaml
 
 POLICY_KEYS = ("name", "version", "extends", "clock", "recognisers", "fields", "spans", "examples")
-INHERITED = ("clock", "recognisers", "fields", "spans")
+INHERITED = ("clock", "recognisers", "fields", "spans", "examples")
 EXAMPLE_KEYS = ("name", "span", "fields", "expect", "rosters")
 REVIEW_KEYS = ("by", "on", "digest")
 REVIEWED = "reviewed"
@@ -116,6 +116,8 @@ def _resolved(tree: Located, *, beside: Path | None, line: tuple[Path, ...]) -> 
     for key, depth in (("fields", 1), ("spans", 2)):
         if key in keys:
             merged[key] = _laid_over(merged.get(key), keys[key], depth)
+    if "examples" in keys:
+        merged["examples"] = _with_examples(merged.get("examples"), keys["examples"])
     return replace(tree, value=merged)
 
 
@@ -125,6 +127,19 @@ def _laid_over(base: Located | None, own: Located, depth: int) -> Located:
         return own
     laid = {key: _laid_over(base.value.get(key), value, depth - 1) for key, value in own.value.items()}
     return replace(own, value={**base.value, **laid})
+
+
+def _with_examples(base: Located | None, own: Located) -> Located:
+    """Own examples first, and those of the base whose names are not told anew."""
+    first = reading.items(own, "examples")
+    told = {_name_of(item) for item in first}
+    return replace(
+        own, value=[*first, *(item for item in reading.items(base, "examples") if _name_of(item) not in told)]
+    )
+
+
+def _name_of(example: Located) -> str:
+    return reading.text(reading.mapping(example, "examples", EXAMPLE_KEYS).get("name", example), "examples.name")
 
 
 # ---- what it says ----------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from medagent.redaction.yaml_tree import Located
 
 RULE_KEYS = ("action", "category", "safe_harbor", "why", "shape", "max", "text", "bucket", "unless_present", "then")
 ONLY_WITH = {
-    "shape": (Action.KEEP,),
+    "shape": (Action.KEEP, Action.PSEUDONYM),
     "unless_present": (Action.KEEP,),
     "then": (Action.KEEP,),
     "max": (Action.TRUNCATE,),
@@ -44,15 +44,9 @@ def rule(tree: Located, where: str) -> Rule:
     needs_bucket = action is Action.BUCKET or (condition is not None and condition.then is Action.BUCKET)
     if "bucket" in keys and not needs_bucket:
         raise reading.error(keys["bucket"], where, "'bucket' has no meaning without BUCKET")
-    given = {
-        key: reading.required(tree, keys, where, key)
-        for key, is_needed in {
-            "shape": action is Action.KEEP,
-            "max": action is Action.TRUNCATE,
-            "bucket": needs_bucket,
-        }.items()
-        if is_needed
-    }
+    needed = {"shape": action is Action.KEEP, "max": action is Action.TRUNCATE, "bucket": needs_bucket}
+    for key in (key for key, is_needed in needed.items() if is_needed):
+        reading.required(tree, keys, where, key)
     mode = TextMode.VOCABULARY if text is None else reading.member(text, f"{where}.text", TextMode)
     return Rule(
         name=where,
@@ -63,10 +57,10 @@ def rule(tree: Located, where: str) -> Rule:
         if letter is None or letter.value is None
         else reading.word(letter, f"{where}.safe_harbor", LETTERS),
         why=None if why is None else reading.text(why, f"{where}.why"),
-        shape=_shape(given["shape"], f"{where}.shape") if "shape" in given else None,
-        max=_limit(given["max"], where) if "max" in given else None,
+        shape=_shape(keys["shape"], f"{where}.shape") if "shape" in keys else None,
+        max=_limit(keys["max"], where) if "max" in keys else None,
         text=mode if action is Action.TRUNCATE else None,
-        bucket=reading.member(given["bucket"], f"{where}.bucket", Bucket) if "bucket" in given else None,
+        bucket=reading.member(keys["bucket"], f"{where}.bucket", Bucket) if "bucket" in keys else None,
         condition=condition,
     )
 
