@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
+from rich.console import RenderableType
 
+from medagent.cli import policy_view as view
 from medagent.cli.agent_tools import tools_of
 from medagent.cli.output import console, print_json
+from medagent.proof import Json
 from medagent.redaction import Policy, find_policy, load_policy
+from medagent.redaction.comparison import rule_changes, value_changes
+from medagent.redaction.explanation import explain as explained
+from medagent.redaction.loading import read_policy
 from medagent.redaction.policy import Review
-from medagent.redaction.review import Objection, digest_of, objections, review_line, with_review
+from medagent.redaction.review import digest_of, objections, review_line, with_review
+from medagent.redaction.safe_harbor import all_rules, matrix
+from medagent.redaction.schema import json_schema
+from medagent.redaction.trial import run
 from medagent.settings import load_settings
-from medagent.tools import TOOLS
 
 app = typer.Typer(help="Read, check and change the policy: what may leave.", no_args_is_help=True)
 
@@ -23,42 +33,103 @@ PolicyPath = Annotated[
     str | None, typer.Option("--policy", help="A policy's file, or a packaged one's name; else the one in force.")
 ]
 AgentModule = Annotated[str | None, typer.Option("--agent", help="A Python module: its tools instead of ours.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON, one object a line.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
 @app.command()
 def lint(policy: PolicyPath = None, agent: AgentModule = None, as_json: AsJson = False) -> None:
     """Fail where a tool has a field that no rule names, or rules that nobody has reviewed as they are."""
-    loaded, tools = _load(policy), _tools(agent)
+    loaded, tools = load_policy(_path(policy)), _tools(agent)
     found = list(objections(loaded, tools))
     if as_json:
         print_json(
             {"span": o.span, "problem": o.problem.value, "says": o.says, "fields": list(o.fields)} for o in found
         )
     else:
-        _show_lint(loaded, tools, {span: [o for o in found if o.span == span] for span in tools})
+        _print(view.lint(loaded, tools, found))
     if found:
         raise typer.Exit(1)
 
 
-def _show_lint(loaded: Policy, tools: dict[str, tuple[str, ...]], found: dict[str, list[Objection]]) -> None:
-    out = console()
-    out.print(f"policy {loaded.name} {loaded.version} {loaded.digest[:8]}", style="bold")
-    for span, paths in tools.items():
-        if not found[span]:
-            review = loaded.reviews[span]
-            fields = f"  {len(paths)} fields, reviewed {review.on.isoformat()} by {review.by}"
-            out.print(Text.assemble(("  ok  ", "green"), span, (fields, "bright_black")))
-        for objection in found[span]:
-            names = f": {', '.join(objection.fields)}" if objection.fields else ""
-            out.print(Text.assemble(("  no  ", "red"), f"{span}  {objection.says}{names}"))
+@app.command()
+def show(policy: PolicyPath = None, as_json: AsJson = False) -> None:
+    """Show every rule, and what is done about each of Safe Harbor's eighteen identifiers."""
+    loaded = load_policy(_path(policy))
+    if not as_json:
+        _print(view.show(loaded, matrix(loaded)))
+        return
+    rules = {name: {**rule.document(), "why": rule.why, "source": rule.source} for name, rule in all_rules(loaded)}
+    print_json([{**_named(loaded), "rules": rules, "safe_harbor": [row.document() for row in matrix(loaded)]}])
+
+
+@app.command()
+def explain(
+    field: Annotated[str, typer.Argument(help="A field's name, or its path in the span.")],
+    value: Annotated[str, typer.Argument(help="An invented value; a number or true/false is read as one.")],
+    span: Annotated[
+        str | None, typer.Option(help="The span it stands in; else the first that names the field.")
+    ] = None,
+    policy: PolicyPath = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what would leave of a value, by which rule, and why."""
+    answers = explained(load_policy(_path(policy)), field, _scalar(value), span=span)
+    if not as_json:
+        _print(view.explanation(answers))
+        return
+    print_json(
+        {
+            "span": one.span,
+            "path": one.path,
+            "beside": one.beside,
+            "action": one.action.value,
+            "leaves": one.leaves,
+            "left": one.left,
+            "rule": None if one.rule is None else one.rule.name,
+            "source": None if one.rule is None else one.rule.source,
+            "why": None if one.rule is None else one.rule.why,
+        }
+        for one in answers
+    )
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(help="A policy's file or a packaged one's name.")],
+    after: Annotated[str, typer.Argument(help="Another.")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare two policies: their rules, and what would leave of invented records under each."""
+    old, new = load_policy(find_policy(before)), load_policy(find_policy(after))
+    rules, values = list(rule_changes(old, new)), list(value_changes(old, new))
+    if not as_json:
+        _print(view.difference(old, new, rules, values))
+        return
+    print_json({"rule": rule.where, "before": rule.before, "after": rule.after} for rule in rules)
+    print_json({"record": v.record, "path": v.path, "before": v.before, "after": v.after} for v in values)
+
+
+@app.command("test")
+def run_examples(policy: PolicyPath = None, as_json: AsJson = False) -> None:
+    """Run the examples that a policy carries; exit code 1 where one fails, as the policy would not load then."""
+    read = read_policy(_path(policy))
+    outcomes = [run(example, read) for example in read.examples]
+    if as_json:
+        print_json(
+            {"example": o.example.name, "passed": o.passed, "source": o.example.source, "left": o.left}
+            for o in outcomes
+        )
+    else:
+        _print(view.trial(read, outcomes))
+    if not all(outcome.passed for outcome in outcomes):
+        raise typer.Exit(1)
 
 
 @app.command()
 def review(
     tools: Annotated[list[str] | None, typer.Argument(help="Tools by name; all where none is given.")] = None,
     by: Annotated[str, typer.Option(help="Who has read these rules.")] = "",
-    write: Annotated[bool, typer.Option(help="Write it into the policy's file.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write it into the policy's file.")] = False,
     policy: PolicyPath = None,
     agent: AgentModule = None,
 ) -> None:
@@ -82,13 +153,47 @@ def review(
         console().print(f"{span}:\n  {review_line(one)}", soft_wrap=True, markup=False)
 
 
+@app.command()
+def schema() -> None:
+    """Print the language as JSON Schema, for an editor."""
+    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
+
+
+def _print(parts: Iterable[RenderableType]) -> None:
+    out = console()
+    for part in parts:
+        out.print(part)
+
+
 def _path(policy: str | None) -> Path:
     return find_policy(policy) if policy is not None else load_settings().policy_path or find_policy()
 
 
-def _load(policy: str | None) -> Policy:
-    return load_policy(_path(policy))
-
-
 def _tools(agent: str | None) -> dict[str, tuple[str, ...]]:
-    return tools_of(agent) if agent is not None else {f"tool.{tool.name}": tool.field_paths for tool in TOOLS}
+    if agent is not None:
+        return tools_of(agent)
+    from medagent.tools import TOOLS  # noqa: PLC0415  # a database's client, which reading a policy need not load
+
+    return {f"tool.{tool.name}": tool.field_paths for tool in TOOLS}
+
+
+def _named(policy: Policy) -> dict[str, Json]:
+    return {
+        "name": policy.name,
+        "version": policy.version,
+        "sha256": policy.digest,
+        "clock": policy.clock.value,
+        "recognisers": list(policy.recognisers),
+        "reviews": {
+            span: {"by": review.by, "on": review.on.isoformat(), "digest": review.digest}
+            for span, review in policy.reviews.items()
+        },
+    }
+
+
+def _scalar(value: str) -> Json:
+    try:
+        read = json.loads(value)
+    except ValueError:
+        return value
+    return read if isinstance(read, (int, float, bool)) else value

@@ -112,7 +112,7 @@ def _resolved(tree: Located, *, beside: Path | None, line: tuple[Path, ...]) -> 
     base = _resolved(_read(path), beside=path.parent, line=(*line, path.resolve()))
     inherited = reading.mapping(base, "the policy", POLICY_KEYS)
     merged = {key: value for key, value in inherited.items() if key in INHERITED}
-    merged |= {key: value for key, value in keys.items() if key not in ("extends", "fields", "spans")}
+    merged |= {key: value for key, value in keys.items() if key not in ("extends", "fields", "spans", "examples")}
     for key, depth in (("fields", 1), ("spans", 2)):
         if key in keys:
             merged[key] = _laid_over(merged.get(key), keys[key], depth)

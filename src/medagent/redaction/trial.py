@@ -52,16 +52,21 @@ def treat(
 def run(example: Example, policy: Policy) -> Outcome:
     """One example of a policy, pseudonyms as `<PSEUDONYM>`."""
     left = treat(policy, example.span, example.fields, rosters=example.rosters).fields
-    return Outcome(example=example, left={key: _without_pseudonyms(value) for key, value in left.items()})
+    return Outcome(example=example, left=without_pseudonyms(left))
 
 
-def _without_pseudonyms(value: Json) -> Json:
+def without_pseudonyms(fields: JsonObject) -> dict[str, Json]:
+    """The fields with `<PSEUDONYM>` for each of theirs."""
+    return {key: _plain(value) for key, value in fields.items()}
+
+
+def _plain(value: Json) -> Json:
     match value:
         case str():
             return PSEUDONYM if PSEUDONYM_SHAPE.fullmatch(value) else value
         case Mapping():
-            return {key: _without_pseudonyms(inner) for key, inner in value.items()}
+            return without_pseudonyms(value)
         case list():
-            return [_without_pseudonyms(item) for item in value]
+            return [_plain(item) for item in value]
         case _:
             return value
