@@ -1,0 +1,158 @@
+"""One free text through all four layers and the guard around them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Final, Protocol
+
+from medagent.redaction.policy import REDACTED, Category
+from medagent.redaction.text.addresses import addresses
+from medagent.redaction.text.contacts import codes, is_lone_letter_fine, spoken_contacts, written_contacts
+from medagent.redaction.text.cues import QUANTITIES
+from medagent.redaction.text.dates import dates
+from medagent.redaction.text.digits import digit_runs
+from medagent.redaction.text.found import Layer, Mark, Marks, Scrubbed, Span, TextFinding, TextMode
+from medagent.redaction.text.guard import LONGEST_TEXT, is_readable, readable_length
+from medagent.redaction.text.known import KnownValues
+from medagent.redaction.text.lexicon import Kind, Lexicon, lexicon
+from medagent.redaction.text.names import mark_names
+from medagent.redaction.text.spoken import units
+from medagent.redaction.text.units import LETTER, MIXED, NUMBER, ORDINAL, SIGN, WORD, Unit, blank_out
+
+LONGEST_S: Final = 1.0
+"""Thread time that one text may take; what takes longer does not leave."""
+_PARTICLES = frozenset(
+    """de la le du des del della di da dos das van von der den ter ten el al bin ibn abu mac mc st saint san santa los
+    las fort port mount lake city county township heights valley springs beach falls north south east west upper lower
+    new great little old sri o d ap y e und et""".split()
+)
+
+
+class Recogniser(Protocol):
+    """Finds identifiers in a free text."""
+
+    def spans(self, text: str) -> Iterable[tuple[int, int]]:
+        """Start and end (code points) of what must not leave."""
+
+
+class _TooSlowError(Exception):
+    """A text took more time than one may take."""
+
+
+def scrub(
+    text: str,
+    known: KnownValues,
+    *,
+    mode: TextMode = TextMode.VOCABULARY,
+    recognisers: Iterable[Recogniser] = (),
+) -> Scrubbed:
+    """What may leave of a free text, and why the rest may not; raises nothing, whatever the text is."""
+    try:
+        return _scrub(text, known, mode, tuple(recognisers))
+    except Exception:  # noqa: BLE001  # the guard: a text that breaks a layer, or takes too long, does not leave
+        return _refused(text)
+
+
+def _scrub(text: str, known: KnownValues, mode: TextMode, recognisers: Sequence[Recogniser]) -> Scrubbed:
+    deadline = time.thread_time() + LONGEST_S
+    end = readable_length(text)
+    looked_at = text[:LONGEST_TEXT]
+    if not is_readable(looked_at):
+        return _refused(text)
+    read = units(looked_at)
+    marks = Marks(read)
+    for _ in _layers(looked_at, known, mode, recognisers, marks):
+        if time.thread_time() > deadline:
+            raise _TooSlowError
+    if not marks.count and end == len(text):
+        return Scrubbed(text=text, findings=())
+    findings = [finding for finding in marks.findings() if finding.end <= end]
+    cut = next((finding for finding in marks.findings() if finding.end > end), None)
+    if end < len(text):
+        begin = min(end, cut.start) if cut else end
+        findings.append(TextFinding(category=Category.IDENTIFIER, start=begin, end=len(text), layer=Layer.GUARD))
+    clean, _ = blank_out(text, ((finding.start, finding.end) for finding in findings))
+    return Scrubbed(text=clean, findings=tuple(findings))
+
+
+def _layers(
+    text: str, known: KnownValues, mode: TextMode, recognisers: Sequence[Recogniser], marks: Marks
+) -> Iterator[None]:
+    """Run the layers one by one, with a breath after each."""
+    read, lists = marks.units, lexicon()
+    for first, last, category in known.spans(read):
+        marks.put(first, last, Mark(category, Layer.KNOWN))
+    yield
+    for recogniser in recognisers:
+        _put_offsets(marks, recogniser.spans(text), len(text))
+        yield
+    for first, last, category in _patterns(read, lists):
+        marks.put(first, last, Mark(category, Layer.PATTERNS))
+    yield
+    if mode is TextMode.VOCABULARY:
+        _put_unknown(marks, lists)
+        yield
+    mark_names(text, marks, lists, unknown_too=mode is TextMode.DETECT)
+    yield
+    if mode is TextMode.VOCABULARY:
+        _put_touching(marks)
+
+
+def _patterns(read: Sequence[Unit], lists: Lexicon) -> Iterator[Span]:
+    kinds = {unit.kind for unit in read}
+    found: Iterator[Span] = chain(dates(read), addresses(read), spoken_contacts(read))
+    if kinds & {SIGN, MIXED}:
+        found = chain(written_contacts(read), found)
+    if NUMBER in kinds:
+        found = chain(found, digit_runs(read))
+    return chain(found, codes(read, lists.abbreviations))
+
+
+def _put_unknown(marks: Marks, lists: Lexicon) -> None:
+    """Layer four: a word that is not on the list, a letter that stands for nothing."""
+    for at, unit in enumerate(marks.units):
+        if marks.of[at] is not None:
+            continue
+        if unit.kind == WORD and lists.kind(unit.norm) is Kind.UNKNOWN:
+            kinds = lists.name_kinds(unit.norm)
+            if kinds:
+                marks.put(at, at, Mark(Category.ADDRESS if kinds == "p" else Category.NAME, Layer.NAMES))
+            else:
+                marks.put(at, at, Mark(Category.IDENTIFIER, Layer.VOCABULARY))
+        elif unit.kind == LETTER and not is_lone_letter_fine(marks.units, at):
+            marks.put(at, at, Mark(Category.IDENTIFIER, Layer.VOCABULARY))
+
+
+def _put_touching(marks: Marks) -> None:
+    """A number without a unit, or a particle of names, that touches what does not leave goes with it."""
+    read = marks.units
+    for order in (range(len(read)), range(len(read) - 1, -1, -1)):
+        step = order.step
+        for at in order:
+            if marks.gone(at) or not 0 <= at - step < len(read) or not marks.gone(at - step):
+                continue
+            unit = read[at]
+            after = read[at + 1].norm if at + 1 < len(read) else ""
+            number = unit.kind == NUMBER and unit.how != ORDINAL and after not in QUANTITIES
+            if number or (unit.kind == WORD and unit.norm in _PARTICLES):
+                marks.put(at, at, Mark(Category.IDENTIFIER, Layer.VOCABULARY))
+
+
+def _put_offsets(marks: Marks, spans: Iterable[tuple[int, int]], length: int) -> None:
+    """Mark every unit that an outside recogniser's span touches; raises `ValueError` on offsets outside the text."""
+    for start, end in spans:
+        if not 0 <= start <= end <= length:
+            raise ValueError("a recogniser's span lies outside the text")
+        for at, unit in enumerate(marks.units):
+            if unit.start < end and start < unit.end:
+                marks.put(at, at, Mark(Category.IDENTIFIER, Layer.PATTERNS))
+
+
+def _refused(text: str) -> Scrubbed:
+    """Nothing of the text."""
+    finding = TextFinding(category=Category.IDENTIFIER, start=0, end=len(text), layer=Layer.GUARD)
+    return Scrubbed(text=REDACTED, findings=(finding,))
+
+
