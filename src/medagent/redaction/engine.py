@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
+from medagent.errors import PolicyError
 from medagent.proof import Json, PseudonymKey
 from medagent.redaction import actions
-from medagent.redaction.policy import REDACTED, WITHHELD, Action, Condition, Leaf, ListNode, Node, ObjectNode, Policy
+from medagent.redaction.policy import (
+    REDACTED,
+    WITHHELD,
+    Action,
+    Condition,
+    Leaf,
+    ListNode,
+    Node,
+    ObjectNode,
+    Policy,
+    TextMode,
+)
 from medagent.redaction.raw import holds_key, members, plain_key, scalars
 from medagent.redaction.recognisers import Recogniser
 from medagent.redaction.records import Counts, Finding, Record, Redacted
 from medagent.redaction.shapes import is_sayable
-from medagent.redaction.text.known import Identifier, KnownValues
-from medagent.redaction.text.tokens import blank_out
-from medagent.redaction.text.vocabulary import is_readable, is_vouched_for
+from medagent.redaction.text import Identifier, KnownValues, Scrubbed, scrub
 
 _LONGEST_LIST = 100
 _UNNAMED = "<unnamed>"
@@ -29,7 +39,10 @@ _GONE: Final = _Gone()
 
 
 class Redactor:
-    """A policy with what it needs to be carried out; a missing key or roster redacts."""
+    """A policy with what it needs to be carried out; a missing key or roster redacts, a missing recogniser is an error.
+
+    Raises `PolicyError` where the policy asks for a recogniser that is not given.
+    """
 
     def __init__(
         self,
@@ -43,6 +56,9 @@ class Redactor:
         self._keys = keys
         self._rosters = {name: frozenset(names) for name, names in (rosters or {}).items()}
         self._recognisers = tuple(recognisers)
+        missing = set(policy.recognisers) - {recogniser.name for recogniser in self._recognisers}
+        if missing:
+            raise PolicyError(f"{policy.name}: recognisers: {', '.join(sorted(missing))} not given to the redactor")
         self._learned = {plain_key(name): rule for name, rule in policy.fields.items() if rule.identifies}
         self._decisions: dict[tuple[str, str | None, Action], Finding] = {}
 
@@ -103,27 +119,13 @@ class Redactor:
             self._decisions[key] = Finding(path=path, category=category, rule=rule, action=action)
         return self._decisions[key]
 
-    def treat(self, leaf: Leaf, action: Action, value: object, known: KnownValues) -> Json:
-        """One value under one action."""
-        return actions.apply(
-            action,
-            leaf.rule,
-            value,
-            rosters=self._rosters,
-            keys=self._keys,
-            scrub=lambda text: self._scrub(text, known),
-        )
+    def scrub(self, text: str, known: KnownValues, mode: TextMode) -> Scrubbed:
+        """A free text without what its layers, known values and the policy's recognisers find."""
+        return scrub(text, known, mode=mode, recognisers=self._recognisers)
 
-    def _scrub(self, text: str, known: KnownValues) -> str:
-        """A free text without known values, if all the rest is ordinary words; else nothing of it."""
-        if text in (REDACTED, WITHHELD):
-            return text
-        if not is_readable(text):
-            return REDACTED
-        clean, _ = known.scrub(text)
-        for recogniser in self._recognisers:
-            clean, _ = blank_out(clean, recogniser.spans(clean))
-        return clean if is_vouched_for(clean) else REDACTED
+    def treat(self, leaf: Leaf, action: Action, value: object, text: str | None) -> Json:
+        """One value under one action, `text` being what is left of it where it is a free text."""
+        return actions.apply(action, leaf.rule, value, text=text, rosters=self._rosters, keys=self._keys)
 
 
 class _Walk:
@@ -192,9 +194,23 @@ class _Walk:
             value = str.__str__(value)
             if action is Action.KEEP and is_sayable(rule.shape) and self._known.stands_in(value):
                 action = Action.REDACT  # a kept name or id that is also the caller's: on a doubt it does not leave
-        treated = self._redactor.treat(leaf, action, value, self._known)
+        text: str | None = None
+        if action is Action.TRUNCATE and isinstance(value, str):
+            text = self._text(leaf, value)
+        treated = self._redactor.treat(leaf, action, value, text)
         self._note(leaf.path, leaf, Action.REDACT if treated == REDACTED else action)
         return treated
+
+    def _text(self, leaf: Leaf, value: str) -> str:
+        """What is left of a free text; each thing that was found in it is counted by its own category."""
+        if value in (REDACTED, WITHHELD):
+            return value
+        scrubbed = self._redactor.scrub(value, self._known, leaf.rule.text or TextMode.VOCABULARY)
+        for found in scrubbed.findings:
+            self.findings.append(
+                Finding(path=leaf.path, category=found.category, rule=leaf.rule.name, action=Action.REDACT)
+            )
+        return scrubbed.text
 
     def _stands(self, condition: Condition) -> bool:
         keys = condition.unless_present

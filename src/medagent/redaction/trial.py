@@ -10,7 +10,7 @@ from medagent.proof.keys import PSEUDONYM_SHAPE
 from medagent.redaction.engine import Redactor
 from medagent.redaction.policy import Example, Policy
 from medagent.redaction.records import Redacted
-from medagent.redaction.text.known import KnownValues
+from medagent.redaction.text import KnownValues
 
 PSEUDONYM = "<PSEUDONYM>"
 """Stands in an expectation for any pseudonym: it is another one under every key."""
