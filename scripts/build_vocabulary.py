@@ -35,6 +35,9 @@ montana nebraska nevada ohio oklahoma oregon pennsylvania tennessee texas utah v
 wyoming ontario quebec manitoba saskatchewan alberta england scotland wales ireland""".split()
 _MANY_WORD_STATES = ["new york", "new jersey", "new mexico", "new hampshire", "new orleans", "new zealand"]
 _MANY_WORD_STATES += ["north carolina", "north dakota", "south carolina", "south dakota", "west virginia", "rhode island"]
+_COUNTRIES = ["united states", "united kingdom", "united arab emirates", "czech republic", "dominican republic"]
+_COUNTRIES += ["south africa", "saudi arabia", "sri lanka", "puerto rico", "costa rica", "el salvador", "hong kong"]
+_COUNTRIES += ["ivory coast", "north korea", "south korea", "new guinea", "new caledonia", "cape verde", "san marino"]
 _DATES = """january february march april june july august september october november december jan feb mar apr jun jul
 aug sept sep oct nov dec monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays thursdays
 fridays saturdays sundays mon tue tues wed thu thur thurs fri""".split()
@@ -75,12 +78,11 @@ def main() -> None:
         elif (word in small or word in clinical or times) and how_often <= _RARE_NAME:
             words[word] = "?"
     for word in _hand("abbreviations"):
-        words.setdefault(word, "!")
-        words[word] = words[word].replace("!", "") + "!"
+        words[word] = "?!" if word in ambiguous or first.get(word, 0) >= _RARE_NAME else "!"
 
     surnames = sorted(last, key=lambda name: (-last[name], name))[:_SURNAMES]
     gazetteer = {f"f {name}" for name in first} | {f"l {name}" for name in surnames}
-    gazetteer |= {f"p {name}" for name, _ in cities} | {f"p {name}" for name in _STATES + _MANY_WORD_STATES}
+    gazetteer |= {f"p {name}" for name, _ in cities} | {f"p {name}" for name in _STATES + _MANY_WORD_STATES + _COUNTRIES}
     gazetteer -= {f"p {name}" for name in _NOT_PLACES}
     _write("words", (f"{word} {kind}".strip() for word, kind in words.items()))
     _write("names", sorted(line for line in gazetteer if line.isprintable()))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 TRAIN, DEVELOP, TEST = "train", "develop", "test"
-_SPEAKER = re.compile(r"^[A-Za-z_ ]{3,20}:\s*")
+_SPEAKER = re.compile(r"^[A-Za-z_0-9 ]{3,20}:\s*")
 
 
 def part_of(dialogue_id: str) -> str:

@@ -28,7 +28,7 @@ from scripts.dialogues import TRAIN, turns
 
 _SLOT = re.compile(r"\{([FLNCSW])\}('s|s)?")
 _ROUNDS = 4
-_TEMPLATE_COPIES = 45
+_TEMPLATE_COPIES = 150
 _LEAST_SEEN = 3
 _STRENGTH = 1e-6
 _NAMED = re.compile(r"\b(he|she|him|my (?:husband|wife|son|daughter|mother|father|mom|dad|brother|sister)|the patient)\b", re.I)
@@ -37,7 +37,7 @@ Example = tuple[tuple[str, ...], bool]
 
 
 class Names:
-    """Names to fill in: half of them words that are also names, the others as they come."""
+    """Names to fill in: most of them words that are also names, some that no list has as names."""
 
     def __init__(self, draw: random.Random) -> None:
         lists = lexicon()
@@ -46,10 +46,12 @@ class Names:
         also = [word for word, kind in lists.words.items() if kind is Kind.ALSO_A_NAME]
         self._also = {kind: sorted(w for w in also if kind in lists.names.get(w, "")) for kind in "flp"}
         self.also = sorted(also)
+        self._any = sorted(w for w, kind in lists.words.items() if kind is Kind.ORDINARY and w not in FUNCTION and len(w) > 3)
 
     def one(self, kind: str) -> str:
         """A first name, last name or place."""
-        return self._draw.choice(self._also[kind] if self._draw.random() < 0.6 else self._all[kind]).capitalize()
+        of = self._draw.random()
+        return self._draw.choice(self._also[kind] if of < 0.6 else self._all[kind] if of < 0.9 else self._any).capitalize()
 
     def fill(self, slot: str) -> str:
         """What stands for a slot."""
@@ -168,12 +170,14 @@ def _examples(text: str, named: set[int], draw: random.Random) -> Iterator[Examp
             before = marks.units[at - 1].norm if at else ""
             if is_name or before not in SURE_TITLES | {"dr", "doctor", "."} or not text[unit.start].isupper():
                 wanted.append(at)
-        if is_name and draw.random() < 0.3:
+        if is_name and draw.random() < 0.4:
             marks.put(at, at, Mark(Category.NAME, Layer.NAMES))
     context = Context(text, marks, lists)
     for at in wanted:
+        if not context.may_be(at):
+            continue
         features = context.features(at)
-        if draw.random() < 0.15:
+        if draw.random() < 0.35:
             features = tuple(feature for feature in features if not feature.startswith(("w", "c", "k")))
         yield features, marks.units[at].start in named
 

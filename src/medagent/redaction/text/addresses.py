@@ -7,12 +7,15 @@ from collections.abc import Iterator, Sequence
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import (
     FUNCTION,
+    JOINING,
     QUANTITIES,
     ROOMS,
     SIDES,
+    STATES,
     STREETS,
     STREETS_BEFORE,
     STREETS_WITH_NUMBER,
+    ZIPS,
 )
 from medagent.redaction.text.found import Span, is_sign
 from medagent.redaction.text.units import GONE, LETTER, MIXED, NUMBER, ORDINAL, SIGN, WORD, Unit
@@ -21,10 +24,6 @@ _WIDEST_NAME = 6
 _ON = frozenset(("on", "at", "off", "of", "and"))
 _ANY_STREET = frozenset(
     "main side busy same next wrong right dirt gravel long short other one two this that back front open high city".split()
-)
-_STATES = frozenset(
-    """al ak az ar ca co ct de fl ga hi id il ks ky la md ma mi mn ms mo mt ne nv nh nj nm ny nc nd oh ok pa ri sc sd tn
-    tx ut vt va wa wv wi wy""".split()
 )
 
 
@@ -43,6 +42,10 @@ def addresses(units: Sequence[Unit]) -> Iterator[Span]:
         elif unit.norm in STREETS_BEFORE and (last := _number_after(units, at)):
             done = _rest_of_address(units, last)
             yield at, done, Category.ADDRESS
+        elif unit.norm in ZIPS:
+            for ahead in range(at + 1, min(at + 5, len(units))):
+                if units[ahead].kind in (NUMBER, MIXED):
+                    yield ahead, ahead, Category.ADDRESS
         elif unit.norm in ROOMS and (last := _room_number(units, at)):
             done = last
             yield last, last, Category.ADDRESS
@@ -72,10 +75,16 @@ def _street_begin(units: Sequence[Unit], at: int) -> int | None:
 
 
 def _whole_number(units: Sequence[Unit], at: int) -> int:
-    """Where the numbers begin that end here: `twelve fifty`."""
-    while at > 0 and (units[at - 1].kind == NUMBER or (units[at - 1].norm == "-" and at > 1 and units[at - 2].kind == NUMBER)):
-        at -= 1
-    return at
+    """Where the numbers begin that end here: `twelve fifty`, `four two um oh`."""
+    first = at
+    back = at - 1
+    while back >= 0 and first - back <= 2:
+        if units[back].kind == NUMBER and units[back].how != ORDINAL:
+            first = back
+        elif units[back].norm not in JOINING and units[back].norm not in ("-", ","):
+            break
+        back -= 1
+    return first
 
 
 def _number_after(units: Sequence[Unit], at: int) -> int:
@@ -117,7 +126,7 @@ def _rest_of_address(units: Sequence[Unit], at: int) -> int:
             words = 0
         elif unit.kind in (MIXED, GONE) or unit.norm in ROOMS or (unit.norm in SIDES and ahead == at + 1):
             last = ahead
-        elif unit.norm in _STATES and ahead + 1 < len(units) and units[ahead + 1].kind == NUMBER:
+        elif unit.norm in STATES and ahead + 1 < len(units) and units[ahead + 1].kind == NUMBER:
             last = ahead
         elif unit.kind == SIGN:
             if unit.norm not in ",.#-'’\n" or (unit.norm == "." and words > 0):

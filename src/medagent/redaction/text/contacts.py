@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from medagent.redaction.policy import Category
-from medagent.redaction.text.cues import FILLERS, MAIL_HOSTS, MAIL_STOPS, RECORD_WORDS, TOP_LEVEL
+from medagent.redaction.text.cues import FILLERS, MAIL_HOSTS, MAIL_STOPS, QUANTITIES, RECORD_WORDS, TOP_LEVEL
 from medagent.redaction.text.found import Span, is_sign
 from medagent.redaction.text.units import GONE, LETTER, MIXED, NUMBER, ORDINAL, SIGN, WORD, Unit
 
@@ -112,7 +112,7 @@ _LETTER_AFTER = frozenset(
     "vitamin vitamins hepatitis hep type group grade stage plan class factor protein omega influenza part medicare".split()
 )
 _LETTER_BEFORE = frozenset("ray rays section sections shirt shirts cell cells wave factor negative positive scan scans".split())
-_BETWEEN_LETTERS = FILLERS | frozenset(("dash", "hyphen", "dot", "space", "slash", "minus", "period", "and", "then", "-", ".", ",", "/", "…", "–"))
+_BETWEEN_LETTERS = FILLERS | frozenset(("dash", "hyphen", "dot", "space", "slash", "minus", "period", "-", ".", ",", "/", "…", "–"))
 _SAID_CODE = re.compile(r"[bdk](?:1|2|3|6|12)|[tlcs]\d{1,2}|a1c|h1n1|o2|co2|[23]d|q\d{1,2}h?", re.ASCII)
 
 
@@ -171,6 +171,9 @@ def _points_at_somebody(units: Sequence[Unit], parts: list[int], abbreviations: 
     if any(unit.how == "explained" for unit in said) or nato >= 3 or (nato and nato + len(letters) >= 3):
         return True
     if not letters or nato == len(said) or joined in abbreviations or _SAID_CODE.fullmatch(joined):
+        return False
+    amount = "".join(letters)
+    if said[0].kind == NUMBER and amount in QUANTITIES and all(u.kind == LETTER for u in said[-len(letters) :]):
         return False
     if before in _LETTER_AFTER or not set(letters) - {"a", "i"}:
         return set(letters) <= {"a", "i"} and len(letters) >= 3

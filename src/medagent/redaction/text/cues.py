@@ -56,9 +56,18 @@ STREETS_WITH_NUMBER = STREETS | _words(
     landing meadow meadows broadway expressway freeway route rue strasse str weg platz gasse"""
 )
 STREETS_BEFORE = _words("rue via calle chemin route avenida rua viale piazza ulica ul avenue ave")
-ROOMS = _words("apartment apartments apt suite ste flat floor unit room box lot building bldg no number #")
+ROOMS = _words("postbox apartment apartments apt suite ste flat floor unit room box lot building bldg no number #")
 SIDES = _words("north south east west northeast northwest southeast southwest n s e w ne nw se sw")
-ZIPS = _words("zip zipcode postcode postal code")
+ZIPS = _words("zip zipcode postcode")
+STATES = _words(
+    """al ak az ar ca co ct de fl ga hi id il in ia ks ky la me md ma mi mn ms mo mt ne nv nh nj nm ny nc nd oh ok or pa
+    ri sc sd tn tx ut vt va wa wv wi wy ns no rs sp"""
+)
+PARTICLES = _words(
+    """de la le du des del della di da dos das van von der den ter ten el al bin ibn abu mac mc st saint san santa los
+    las fort port mount lake city county township heights valley springs beach falls north south east west upper lower
+    new great little old sri ap und et united republic kingdom"""
+)
 
 MAIL_HOSTS = _words(
     "gmail googlemail yahoo hotmail outlook icloud aol msn protonmail proton gmx comcast verizon live bluewin orange"

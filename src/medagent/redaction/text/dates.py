@@ -15,6 +15,7 @@ _MONTH_FOLLOWS = frozenset(
 )
 _SKIPPED = frozenset((",", ".", "-", "/", "the", "of", "in", "year", "and", "um", "uh", "–", "'"))
 _LONGEST = 8
+_CENTURIES = frozenset(("18", "19", "20"))
 _AGE_AFTER = frozenset("year years yo y/o yr yrs yearold".split())
 _AGE_BEFORE = frozenset("age aged turned turning turns".split())
 _DAY_ENDS = frozenset("at of in and or for when i we if but so is was would works with to please um uh".split())
@@ -56,16 +57,25 @@ def _day_before(units: Sequence[Unit], at: int) -> int:
 
 def _day_and_year_after(units: Sequence[Unit], at: int) -> int:
     """The last number that belongs to a month: a day, then a year in one or two numbers."""
-    last, found = at, 0
+    last, said = at, list[str]()
     for ahead in range(at + 1, min(at + 1 + _LONGEST, len(units))):
         unit = units[ahead]
-        if unit.kind == NUMBER and len(unit.norm) <= 4 and found < 4:
+        if unit.kind == NUMBER and len(unit.norm) <= 4 and not _is_whole(said):
             if unit.how != ORDINAL and ahead + 1 < len(units) and units[ahead + 1].norm in QUANTITIES:
                 break
-            last, found = ahead, found + 1
+            last = ahead
+            said.append(unit.norm)
         elif unit.norm not in _SKIPPED:
             break
     return last
+
+
+def _is_whole(said: list[str]) -> bool:
+    """Whether these numbers are a day and a year already, or a year alone."""
+    if not said or len(said) == 1:
+        return bool(said) and len(said[0]) == 4
+    years = said[1:]
+    return len(years[0]) == 4 or (len(years[0]) == 2 and years[0] not in _CENTURIES) or len("".join(years)) >= 4
 
 
 def _day_alone(units: Sequence[Unit], at: int) -> Iterator[Span]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import HOMOPHONES, JOINING, QUANTITIES, RECORD_WORDS
 from medagent.redaction.text.found import Span, is_sign
-from medagent.redaction.text.units import CARDINAL, NUMBER, ORDINAL, SIGN, SPOKEN, WORD, Unit
+from medagent.redaction.text.units import CARDINAL, NUMBER, ORDINAL, REPEATED, SIGN, SPOKEN, WORD, Unit
 
 SHORTEST = 4
 _JOINING_SIGNS = "-.()/,+:#–—*'’"
@@ -128,7 +128,10 @@ def _is_pair(units: Sequence[Unit], numbers: list[int], said: list[str], sign: s
 def _is_said_one_by_one(units: Sequence[Unit], numbers: list[int]) -> bool:
     """`five five five`, which nobody says of a count."""
     digits = "".join(units[at].norm for at in numbers)
-    return len(numbers) >= 3 and digits not in _CALLED and all(units[at].how == SPOKEN for at in numbers)
+    ways = {units[at].how for at in numbers}
+    if REPEATED in ways and len(numbers) >= 2:
+        return True
+    return len(numbers) >= 3 and digits not in _CALLED and ways == {SPOKEN}
 
 
 def _is_day_and_month(said: list[str], between: list[str]) -> bool:

@@ -11,13 +11,6 @@ from medagent.redaction.policy import Category
 from medagent.redaction.text.units import GONE, SIGN, Unit
 
 
-class TextMode(StrEnum):
-    """Whether a word has to be known to leave, or only what a detector finds is taken away."""
-
-    VOCABULARY = "vocabulary"
-    DETECT = "detect"
-
-
 class Layer(StrEnum):
     """Who found it."""
 

@@ -118,7 +118,7 @@ class KnownValues:
             if unit.kind != WORD or at in found:
                 continue
             beside = at - 1 in found or at + 1 in found
-            if not beside and lists.kind(unit.norm) is not Kind.UNKNOWN:
+            if not beside and lists.kind_of(unit) is not Kind.UNKNOWN:
                 continue
             norm = plain_word(unit.norm)
             for name, category in self._names.items():

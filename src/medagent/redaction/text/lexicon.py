@@ -9,6 +9,9 @@ from enum import IntEnum
 from functools import cache
 from importlib import resources
 
+from medagent.redaction.text.units import ACCENTED, Unit
+
+_ALSO_ACCENTED = frozenset("cafe naive resume fiance fiancee decor cliche puree saute risque melange entree".split())
 _ENDINGS = frozenset(("s", "m", "d", "ll", "re", "ve", "t", "n"))
 
 
@@ -28,6 +31,10 @@ class Lexicon:
     abbreviations: frozenset[str]
     names: Mapping[str, str]
     phrases: Mapping[str, tuple[tuple[str, ...], ...]]
+
+    def kind_of(self, unit: Unit) -> Kind:
+        """What a word of a text is; one with accents is another word than the one without."""
+        return self.kind(unit.norm) if unit.how != ACCENTED or unit.norm in _ALSO_ACCENTED else Kind.UNKNOWN
 
     def kind(self, word: str) -> Kind:
         """What a plain word is, with or without a possessive or a short verb behind its apostrophe."""

@@ -7,12 +7,12 @@ from functools import cache
 from math import exp
 
 from medagent.redaction.policy import Category
-from medagent.redaction.text.cues import FILLERS, FUNCTION, SURE_TITLES
+from medagent.redaction.text.cues import FILLERS, FUNCTION, SURE_TITLES, TITLES
 from medagent.redaction.text.found import Layer, Mark, Marks, Span
 from medagent.redaction.text.lexicon import Kind, Lexicon, lines_of
 from medagent.redaction.text.units import LETTER, NUMBER, ORDINAL, SIGN, WORD, Unit
 
-THRESHOLD = 0.3
+THRESHOLD = 0.15
 """The probability of a name from which a word does not leave; chosen on the development part, see MODEL_CARD.md."""
 _ENDS = frozenset(".?!")
 _EDGE = "<e>"
@@ -56,26 +56,52 @@ def mark_names(text: str, marks: Marks, lists: Lexicon, *, unknown_too: bool) ->
     for first, last, category in (*_places(units, lists), *_introduced(units)):
         marks.put(first, last, Mark(category, Layer.NAMES))
     suspects = [at for at, unit in enumerate(units) if is_suspect(text, unit, lists, unknown_too)]
+    for at in suspects:
+        if category := _beside(text, marks, lists, at):
+            marks.put(at, at, Mark(category, Layer.NAMES))
     for _ in range(_MOST_ROUNDS):
         open_ones = [at for at in suspects if marks.of[at] is None]
         if not open_ones:
             return
         context = Context(text, marks, lists)
-        found = [at for at in open_ones if model().probability(context.features(at)) >= THRESHOLD]
+        found = [at for at in open_ones if context.may_be(at) and model().probability(context.features(at)) >= THRESHOLD]
         if not found:
             return
         for at in found:
             kinds = lists.name_kinds(units[at].norm)
             marks.put(at, at, Mark(Category.ADDRESS if kinds == "p" else Category.NAME, Layer.NAMES))
-    for at in suspects:
+    for at in open_ones:
         marks.put(at, at, Mark(Category.NAME, Layer.NAMES))
+
+
+def _beside(text: str, marks: Marks, lists: Lexicon, at: int) -> Category | None:
+    """What a suspect is by what stands directly beside it: a title, a first name, an address; None where nothing tells."""
+    units = marks.units
+    kinds = lists.name_kinds(units[at].norm)
+    before = at - 2 if at > 1 and units[at - 1].norm == "." else at - 1
+    if units[at].norm in FUNCTION or before < 0:
+        return None
+    if units[before].norm in TITLES:
+        return Category.NAME if "l" in kinds or text[units[at].start].isupper() else None
+    mark = marks.of[at - 1]
+    if mark is not None and mark.category is Category.ADDRESS and "p" in kinds:
+        return Category.ADDRESS
+    first = units[at - 1]
+    if first.kind == WORD and first.norm not in FUNCTION and "f" in lists.name_kinds(first.norm) and "l" in kinds:
+        if mark is None and lists.kind_of(first) is Kind.ALSO_A_NAME:
+            marks.put(at - 1, at - 1, Mark(Category.NAME, Layer.NAMES))
+        return Category.NAME if marks.gone(at - 1) else None
+    after = units[at + 1] if at + 1 < len(units) else None
+    if after and marks.gone(at + 1) and "f" in lists.name_kinds(after.norm) and kinds:
+        return Category.NAME
+    return None
 
 
 def is_suspect(text: str, unit: Unit, lists: Lexicon, unknown_too: bool) -> bool:
     """Whether the statistics have to decide: a word that is also a name, a capital where none is needed."""
     if unit.kind != WORD or unit.norm in FILLERS:
         return False
-    kind = lists.kind(unit.norm)
+    kind = lists.kind_of(unit)
     if kind is Kind.ORDINARY:
         return text[unit.start].isupper() and unit.norm not in FUNCTION
     return kind is Kind.ALSO_A_NAME or unknown_too
@@ -92,14 +118,14 @@ class Context:
         self._place: dict[int, int] = {}
         upper = lower = 0
         for at, unit in enumerate(marks.units):
-            if marks.gone(at) or (unit.kind == WORD and lists.kind(unit.norm) is Kind.UNKNOWN):
+            if marks.gone(at) or (unit.kind == WORD and lists.kind_of(unit) is Kind.UNKNOWN):
                 symbol = _HIDDEN
                 if self._symbols[-1] == _HIDDEN:
                     self._place[at] = len(self._symbols) - 1
                     continue
             else:
                 symbol = _symbol(unit)
-                if not symbol:
+                if not symbol or (unit.norm == "." and at and _is_short(marks.units[at - 1])):
                     continue
                 if unit.kind == WORD:
                     if text[unit.start].isupper():
@@ -111,11 +137,16 @@ class Context:
         self._symbols += [_EDGE, _EDGE]
         self._cased = upper > 0 and lower >= upper
 
+    def may_be(self, at: int) -> bool:
+        """Whether a word is a suspect for more than the capital that begins every sentence."""
+        begins = self._symbols[self._place[at] - 1] == _EDGE or not self._cased
+        return not begins or self._lists.kind_of(self._units[at]) is not Kind.ORDINARY
+
     def features(self, at: int) -> tuple[str, ...]:
         """The features of one word."""
         unit, place, around = self._units[at], self._place[at], self._symbols
         left2, left, right, right2 = around[place - 2], around[place - 1], around[place + 1], around[place + 2]
-        word = unit.norm if self._lists.kind(unit.norm) is not Kind.UNKNOWN else "<u>"
+        word = unit.norm if self._lists.kind_of(unit) is not Kind.UNKNOWN else "<u>"
         case = "-" if not self._cased else "l" if not self._text[unit.start].isupper() else "s" if left == _EDGE else "u"
         kinds = self._lists.name_kinds(unit.norm)
         return (
@@ -136,6 +167,11 @@ class Context:
             f"wl {left} {word}",
             f"wr {word} {right}",
         )
+
+
+def _is_short(unit: Unit) -> bool:
+    """Whether the point behind this ends no sentence: `dr.`, `J.`."""
+    return unit.kind == LETTER or unit.norm in TITLES
 
 
 def _symbol(unit: Unit) -> str:

@@ -7,27 +7,25 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final, Protocol
 
-from medagent.redaction.policy import REDACTED, Category
+from medagent.redaction.policy import REDACTED, Category, TextMode
 from medagent.redaction.text.addresses import addresses
 from medagent.redaction.text.contacts import codes, is_lone_letter_fine, spoken_contacts, written_contacts
-from medagent.redaction.text.cues import QUANTITIES
+from medagent.redaction.text.cues import FUNCTION, PARTICLES, QUANTITIES, STATES
 from medagent.redaction.text.dates import dates
 from medagent.redaction.text.digits import digit_runs
-from medagent.redaction.text.found import Layer, Mark, Marks, Scrubbed, Span, TextFinding, TextMode
+from medagent.redaction.text.found import Layer, Mark, Marks, Scrubbed, Span, TextFinding, is_sign
 from medagent.redaction.text.guard import LONGEST_TEXT, is_readable, readable_length
 from medagent.redaction.text.known import KnownValues
 from medagent.redaction.text.lexicon import Kind, Lexicon, lexicon
 from medagent.redaction.text.names import mark_names
 from medagent.redaction.text.spoken import units
-from medagent.redaction.text.units import LETTER, MIXED, NUMBER, ORDINAL, SIGN, WORD, Unit, blank_out
+from medagent.redaction.text.units import LETTER, MIXED, NUMBER, ORDINAL, SIGN, SPOKEN, WORD, Unit, blank_out
 
 LONGEST_S: Final = 1.0
 """Thread time that one text may take; what takes longer does not leave."""
-_PARTICLES = frozenset(
-    """de la le du des del della di da dos das van von der den ter ten el al bin ibn abu mac mc st saint san santa los
-    las fort port mount lake city county township heights valley springs beach falls north south east west upper lower
-    new great little old sri o d ap y e und et""".split()
-)
+_TOUCHED = Mark(Category.IDENTIFIER, Layer.VOCABULARY)
+_ALSO_PARTICLES = frozenset(("do", "as"))
+_NAME_ENDINGS = frozenset("jr sr junior senior ii iii iv md dds phd rn esq".split())
 
 
 class Recogniser(Protocol):
@@ -115,7 +113,7 @@ def _put_unknown(marks: Marks, lists: Lexicon) -> None:
     for at, unit in enumerate(marks.units):
         if marks.of[at] is not None:
             continue
-        if unit.kind == WORD and lists.kind(unit.norm) is Kind.UNKNOWN:
+        if unit.kind == WORD and lists.kind_of(unit) is Kind.UNKNOWN:
             kinds = lists.name_kinds(unit.norm)
             if kinds:
                 marks.put(at, at, Mark(Category.ADDRESS if kinds == "p" else Category.NAME, Layer.NAMES))
@@ -126,18 +124,48 @@ def _put_unknown(marks: Marks, lists: Lexicon) -> None:
 
 
 def _put_touching(marks: Marks) -> None:
-    """A number without a unit, or a particle of names, that touches what does not leave goes with it."""
+    """What stands beside something that does not leave, and says nothing without it, goes with it."""
     read = marks.units
-    for order in (range(len(read)), range(len(read) - 1, -1, -1)):
-        step = order.step
-        for at in order:
-            if marks.gone(at) or not 0 <= at - step < len(read) or not marks.gone(at - step):
-                continue
-            unit = read[at]
-            after = read[at + 1].norm if at + 1 < len(read) else ""
-            number = unit.kind == NUMBER and unit.how != ORDINAL and after not in QUANTITIES
-            if number or (unit.kind == WORD and unit.norm in _PARTICLES):
-                marks.put(at, at, Mark(Category.IDENTIFIER, Layer.VOCABULARY))
+    for at in range(len(read)):
+        if _touches(marks, at, at - 1) or _is_between(marks, at):
+            marks.put(at, at, _TOUCHED)
+    for at in range(len(read) - 1, -1, -1):
+        if _touches(marks, at, at + 1):
+            marks.put(at, at, _TOUCHED)
+
+
+def _touches(marks: Marks, at: int, other: int) -> bool:
+    """A number without a unit, a particle or an ending of names, next to what is gone."""
+    read = marks.units
+    if marks.gone(at) or not 0 <= other < len(read) or not marks.gone(other):
+        return False
+    unit = read[at]
+    if unit.kind == NUMBER:
+        return unit.how != ORDINAL and _norm(read, at + 1) not in QUANTITIES
+    return unit.kind == WORD and (unit.norm in PARTICLES or (other < at and unit.norm in _NAME_ENDINGS))
+
+
+def _is_between(marks: Marks, at: int) -> bool:
+    """One word between two things that are gone, or before a house number; a state before its postcode."""
+    read = marks.units
+    if marks.gone(at) or read[at].kind != WORD or at + 1 >= len(read):
+        return False
+    back = at - 1
+    while back > 0 and is_sign(read[back], ","):
+        back -= 1
+    if back < 0 or not marks.gone(back):
+        return False
+    norm, after = read[at].norm, read[at + 1]
+    if marks.gone(at + 1):
+        if back == at - 1:
+            return norm not in FUNCTION or norm in _ALSO_PARTICLES
+        return norm in STATES
+    house = after.kind == NUMBER and after.how not in (ORDINAL, SPOKEN) and _norm(read, at + 2) not in QUANTITIES
+    return house and back == at - 1 and norm not in FUNCTION and norm not in QUANTITIES
+
+
+def _norm(read: Sequence[Unit], at: int) -> str:
+    return read[at].norm if at < len(read) else ""
 
 
 def _put_offsets(marks: Marks, spans: Iterable[tuple[int, int]], length: int) -> None:

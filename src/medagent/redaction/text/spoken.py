@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from medagent.redaction.text.cues import FILLERS
 from medagent.redaction.text.units import (
     CARDINAL,
     EXPLAINED,
     LETTER,
     NUMBER,
     ORDINAL,
+    REPEATED,
     SIGN,
     SPOKEN,
     WORD,
@@ -74,7 +76,7 @@ def _number(cut: list[Unit], at: int, read: list[Unit]) -> int:
         return _repeated(cut, at, read)
     if unit.norm in _ZERO:
         after = cut[at + 1] if at + 1 < len(cut) else None
-        if not ((read and read[-1].kind == NUMBER and unit.norm != "ought") or (after and _is_number(after))):
+        if not ((_last_said(read) == NUMBER and unit.norm != "ought") or (after and _is_number(after))):
             return 0
         read.append(Unit("0", NUMBER, unit.start, unit.end, SPOKEN))
         return 1
@@ -89,6 +91,11 @@ def _number(cut: list[Unit], at: int, read: list[Unit]) -> int:
     return used
 
 
+def _last_said(read: list[Unit]) -> str:
+    """The kind of the last unit that was no breath."""
+    return next((unit.kind for unit in reversed(read[-3:]) if unit.norm not in FILLERS and unit.kind != SIGN), "")
+
+
 def _repeated(cut: list[Unit], at: int, read: list[Unit]) -> int:
     if at + 1 == len(cut):
         return 0
@@ -97,7 +104,7 @@ def _repeated(cut: list[Unit], at: int, read: list[Unit]) -> int:
     if len(digit) != 1 or sign.kind == SIGN:
         return 0
     if digit.isdecimal():
-        read.append(Unit(digit * _REPEAT[unit.norm], NUMBER, unit.start, sign.end, SPOKEN))
+        read.append(Unit(digit * _REPEAT[unit.norm], NUMBER, unit.start, sign.end, REPEATED))
     else:
         read += [Unit(digit, LETTER, unit.start, sign.end)] * _REPEAT[unit.norm]
     return 2
@@ -152,4 +159,4 @@ def _is_digit(cut: list[Unit], at: int) -> bool:
 
 
 def _is_number(unit: Unit) -> bool:
-    return unit.kind == NUMBER or unit.norm in _DIGIT or unit.norm in _TEEN or unit.norm in _TENS or unit.norm in _ZERO
+    return unit.kind == NUMBER or unit.norm in _DIGIT or unit.norm in _TEEN or unit.norm in _TENS or unit.norm in _ZERO or unit.norm in _REPEAT

@@ -11,8 +11,10 @@ from medagent.redaction.policy import REDACTED
 
 WORD, LETTER, NUMBER, MIXED, SIGN, GONE = "w", "l", "n", "m", "p", "x"
 """Kinds of a unit: letters, one letter, digits, letters with digits, anything else, a placeholder."""
-PLAIN, SPOKEN, CARDINAL, ORDINAL, EXPLAINED = "", "spoken", "cardinal", "ordinal", "explained"
-"""How it came: as written, a number in words, one with hundreds, a first or 1st, a letter "as in" a word."""
+PLAIN, SPOKEN, REPEATED, CARDINAL, ORDINAL = "", "spoken", "repeated", "cardinal", "ordinal"
+"""How a number came: as written, in words, as `double two`, with hundreds, as a first or 1st."""
+EXPLAINED, ACCENTED = "explained", "accented"
+"""How a letter or a word came: `s as in sam`, with accents."""
 
 _PIECE = re.compile(rf"{REDACTED}|(?:[^\W_][\u0300-\u036f]*)+(?:['’](?:[^\W\d_][\u0300-\u036f]*)+)*|[^\w\s]|_")
 _ORDINAL = re.compile(r"(\d{1,3})(?:st|nd|rd|th)", re.ASCII)
@@ -73,11 +75,12 @@ def blank_out(text: str, spans: Iterable[tuple[int, int]]) -> tuple[str, int]:
 
 def _folded(raw: str) -> tuple[str, str, str]:
     """Anything that is not plain ASCII letters or digits: accents, apostrophes, letters with digits."""
-    norm = raw.casefold().replace("’", "'")
+    norm, how = raw.casefold().replace("’", "'"), PLAIN
     if not norm.isascii():
+        how = ACCENTED
         norm = "".join(sign for sign in unicodedata.normalize("NFKD", norm) if not unicodedata.combining(sign))
     if ordinal := _ORDINAL.fullmatch(norm):
         return ordinal[1], NUMBER, ORDINAL
     if norm.replace("'", "").isalpha():
-        return norm, WORD if len(norm) > 1 else LETTER, PLAIN
+        return norm, WORD if len(norm) > 1 else LETTER, how
     return norm, MIXED, PLAIN
