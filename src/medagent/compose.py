@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import medagent
+from medagent.presidio import recognisers_of
 from medagent.pricing import load_prices
 from medagent.proof import KeyRing
 from medagent.redaction import Redactor, load_policy
@@ -94,7 +95,9 @@ class Telemetry:
         self._shippers = [Shipper(one, outbox=self._outbox, switch=self.switch) for one in destinations]
         sessions = SessionMaker(
             policy=policy,
-            redactor=Redactor(policy, keys=ring.pseudonym_key(), rosters=rosters or {}),
+            redactor=Redactor(
+                policy, keys=ring.pseudonym_key(), rosters=rosters or {}, recognisers=recognisers_of(policy)
+            ),
             prices=load_prices(settings.pricing_path),
             switch=self.switch,
             env=settings.env,

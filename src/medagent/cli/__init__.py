@@ -17,6 +17,7 @@ _COMMANDS = {
     "simulate": "medagent.cli.simulate:simulate",
     "trace": "medagent.cli.trace:app",
     "policy": "medagent.cli.policy:app",
+    "redact": "medagent.cli.redact:redact",
     "telemetry": "medagent.cli.telemetry:app",
 }
 
