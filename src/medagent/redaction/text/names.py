@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import chain
 from math import exp
 
 from medagent.redaction.policy import Category
@@ -17,7 +18,6 @@ THRESHOLD = 0.15
 _ENDS = frozenset(".?!")
 _EDGE = "<e>"
 _HIDDEN = "<x>"
-_MOST_ROUNDS = 8
 _NAME_IS = frozenset(("name", "names", "surname", "name's"))
 _IS = frozenset(("is", "was", ":", "'s", "as", "under", "for"))
 _NOT_A_NAME = FUNCTION | frozenset(
@@ -50,28 +50,31 @@ def model() -> Model:
     return Model(weights)
 
 
+def listed_names(units: Sequence[Unit], lists: Lexicon) -> Iterator[Span]:
+    """Places of several words, and what follows `my name is`."""
+    return chain(_places(units, lists), _introduced(units))
+
+
 def mark_names(text: str, marks: Marks, lists: Lexicon, *, unknown_too: bool) -> None:
-    """Mark names and places until nothing more is found; what is marked already counts as hidden."""
+    """Mark the suspects that are names here; words that no list of words has are suspects only where asked."""
     units = marks.units
-    for first, last, category in (*_places(units, lists), *_introduced(units)):
-        marks.put(first, last, Mark(category, Layer.NAMES))
-    suspects = [at for at, unit in enumerate(units) if is_suspect(text, unit, lists, unknown_too)]
-    for at in suspects:
-        if category := _beside(text, marks, lists, at):
+    left: list[int] = []
+    for at, unit in enumerate(units):
+        if marks.gone(at) or not is_suspect(text, unit, lists, unknown_too=unknown_too):
+            continue
+        if lists.kind_of(unit) is Kind.UNKNOWN and (kinds := lists.name_kinds(unit.norm)):
+            marks.put(at, at, Mark(Category.ADDRESS if kinds == "p" else Category.NAME, Layer.NAMES))
+        elif category := _beside(text, marks, lists, at):
             marks.put(at, at, Mark(category, Layer.NAMES))
-    for _ in range(_MOST_ROUNDS):
-        open_ones = [at for at in suspects if marks.of[at] is None]
-        if not open_ones:
-            return
-        context = Context(text, marks, lists)
-        found = [at for at in open_ones if context.may_be(at) and model().probability(context.features(at)) >= THRESHOLD]
-        if not found:
-            return
-        for at in found:
+        else:
+            left.append(at)
+    if not left:
+        return
+    context = Context(text, marks, lists)
+    for at in left:
+        if context.may_be(at) and model().probability(context.features(at)) >= THRESHOLD:
             kinds = lists.name_kinds(units[at].norm)
             marks.put(at, at, Mark(Category.ADDRESS if kinds == "p" else Category.NAME, Layer.NAMES))
-    for at in open_ones:
-        marks.put(at, at, Mark(Category.NAME, Layer.NAMES))
 
 
 def _beside(text: str, marks: Marks, lists: Lexicon, at: int) -> Category | None:
@@ -97,14 +100,14 @@ def _beside(text: str, marks: Marks, lists: Lexicon, at: int) -> Category | None
     return None
 
 
-def is_suspect(text: str, unit: Unit, lists: Lexicon, unknown_too: bool) -> bool:
+def is_suspect(text: str, unit: Unit, lists: Lexicon, *, unknown_too: bool) -> bool:
     """Whether the statistics have to decide: a word that is also a name, a capital where none is needed."""
     if unit.kind != WORD or unit.norm in FILLERS:
         return False
     kind = lists.kind_of(unit)
     if kind is Kind.ORDINARY:
         return text[unit.start].isupper() and unit.norm not in FUNCTION
-    return kind is Kind.ALSO_A_NAME or unknown_too
+    return kind is Kind.ALSO_A_NAME or (unknown_too and kind is Kind.UNKNOWN)
 
 
 class Context:

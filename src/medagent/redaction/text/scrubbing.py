@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
+from math import inf
 from typing import Final, Protocol
 
 from medagent.redaction.policy import REDACTED, Category, TextMode
 from medagent.redaction.text.addresses import addresses
 from medagent.redaction.text.contacts import codes, is_lone_letter_fine, spoken_contacts, written_contacts
-from medagent.redaction.text.cues import FUNCTION, PARTICLES, QUANTITIES, STATES
+from medagent.redaction.text.cues import FUNCTION, PARTICLES, QUANTITIES, STATES, STREET_ENDINGS
 from medagent.redaction.text.dates import dates
 from medagent.redaction.text.digits import digit_runs
 from medagent.redaction.text.found import Layer, Mark, Marks, Scrubbed, Span, TextFinding, is_sign
 from medagent.redaction.text.guard import LONGEST_TEXT, is_readable, readable_length
 from medagent.redaction.text.known import KnownValues
 from medagent.redaction.text.lexicon import Kind, Lexicon, lexicon
-from medagent.redaction.text.names import mark_names
+from medagent.redaction.text.names import listed_names, mark_names
 from medagent.redaction.text.spoken import units
-from medagent.redaction.text.units import LETTER, MIXED, NUMBER, ORDINAL, SIGN, SPOKEN, WORD, Unit, blank_out
+from medagent.redaction.text.units import LETTER, MIXED, NUMBER, ORDINAL, SIGN, SPOKEN, WORD, Unit, blank_out, merged
 
 LONGEST_S: Final = 1.0
 """Thread time that one text may take; what takes longer does not leave."""
+_MOST_READINGS = 8
 _TOUCHED = Mark(Category.IDENTIFIER, Layer.VOCABULARY)
 _ALSO_PARTICLES = frozenset(("do", "as"))
-_NAME_ENDINGS = frozenset("jr sr junior senior ii iii iv md dds phd rn esq".split())
+_ENDINGS = STREET_ENDINGS | frozenset("jr sr junior senior ii iii iv md dds phd rn esq".split())
 
 
 class Recogniser(Protocol):
@@ -35,8 +39,8 @@ class Recogniser(Protocol):
         """Start and end (code points) of what must not leave."""
 
 
-class _TooSlowError(Exception):
-    """A text took more time than one may take."""
+class _UnreadableError(Exception):
+    """A text took more time or more readings than one may take."""
 
 
 def scrub(
@@ -54,61 +58,89 @@ def scrub(
 
 
 def _scrub(text: str, known: KnownValues, mode: TextMode, recognisers: Sequence[Recogniser]) -> Scrubbed:
+    """Read the text, then read what is left of it, until a reading finds nothing more."""
     deadline = time.thread_time() + LONGEST_S
     end = readable_length(text)
-    looked_at = text[:LONGEST_TEXT]
-    if not is_readable(looked_at):
+    if not is_readable(text[:LONGEST_TEXT]):
         return _refused(text)
-    read = units(looked_at)
-    marks = Marks(read)
-    for _ in _layers(looked_at, known, mode, recognisers, marks):
-        if time.thread_time() > deadline:
-            raise _TooSlowError
-    if not marks.count and end == len(text):
-        return Scrubbed(text=text, findings=())
-    findings = [finding for finding in marks.findings() if finding.end <= end]
-    cut = next((finding for finding in marks.findings() if finding.end > end), None)
-    if end < len(text):
-        begin = min(end, cut.start) if cut else end
-        findings.append(TextFinding(category=Category.IDENTIFIER, start=begin, end=len(text), layer=Layer.GUARD))
-    clean, _ = blank_out(text, ((finding.start, finding.end) for finding in findings))
-    return Scrubbed(text=clean, findings=tuple(findings))
+    scrubbed = Scrubbed(text=text[:LONGEST_TEXT], findings=())
+    for _ in range(_MOST_READINGS):
+        marks = Marks(units(scrubbed.text))
+        if not scrubbed.findings:
+            for recogniser in recognisers:
+                _put_offsets(marks, recogniser.spans(scrubbed.text), len(scrubbed.text))
+        for _ in _layers(scrubbed.text, known, mode, marks):
+            if time.thread_time() > deadline:
+                raise _UnreadableError
+        if not marks.count:
+            break
+        findings = _in_order(text, scrubbed.findings, marks.findings())
+        clean, _ = blank_out(text[:LONGEST_TEXT], ((finding.start, finding.end) for finding in findings))
+        scrubbed = Scrubbed(text=clean, findings=findings)
+    else:
+        raise _UnreadableError
+    return scrubbed if end == len(text) else _without_tail(text, scrubbed.findings, end)
 
 
-def _layers(
-    text: str, known: KnownValues, mode: TextMode, recognisers: Sequence[Recogniser], marks: Marks
-) -> Iterator[None]:
+def _in_order(text: str, before: Sequence[TextFinding], more: Iterable[TextFinding]) -> tuple[TextFinding, ...]:
+    """All findings as places of the input, where `more` are places of what had been left of it."""
+    if not before:
+        return tuple(more)
+    shifts: list[tuple[int, int]] = [(0, 0)]
+    left = taken = 0
+    for start, end in merged(text, ((finding.start, finding.end) for finding in before)):
+        left += start - taken + len(REDACTED)
+        taken = end
+        shifts.append((left, end - left))
+    moved = (
+        replace(finding, start=finding.start + shift, end=finding.end + shift)
+        for finding in more
+        for shift in (shifts[bisect_right(shifts, (finding.start, inf)) - 1][1],)
+    )
+    return tuple(sorted((*before, *moved), key=lambda finding: finding.start))
+
+
+def _without_tail(text: str, findings: Iterable[TextFinding], end: int) -> Scrubbed:
+    """The text up to `end`, or up to a finding that reaches over it."""
+    kept = tuple(finding for finding in findings if finding.end <= end)
+    begin = min([end, *(finding.start for finding in findings if finding.start < end < finding.end)])
+    tail = TextFinding(category=Category.IDENTIFIER, start=begin, end=len(text), layer=Layer.GUARD)
+    clean, _ = blank_out(text, ((finding.start, finding.end) for finding in (*kept, tail)))
+    return Scrubbed(text=clean, findings=(*kept, tail))
+
+
+def _layers(text: str, known: KnownValues, mode: TextMode, marks: Marks) -> Iterator[None]:
     """Run the layers one by one, with a breath after each."""
     read, lists = marks.units, lexicon()
     for first, last, category in known.spans(read):
         marks.put(first, last, Mark(category, Layer.KNOWN))
     yield
-    for recogniser in recognisers:
-        _put_offsets(marks, recogniser.spans(text), len(text))
-        yield
-    for first, last, category in _patterns(read, lists):
+    spelled, abbreviated = codes(read, lists.abbreviations)
+    for first, last, category in chain(_patterns(read), spelled):
         marks.put(first, last, Mark(category, Layer.PATTERNS))
     yield
+    for first, last, category in listed_names(read, lists):
+        marks.put(first, last, Mark(category, Layer.NAMES))
     if mode is TextMode.VOCABULARY:
-        _put_unknown(marks, lists)
-        yield
-    mark_names(text, marks, lists, unknown_too=mode is TextMode.DETECT)
+        _put_unknown(marks, lists, abbreviated)
     yield
+    mark_names(text, marks, lists, unknown_too=mode is TextMode.DETECT)
     if mode is TextMode.VOCABULARY:
         _put_touching(marks)
+    yield
 
 
-def _patterns(read: Sequence[Unit], lists: Lexicon) -> Iterator[Span]:
+def _patterns(read: Sequence[Unit]) -> Iterator[Span]:
     kinds = {unit.kind for unit in read}
     found: Iterator[Span] = chain(dates(read), addresses(read), spoken_contacts(read))
     if kinds & {SIGN, MIXED}:
         found = chain(written_contacts(read), found)
     if NUMBER in kinds:
         found = chain(found, digit_runs(read))
-    return chain(found, codes(read, lists.abbreviations))
+    return found
 
 
-def _put_unknown(marks: Marks, lists: Lexicon) -> None:
+def _put_unknown(marks: Marks, lists: Lexicon, abbreviated: set[int]) -> None:
     """Layer four: a word that is not on the list, a letter that stands for nothing."""
     for at, unit in enumerate(marks.units):
         if marks.of[at] is not None:
@@ -119,7 +151,7 @@ def _put_unknown(marks: Marks, lists: Lexicon) -> None:
                 marks.put(at, at, Mark(Category.ADDRESS if kinds == "p" else Category.NAME, Layer.NAMES))
             else:
                 marks.put(at, at, Mark(Category.IDENTIFIER, Layer.VOCABULARY))
-        elif unit.kind == LETTER and not is_lone_letter_fine(marks.units, at):
+        elif unit.kind == LETTER and at not in abbreviated and not is_lone_letter_fine(marks.units, at):
             marks.put(at, at, Mark(Category.IDENTIFIER, Layer.VOCABULARY))
 
 
@@ -142,7 +174,7 @@ def _touches(marks: Marks, at: int, other: int) -> bool:
     unit = read[at]
     if unit.kind == NUMBER:
         return unit.how != ORDINAL and _norm(read, at + 1) not in QUANTITIES
-    return unit.kind == WORD and (unit.norm in PARTICLES or (other < at and unit.norm in _NAME_ENDINGS))
+    return unit.kind == WORD and (unit.norm in PARTICLES or (other < at and unit.norm in _ENDINGS))
 
 
 def _is_between(marks: Marks, at: int) -> bool:

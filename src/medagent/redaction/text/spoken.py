@@ -34,6 +34,7 @@ _TEENTH |= {"thirtieth": 30, "fourtieth": 40, "fortieth": 40, "fiftieth": 50, "t
 _ZERO = frozenset(("oh", "o", "nought", "naught", "ought"))
 _REPEAT = {"double": 2, "triple": 3, "treble": 3, "quadruple": 4}
 _EXPLAINS = (("as", "in"), ("like", "in"), ("for",), ("like",), ("as",), ("is", "for"))
+_NOT = frozenset("don doesn didn isn wasn aren weren hasn haven hadn won wouldn couldn shouldn can ain mustn needn".split())
 _NUMBER_WORDS = frozenset((*_DIGIT, *_TEEN, *_TENS, *_NTH, *_TEENTH, *_REPEAT, *_ZERO))
 
 
@@ -48,6 +49,9 @@ def units(text: str) -> list[Unit]:
         unit = cut[at]
         if unit.kind == LETTER and (used := _explained(cut, at)):
             read.append(Unit(unit.norm, LETTER, unit.start, cut[at + used - 1].end, EXPLAINED))
+        elif unit.kind == LETTER and read and (whole := _contracted(read[-1], unit, cut[at + 1 : at + 2])):
+            read[-1] = whole
+            used = 1
         elif unit.norm in _NUMBER_WORDS and (used := _number(cut, at, read)):
             pass
         else:
@@ -55,6 +59,15 @@ def units(text: str) -> list[Unit]:
             used = 1
         at += used
     return read
+
+
+def _contracted(before: Unit, letter: Unit, after: list[Unit]) -> Unit | None:
+    """`don t` and `i m`, as some speech recognition writes them, as one word."""
+    if letter.norm == "t" and before.norm in _NOT:
+        return Unit(f"{before.norm}'t", WORD, before.start, letter.end)
+    if letter.norm == "m" and before.norm == "i" and not (after and after[0].kind == LETTER):
+        return Unit("i'm", WORD, before.start, letter.end)
+    return None
 
 
 def _explained(cut: list[Unit], at: int) -> int:

@@ -57,20 +57,26 @@ def plain_word(word: str) -> str:
     return "".join(sign for sign in decomposed if sign.isalnum())
 
 
-def blank_out(text: str, spans: Iterable[tuple[int, int]]) -> tuple[str, int]:
-    """Put `<REDACTED>` for the spans (code points), overlapping or touching ones as one; says how many it put."""
-    merged: list[tuple[int, int]] = []
+def merged(text: str, spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans (code points) in order, overlapping ones and ones with nothing but space between them as one."""
+    found: list[tuple[int, int]] = []
     for start, end in sorted(spans):
-        if merged and not text[merged[-1][1] : start].strip():
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        if found and not text[found[-1][1] : start].strip():
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
         else:
-            merged.append((start, end))
+            found.append((start, end))
+    return found
+
+
+def blank_out(text: str, spans: Iterable[tuple[int, int]]) -> tuple[str, int]:
+    """Put one `<REDACTED>` for each of the merged spans; says how many it put."""
+    gone = merged(text, spans)
     left: list[str] = []
     at = 0
-    for start, end in merged:
+    for start, end in gone:
         left += (text[at:start], REDACTED)
         at = end
-    return "".join([*left, text[at:]]), len(merged)
+    return "".join([*left, text[at:]]), len(gone)
 
 
 def _folded(raw: str) -> tuple[str, str, str]:
