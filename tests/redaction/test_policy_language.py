@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from raw_record import KEY, RawRecord
 from small_policy import SMALL, in_files
 
@@ -110,6 +113,16 @@ def test_what_cannot_be_extended(tmp_path: Path, text: str, says: str) -> None:
     """A circle, a stranger, a path or a misspelled word is an error that names file, line and the nearest word."""
     with pytest.raises(PolicyError, match=says):
         in_files(tmp_path, strict=text, small=SMALL)
+
+
+def test_a_shifted_clock_keeps_no_time(tmp_path: Path) -> None:
+    """Where the day of a call is hidden no field may tell it: a rule that keeps a time does not load then."""
+    own = "name: own\nversion: 1.0.0\nextends: clinic\nclock: shifted\n"
+    with pytest.raises(PolicyError, match=r"^clinic\.yaml:\d+: fields\.appointment_datetime: a kept time tells"):
+        in_files(tmp_path, own=own)
+    by_path = "spans:\n  session.end:\n    ended_at: {action: KEEP, category: machine, shape: timestamp, why: x}\n"
+    with pytest.raises(PolicyError, match=r"^own\.yaml:7: spans\.session\.end\.ended_at: a kept time tells"):
+        in_files(tmp_path, own=own.replace("clinic", "safe-harbor") + by_path)
 
 
 def test_an_error_in_the_base_names_the_base(tmp_path: Path) -> None:
@@ -266,3 +279,28 @@ def test_a_policy_with_a_failing_example_can_be_read_to_see_why(tmp_path: Path) 
     with pytest.raises(PolicyError, match="does not come out as expected"):
         load_policy(path)
     assert read_policy(path).examples[0].expect == {"arguments": {"phone": "kept"}}
+
+
+LINES = find_policy().read_text("utf-8").splitlines()
+WORDS = st.sampled_from(
+    ["KEEP", "TRUNCATE", "[]", "{}", "null", "~", ":", "- a", "max: 50", "*flag", "&a", "1e999", "0x1", "\u2028", ""]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    changes=st.lists(st.tuples(st.integers(0, len(LINES) - 1), st.integers(0, 12), WORDS), min_size=1, max_size=4),
+)
+def test_a_damaged_policy_loads_or_says_where(changes: list[tuple[int, int, str]]) -> None:
+    """Whatever is changed in a policy's file, it loads or is an error with file and line, and nothing else."""
+    lines = list(LINES)
+    for number, place, word in changes:
+        parts = lines[number].split(" ")
+        parts[place % len(parts)] = word
+        lines[number] = " ".join(parts)
+    said = "p.yaml:1: loads"
+    try:
+        parse_policy("\n".join(lines), file="p.yaml")
+    except PolicyError as error:
+        said = str(error)
+    assert re.match(r"p\.yaml:\d+: \S", said)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +15,7 @@ from rich.console import RenderableType
 from medagent.cli import policy_view as view
 from medagent.cli.agent_tools import tools_of
 from medagent.cli.output import console, print_json
+from medagent.errors import PolicyError
 from medagent.proof import Json
 from medagent.redaction import Policy, find_policy, load_policy
 from medagent.redaction.comparison import rule_changes, value_changes
@@ -145,10 +146,7 @@ def review(
     today = datetime.now(UTC).date()
     made = {span: Review(by=by, on=today, digest=digest_of(loaded, span, known[span])) for span in spans}
     if write:
-        text = path.read_text("utf-8")
-        for span, one in made.items():
-            text = with_review(text, span, one, file=path.name)
-        path.write_text(text, "utf-8")
+        _write(path, made)
     for span, one in made.items():
         console().print(f"{span}:\n  {review_line(one)}", soft_wrap=True, markup=False)
 
@@ -157,6 +155,22 @@ def review(
 def schema() -> None:
     """Print the language as JSON Schema, for an editor."""
     sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
+
+
+def _write(path: Path, made: Mapping[str, Review]) -> None:
+    """Put reviews into a policy's file; where it would not load with them it is left as it was."""
+    text = before = path.read_text("utf-8")
+    for span, one in made.items():
+        text = with_review(text, span, one, file=path.name)
+    path.write_text(text, "utf-8")
+    try:
+        held = load_policy(path).reviews
+    except PolicyError:
+        path.write_text(before, "utf-8")
+        raise
+    if any(held.get(span) != one for span, one in made.items()):
+        path.write_text(before, "utf-8")
+        raise PolicyError(f"{path.name}: a review did not hold", hint="write the lines that `policy review` prints")
 
 
 def _print(parts: Iterable[RenderableType]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 from importlib import resources
@@ -21,11 +21,12 @@ from medagent.redaction.policy import (
     Review,
     Rule,
     compile_span,
+    leaves,
     steps_of,
 )
 from medagent.redaction.recognisers import RECOGNISERS
 from medagent.redaction.rules import rule
-from medagent.redaction.shapes import ROSTERS
+from medagent.redaction.shapes import ROSTERS, Moment
 from medagent.redaction.trial import run
 from medagent.redaction.yaml_tree import Located, read_yaml
 
@@ -156,6 +157,9 @@ def _policy(tree: Located) -> Policy:
         content = digest(tree.plain())
     except ValueError:
         raise reading.error(tree, "the policy", "a value in it is none that JSON can hold") from None
+    clock = reading.member(top["clock"], "clock", ClockMode) if "clock" in top else ClockMode.EXACT
+    if clock is ClockMode.SHIFTED:
+        _no_time_is_kept([*by_name.values(), *(leaf.rule for each in trees.values() for leaf in leaves(each))])
     return Policy(
         name=reading.matching(name, "name", POLICY_NAME),
         version=reading.matching(version, "version", VERSION),
@@ -164,12 +168,19 @@ def _policy(tree: Located) -> Policy:
         examples=tuple(_example(item) for item in reading.items(top.get("examples"), "examples")),
         digest=content,
         reviews=_reviews(spans),
-        clock=reading.member(top["clock"], "clock", ClockMode) if "clock" in top else ClockMode.EXACT,
+        clock=clock,
         recognisers=tuple(
             reading.word(item, "recognisers", RECOGNISERS)
             for item in reading.items(top.get("recognisers"), "recognisers")
         ),
     )
+
+
+def _no_time_is_kept(rules: Iterable[Rule]) -> None:
+    """A call whose times are shifted must not tell its day in a field."""
+    for each in rules:
+        if isinstance(each.shape, Moment):
+            raise PolicyError(f"{each.source}: {each.name}: a kept time tells what 'clock: shifted' hides; BUCKET it")
 
 
 def _spans(tree: Located, fields: Mapping[str, Rule]) -> dict[str, ObjectNode]:
