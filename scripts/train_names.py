@@ -17,12 +17,12 @@ from collections.abc import Iterator, Sequence
 from math import exp, log
 from pathlib import Path
 
+from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FUNCTION, SURE_TITLES
-from medagent.redaction.text.found import Layer, Mark, Marks
+from medagent.redaction.text.found import Layer
 from medagent.redaction.text.lexicon import Kind, lexicon
 from medagent.redaction.text.names import Context, is_suspect
-from medagent.redaction.text.spoken import units
-from medagent.redaction.policy import Category
+from medagent.redaction.text.reading import Mark, Reading
 from scripts import HERE, OUT
 from scripts.dialogues import TRAIN, turns
 
@@ -161,25 +161,24 @@ def _examples(text: str, named: set[int], draw: random.Random) -> Iterator[Examp
     """Every word of a text that may be a name, with some of the others hidden as they will be."""
     if draw.random() < 0.6:
         text = re.sub(r"[.,?!](?=\s|$)", " ", text.lower()) if draw.random() < 0.8 else text.lower()
-    lists = lexicon()
-    marks = Marks(units(text))
+    reading = Reading(text, lexicon())
     wanted: list[int] = []
-    for at, unit in enumerate(marks.units):
+    for at, unit in enumerate(reading.units):
         is_name = unit.start in named
-        if is_suspect(text, unit, lists, unknown_too=is_name):
-            before = marks.units[at - 1].norm if at else ""
+        if is_suspect(reading, at, unknown_too=is_name):
+            before = reading.units[at - 1].norm if at else ""
             if is_name or before not in SURE_TITLES | {"dr", "doctor", "."} or not text[unit.start].isupper():
                 wanted.append(at)
         if is_name and draw.random() < 0.4:
-            marks.put(at, at, Mark(Category.NAME, Layer.NAMES))
-    context = Context(text, marks, lists)
+            reading.put(at, at, Mark(Category.NAME, Layer.NAMES))
+    context = Context(reading)
     for at in wanted:
         if not context.may_be(at):
             continue
         features = context.features(at)
         if draw.random() < 0.35:
             features = tuple(feature for feature in features if not feature.startswith(("w", "c", "k")))
-        yield features, marks.units[at].start in named
+        yield features, reading.units[at].start in named
 
 
 def _train(examples: Sequence[Example], draw: random.Random) -> dict[str, float]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 NAME, ADDRESS, PLACE, PHONE, EMAIL, DATE, ID = "name", "address", "place", "phone", "e-mail", "date", "id"
+_SPELLED = 2
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+")
 _DIGITS = {word: 1 for word in "zero oh o one two three four five six seven eight nine double triple".split()}
 _DIGITS |= {word: 2 for word in "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()}
@@ -22,7 +23,7 @@ _NOBODY = {
     DATE: "the of on at in and day year s th st nd rd a".split(),
     ADDRESS: """street st avenue ave road rd drive dr lane ln court ct place pl way circle boulevard blvd terrace square
     highway apartment apt suite ste unit floor flat box po p o number north south east west n e w the of in and
-    at zip code s by corner""".split(),
+    at zip code s by corner um uh""".split(),
     PLACE: "the of and".split(),
 }
 
@@ -46,7 +47,9 @@ def left_of(text: str, planted: Planted, gone: Sequence[tuple[int, int]]) -> lis
     if planted.kind in (PHONE, ID):
         return _digits_left(kept)
     neutral = _NOBODY.get(planted.kind, [])
-    return [word for word, stays in kept if stays and word not in neutral and not (planted.kind == NAME and len(word) == 1)]
+    left = [word for word, stays in kept if stays and word not in neutral]
+    spelled = sum(len(word) == 1 for word in left) >= _SPELLED
+    return left if spelled or planted.kind != NAME else [word for word in left if len(word) > 1]
 
 
 def _digits_left(kept: list[tuple[str, bool]]) -> list[str]:

@@ -20,6 +20,8 @@ from medagent.redaction.text.cues import (
 from medagent.redaction.text.found import Span, is_sign
 from medagent.redaction.text.units import GONE, LETTER, MIXED, NUMBER, ORDINAL, SIGN, WORD, Unit
 
+ADDRESS_WORDS = STREETS_WITH_NUMBER | STREETS_BEFORE | ROOMS | ZIPS
+"""One of these stands in every address."""
 _WIDEST_NAME = 6
 _ON = frozenset(("on", "at", "off", "of", "and"))
 _ANY_STREET = frozenset(

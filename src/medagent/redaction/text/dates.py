@@ -9,6 +9,9 @@ from medagent.redaction.text.cues import MONTH_OF, QUANTITIES, WEEKDAYS
 from medagent.redaction.text.found import Span
 from medagent.redaction.text.units import NUMBER, ORDINAL, SIGN, WORD, Unit
 
+_BORN = frozenset("born birth birthday dob".split())
+DATE_WORDS = WEEKDAYS | _BORN | MONTH_OF.keys()
+"""One of these, or a number, stands in every date."""
 _ALSO_WORDS = frozenset(("may", "march", "mar", "sep", "jan", "dec"))
 _MONTH_FOLLOWS = frozenset(
     "in of since last next this by until early late mid from month around before after during through till".split()
@@ -19,7 +22,6 @@ _CENTURIES = frozenset(("18", "19", "20"))
 _AGE_AFTER = frozenset("year years yo y/o yr yrs yearold".split())
 _AGE_BEFORE = frozenset("age aged turned turning turns".split())
 _DAY_ENDS = frozenset("at of in and or for when i we if but so is was would works with to please um uh".split())
-_BORN = frozenset("born birth birthday dob".split())
 
 
 def dates(units: Sequence[Unit]) -> Iterator[Span]:

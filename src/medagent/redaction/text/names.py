@@ -9,9 +9,10 @@ from math import exp
 
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, SURE_TITLES, TITLES
-from medagent.redaction.text.found import Layer, Mark, Marks, Span
+from medagent.redaction.text.found import Layer, Span
 from medagent.redaction.text.lexicon import Kind, Lexicon, lines_of
-from medagent.redaction.text.units import LETTER, NUMBER, ORDINAL, SIGN, WORD, Unit
+from medagent.redaction.text.reading import Mark, Reading
+from medagent.redaction.text.units import LETTER, NUMBER, ORDINAL, WORD, Unit
 
 THRESHOLD = 0.15
 """The probability of a name from which a word does not leave; chosen on the development part, see MODEL_CARD.md."""
@@ -55,103 +56,111 @@ def listed_names(units: Sequence[Unit], lists: Lexicon) -> Iterator[Span]:
     return chain(_places(units, lists), _introduced(units))
 
 
-def mark_names(text: str, marks: Marks, lists: Lexicon, *, unknown_too: bool) -> None:
+def mark_names(reading: Reading, *, unknown_too: bool) -> None:
     """Mark the suspects that are names here; words that no list of words has are suspects only where asked."""
-    units = marks.units
-    left: list[int] = []
-    for at, unit in enumerate(units):
-        if marks.gone(at) or not is_suspect(text, unit, lists, unknown_too=unknown_too):
+    open_ones: list[int] = []
+    for at in range(len(reading.units)):
+        if reading.gone[at] or not is_suspect(reading, at, unknown_too=unknown_too):
             continue
-        if lists.kind_of(unit) is Kind.UNKNOWN and (kinds := lists.name_kinds(unit.norm)):
-            marks.put(at, at, Mark(Category.ADDRESS if kinds == "p" else Category.NAME, Layer.NAMES))
-        elif category := _beside(text, marks, lists, at):
-            marks.put(at, at, Mark(category, Layer.NAMES))
+        listed = reading.lists.name_kinds(reading.units[at].norm)
+        if reading.kinds[at] is Kind.UNKNOWN and listed:
+            _put(reading, at, listed)
+        elif category := _beside(reading, at, listed):
+            reading.put(at, at, Mark(category, Layer.NAMES))
         else:
-            left.append(at)
-    if not left:
+            open_ones.append(at)
+    if not open_ones:
         return
-    context = Context(text, marks, lists)
-    for at in left:
+    context = Context(reading)
+    for at in open_ones:
         if context.may_be(at) and model().probability(context.features(at)) >= THRESHOLD:
-            kinds = lists.name_kinds(units[at].norm)
-            marks.put(at, at, Mark(Category.ADDRESS if kinds == "p" else Category.NAME, Layer.NAMES))
+            _put(reading, at, reading.lists.name_kinds(reading.units[at].norm))
 
 
-def _beside(text: str, marks: Marks, lists: Lexicon, at: int) -> Category | None:
+def _put(reading: Reading, at: int, listed: str) -> None:
+    reading.put(at, at, Mark(Category.ADDRESS if listed == "p" else Category.NAME, Layer.NAMES))
+
+
+def _beside(reading: Reading, at: int, listed: str) -> Category | None:
     """What a suspect is by what stands directly beside it: a title, a first name, an address; None where nothing tells."""
-    units = marks.units
-    kinds = lists.name_kinds(units[at].norm)
+    units, gone = reading.units, reading.gone
     before = at - 2 if at > 1 and units[at - 1].norm == "." else at - 1
     if units[at].norm in FUNCTION or before < 0:
         return None
     if units[before].norm in TITLES:
-        return Category.NAME if "l" in kinds or text[units[at].start].isupper() else None
-    mark = marks.of[at - 1]
-    if mark is not None and mark.category is Category.ADDRESS and "p" in kinds:
+        return Category.NAME if "l" in listed or reading.text[units[at].start].isupper() else None
+    mark = reading.marks[at - 1]
+    if mark is not None and mark.category is Category.ADDRESS and "p" in listed:
         return Category.ADDRESS
     first = units[at - 1]
-    if first.kind == WORD and first.norm not in FUNCTION and "f" in lists.name_kinds(first.norm) and "l" in kinds:
-        if mark is None and lists.kind_of(first) is Kind.ALSO_A_NAME:
-            marks.put(at - 1, at - 1, Mark(Category.NAME, Layer.NAMES))
-        return Category.NAME if marks.gone(at - 1) else None
-    after = units[at + 1] if at + 1 < len(units) else None
-    if after and marks.gone(at + 1) and "f" in lists.name_kinds(after.norm) and kinds:
+    if first.kind == WORD and first.norm not in FUNCTION and "l" in listed and _is_first(reading, first):
+        if reading.kinds[at - 1] is Kind.ALSO_A_NAME:
+            _put(reading, at - 1, "f")
+        return Category.NAME if gone[at - 1] else None
+    if at + 1 < len(units) and gone[at + 1] and listed and _is_first(reading, units[at + 1]):
         return Category.NAME
     return None
 
 
-def is_suspect(text: str, unit: Unit, lists: Lexicon, *, unknown_too: bool) -> bool:
+def _is_first(reading: Reading, unit: Unit) -> bool:
+    return "f" in reading.lists.name_kinds(unit.norm)
+
+
+def is_suspect(reading: Reading, at: int, *, unknown_too: bool) -> bool:
     """Whether the statistics have to decide: a word that is also a name, a capital where none is needed."""
-    if unit.kind != WORD or unit.norm in FILLERS:
+    unit, kind = reading.units[at], reading.kinds[at]
+    if unit.kind != WORD or kind is Kind.CLINICAL or unit.norm in FILLERS:
         return False
-    kind = lists.kind_of(unit)
     if kind is Kind.ORDINARY:
-        return text[unit.start].isupper() and unit.norm not in FUNCTION
-    return kind is Kind.ALSO_A_NAME or (unknown_too and kind is Kind.UNKNOWN)
+        return reading.text[unit.start].isupper() and unit.norm not in FUNCTION
+    return kind is Kind.ALSO_A_NAME or unknown_too
 
 
 class Context:
     """What stands around each word, with everything that will not leave hidden, so that a second reading agrees."""
 
-    def __init__(self, text: str, marks: Marks, lists: Lexicon) -> None:
-        self._text = text
-        self._units = marks.units
-        self._lists = lists
-        self._symbols: list[str] = [_EDGE, _EDGE]
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        symbols = self._symbols = [_EDGE, _EDGE]
         self._place: dict[int, int] = {}
+        text = reading.text
         upper = lower = 0
-        for at, unit in enumerate(marks.units):
-            if marks.gone(at) or (unit.kind == WORD and lists.kind_of(unit) is Kind.UNKNOWN):
+        before: Unit | None = None
+        for at, (unit, kind, gone) in enumerate(zip(reading.units, reading.kinds, reading.gone, strict=True)):
+            if gone or (kind is Kind.UNKNOWN and unit.kind == WORD):
                 symbol = _HIDDEN
-                if self._symbols[-1] == _HIDDEN:
-                    self._place[at] = len(self._symbols) - 1
+                if symbols[-1] == _HIDDEN:
+                    self._place[at] = len(symbols) - 1
                     continue
             else:
-                symbol = _symbol(unit)
-                if not symbol or (unit.norm == "." and at and _is_short(marks.units[at - 1])):
+                symbol = _symbol(unit, before)
+                if not symbol:
                     continue
                 if unit.kind == WORD:
                     if text[unit.start].isupper():
                         upper += 1
                     else:
                         lower += 1
-            self._place[at] = len(self._symbols)
-            self._symbols.append(symbol)
-        self._symbols += [_EDGE, _EDGE]
-        self._cased = upper > 0 and lower >= upper
+            self._place[at] = len(symbols)
+            symbols.append(symbol)
+            before = unit
+        symbols += [_EDGE, _EDGE]
+        self._cased = 0 < upper <= lower
 
     def may_be(self, at: int) -> bool:
         """Whether a word is a suspect for more than the capital that begins every sentence."""
         begins = self._symbols[self._place[at] - 1] == _EDGE or not self._cased
-        return not begins or self._lists.kind_of(self._units[at]) is not Kind.ORDINARY
+        return not begins or self._reading.kinds[at] is not Kind.ORDINARY
 
     def features(self, at: int) -> tuple[str, ...]:
         """The features of one word."""
-        unit, place, around = self._units[at], self._place[at], self._symbols
+        reading, place, around = self._reading, self._place[at], self._symbols
+        unit = reading.units[at]
         left2, left, right, right2 = around[place - 2], around[place - 1], around[place + 1], around[place + 2]
-        word = unit.norm if self._lists.kind_of(unit) is not Kind.UNKNOWN else "<u>"
-        case = "-" if not self._cased else "l" if not self._text[unit.start].isupper() else "s" if left == _EDGE else "u"
-        kinds = self._lists.name_kinds(unit.norm)
+        word = unit.norm if reading.kinds[at] is not Kind.UNKNOWN else "<u>"
+        capital = reading.text[unit.start].isupper()
+        case = "-" if not self._cased else "l" if not capital else "s" if left == _EDGE else "u"
+        kinds = reading.lists.name_kinds(unit.norm)
         return (
             "bias",
             f"w {word}",
@@ -172,22 +181,17 @@ class Context:
         )
 
 
-def _is_short(unit: Unit) -> bool:
-    """Whether the point behind this ends no sentence: `dr.`, `J.`."""
-    return unit.kind == LETTER or unit.norm in TITLES
-
-
-def _symbol(unit: Unit) -> str:
-    """A neighbour as the model sees it; empty for what it does not see."""
+def _symbol(unit: Unit, before: Unit | None) -> str:
+    """A neighbour as the model sees it; empty for what it does not see, such as the point of `dr.`."""
     if unit.kind == WORD:
         return "" if unit.norm in FILLERS else unit.norm
     if unit.kind == NUMBER:
         return "<th>" if unit.how == ORDINAL else "<n>"
     if unit.kind == LETTER:
         return unit.norm if unit.norm in "ai" else "<l>"
-    if unit.kind == SIGN:
-        return _EDGE if unit.norm in _ENDS else "," if unit.norm == "," else ""
-    return _HIDDEN
+    if unit.norm not in _ENDS:
+        return "," if unit.norm == "," else ""
+    return "" if unit.norm == "." and before and (before.kind == LETTER or before.norm in TITLES) else _EDGE
 
 
 def _places(units: Sequence[Unit], lists: Lexicon) -> Iterator[Span]:

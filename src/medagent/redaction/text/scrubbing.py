@@ -11,25 +11,23 @@ from math import inf
 from typing import Final, Protocol
 
 from medagent.redaction.policy import REDACTED, Category, TextMode
-from medagent.redaction.text.addresses import addresses
-from medagent.redaction.text.contacts import codes, is_lone_letter_fine, spoken_contacts, written_contacts
-from medagent.redaction.text.cues import FUNCTION, PARTICLES, QUANTITIES, STATES, STREET_ENDINGS
-from medagent.redaction.text.dates import dates
+from medagent.redaction.text.addresses import ADDRESS_WORDS, addresses
+from medagent.redaction.text.contacts import CONTACT_WORDS, TOUCHING, spoken_contacts, written_contacts
+from medagent.redaction.text.dates import DATE_WORDS, dates
 from medagent.redaction.text.digits import digit_runs
-from medagent.redaction.text.found import Layer, Mark, Marks, Scrubbed, Span, TextFinding, is_sign
+from medagent.redaction.text.found import Layer, Scrubbed, Span, TextFinding
 from medagent.redaction.text.guard import LONGEST_TEXT, is_readable, readable_length
 from medagent.redaction.text.known import KnownValues
-from medagent.redaction.text.lexicon import Kind, Lexicon, lexicon
+from medagent.redaction.text.letters import codes
+from medagent.redaction.text.lexicon import lexicon
 from medagent.redaction.text.names import listed_names, mark_names
-from medagent.redaction.text.spoken import units
-from medagent.redaction.text.units import LETTER, MIXED, NUMBER, ORDINAL, SIGN, SPOKEN, WORD, Unit, blank_out, merged
+from medagent.redaction.text.reading import Mark, Reading
+from medagent.redaction.text.units import MIXED, NUMBER, blank_out, merged
+from medagent.redaction.text.vocabulary import mark_touching, mark_unknown
 
 LONGEST_S: Final = 1.0
 """Thread time that one text may take; what takes longer does not leave."""
 _MOST_READINGS = 8
-_TOUCHED = Mark(Category.IDENTIFIER, Layer.VOCABULARY)
-_ALSO_PARTICLES = frozenset(("do", "as"))
-_ENDINGS = STREET_ENDINGS | frozenset("jr sr junior senior ii iii iv md dds phd rn esq".split())
 
 
 class Recogniser(Protocol):
@@ -65,16 +63,16 @@ def _scrub(text: str, known: KnownValues, mode: TextMode, recognisers: Sequence[
         return _refused(text)
     scrubbed = Scrubbed(text=text[:LONGEST_TEXT], findings=())
     for _ in range(_MOST_READINGS):
-        marks = Marks(units(scrubbed.text))
+        if time.thread_time() > deadline:
+            raise _UnreadableError
+        reading = Reading(scrubbed.text, lexicon())
         if not scrubbed.findings:
             for recogniser in recognisers:
-                _put_offsets(marks, recogniser.spans(scrubbed.text), len(scrubbed.text))
-        for _ in _layers(scrubbed.text, known, mode, marks):
-            if time.thread_time() > deadline:
-                raise _UnreadableError
-        if not marks.count:
+                _put_offsets(reading, recogniser.spans(scrubbed.text))
+        _read(reading, known, mode)
+        if not reading.count:
             break
-        findings = _in_order(text, scrubbed.findings, marks.findings())
+        findings = _in_order(text, scrubbed.findings, reading.findings())
         clean, _ = blank_out(text[:LONGEST_TEXT], ((finding.start, finding.end) for finding in findings))
         scrubbed = Scrubbed(text=clean, findings=findings)
     else:
@@ -109,105 +107,48 @@ def _without_tail(text: str, findings: Iterable[TextFinding], end: int) -> Scrub
     return Scrubbed(text=clean, findings=(*kept, tail))
 
 
-def _layers(text: str, known: KnownValues, mode: TextMode, marks: Marks) -> Iterator[None]:
-    """Run the layers one by one, with a breath after each."""
-    read, lists = marks.units, lexicon()
+def _read(reading: Reading, known: KnownValues, mode: TextMode) -> None:
+    """Run the layers over one reading, each on what the ones before it left."""
+    read, lists = reading.units, reading.lists
     for first, last, category in known.spans(read):
-        marks.put(first, last, Mark(category, Layer.KNOWN))
-    yield
+        reading.put(first, last, Mark(category, Layer.KNOWN))
     spelled, abbreviated = codes(read, lists.abbreviations)
-    for first, last, category in chain(_patterns(read), spelled):
-        marks.put(first, last, Mark(category, Layer.PATTERNS))
-    yield
+    for first, last, category in chain(_patterns(reading), spelled):
+        reading.put(first, last, Mark(category, Layer.PATTERNS))
     for first, last, category in listed_names(read, lists):
-        marks.put(first, last, Mark(category, Layer.NAMES))
+        reading.put(first, last, Mark(category, Layer.NAMES))
     if mode is TextMode.VOCABULARY:
-        _put_unknown(marks, lists, abbreviated)
-    yield
-    mark_names(text, marks, lists, unknown_too=mode is TextMode.DETECT)
-    if mode is TextMode.VOCABULARY:
-        _put_touching(marks)
-    yield
+        mark_unknown(reading, abbreviated)
+    mark_names(reading, unknown_too=mode is TextMode.DETECT)
+    if mode is TextMode.VOCABULARY and reading.count:
+        mark_touching(reading)
 
 
-def _patterns(read: Sequence[Unit]) -> Iterator[Span]:
+def _patterns(reading: Reading) -> Iterator[Span]:
+    """What the patterns find; each is asked only where something is there that it could begin with."""
+    read = reading.units
     kinds = {unit.kind for unit in read}
-    found: Iterator[Span] = chain(dates(read), addresses(read), spoken_contacts(read))
-    if kinds & {SIGN, MIXED}:
-        found = chain(written_contacts(read), found)
+    norms = {unit.norm for unit in read}
+    if MIXED in kinds or TOUCHING.search(reading.text):
+        yield from written_contacts(read)
+    if NUMBER in kinds or not norms.isdisjoint(DATE_WORDS):
+        yield from dates(read)
+    if not norms.isdisjoint(ADDRESS_WORDS):
+        yield from addresses(read)
+    if not norms.isdisjoint(CONTACT_WORDS):
+        yield from spoken_contacts(read)
     if NUMBER in kinds:
-        found = chain(found, digit_runs(read))
-    return found
+        yield from digit_runs(read)
 
 
-def _put_unknown(marks: Marks, lists: Lexicon, abbreviated: set[int]) -> None:
-    """Layer four: a word that is not on the list, a letter that stands for nothing."""
-    for at, unit in enumerate(marks.units):
-        if marks.of[at] is not None:
-            continue
-        if unit.kind == WORD and lists.kind_of(unit) is Kind.UNKNOWN:
-            kinds = lists.name_kinds(unit.norm)
-            if kinds:
-                marks.put(at, at, Mark(Category.ADDRESS if kinds == "p" else Category.NAME, Layer.NAMES))
-            else:
-                marks.put(at, at, Mark(Category.IDENTIFIER, Layer.VOCABULARY))
-        elif unit.kind == LETTER and at not in abbreviated and not is_lone_letter_fine(marks.units, at):
-            marks.put(at, at, Mark(Category.IDENTIFIER, Layer.VOCABULARY))
-
-
-def _put_touching(marks: Marks) -> None:
-    """What stands beside something that does not leave, and says nothing without it, goes with it."""
-    read = marks.units
-    for at in range(len(read)):
-        if _touches(marks, at, at - 1) or _is_between(marks, at):
-            marks.put(at, at, _TOUCHED)
-    for at in range(len(read) - 1, -1, -1):
-        if _touches(marks, at, at + 1):
-            marks.put(at, at, _TOUCHED)
-
-
-def _touches(marks: Marks, at: int, other: int) -> bool:
-    """A number without a unit, a particle or an ending of names, next to what is gone."""
-    read = marks.units
-    if marks.gone(at) or not 0 <= other < len(read) or not marks.gone(other):
-        return False
-    unit = read[at]
-    if unit.kind == NUMBER:
-        return unit.how != ORDINAL and _norm(read, at + 1) not in QUANTITIES
-    return unit.kind == WORD and (unit.norm in PARTICLES or (other < at and unit.norm in _ENDINGS))
-
-
-def _is_between(marks: Marks, at: int) -> bool:
-    """One word between two things that are gone, or before a house number; a state before its postcode."""
-    read = marks.units
-    if marks.gone(at) or read[at].kind != WORD or at + 1 >= len(read):
-        return False
-    back = at - 1
-    while back > 0 and is_sign(read[back], ","):
-        back -= 1
-    if back < 0 or not marks.gone(back):
-        return False
-    norm, after = read[at].norm, read[at + 1]
-    if marks.gone(at + 1):
-        if back == at - 1:
-            return norm not in FUNCTION or norm in _ALSO_PARTICLES
-        return norm in STATES
-    house = after.kind == NUMBER and after.how not in (ORDINAL, SPOKEN) and _norm(read, at + 2) not in QUANTITIES
-    return house and back == at - 1 and norm not in FUNCTION and norm not in QUANTITIES
-
-
-def _norm(read: Sequence[Unit], at: int) -> str:
-    return read[at].norm if at < len(read) else ""
-
-
-def _put_offsets(marks: Marks, spans: Iterable[tuple[int, int]], length: int) -> None:
+def _put_offsets(reading: Reading, spans: Iterable[tuple[int, int]]) -> None:
     """Mark every unit that an outside recogniser's span touches; raises `ValueError` on offsets outside the text."""
     for start, end in spans:
-        if not 0 <= start <= end <= length:
+        if not 0 <= start <= end <= len(reading.text):
             raise ValueError("a recogniser's span lies outside the text")
-        for at, unit in enumerate(marks.units):
+        for at, unit in enumerate(reading.units):
             if unit.start < end and start < unit.end:
-                marks.put(at, at, Mark(Category.IDENTIFIER, Layer.PATTERNS))
+                reading.put(at, at, Mark(Category.IDENTIFIER, Layer.PATTERNS))
 
 
 def _refused(text: str) -> Scrubbed:

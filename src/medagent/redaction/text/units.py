@@ -17,6 +17,7 @@ EXPLAINED, ACCENTED = "explained", "accented"
 """How a letter or a word came: `s as in sam`, with accents."""
 
 _PIECE = re.compile(rf"{REDACTED}|(?:[^\W_][\u0300-\u036f]*)+(?:['’](?:[^\W\d_][\u0300-\u036f]*)+)*|[^\w\s]|_")
+_ASCII_PIECE = re.compile(rf"{REDACTED}|[a-zA-Z0-9]+(?:'[a-zA-Z]+)*|[^\w\s]|_")
 _ORDINAL = re.compile(r"(\d{1,3})(?:st|nd|rd|th)", re.ASCII)
 _POSSESSIVE = re.compile(r"['’]s?$")
 
@@ -34,7 +35,7 @@ class Unit(NamedTuple):
 def pieces(text: str) -> list[Unit]:
     """The text cut into units, in one pass; numbers in words are still words."""
     found: list[Unit] = []
-    for match in _PIECE.finditer(text):
+    for match in (_ASCII_PIECE if text.isascii() else _PIECE).finditer(text):
         raw = match.group()
         start, end = match.span()
         if raw.isascii() and raw.isalpha():
