@@ -18,12 +18,13 @@ from medagent.redaction.policy import (
     Node,
     ObjectNode,
     Policy,
+    Rule,
     TextMode,
 )
 from medagent.redaction.raw import holds_key, members, plain_key, scalars
 from medagent.redaction.recognisers import Recogniser
 from medagent.redaction.records import Counts, Finding, Record, Redacted
-from medagent.redaction.shapes import is_sayable
+from medagent.redaction.shapes import Moment, is_sayable
 from medagent.redaction.text import Identifier, KnownValues, Scrubbed, scrub
 
 _LONGEST_LIST = 100
@@ -192,14 +193,20 @@ class _Walk:
             return WITHHELD
         if isinstance(value, str):
             value = str.__str__(value)
-            if action is Action.KEEP and is_sayable(rule.shape) and self._known.stands_in(value):
-                action = Action.REDACT  # a kept name or id that is also the caller's: on a doubt it does not leave
+        if action is Action.KEEP and self._is_the_callers(rule, value):
+            action = Action.REDACT
         text: str | None = None
         if action is Action.TRUNCATE and isinstance(value, str):
             text = self._text(leaf, value)
         treated = self._redactor.treat(leaf, action, value, text)
         self._note(leaf.path, leaf, Action.REDACT if treated == REDACTED else action)
         return treated
+
+    def _is_the_callers(self, rule: Rule, value: object) -> bool:
+        """Whether a kept name, id, date or number is one that the call knows: on a doubt it does not leave."""
+        if isinstance(value, str) and (is_sayable(rule.shape) or isinstance(rule.shape, Moment)):
+            return self._known.stands_in(value)
+        return type(value) is int and self._known.stands_in(str(value))
 
     def _text(self, leaf: Leaf, value: str) -> str:
         """What is left of a free text; each thing that was found in it is counted by its own category."""
