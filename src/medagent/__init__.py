@@ -1,19 +1,22 @@
 """A clinic's phone agent whose traces carry no patient's data, and the proof of it."""
 
+from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from medagent.compose import trace_call as trace_call
+    from medagent.redaction import Redactor as Redactor
+    from medagent.redaction import load_policy as load_policy
 
 __version__ = version("medagent")
-__all__ = ["__version__", "trace_call"]
+__all__ = ["__version__", "Redactor", "load_policy", "trace_call"]
+
+_LAZY = {"Redactor": "medagent.redaction", "load_policy": "medagent.redaction", "trace_call": "medagent.compose"}
 
 
 def __getattr__(name: str) -> Any:
     """Load an API only when it is used: importing livekit costs seconds that a script should not pay."""
-    if name == "trace_call":
-        from medagent.compose import trace_call  # noqa: PLC0415
-
-        return trace_call
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

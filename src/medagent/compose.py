@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import medagent
+from medagent.presidio import recognisers_of
 from medagent.pricing import load_prices
 from medagent.proof import KeyRing
 from medagent.redaction import Redactor, load_policy
@@ -64,7 +65,9 @@ def outbox(settings: Settings, destinations: Sequence[Exporter]) -> Outbox:
 
 def redactor(settings: Settings, rosters: Mapping[str, Collection[str]] | None = None) -> Redactor:
     """The policy of these settings with this installation's keys."""
-    return Redactor(load_policy(settings.policy_path), keys=key_ring(settings).pseudonym_key(), rosters=rosters)
+    policy = load_policy(settings.policy_path)
+    keys = key_ring(settings).pseudonym_key()
+    return Redactor(policy, keys=keys, rosters=rosters, recognisers=recognisers_of(policy))
 
 
 def key_ring(settings: Settings) -> KeyRing:

@@ -71,3 +71,7 @@ class TraceNotFoundError(MedagentError):
 
 class BrokenChainError(MedagentError):
     """A call's spans are not the ones that were sealed; names the number of the span where it shows."""
+
+
+class AgentModuleError(MedagentError):
+    """A module that should hold an agent's tools cannot be imported, or holds none."""

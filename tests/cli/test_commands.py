@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,12 @@ NUMBER = load_scenario("book").person["phone"]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list[dict[str, Any]]]]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
     """A home in which one call was played, and the spans that the command printed of it."""
     directory = tmp_path_factory.mktemp("home")
     done = medagent("call", "--json", "--pace", "10", home=directory)
     assert (done.code, done.err) == (0, "")
-    yield directory, [json.loads(line) for line in done.out.splitlines()]
+    return directory, [json.loads(line) for line in done.out.splitlines()]
 
 
 def objects(done: Done) -> list[dict[str, Any]]:

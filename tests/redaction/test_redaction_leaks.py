@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from raw_record import DOCTOR, KEY, PLACE, POLICY, REDACTOR, SLOT, RawRecord, booking, treat
 
+from medagent.errors import PolicyError
 from medagent.proof import canonical
 from medagent.redaction import REDACTED, Action, Category, Counts, KnownValues, Redactor
 from medagent.redaction.policy import Leaf, ListNode, Node, ObjectNode
@@ -303,20 +305,49 @@ def test_identifiers_are_learned_wherever_they_stand() -> None:
 
 
 def test_recognisers_take_part() -> None:
-    """What a recogniser finds in a text is taken out before the words are judged."""
+    """What a recogniser finds in a text does not leave; one that breaks takes the whole text with it."""
 
-    class FindsOttoline:
+    class FindsThroat:
+        name = "presidio.UrlRecognizer"
+
         def spans(self, text: str) -> list[tuple[int, int]]:
-            at = text.find("Ottoline")
-            return [(at, at + 8)] if at >= 0 else []
+            at = text.find("throat")
+            return [(at, at + 6)] if at >= 0 else []
 
     class Breaks:
+        name = "presidio.IpRecognizer"
+
         def spans(self, text: str) -> list[tuple[int, int]]:
             raise RuntimeError(text)
 
     record = RawRecord(
-        name="tool.book_appointment", fields={"arguments": {"notes": "call Ottoline back"}, "outcome": "ok"}
+        name="tool.book_appointment", fields={"arguments": {"notes": "a sore throat today"}, "outcome": "ok"}
     )
-    left = Redactor(POLICY, recognisers=[FindsOttoline()]).redact(record, KnownValues())
-    assert left.fields["arguments"] == {"notes": "call <REDACTED> back"}
-    assert Redactor(POLICY, recognisers=[Breaks()]).redact(record, KnownValues()).fields == {"outcome": "ok"}
+    assert Redactor(POLICY).redact(record, KnownValues()).fields["arguments"] == {"notes": "a sore throat today"}
+    left = Redactor(POLICY, recognisers=[FindsThroat()]).redact(record, KnownValues())
+    assert left.fields["arguments"] == {"notes": "a sore <REDACTED> today"}
+    broken = Redactor(POLICY, recognisers=[FindsThroat(), Breaks()]).redact(record, KnownValues())
+    assert broken.fields == {"arguments": {"notes": REDACTED}, "outcome": "ok"}
+
+
+def test_a_recogniser_that_is_not_there() -> None:
+    """A policy that asks for a recogniser is not carried out without it."""
+
+    class Given:
+        name = "presidio.UrlRecognizer"
+
+        def spans(self, text: str) -> list[tuple[int, int]]:
+            return []
+
+    asks = replace(POLICY, recognisers=("presidio.UrlRecognizer",))
+    with pytest.raises(PolicyError, match=r"presidio\.UrlRecognizer not given"):
+        Redactor(asks)
+    assert Redactor(asks, recognisers=[Given()]).policy is asks
+
+
+def test_what_is_found_in_a_text_is_counted() -> None:
+    """Each thing that was taken out of a text is counted by its own category, and nothing says where or what it was."""
+    left = booking(patient_name=NAME, notes=f"{NAME} has had a cough for two days")
+    assert left.fields == {"arguments": {"patient_name": REDACTED, "notes": f"{REDACTED} has had a cough for two days"}}
+    assert left.counts.categories == {Category.NAME: 2, Category.HEALTH_TEXT: 1}
+    assert left.counts.actions == {Action.REDACT: 2, Action.TRUNCATE: 1}

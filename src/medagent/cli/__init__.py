@@ -1,25 +1,61 @@
-"""The command line: one file per command group."""
+"""The command line: one file per command group, loaded when it is asked for."""
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
-from medagent.cli import call, doctor, simulate, telemetry, trace
 from medagent.errors import MedagentError
 
+_COMMANDS = {
+    "call": "medagent.cli.call:call",
+    "doctor": "medagent.cli.doctor:doctor",
+    "simulate": "medagent.cli.simulate:simulate",
+    "trace": "medagent.cli.trace:app",
+    "policy": "medagent.cli.policy:app",
+    "redact": "medagent.cli.redact:redact",
+    "telemetry": "medagent.cli.telemetry:app",
+}
+
+
+class _Loaded(TyperGroup):
+    """Imports a command's module when it is called by name: redacting a line need not load a call's machinery."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All of them, in the order of a reader."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a name; None where there is none."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, attribute = _COMMANDS[cmd_name].partition(":")
+        loaded = getattr(import_module(module), attribute)
+        holder = typer.Typer(callback=_all, add_completion=False)
+        if isinstance(loaded, typer.Typer):
+            holder.add_typer(loaded, name=cmd_name)
+        else:
+            holder.command(cmd_name)(loaded)
+        group: Any = get_command(holder)
+        return group.commands[cmd_name]
+
+
+def _all() -> None:
+    """A clinic's phone agent whose traces carry no patient's data, and the proof of it."""
+
+
 app = typer.Typer(
-    help="A clinic's phone agent whose traces carry no patient's data, and the proof of it.",
+    cls=_Loaded,
+    callback=_all,
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # a traceback with local variables would print what must not be printed
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.command("call")(call.call)
-app.command("doctor")(doctor.doctor)
-app.command("simulate")(simulate.simulate)
-app.add_typer(trace.app, name="trace")
-app.add_typer(telemetry.app, name="telemetry")
 
 
 def main() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
 from typing import assert_never
 
 from medagent.proof import Json, PseudonymKey
@@ -22,20 +21,21 @@ def apply(
     rule: Rule,
     value: object,
     *,
+    text: str | None,
     rosters: Rosters,
     keys: PseudonymKey | None,
-    scrub: Callable[[str], str],
 ) -> Json:
-    """Treat one raw value under a rule; `scrub` cleans a free text; who drops a value leaves its key out."""
+    """Treat one raw value under a rule; `text` is a free text, scrubbed; who drops a value leaves its key out."""
     match action:
         case Action.KEEP:
             return keep(value, rule.shape, rosters)
         case Action.REDACT | Action.DROP:
             return REDACTED
         case Action.TRUNCATE:
-            return truncate(scrub(value), rule.max) if isinstance(value, str) and rule.max else REDACTED
+            return truncate(text, rule.max) if text is not None and rule.max else REDACTED
         case Action.PSEUDONYM:
-            return pseudonym(value, rule.category, keys)
+            fits = rule.shape is None or rule.shape.fits(value, rosters)
+            return pseudonym(value, rule.category, keys) if fits else REDACTED
         case Action.BUCKET:
             return bucket(value, rule.bucket)
         case _:

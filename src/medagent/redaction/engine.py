@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Final, Protocol
+from typing import Final
 
+from medagent.errors import PolicyError
 from medagent.proof import Json, PseudonymKey
 from medagent.redaction import actions
 from medagent.redaction.policy import (
@@ -18,17 +19,17 @@ from medagent.redaction.policy import (
     ObjectNode,
     Policy,
     Rule,
+    TextMode,
 )
 from medagent.redaction.raw import holds_key, members, plain_key, scalars
+from medagent.redaction.recognisers import Recogniser
 from medagent.redaction.records import Counts, Finding, Record, Redacted
 from medagent.redaction.shapes import Moment, is_sayable
-from medagent.redaction.text.known import Identifier, KnownValues
-from medagent.redaction.text.tokens import blank_out
-from medagent.redaction.text.vocabulary import is_readable, is_vouched_for
+from medagent.redaction.text import Identifier, KnownValues, Scrubbed, scrub
 
 _LONGEST_LIST = 100
-_LEARNED = (Action.REDACT, Action.PSEUDONYM)
 _UNNAMED = "<unnamed>"
+_SPAN_NAME = "<span>"
 
 
 class _Gone:
@@ -38,15 +39,11 @@ class _Gone:
 _GONE: Final = _Gone()
 
 
-class Recogniser(Protocol):
-    """Finds identifiers in a free text."""
-
-    def spans(self, text: str) -> Iterable[tuple[int, int]]:
-        """Start and end (code points) of what must not leave."""
-
-
 class Redactor:
-    """A policy with what it needs to be carried out; a missing key or roster redacts."""
+    """A policy with what it needs to be carried out; a missing key or roster redacts, a missing recogniser is an error.
+
+    Raises `PolicyError` where the policy asks for a recogniser that is not given.
+    """
 
     def __init__(
         self,
@@ -60,7 +57,10 @@ class Redactor:
         self._keys = keys
         self._rosters = {name: frozenset(names) for name, names in (rosters or {}).items()}
         self._recognisers = tuple(recognisers)
-        self._learned = {plain_key(name): rule for name, rule in policy.fields.items() if rule.action in _LEARNED}
+        missing = set(policy.recognisers) - {recogniser.name for recogniser in self._recognisers}
+        if missing:
+            raise PolicyError(f"{policy.name}: recognisers: {', '.join(sorted(missing))} not given to the redactor")
+        self._learned = {plain_key(name): rule for name, rule in policy.fields.items() if rule.identifies}
         self._decisions: dict[tuple[str, str | None, Action], Finding] = {}
 
     def redact(self, record: Record, known: KnownValues, *, withhold_text: bool = False) -> Redacted:
@@ -69,9 +69,10 @@ class Redactor:
         `withhold_text` puts `<WITHHELD>` for every free text, while the call may still tell what is in it.
         """
         walk = _Walk(self, record, known, withhold_text)
-        root = self.policy.tree(record.name)
+        name = self.policy.span_name(record.name)
+        root = self.policy.tree(name)
         fields: dict[str, Json] = {}
-        findings: list[Finding] = []
+        findings = [] if name == record.name else [self.decision(_SPAN_NAME, None, Action.DROP)]
         for key, value in tuple(record.fields.items()):
             node = root.children.get(key) if type(key) is str else None
             if node is None:
@@ -86,7 +87,7 @@ class Redactor:
             findings += walk.findings
             if not isinstance(treated, _Gone):
                 fields[key] = treated
-        return Redacted(fields=fields, counts=Counts.of(findings), findings=tuple(findings))
+        return Redacted(name=name, fields=fields, counts=Counts.of(findings), findings=tuple(findings))
 
     def has_free_text(self, record: Record) -> bool:
         """Whether a string stands where words of a caller may stand; True where the record cannot be read."""
@@ -97,11 +98,11 @@ class Redactor:
             return True
 
     def identifiers(self, record: Record) -> list[Identifier]:
-        """Every raw value that is redacted or pseudonymised by rule, at its path, or under its name at any depth."""
+        """Every raw value that identifies by its rule, at its path, or under its name at any depth."""
         found: dict[Identifier, None] = {}
         try:
             for leaf, value in _leaves(self.policy.tree(record.name), record.fields):
-                if leaf.rule.action in _LEARNED:
+                if leaf.rule.identifies:
                     found |= {Identifier(category=leaf.rule.category, value=v): None for v in scalars(value)}
             for key, value in members(record.fields):
                 rule = self._learned.get(plain_key(key)) if key is not None else None
@@ -119,27 +120,13 @@ class Redactor:
             self._decisions[key] = Finding(path=path, category=category, rule=rule, action=action)
         return self._decisions[key]
 
-    def treat(self, leaf: Leaf, action: Action, value: object, known: KnownValues) -> Json:
-        """One value under one action."""
-        return actions.apply(
-            action,
-            leaf.rule,
-            value,
-            rosters=self._rosters,
-            keys=self._keys,
-            scrub=lambda text: self._scrub(text, known),
-        )
+    def scrub(self, text: str, known: KnownValues, mode: TextMode) -> Scrubbed:
+        """A free text without what its layers, known values and the policy's recognisers find."""
+        return scrub(text, known, mode=mode, recognisers=self._recognisers)
 
-    def _scrub(self, text: str, known: KnownValues) -> str:
-        """A free text without known values, if all the rest is ordinary words; else nothing of it."""
-        if text in (REDACTED, WITHHELD):
-            return text
-        if not is_readable(text):
-            return REDACTED
-        clean, _ = known.scrub(text)
-        for recogniser in self._recognisers:
-            clean, _ = blank_out(clean, recogniser.spans(clean))
-        return clean if is_vouched_for(clean) else REDACTED
+    def treat(self, leaf: Leaf, action: Action, value: object, text: str | None) -> Json:
+        """One value under one action, `text` being what is left of it where it is a free text."""
+        return actions.apply(action, leaf.rule, value, text=text, rosters=self._rosters, keys=self._keys)
 
 
 class _Walk:
@@ -208,7 +195,10 @@ class _Walk:
             value = str.__str__(value)
         if action is Action.KEEP and self._is_the_callers(rule, value):
             action = Action.REDACT
-        treated = self._redactor.treat(leaf, action, value, self._known)
+        text: str | None = None
+        if action is Action.TRUNCATE and isinstance(value, str):
+            text = self._text(leaf, value)
+        treated = self._redactor.treat(leaf, action, value, text)
         self._note(leaf.path, leaf, Action.REDACT if treated == REDACTED else action)
         return treated
 
@@ -217,6 +207,17 @@ class _Walk:
         if isinstance(value, str) and (is_sayable(rule.shape) or isinstance(rule.shape, Moment)):
             return self._known.stands_in(value)
         return type(value) is int and self._known.stands_in(str(value))
+
+    def _text(self, leaf: Leaf, value: str) -> str:
+        """What is left of a free text; each thing that was found in it is counted by its own category."""
+        if value in (REDACTED, WITHHELD):
+            return value
+        scrubbed = self._redactor.scrub(value, self._known, leaf.rule.text or TextMode.VOCABULARY)
+        for found in scrubbed.findings:
+            self.findings.append(
+                Finding(path=leaf.path, category=found.category, rule=leaf.rule.name, action=Action.REDACT)
+            )
+        return scrubbed.text
 
     def _stands(self, condition: Condition) -> bool:
         keys = condition.unless_present

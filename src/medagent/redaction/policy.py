@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
 from enum import Enum, StrEnum
 from typing import TypeAlias
 
-from medagent.proof import JsonObject
-from medagent.redaction.shapes import Shape
+from medagent.proof import Json, JsonObject
+from medagent.redaction.shapes import Shape, describe
 
 REDACTED = "<REDACTED>"
 """What stands where a value was taken away."""
@@ -48,11 +50,38 @@ class Category(StrEnum):
     MACHINE = "machine"
 
 
+_IDENTITY = frozenset(
+    {
+        Category.NAME,
+        Category.PHONE,
+        Category.EMAIL,
+        Category.DATE_OF_BIRTH,
+        Category.MRN,
+        Category.ADDRESS,
+        Category.IDENTIFIER,
+    }
+)
+
+
 class Bucket(Enum):
     """How coarse a value becomes."""
 
     YEAR = "year"
     AGE = "age"
+
+
+class TextMode(Enum):
+    """Who vouches for what is left of a free text: a list of ordinary words, or detectors alone."""
+
+    VOCABULARY = "vocabulary"
+    DETECT = "detect"
+
+
+class ClockMode(Enum):
+    """Whether a call's times leave as they were, or moved by days that only the key knows."""
+
+    EXACT = "exact"
+    SHIFTED = "shifted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,15 +94,17 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """The treatment of one leaf; `name` is where the policy says so, `max` is in code points."""
+    """The treatment of one leaf; `name` and `source` (file:line) say where it stands, `max` is in code points."""
 
     name: str
+    source: str = ""
     action: Action
     category: Category
     safe_harbor: str | None = None
     why: str | None = None
     shape: Shape | None = None
     max: int | None = None
+    text: TextMode | None = None
     bucket: Bucket | None = None
     condition: Condition | None = None
 
@@ -81,6 +112,29 @@ class Rule:
     def free_text(self) -> bool:
         """Whether words of a caller may stand here, so that the span waits for the call's end."""
         return self.action is Action.TRUNCATE
+
+    @property
+    def identifies(self) -> bool:
+        """Whether the raw value names somebody, so that the call must know it again in a free text."""
+        if self.action is Action.DROP:
+            return self.category in _IDENTITY
+        return self.action in (Action.REDACT, Action.PSEUDONYM)
+
+    def document(self) -> dict[str, Json]:
+        """All that decides what leaves, in the policy's own words; not where it stands, nor why."""
+        condition = self.condition
+        told: dict[str, Json] = {
+            "action": self.action.value,
+            "category": self.category.value,
+            "safe_harbor": self.safe_harbor,
+            "shape": None if self.shape is None else describe(self.shape),
+            "max": self.max,
+            "text": None if self.text is None else self.text.value,
+            "bucket": None if self.bucket is None else self.bucket.value,
+            "unless_present": None if condition is None else sorted(condition.unless_present),
+            "then": None if condition is None else condition.then.value,
+        }
+        return {key: value for key, value in told.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +163,17 @@ class ListNode:
 
 Node: TypeAlias = Leaf | ObjectNode | ListNode
 
+_UNKNOWN = "unknown"
 _NOTHING = ObjectNode(path="", children={})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """Who read a tool's rules, when, and exactly which: the digest that `review.digest_of` gave that day."""
+
+    by: str
+    on: date
+    digest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +181,7 @@ class Example:
     """A record that the policy carries with what must come of it."""
 
     name: str
-    line: int
+    source: str
     span: str
     fields: JsonObject
     expect: JsonObject
@@ -126,7 +190,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A validated policy; `digest` is the SHA-256 of its content, so a comment does not change it and a rule does."""
+    """A validated policy; `digest` is the SHA-256 of its content, what it extends included, comments not."""
 
     name: str
     version: str
@@ -134,6 +198,16 @@ class Policy:
     fields: Mapping[str, Rule]
     spans: Mapping[str, ObjectNode]
     examples: tuple[Example, ...] = ()
+    reviews: Mapping[str, Review] = field(default_factory=dict)
+    clock: ClockMode = ClockMode.EXACT
+    recognisers: tuple[str, ...] = ()
+
+    def span_name(self, raw: str) -> str:
+        """The name under which a span may leave: its own where the policy names it; a model may make up others."""
+        if raw in self.spans and not raw.endswith("*"):
+            return raw
+        family = raw.partition(".")[0]
+        return f"{family}.{_UNKNOWN}" if f"{family}.*" in self.spans else _UNKNOWN
 
     def tree(self, span_name: str) -> ObjectNode:
         """What a span may hold: its own tree, else its family's (`tool.*`), else nothing."""
@@ -152,6 +226,23 @@ class Policy:
                 case _:
                     return None
         return node.rule if isinstance(node, Leaf) else None
+
+
+def steps_of(path: str) -> tuple[str, ...]:
+    """The steps of a dotted path: `slots[].doctor_name` is `slots`, `[]`, `doctor_name`."""
+    return tuple(re.findall(r"[^.\[\]]+|\[\]", path))
+
+
+def leaves(node: Node) -> Iterator[Leaf]:
+    """Every leaf that is declared under a node."""
+    match node:
+        case Leaf():
+            yield node
+        case ListNode():
+            yield from leaves(node.item)
+        case ObjectNode():
+            for child in node.children.values():
+                yield from leaves(child)
 
 
 class PathConflictError(Exception):

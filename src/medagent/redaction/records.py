@@ -24,7 +24,7 @@ class Record(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One decision: the declared path (`<unnamed>` for a key of nobody's), and what was done; never the value."""
+    """One decision: the declared path (`<unnamed>` for a key of nobody's, `<span>` for its name); never the value."""
 
     path: str
     category: Category | None
@@ -74,8 +74,9 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redacted:
-    """What may become a span: the fields that are left, and every decision that led there."""
+    """What may become a span: its name and the fields that are left, and every decision that led there."""
 
+    name: str
     fields: dict[str, Json] = field(repr=False)
     counts: Counts
     findings: tuple[Finding, ...]

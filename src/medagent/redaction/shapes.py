@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypeAlias
 
+from medagent.proof import Json
+
 Rosters: TypeAlias = Mapping[str, Collection[str]]
 
 ROSTERS = ("doctors", "locations")
@@ -112,6 +114,23 @@ PLAIN: Mapping[str, Shape] = {
     "sha256": Pattern(regex=_SHA256),
 }
 """The shapes that a single word names."""
+
+
+def describe(shape: Shape) -> Json:
+    """The shape as a policy writes it, so that a digest or a diff sees a change of it."""
+    match shape:
+        case Pattern() | Moment() | Boolean() if shape in PLAIN.values():
+            return next(word for word, plain in PLAIN.items() if plain == shape)
+        case Pattern():
+            return {"pattern": shape.regex.pattern}
+        case Number():
+            return {"number": {"min": shape.min, "max": shape.max, "integer": shape.integer}}
+        case OneOf():
+            return {"enum": sorted(shape.values)}
+        case Member():
+            return {"roster": shape.roster}
+        case _:
+            return repr(shape)
 
 
 def is_sayable(shape: Shape | None) -> bool:

@@ -20,8 +20,9 @@ _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Located:
-    """A value and the line (from 1) where its key, or else itself, stands."""
+    """A value, its file, and the line (from 1) where its key, or else itself, stands."""
 
+    file: str
     line: int
     value: Value
 
@@ -69,16 +70,17 @@ class _Reader:
             raise PolicyError(f"{self._file}:{line}: a tag is no part of the policy language")
         match node:
             case yaml.MappingNode():
-                return Located(line=line, value=self._mapping(node, depth))
+                return Located(file=self._file, line=line, value=self._mapping(node, depth))
             case yaml.SequenceNode():
                 return Located(
+                    file=self._file,
                     line=line,
                     value=[self.read(item, item.start_mark.line + 1, depth + 1) for item in node.value],
                 )
             case yaml.ScalarNode() if node.style is None:
-                return Located(line=line, value=_scalar(str(node.value)))
+                return Located(file=self._file, line=line, value=_scalar(str(node.value)))
             case _:
-                return Located(line=line, value=str(node.value))
+                return Located(file=self._file, line=line, value=str(node.value))
 
     def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Located]:
         items: dict[str, Located] = {}

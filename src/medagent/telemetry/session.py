@@ -218,7 +218,7 @@ class Session:
             ancestors=tuple(
                 Ancestor(span_id=self._span_id(place), start_us=place.start_us) for place in record.parents
             ),
-            name=record.name,
+            name=redacted.name,
             kind=record.kind,
             start_us=record.place.start_us,
             end_us=record.end_us,

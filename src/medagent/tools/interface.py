@@ -52,6 +52,12 @@ class Tool(Generic[A]):
     run: Callable[[Clinic, A, datetime], Answer]
 
     @property
+    def field_paths(self) -> tuple[str, ...]:
+        """Every path that a record of this tool may fill, a refusal's and a failure's included."""
+        arguments = (f"arguments.{name}" for name in self.arguments.model_fields)
+        return (*arguments, *(f"result.{path}" for path in self.result_fields))
+
+    @property
     def json_schema(self) -> dict[str, Any]:
         """The arguments as one flat JSON Schema object: no references, no titles; an optional one is not required."""
         schema = self.arguments.model_json_schema()

@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 
 from medagent.redaction.policy import Category
-from medagent.redaction.text.tokens import MONTHS, Token, blank_out, plain_word, tokenise
-from medagent.redaction.text.vocabulary import ordinary_words
+from medagent.redaction.text.forms import Forms, Identifier, Stream, forms_of
+from medagent.redaction.text.found import Span
+from medagent.redaction.text.lexicon import Kind, lexicon
+from medagent.redaction.text.near import is_near
+from medagent.redaction.text.spoken import units
+from medagent.redaction.text.units import LETTER, SIGN, WORD, Unit, blank_out, plain_word
 
-_TITLES = frozenset(
-    ("mr", "mrs", "ms", "miss", "mx", "dr", "doctor", "prof", "professor", "sir", "madam", "jr", "sr", "md")
-)
-_GENERIC = frozenset(("street", "road", "avenue", "drive", "lane", "court", "place", "square", "boulevard", "highway"))
-_PHONE_TAILS = (10, 9, 7, 4)
-_SHORTEST_DIGITS = 4
 _WHOLE_DIGITS = 7
 _WHOLE_JOINED = 7
 _WORD = re.compile(r"[^\W_]+")
-_NAME_GAP = re.compile(r"[^\w'’\u0300-\u036f]+|[\d_]+")
-_MAIL_PARTS = re.compile(r"[^\W_]+")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identifier:
-    """A raw value that must not leave, and what it is."""
-
-    category: Category
-    value: str = field(repr=False)
 
 
 class KnownValues:
@@ -38,8 +25,10 @@ class KnownValues:
 
     def __init__(self) -> None:
         self._values: dict[tuple[Category, str], None] = {}
-        self._forms: dict[str, None] = {}
         self._wholes: list[_Whole] = []
+        self._joined: dict[str, tuple[tuple[str, Category], ...]] = {}
+        self._initials: dict[str, Category] = {}
+        self._names: dict[str, Category] = {}
 
     def __repr__(self) -> str:
         return f"KnownValues(learned={len(self._values)})"
@@ -57,15 +46,26 @@ class KnownValues:
             key = (identifier.category, identifier.value)
             if identifier.value.strip() and key not in self._values:
                 self._wholes.append(_Whole.of(identifier.value))
-                self._forms |= dict.fromkeys(_forms(identifier))
+                self._index(forms_of(identifier), identifier.category)
                 self._values[key] = None
 
     def scrub(self, text: str) -> tuple[str, int]:
         """The text with `<REDACTED>` for every known value in any form, and how many places that were."""
-        if not self._forms:
-            return text, 0
-        tokens = tokenise(text)
-        return blank_out(text, _matches(tokens, tuple(self._forms)))
+        read = units(text)
+        return blank_out(text, ((read[first].start, read[last].end) for first, last, _ in self.spans(read)))
+
+    def spans(self, read: Sequence[Unit]) -> Iterator[Span]:
+        """Where known values stand in a text that was cut into units."""
+        if not self._values:
+            return
+        found: set[int] = set()
+        for hear_all in (False, True):
+            stream = Stream(read, hear_all=hear_all)
+            for first, last, category in self._matches(stream):
+                found.update(range(first, last + 1))
+                yield first, last, category
+        yield from self._letters(read)
+        yield from self._near_misses(read, found)
 
     def stands_in(self, kept: str) -> bool:
         """Whether a known value stands whole in a value that would be kept, as words, joined, or as its digits."""
@@ -73,6 +73,58 @@ class KnownValues:
             return False
         value = _Whole.of(kept)
         return any(whole.is_part_of(value) for whole in self._wholes)
+
+    def _index(self, forms: Forms, category: Category) -> None:
+        for form in forms.joined:
+            here = self._joined.get(form[:2], ())
+            if not any(form == other for other, _ in here):
+                self._joined[form[:2]] = (*here, (form, category))
+        self._initials |= dict.fromkeys(forms.initials, category)
+        self._names |= {name: category for name in forms.names if len(name) >= 3}
+
+    def _matches(self, stream: Stream) -> Iterator[Span]:
+        """Where a form stands as a run of whole units, whatever was between them."""
+        text = stream.text
+        for begin in stream.begins:
+            for form, category in (*self._joined.get(text[begin : begin + 2], ()), *self._joined.get(text[begin], ())):
+                end = begin + len(form)
+                if end in stream.ends and text.startswith(form, begin):
+                    yield stream.unit[begin], stream.unit[end - 1], category
+
+    def _letters(self, read: Sequence[Unit]) -> Iterator[Span]:
+        """Initials: letters that stand one by one."""
+        if not self._initials:
+            return
+        run: list[int] = []
+        for at in range(len(read) + 1):
+            unit = read[at] if at < len(read) else None
+            if unit is not None and unit.kind == LETTER:
+                run.append(at)
+            elif unit is None or unit.kind != SIGN or unit.norm not in ".-,":
+                for first, last in _parts(run):
+                    if category := self._initials.get("".join(read[i].norm for i in run[first : last + 1])):
+                        yield run[first], run[last], category
+                run = []
+
+    def _near_misses(self, read: Sequence[Unit], found: set[int]) -> Iterator[Span]:
+        """A word that is nearly a known name: one nobody knows, or any word beside a name that was found."""
+        lists = lexicon()
+        for at, unit in enumerate(read):
+            if unit.kind != WORD or at in found:
+                continue
+            beside = at - 1 in found or at + 1 in found
+            if not beside and lists.kind_of(unit) is not Kind.UNKNOWN:
+                continue
+            norm = plain_word(unit.norm)
+            for name, category in self._names.items():
+                if is_near(norm, name):
+                    yield at, at, category
+                    break
+
+
+def _parts(run: list[int]) -> Iterator[tuple[int, int]]:
+    """Every stretch of two to four letters of a run."""
+    return ((first, first + size - 1) for size in (2, 3, 4) for first in range(len(run) - size + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,91 +148,3 @@ class _Whole:
         return len(self.digits) >= _WHOLE_DIGITS and self.digits[-10:] in other.digits
 
 
-def _matches(tokens: list[Token], forms: tuple[str, ...]) -> Iterator[tuple[int, int]]:
-    """Where a form stands as a run of whole tokens, whatever was between them."""
-    joined = "".join(token.norm for token in tokens)
-    begins: dict[int, Token] = {}
-    ends: dict[int, Token] = {}
-    at = 0
-    for token in tokens:
-        if token.norm:
-            begins[at] = token
-            at += len(token.norm)
-            ends[at] = token
-    for form in forms:
-        found = joined.find(form)
-        while found >= 0:
-            first, last = begins.get(found), ends.get(found + len(form))
-            if first and last:
-                yield first.start, last.end
-            found = joined.find(form, found + 1)
-
-
-def _forms(identifier: Identifier) -> Iterator[str]:
-    """Every way to say a value, as its tokens joined."""
-    value = identifier.value
-    whole = _joined(value)
-    yield from _long_enough([whole], 2)
-    match identifier.category:
-        case Category.NAME:
-            yield from _name_parts(value)
-        case Category.PHONE:
-            digits = _digits(value)
-            yield from _long_enough([digits, *(digits[-tail:] for tail in _PHONE_TAILS)], _SHORTEST_DIGITS)
-        case Category.EMAIL:
-            local = value.partition("@")[0]
-            yield from _long_enough([_joined(local)], 2)
-            yield from _long_enough([_joined(part) for part in _MAIL_PARTS.findall(local)], 3)
-        case Category.DATE_OF_BIRTH:
-            yield from _date_forms(value)
-        case Category.ADDRESS:
-            yield from _long_enough([_joined(part) for part in value.split(",")], 3)
-            yield from (word for word in map(plain_word, re.findall(r"[^\W\d_]{4,}", value)) if word not in _GENERIC)
-        case _:
-            yield from _long_enough([_digits(value)], _SHORTEST_DIGITS)
-
-
-def _joined(value: str) -> str:
-    return "".join(token.norm for token in tokenise(value))
-
-
-def _digits(value: str) -> str:
-    return "".join(token.norm for token in tokenise(value) if token.norm.isdigit())
-
-
-def _long_enough(forms: Iterable[str], least: int) -> Iterator[str]:
-    return (form for form in forms if len(form) >= least)
-
-
-def _name_parts(value: str) -> Iterator[str]:
-    """Each part, and its plural: speech recognition writes a possessive without its apostrophe."""
-    for part in _NAME_GAP.split(value):
-        norm = plain_word(part)
-        if len(norm) >= 2 and norm not in _TITLES:
-            yield from _long_enough([_joined(part)], 1)
-            if f"{norm}s" not in ordinary_words():
-                yield f"{norm}s"
-
-
-def _date_forms(value: str) -> Iterator[str]:
-    """A date in the orders of any country, month as number or name, year whole, short or left out."""
-    try:
-        day = date.fromisoformat(value.strip()[:10])
-    except ValueError:
-        return
-    years = (f"{day.year}", f"{day.year % 100:02}")
-    months = {f"{day.month}", f"{day.month:02}"}
-    days = {f"{day.day}", f"{day.day:02}"}
-    name = MONTHS[day.month - 1]
-    for d in days:
-        yield f"{name}{d}"
-        yield f"{d}{name}"
-        for year in years:
-            yield f"{name}{d}{year}"
-            yield f"{d}{name}{year}"
-            for m in months:
-                yield f"{m}{d}{year}"
-                yield f"{d}{m}{year}"
-    for d in days:
-        for m in months:
-            yield f"{years[0]}{m}{d}"

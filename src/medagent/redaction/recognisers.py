@@ -1,0 +1,28 @@
+"""What may take part in reading a free text beside our own layers, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+
+class Recogniser(Protocol):
+    """Finds identifiers in a free text; `name` is the one that a policy asks for it by."""
+
+    @property
+    def name(self) -> str:
+        """Such as `presidio.CreditCardRecognizer`."""
+
+    def spans(self, text: str) -> Iterable[tuple[int, int]]:
+        """Start and end (code points) of what must not leave."""
+
+
+_PRESIDIO = """
+AbaRouting AuAbn AuAcn AuMedicare AuTfn CreditCard Crypto Date Email EsNie EsNif FiPersonalIdentityCode Iban InAadhaar
+InGstin InPan InPassport InVehicleRegistration InVoter Ip ItDriverLicense ItFiscalCode ItIdentityCard ItPassport
+ItVatCode KrBrn KrDriverLicense KrFrn KrPassport KrRrn MacAddress MedicalLicense NgNin NgVehicleRegistration Nhs Phone
+PlPesel SgFin SgUen ThTnin UkNino UkPassport UkPostcode UkVehicleRegistration Url UsBank UsItin UsLicense UsMbi UsNpi
+UsPassport UsSsn
+"""
+RECOGNISERS = tuple(f"presidio.{name}Recognizer" for name in _PRESIDIO.split())
+"""What a policy can ask for: Presidio's own that work here, without a model and without a service elsewhere."""

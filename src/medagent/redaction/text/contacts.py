@@ -1,0 +1,107 @@
+"""E-mail addresses and links, as one piece of writing and as they are said; codes as they are written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from medagent.redaction.policy import Category
+from medagent.redaction.text.cues import FILLERS, MAIL_HOSTS, MAIL_STOPS, TOP_LEVEL
+from medagent.redaction.text.found import Span, is_sign
+from medagent.redaction.text.units import LETTER, MIXED, NUMBER, SIGN, WORD, Unit
+
+_AMOUNT = (
+    "mg mcg ml g gm gms kg lb lbs cm mm m in ft x hr hrs h am pm f yo cc iu k wk wks min mins sec secs oz bpm mmhg s "
+    "days weeks months years yr yrs th"
+)
+_CLINICAL_CODE = re.compile(
+    rf"\d{{1,4}}(?:{'|'.join(_AMOUNT.split())})|[tlcs]\d{{1,2}}|b1|b6|b12|d2|d3|k2|a1c|hba1c|h1n1|q\d{{1,2}}h?|[23]d|co2|o2|spo2|t[34]|"
+    r"covid19|1st|2nd|3rd|x\d",
+    re.ASCII,
+)
+_EDGE = ".,;:!?\"'()[]<>“”‘’-–…*>"
+CONTACT_WORDS = MAIL_HOSTS | {"dot", "point"}
+"""One of these stands in every address that is said."""
+TOUCHING = re.compile(r"\S[@_\\/.:]\S")
+"""Something that may be an address or a link stands in a text where this is found."""
+_FARTHEST_BACK = 16
+_WIDEST_DOMAIN = 8
+
+
+def written_contacts(units: Sequence[Unit]) -> Iterator[Span]:
+    """Pieces without a space inside that hold an @, a link, an underscore or letters mixed with digits."""
+    at = 0
+    while at < len(units):
+        last = at
+        while last + 1 < len(units) and units[last + 1].start == units[last].end:
+            last += 1
+        if (last > at or units[at].kind == MIXED) and (category := _of_chunk(units[at : last + 1])):
+            first, end = at, last
+            while first < end and is_sign(units[first], _EDGE):
+                first += 1
+            while end > first and is_sign(units[end], _EDGE):
+                end -= 1
+            yield first, end, category
+        at = last + 1
+
+
+def _of_chunk(chunk: Sequence[Unit]) -> Category | None:
+    signs = {unit.norm for unit in chunk if unit.kind == SIGN}
+    if "@" in signs:
+        return Category.EMAIL
+    if "_" in signs or "\\" in signs or chunk[0].norm == "www":
+        return Category.IDENTIFIER
+    if any(unit.kind == MIXED and not _CLINICAL_CODE.fullmatch(unit.norm) for unit in chunk):
+        return Category.IDENTIFIER
+    for one, two, three in zip(chunk, chunk[1:], chunk[2:], strict=False):
+        if one.norm == ":" and two.norm == three.norm == "/":
+            return Category.IDENTIFIER
+        if two.norm == "." and one.kind in (WORD, NUMBER) and three.kind == WORD and three.norm in TOP_LEVEL:
+            return Category.IDENTIFIER
+    return None
+
+
+def spoken_contacts(units: Sequence[Unit]) -> Iterator[Span]:
+    """`jane dot doe at gmail dot com`, `w w w dot clinic dot org`, and an e-mail whose end was not heard."""
+    free_from = 0
+    for at, unit in enumerate(units):
+        if at < free_from or unit.kind not in (WORD, SIGN):
+            continue
+        if unit.norm in ("at", "@") and (end := _domain_end(units, at)):
+            first = _local_begin(units, at, free_from)
+            if first < at:
+                yield first, end, Category.EMAIL
+                free_from = end + 1
+        elif unit.norm == "dot" and at + 1 < len(units) and units[at + 1].norm in TOP_LEVEL:
+            yield _local_begin(units, at, free_from), at + 1, Category.IDENTIFIER
+            free_from = at + 2
+
+
+def _domain_end(units: Sequence[Unit], at: int) -> int:
+    """The last unit of a domain that begins behind `at`, 0 where there is none."""
+    end = 0
+    for ahead in range(at + 1, min(at + 1 + _WIDEST_DOMAIN, len(units))):
+        norm = units[ahead].norm
+        if norm in MAIL_HOSTS and ahead <= at + 3:
+            end = ahead
+        if norm in ("dot", "point") or (norm == "." and end == ahead - 1):
+            following = units[ahead + 1].norm if ahead + 1 < len(units) else ""
+            if following in TOP_LEVEL or following == "calm":
+                end = ahead + 1
+        elif norm in ("?", "!", ",") or (end and ahead > end and norm != "dot"):
+            break
+    return end
+
+
+def _local_begin(units: Sequence[Unit], at: int, floor: int) -> int:
+    """Where the local part before `at` begins: behind a small word or the end of a sentence."""
+    first = at
+    for back in range(at - 1, max(floor, at - _FARTHEST_BACK) - 1, -1):
+        unit = units[back]
+        if unit.norm in MAIL_STOPS and not (unit.kind == LETTER and first < at and units[back + 1].kind == LETTER):
+            break
+        if is_sign(unit, "?!;:,\"") or (is_sign(unit, ".") and unit.end < units[back + 1].start):
+            break
+        if unit.norm not in FILLERS:
+            first = back
+    return first

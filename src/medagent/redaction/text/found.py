@@ -1,0 +1,47 @@
+"""What the layers say they found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+from medagent.redaction.policy import Category
+from medagent.redaction.text.units import SIGN, Unit
+
+
+class Layer(StrEnum):
+    """Who found it."""
+
+    KNOWN = "known"
+    PATTERNS = "patterns"
+    NAMES = "names"
+    VOCABULARY = "vocabulary"
+    GUARD = "guard"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextFinding:
+    """Why a part of a text did not leave: `start` and `end` in code points of the input, never what stood there."""
+
+    category: Category
+    start: int
+    end: int
+    layer: Layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scrubbed:
+    """The text that may leave and why the rest may not; findings are in order and do not overlap."""
+
+    text: str = field(repr=False)
+    findings: tuple[TextFinding, ...]
+
+
+Span: TypeAlias = tuple[int, int, Category]
+"""First and last unit, both inside, and what they are."""
+
+
+def is_sign(unit: Unit, signs: str) -> bool:
+    """Whether a unit is one of these signs."""
+    return unit.kind == SIGN and unit.norm in signs

@@ -1,0 +1,123 @@
+"""Letters that are said one by one: a name that is spelled, a code, or a clinic's abbreviation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from medagent.redaction.policy import Category
+from medagent.redaction.text.cues import FILLERS, QUANTITIES, RECORD_WORDS
+from medagent.redaction.text.found import Span, is_sign
+from medagent.redaction.text.units import EXPLAINED, GONE, LETTER, NUMBER, ORDINAL, WORD, Unit
+
+_LONGEST_CODE = 24
+_NATO = frozenset(
+    """alpha alfa bravo charlie delta echo foxtrot golf hotel india juliet juliett kilo lima mike november oscar papa
+    quebec romeo sierra tango uniform victor whiskey xray yankee zulu""".split()
+)
+_LETTER_AFTER = frozenset(
+    "vitamin vitamins hepatitis hep type group grade stage plan class factor protein omega influenza part medicare".split()
+)
+_LETTER_BEFORE = frozenset("ray rays section sections shirt shirts cell cells wave factor negative positive scan scans".split())
+_BETWEEN_LETTERS = FILLERS | frozenset(("dash", "hyphen", "dot", "space", "slash", "minus", "period", "-", ".", ",", "/", "…", "–"))
+_SAID_CODE = re.compile(r"[bdk](?:1|2|3|6|12)|[tlcs]\d{1,2}|a1c|h1n1|o2|co2|[23]d|q\d{1,2}h?", re.ASCII)
+
+
+def codes(units: Sequence[Unit], abbreviations: frozenset[str]) -> tuple[list[Span], set[int]]:
+    """Letters that are spelled, explained or mixed with digits, and the units of what is a clinic's abbreviation instead."""
+    found: list[Span] = []
+    fine: set[int] = set()
+    at = 0
+    while at < len(units):
+        if units[at].kind == LETTER or units[at].norm in _NATO or _begins_code(units, at):
+            parts = _parts(units, at)
+            kept = _without_articles(units, parts, abbreviations)
+            if _points_at_somebody(units, kept, abbreviations):
+                found.append((kept[0], kept[-1], _code_category(units, kept)))
+            elif len(kept) > 1:
+                fine.update(kept)
+            at = parts[-1]
+        at += 1
+    return found, fine
+
+
+def _begins_code(units: Sequence[Unit], at: int) -> bool:
+    """A number that goes on with a letter."""
+    if units[at].kind != NUMBER or units[at].how == ORDINAL or at + 1 == len(units):
+        return False
+    return units[at + 1].kind == LETTER and units[at + 1].norm not in "aipx"
+
+
+def _parts(units: Sequence[Unit], at: int) -> list[int]:
+    """The letters and digits that go on from here, across a dash or a breath."""
+    parts = [at]
+    spelling = units[at].norm in _NATO
+    ahead = at + 1
+    while ahead < len(units) and ahead <= parts[-1] + 2 and len(parts) < _LONGEST_CODE:
+        unit = units[ahead]
+        if unit.kind == LETTER or (unit.kind == NUMBER and unit.how != ORDINAL) or unit.norm in _NATO:
+            parts.append(ahead)
+            spelling = spelling or unit.norm in _NATO
+        elif unit.norm not in _BETWEEN_LETTERS or unit.kind == GONE:
+            break
+        ahead += 1
+    return parts
+
+
+def _without_articles(units: Sequence[Unit], parts: list[int], abbreviations: frozenset[str]) -> list[int]:
+    """The parts without an `a` or `I` at their ends, where the rest is an abbreviation or digits, else all."""
+    inner = list(parts)
+    if len(inner) > 1 and units[inner[0]].norm in ("a", "i") and units[inner[0]].kind == LETTER:
+        inner = inner[1:]
+    if len(inner) > 1 and units[inner[-1]].norm in ("a", "i") and units[inner[-1]].kind == LETTER:
+        inner = inner[:-1]
+    joined = "".join(units[at].norm for at in inner)
+    return inner if joined in abbreviations or all(units[at].kind == NUMBER for at in inner) else parts
+
+
+def _points_at_somebody(units: Sequence[Unit], parts: list[int], abbreviations: frozenset[str]) -> bool:
+    said = [units[at] for at in parts]
+    letters = [unit.norm for unit in said if unit.kind == LETTER]
+    joined = "".join(unit.norm for unit in said)
+    nato = sum(unit.norm in _NATO for unit in said)
+    before = units[parts[0] - 1].norm if parts[0] else ""
+    if any(unit.how == EXPLAINED for unit in said) or nato >= 3 or (nato and nato + len(letters) >= 3):
+        return True
+    if not letters or nato == len(said) or joined in abbreviations or _SAID_CODE.fullmatch(joined):
+        return False
+    amount = "".join(letters)
+    if said[0].kind == NUMBER and amount in QUANTITIES and all(u.kind == LETTER for u in said[-len(letters) :]):
+        return False
+    if before in _LETTER_AFTER or not set(letters) - {"a", "i"}:
+        return set(letters) <= {"a", "i"} and len(letters) >= 3
+    if len(letters) == len(said):
+        return len(letters) >= 2 and not (len(letters) == 2 and set(letters) <= {"i", "a"})
+    digits = len(joined) - len(letters)
+    after = units[parts[-1] + 1].norm if parts[-1] + 1 < len(units) else ""
+    return digits + len(letters) >= 3 or (len(letters) == 1 and after in _LETTER_BEFORE)
+
+
+def _code_category(units: Sequence[Unit], parts: list[int]) -> Category:
+    for at in range(parts[0] - 1, max(-1, parts[0] - 8), -1):
+        if kind := RECORD_WORDS.get(units[at].norm):
+            return Category.MRN if kind == "mrn" else Category.IDENTIFIER
+    return Category.IDENTIFIER if any(units[at].kind == NUMBER for at in parts) else Category.NAME
+
+
+def is_lone_letter_fine(units: Sequence[Unit], at: int) -> bool:
+    """Whether a letter alone is a word here: `a`, `I`, `vitamin d`, `x ray`, the `m` of `I 'm`."""
+    norm = units[at].norm
+    if norm in ("a", "i"):
+        return True
+    before = units[at - 1] if at else None
+    after = units[at + 1] if at + 1 < len(units) else None
+    if before and is_sign(before, "'’") and before.end == units[at].start and norm in "smdt":
+        return True
+    if before and (before.norm in _LETTER_AFTER or (norm in "tsmd" and before.kind == WORD and before.norm in _HALVES)):
+        return True
+    if after and after.norm in _LETTER_BEFORE:
+        return True
+    return norm in "bdktlcsqx" and after is not None and after.kind == NUMBER and len(after.norm) <= 2
+
+
+_HALVES = frozenset("don doesn didn isn wasn aren weren hasn haven hadn won wouldn couldn shouldn it that he she what let".split())

@@ -1,0 +1,159 @@
+"""One free text through all four layers and the guard around them."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from math import inf
+from typing import Final, Protocol
+
+from medagent.redaction.policy import REDACTED, Category, TextMode
+from medagent.redaction.text.addresses import ADDRESS_WORDS, addresses
+from medagent.redaction.text.contacts import CONTACT_WORDS, TOUCHING, spoken_contacts, written_contacts
+from medagent.redaction.text.dates import DATE_WORDS, dates
+from medagent.redaction.text.digits import digit_runs
+from medagent.redaction.text.found import Layer, Scrubbed, Span, TextFinding
+from medagent.redaction.text.guard import LONGEST_TEXT, is_readable, readable_length
+from medagent.redaction.text.known import KnownValues
+from medagent.redaction.text.letters import codes
+from medagent.redaction.text.lexicon import lexicon
+from medagent.redaction.text.names import listed_names, mark_names
+from medagent.redaction.text.reading import Mark, Reading
+from medagent.redaction.text.units import MIXED, NUMBER, blank_out, merged
+from medagent.redaction.text.vocabulary import mark_touching, mark_unknown
+
+LONGEST_S: Final = 1.0
+"""Thread time that one text may take; what takes longer does not leave."""
+_MOST_READINGS = 8
+
+
+class Recogniser(Protocol):
+    """Finds identifiers in a free text."""
+
+    def spans(self, text: str) -> Iterable[tuple[int, int]]:
+        """Start and end (code points) of what must not leave."""
+
+
+class _UnreadableError(Exception):
+    """A text took more time or more readings than one may take."""
+
+
+def scrub(
+    text: str,
+    known: KnownValues,
+    *,
+    mode: TextMode = TextMode.VOCABULARY,
+    recognisers: Iterable[Recogniser] = (),
+) -> Scrubbed:
+    """What may leave of a free text, and why the rest may not; raises nothing, whatever the text is."""
+    try:
+        return _scrub(text, known, mode, tuple(recognisers))
+    except Exception:  # noqa: BLE001  # the guard: a text that breaks a layer, or takes too long, does not leave
+        return _refused(text)
+
+
+def _scrub(text: str, known: KnownValues, mode: TextMode, recognisers: Sequence[Recogniser]) -> Scrubbed:
+    """Read the text, then read what is left of it, until a reading finds nothing more."""
+    deadline = time.thread_time() + LONGEST_S
+    end = readable_length(text)
+    if not is_readable(text[:LONGEST_TEXT]):
+        return _refused(text)
+    scrubbed = Scrubbed(text=text[:LONGEST_TEXT], findings=())
+    for _ in range(_MOST_READINGS):
+        if time.thread_time() > deadline:
+            raise _UnreadableError
+        reading = Reading(scrubbed.text, lexicon())
+        if not scrubbed.findings:
+            for recogniser in recognisers:
+                _put_offsets(reading, recogniser.spans(scrubbed.text))
+        _read(reading, known, mode)
+        if not reading.count:
+            break
+        findings = _in_order(text, scrubbed.findings, reading.findings())
+        clean, _ = blank_out(text[:LONGEST_TEXT], ((finding.start, finding.end) for finding in findings))
+        scrubbed = Scrubbed(text=clean, findings=findings)
+    else:
+        raise _UnreadableError
+    return scrubbed if end == len(text) else _without_tail(text, scrubbed.findings, end)
+
+
+def _in_order(text: str, before: Sequence[TextFinding], more: Iterable[TextFinding]) -> tuple[TextFinding, ...]:
+    """All findings as places of the input, where `more` are places of what had been left of it."""
+    if not before:
+        return tuple(more)
+    shifts: list[tuple[int, int]] = [(0, 0)]
+    left = taken = 0
+    for start, end in merged(text, ((finding.start, finding.end) for finding in before)):
+        left += start - taken + len(REDACTED)
+        taken = end
+        shifts.append((left, end - left))
+    moved = (
+        replace(finding, start=finding.start + shift, end=finding.end + shift)
+        for finding in more
+        for shift in (shifts[bisect_right(shifts, (finding.start, inf)) - 1][1],)
+    )
+    return tuple(sorted((*before, *moved), key=lambda finding: finding.start))
+
+
+def _without_tail(text: str, findings: Iterable[TextFinding], end: int) -> Scrubbed:
+    """The text up to `end`, or up to a finding that reaches over it."""
+    kept = tuple(finding for finding in findings if finding.end <= end)
+    begin = min([end, *(finding.start for finding in findings if finding.start < end < finding.end)])
+    tail = TextFinding(category=Category.IDENTIFIER, start=begin, end=len(text), layer=Layer.GUARD)
+    clean, _ = blank_out(text, ((finding.start, finding.end) for finding in (*kept, tail)))
+    return Scrubbed(text=clean, findings=(*kept, tail))
+
+
+def _read(reading: Reading, known: KnownValues, mode: TextMode) -> None:
+    """Run the layers over one reading, each on what the ones before it left."""
+    read, lists = reading.units, reading.lists
+    for first, last, category in known.spans(read):
+        reading.put(first, last, Mark(category, Layer.KNOWN))
+    spelled, abbreviated = codes(read, lists.abbreviations)
+    for first, last, category in chain(_patterns(reading), spelled):
+        reading.put(first, last, Mark(category, Layer.PATTERNS))
+    for first, last, category in listed_names(read, lists):
+        reading.put(first, last, Mark(category, Layer.NAMES))
+    if mode is TextMode.VOCABULARY:
+        mark_unknown(reading, abbreviated)
+    mark_names(reading, unknown_too=mode is TextMode.DETECT)
+    if mode is TextMode.VOCABULARY and reading.count:
+        mark_touching(reading)
+
+
+def _patterns(reading: Reading) -> Iterator[Span]:
+    """What the patterns find; each is asked only where something is there that it could begin with."""
+    read = reading.units
+    kinds = {unit.kind for unit in read}
+    norms = {unit.norm for unit in read}
+    if MIXED in kinds or TOUCHING.search(reading.text):
+        yield from written_contacts(read)
+    if NUMBER in kinds or not norms.isdisjoint(DATE_WORDS):
+        yield from dates(read)
+    if not norms.isdisjoint(ADDRESS_WORDS):
+        yield from addresses(read)
+    if not norms.isdisjoint(CONTACT_WORDS):
+        yield from spoken_contacts(read)
+    if NUMBER in kinds:
+        yield from digit_runs(read)
+
+
+def _put_offsets(reading: Reading, spans: Iterable[tuple[int, int]]) -> None:
+    """Mark every unit that an outside recogniser's span touches; raises `ValueError` on offsets outside the text."""
+    for start, end in spans:
+        if not 0 <= start <= end <= len(reading.text):
+            raise ValueError("a recogniser's span lies outside the text")
+        for at, unit in enumerate(reading.units):
+            if unit.start < end and start < unit.end:
+                reading.put(at, at, Mark(Category.IDENTIFIER, Layer.PATTERNS))
+
+
+def _refused(text: str) -> Scrubbed:
+    """Nothing of the text."""
+    finding = TextFinding(category=Category.IDENTIFIER, start=0, end=len(text), layer=Layer.GUARD)
+    return Scrubbed(text=REDACTED, findings=(finding,))
+
+

@@ -1,0 +1,93 @@
+"""What was said, however it was written: words, letters and numbers, each with its place in the text."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from medagent.redaction.policy import REDACTED
+
+WORD, LETTER, NUMBER, MIXED, SIGN, GONE = "w", "l", "n", "m", "p", "x"
+"""Kinds of a unit: letters, one letter, digits, letters with digits, anything else, a placeholder."""
+PLAIN, SPOKEN, REPEATED, CARDINAL, ORDINAL = "", "spoken", "repeated", "cardinal", "ordinal"
+"""How a number came: as written, in words, as `double two`, with hundreds, as a first or 1st."""
+EXPLAINED, ACCENTED = "explained", "accented"
+"""How a letter or a word came: `s as in sam`, with accents."""
+
+_PIECE = re.compile(rf"{REDACTED}|(?:[^\W_][\u0300-\u036f]*)+(?:['’](?:[^\W\d_][\u0300-\u036f]*)+)*|[^\w\s]|_")
+_ASCII_PIECE = re.compile(rf"{REDACTED}|[a-zA-Z0-9]+(?:'[a-zA-Z]+)*|[^\w\s]|_")
+_ORDINAL = re.compile(r"(\d{1,3})(?:st|nd|rd|th)", re.ASCII)
+_POSSESSIVE = re.compile(r"['’]s?$")
+
+
+class Unit(NamedTuple):
+    """One thing that was said: in plain lower case or as digits, and where it stands, in code points."""
+
+    norm: str
+    kind: str
+    start: int
+    end: int
+    how: str = PLAIN
+
+
+def pieces(text: str) -> list[Unit]:
+    """The text cut into units, in one pass; numbers in words are still words."""
+    found: list[Unit] = []
+    for match in (_ASCII_PIECE if text.isascii() else _PIECE).finditer(text):
+        raw = match.group()
+        start, end = match.span()
+        if raw.isascii() and raw.isalpha():
+            norm, kind, how = raw.lower(), WORD if len(raw) > 1 else LETTER, PLAIN
+        elif raw.isdecimal():
+            norm, kind, how = raw, NUMBER, PLAIN
+        elif raw == REDACTED:
+            norm, kind, how = "", GONE, PLAIN
+        elif not raw[0].isalnum():
+            norm, kind, how = raw, SIGN, PLAIN
+        else:
+            norm, kind, how = _folded(raw)
+        found.append(Unit(norm, kind, start, end, how))
+    return found
+
+
+def plain_word(word: str) -> str:
+    """A word in lower case, without accents, apostrophes and a possessive's ending."""
+    decomposed = unicodedata.normalize("NFKD", _POSSESSIVE.sub("", word.casefold()) if len(word) > 2 else word.casefold())
+    return "".join(sign for sign in decomposed if sign.isalnum())
+
+
+def merged(text: str, spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans (code points) in order, overlapping ones and ones with nothing but space between them as one."""
+    found: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if found and not text[found[-1][1] : start].strip():
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found
+
+
+def blank_out(text: str, spans: Iterable[tuple[int, int]]) -> tuple[str, int]:
+    """Put one `<REDACTED>` for each of the merged spans; says how many it put."""
+    gone = merged(text, spans)
+    left: list[str] = []
+    at = 0
+    for start, end in gone:
+        left += (text[at:start], REDACTED)
+        at = end
+    return "".join([*left, text[at:]]), len(gone)
+
+
+def _folded(raw: str) -> tuple[str, str, str]:
+    """Anything that is not plain ASCII letters or digits: accents, apostrophes, letters with digits."""
+    norm, how = raw.casefold().replace("’", "'"), PLAIN
+    if not norm.isascii():
+        how = ACCENTED
+        norm = "".join(sign for sign in unicodedata.normalize("NFKD", norm) if not unicodedata.combining(sign))
+    if ordinal := _ORDINAL.fullmatch(norm):
+        return ordinal[1], NUMBER, ORDINAL
+    if norm.replace("'", "").isalpha():
+        return norm, WORD if len(norm) > 1 else LETTER, how
+    return norm, MIXED, PLAIN

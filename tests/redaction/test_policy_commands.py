@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_policy import SMALL
+
+from medagent.redaction import find_policy, load_policy
+from medagent.redaction.comparison import rule_changes, synthetic_records, value_changes
+from medagent.redaction.explanation import explain
+from medagent.redaction.policy import Action
+from medagent.redaction.safe_harbor import IDENTIFIERS, matrix
+
+CLINIC, STRICT = (load_policy(find_policy(name)) for name in ("clinic", "safe-harbor"))
+
+
+def medagent(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("medagent")), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def lines(*arguments: str) -> list[dict[str, Any]]:
+    done = medagent(*arguments)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("policy", [CLINIC, STRICT], ids=lambda policy: str(policy.name))
+def test_the_matrix_has_eighteen_rows_and_a_proof_in_each(policy: Any) -> None:
+    """For each of Safe Harbor's identifiers a rule says what is done, and an example of the policy has tried it."""
+    rows = matrix(policy)
+    assert "".join(row.letter for row in rows) == "ABCDEFGHIJKLMNOPQR" == "".join(IDENTIFIERS)
+    assert [row.letter for row in rows if not row.rules or not row.examples or not all(row.examples.values())] == []
+
+
+def test_nothing_of_the_safe_harbor_leaves_under_the_stricter_policy() -> None:
+    """There no field that carries one of the eighteen is kept; a pseudonym or a bucket is the most that leaves."""
+    for row in matrix(STRICT):
+        assert [field for field, rule in row.rules.items() if rule.action in (Action.KEEP, Action.TRUNCATE)] == []
+
+
+def test_show() -> None:
+    """`policy show` prints the rules and the matrix within 100 columns, and all of it as JSON."""
+    done = medagent("policy", "show", "--policy", "safe-harbor")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert max(map(len, done.stdout.splitlines())) <= 100
+    for word in ("patient_name", "164.514", "biometric", STRICT.digest[:12], "clock shifted"):
+        assert word in done.stdout
+    (told,) = lines("policy", "show", "--policy", "safe-harbor", "--json")
+    assert (told["sha256"], told["clock"]) == (STRICT.digest, "shifted")
+    assert told["rules"]["doctor_name"] == {
+        "action": "PSEUDONYM",
+        "category": "staff",
+        "safe_harbor": "A",
+        "shape": {"roster": "doctors"},
+        "why": None,
+        "source": STRICT.fields["doctor_name"].source,
+    }
+    assert [row["letter"] for row in told["safe_harbor"]] == list(IDENTIFIERS)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "span", "action", "left"),
+    [
+        ("phone", "555-0142", None, "REDACT", "<REDACTED>"),
+        ("doctor_name", "Dr. Amara Okafor", None, "KEEP", "Dr. Amara Okafor"),
+        ("doctor_name", "Jane Doe", None, "REDACT", "<REDACTED>"),
+        ("age", "95", None, "BUCKET", "90+"),
+        ("notes", "Jane", None, "REDACT", "<REDACTED>"),
+        ("photo", "x", None, "DROP", None),
+        ("favourite_colour", "red", None, "DROP", None),
+        ("user_states[].from", "away", "session.end", "KEEP", "away"),
+        ("available", "true", None, "KEEP", True),
+        ("slots[].doctor_name", "Dr. Amara Okafor", "tool.check_availability", "KEEP", "Dr. Amara Okafor"),
+        ("duration_ms", "41.5", "tool.book_appointment", "KEEP", 41.5),
+    ],
+)
+def test_explain(field: str, value: str, span: str | None, action: str, left: object) -> None:
+    """What `policy explain` says would leave is what the redactor lets leave, with the rule and its line."""
+    (told, *_) = lines("policy", "explain", field, value, "--json", *(("--span", span) if span else ()))
+    assert (told["action"], told["left"], told["leaves"]) == (action, left, left is not None)
+    if field == "favourite_colour":
+        assert told["rule"] is None
+        return
+    file, _, line = told["source"].partition(":")
+    assert file == "clinic.yaml"
+    assert field.rpartition(".")[2] in find_policy().read_text().splitlines()[int(line) - 1]
+    plain = medagent("policy", "explain", field, value, *(("--span", span) if span else ()))
+    assert told["source"] in plain.stdout
+
+
+def test_explain_tells_the_condition_too() -> None:
+    """A rule with a condition is explained twice: alone, and beside what it asks for."""
+    first, beside = lines("policy", "explain", "appointment_datetime", "2026-05-04T09:30", "--json")
+    assert (first["left"], first["beside"]) == ("2026-05-04T09:30", None)
+    assert (beside["left"], beside["beside"], beside["action"]) == ("2026", "mrn", "BUCKET")
+
+
+def test_explain_a_span_that_is_none() -> None:
+    """A misspelled span is an error with the nearest one."""
+    done = medagent("policy", "explain", "phone", "1", "--span", "tool.book_apointment")
+    assert done.returncode == 2
+    assert "did you mean 'tool.book_appointment'" in done.stderr
+
+
+def test_explain_is_true_of_every_rule() -> None:
+    """Every named field can be explained, and its rule is found."""
+    for policy in (CLINIC, STRICT):
+        for field, rule in policy.fields.items():
+            assert explain(policy, field, "x")[0].rule is rule
+
+
+def test_diff() -> None:
+    """`policy diff` tells each rule that decides otherwise, and what would leave otherwise of the invented records."""
+    found = lines("policy", "diff", "clinic", "safe-harbor", "--json")
+    rules = {one["rule"]: one for one in found if "rule" in one}
+    assert set(rules) == {
+        "clock",
+        "appointment_datetime",
+        "from_date",
+        "to_date",
+        "confirmation_id",
+        "doctor_name",
+        "clinic_location",
+        "voice_session: room_id",
+        "voice_session: participant_id",
+        "policy.guardrail: consent.at",
+    }
+    assert rules["voice_session: room_id"]["after"]["action"] == "DROP"
+    values = {(one["record"], one["path"]): (one["before"], one["after"]) for one in found if "record" in one}
+    assert values["a booking", "arguments.appointment_datetime"] == ('"2026-05-04T09:30:00-05:00"', '"2026"')
+    assert values["the session of a booking by phone", "room_id"] == ('"<PSEUDONYM>"', None)
+    shown = medagent("policy", "diff", "clinic", "safe-harbor")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert max(map(len, shown.stdout.splitlines())) <= 100
+    assert "2026-05-04T09:30:00-05:00" in shown.stdout
+
+
+def test_no_difference() -> None:
+    """A policy decides as it does itself."""
+    assert list(rule_changes(CLINIC, CLINIC)) == []
+    assert list(value_changes(STRICT, STRICT)) == []
+    assert "decide alike" in medagent("policy", "diff", "clinic", "clinic").stdout
+    assert lines("policy", "diff", "clinic", "clinic", "--json") == []
+
+
+def test_the_synthetic_records_reach_every_span_of_a_tool() -> None:
+    """The records that are replayed stand for tools, turns, the session and a guardrail, and name nobody who exists."""
+    spans = {record.span for record in synthetic_records().records}
+    assert {"voice_session", "agent_turn", "user_turn", "policy.guardrail", "tool.book_appointment"} <= spans
+    assert any(CLINIC.span_name(span) == "tool.unknown" for span in spans)
+
+
+def test_the_examples_by_command(tmp_path: Path) -> None:
+    """`policy test` runs each example; one that fails is shown with what came out, and the exit code is 1."""
+    good = lines("policy", "test", "--json")
+    assert [one["passed"] for one in good] == [True] * len(CLINIC.examples)
+    path = tmp_path / "p.yaml"
+    path.write_text(SMALL.replace("phone: <REDACTED>", "phone: kept"))
+    done = medagent("policy", "test", "--policy", str(path))
+    assert done.returncode == 1
+    assert "kept" in done.stdout
+    assert "<REDACTED>" in done.stdout
+    assert medagent("policy", "show", "--policy", str(path)).returncode == 2
+
+
+def test_the_schema_by_command() -> None:
+    """`policy schema` prints what is published beside the policies."""
+    published = find_policy().with_name("policy.schema.json").read_text("utf-8")
+    assert medagent("policy", "schema").stdout == published
+
+
+def test_what_is_no_policy_by_command() -> None:
+    """A name that is neither packaged nor a file is two lines on stderr and exit code 2."""
+    done = medagent("policy", "show", "--policy", "nobody")
+    assert done.returncode == 2
+    assert done.stderr.startswith("medagent: nobody: no such policy\n")

@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from raw_record import KEY, RawRecord
+from small_policy import SMALL, in_files
+
+from medagent.errors import PolicyError
+from medagent.redaction import Action, Category, KnownValues, Redactor, find_policy, load_policy
+from medagent.redaction.loading import parse_policy, read_policy
+from medagent.redaction.policy import ClockMode, TextMode
+from medagent.redaction.schema import json_schema
+from medagent.redaction.yaml_tree import read_yaml
+
+POLICIES = Path(__file__).parents[2] / "policies"
+STRICT = """\
+name: strict
+version: 0.2.0
+extends: small
+clock: shifted
+fields:
+  staff: {action: DROP, category: staff}
+spans:
+  user_turn:
+    index: {action: DROP, category: measurement}
+"""
+
+
+def test_a_policy_extends_another(tmp_path: Path) -> None:
+    """What a policy does not say otherwise is as in the one that it extends, and a rule tells the file it stands in."""
+    strict = in_files(tmp_path, strict=STRICT, small=SMALL)
+    small = load_policy(tmp_path / "small.yaml")
+    assert (strict.name, strict.version, strict.clock) == ("strict", "0.2.0", ClockMode.SHIFTED)
+    assert strict.fields["phone"] == small.fields["phone"]
+    assert (strict.fields["phone"].source, strict.fields["staff"].source) == ("small.yaml:4", "strict.yaml:6")
+    for path in (("index",), ("phone",)):
+        before, after = small.rule_for("user_turn", path), strict.rule_for("user_turn", path)
+        assert (before == after) == (path == ("phone",))
+    assert strict.rule_for("tool.call_back", ("notes",)) == small.rule_for("tool.call_back", ("notes",))
+    assert strict.examples == small.examples
+
+
+def test_the_digest_is_of_all_that_is_extended(tmp_path: Path) -> None:
+    """A rule in the base changes the digest of what extends it; a comment or a rule that is told anew does not."""
+    before = in_files(tmp_path, strict=STRICT, small=SMALL).digest
+    assert in_files(tmp_path, strict=STRICT, small=SMALL.replace("max: 9}", "max: 8}")).digest == before
+    assert in_files(tmp_path, strict=STRICT, small=f"# a remark\n{SMALL}").digest == before
+    assert in_files(tmp_path, strict=STRICT, small=SMALL.replace("max: 50}", "max: 40}")).digest != before
+    assert in_files(tmp_path, strict=STRICT.replace("shifted", "exact"), small=SMALL).digest != before
+
+
+def test_an_example_is_taken_over_by_its_name(tmp_path: Path) -> None:
+    """A base's example holds for what extends it, unless an example of the same name is told anew."""
+    drops = STRICT.replace("fields:", "fields:\n  phone: {action: DROP, category: phone}", 1)
+    with pytest.raises(PolicyError, match=r"^small\.yaml:\d+: examples: 'the number goes' does not come out"):
+        in_files(tmp_path, strict=drops, small=SMALL)
+    told = """\
+examples:
+  - name: the number goes
+    span: tool.call_back
+    fields: {arguments: {phone: "555-0142"}}
+    expect: {arguments: {}}
+"""
+    assert len(in_files(tmp_path, strict=drops + told, small=SMALL).examples) == 1
+    assert (
+        len(in_files(tmp_path, strict=drops + told.replace("number goes", "other"), small=drops_example()).examples)
+        == 1
+    )
+
+
+def drops_example() -> str:
+    return SMALL.partition("examples:")[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            STRICT.replace("extends: small", "extends: strict"),
+            r"^strict\.yaml:3: extends: a policy cannot extend itself",
+        ),
+        (
+            STRICT.replace("extends: small", "extends: nobody"),
+            r"^strict\.yaml:3: extends: no policy 'nobody' lies beside",
+        ),
+        (STRICT.replace("extends: small", "extends: ../small"), r"^strict\.yaml:3: extends: not of the form"),
+        (
+            STRICT.replace("extends:", "extend:"),
+            r"^strict\.yaml:3: the policy: unknown key 'extend', did you mean 'extends'",
+        ),
+        (
+            STRICT.replace("clock: shifted", "clock: shiftd"),
+            r"^strict\.yaml:4: clock: unknown word 'shiftd', did you mean",
+        ),
+        (
+            STRICT.replace("  user_turn:\n    index:", "  user_turn:\n    index.deep:"),
+            r"^strict\.yaml:8: spans\.user_turn",
+        ),
+        (
+            f"{STRICT}recognisers: [presidio.CreditCard]\n",
+            r"^strict\.yaml:10: recognisers: .* did you mean 'presidio\.Cr",
+        ),
+        (f"{STRICT}recognisers: [spacy]\n", r"^strict\.yaml:10: recognisers: unknown word 'spacy'"),
+    ],
+)
+def test_what_cannot_be_extended(tmp_path: Path, text: str, says: str) -> None:
+    """A circle, a stranger, a path or a misspelled word is an error that names file, line and the nearest word."""
+    with pytest.raises(PolicyError, match=says):
+        in_files(tmp_path, strict=text, small=SMALL)
+
+
+def test_a_shifted_clock_keeps_no_time(tmp_path: Path) -> None:
+    """Where the day of a call is hidden no field may tell it: a rule that keeps a time does not load then."""
+    own = "name: own\nversion: 1.0.0\nextends: clinic\nclock: shifted\n"
+    with pytest.raises(PolicyError, match=r"^clinic\.yaml:\d+: fields\.appointment_datetime: a kept time tells"):
+        in_files(tmp_path, own=own)
+    by_path = "spans:\n  session.end:\n    ended_at: {action: KEEP, category: machine, shape: timestamp, why: x}\n"
+    with pytest.raises(PolicyError, match=r"^own\.yaml:7: spans\.session\.end\.ended_at: a kept time tells"):
+        in_files(tmp_path, own=own.replace("clinic", "safe-harbor") + by_path)
+
+
+def test_an_error_in_the_base_names_the_base(tmp_path: Path) -> None:
+    """A mistake is told where it stands, not where it was met."""
+    with pytest.raises(PolicyError, match=r"^small\.yaml:4: fields\.phone\.action: unknown word 'REDAKT'"):
+        in_files(tmp_path, strict=STRICT, small=SMALL.replace("REDACT", "REDAKT"))
+
+
+def test_two_that_extend_each_other(tmp_path: Path) -> None:
+    """A circle over two files ends in an error too."""
+    with pytest.raises(PolicyError, match="a policy cannot extend itself"):
+        in_files(tmp_path, strict=STRICT, small=STRICT.replace("extends: small", "extends: strict"))
+
+
+def test_a_packaged_policy_can_be_extended_from_anywhere(tmp_path: Path) -> None:
+    """A clinic's own file extends the packaged policy by its name."""
+    own = in_files(tmp_path, own="name: own\nversion: 1.0.0\nextends: clinic\n")
+    assert own.fields == load_policy().fields
+    assert own.spans == load_policy().spans
+    assert own.digest != load_policy().digest
+
+
+def test_text_modes() -> None:
+    """A free text is read by its words unless its rule asks for detectors alone, and no other rule has a mode."""
+    asked = parse_policy(SMALL.replace("max: 50}", "max: 50, text: detect}"), file="p.yaml")
+    modes = [policy.rule_for("tool.call_back", ("notes",)) for policy in (asked, parse_policy(SMALL, file="p.yaml"))]
+    assert [rule.text for rule in modes if rule] == [TextMode.DETECT, TextMode.VOCABULARY]
+    for old, new, says in [
+        ("max: 50}", "max: 50, text: vocabularies}", "unknown word 'vocabularies', did you mean 'vocabulary'"),
+        ("safe_harbor: D}", "text: detect}", "'text' has no meaning with REDACT"),
+    ]:
+        with pytest.raises(PolicyError, match=says):
+            parse_policy(SMALL.replace(old, new, 1), file="p.yaml")
+
+
+@pytest.mark.parametrize(
+    ("raw", "left"),
+    [
+        ("tool.call_back", "tool.call_back"),
+        ("user_turn", "user_turn"),
+        ("tool.call_jane_doe", "tool.unknown"),
+        ("tool.*", "tool.unknown"),
+        ("tool.", "tool.unknown"),
+        ("tool", "tool.unknown"),
+        ("jane doe", "unknown"),
+        ("jane.doe", "unknown"),
+        ("", "unknown"),
+        ("user_turn.jane", "unknown"),
+    ],
+)
+def test_a_span_leaves_under_a_name_of_the_policy(raw: str, left: str) -> None:
+    """A name that a model made up is not the name of a span, and that it was taken away is counted."""
+    redactor = Redactor(parse_policy(SMALL, file="p.yaml"))
+    treated = redactor.redact(RawRecord(name=raw, fields={"ok": True, "index": 3}), KnownValues())
+    assert treated.name == left
+    assert "jane" not in repr(treated)
+    renamed = [finding for finding in treated.findings if finding.path == "<span>"]
+    assert [finding.action for finding in renamed] == ([] if raw == left else [Action.DROP])
+    family = {"tool": {"ok": True}, "user_turn": {"index": 3}}
+    assert treated.fields == family.get(left if left == "user_turn" else left.partition(".")[0], {})
+
+
+def test_a_dropped_identifier_is_known_all_the_same() -> None:
+    """What is dropped because it identifies is found again in a text; what is dropped otherwise is not learned."""
+    policy = parse_policy(
+        SMALL.replace("spans:", "  slots: {action: DROP, category: appointment}\nspans:"), file="p.yaml"
+    )
+    record = RawRecord(name="tool.call_back", fields={"arguments": {"dob": "1982-03-14", "slots": "monday"}})
+    found = Redactor(policy).identifiers(record)
+    assert [(i.category, i.value) for i in found] == [(Category.DATE_OF_BIRTH, "1982-03-14")]
+
+
+def test_a_typed_pseudonym() -> None:
+    """A pseudonym with a shape stands for such values alone: another's name in its place is redacted."""
+    policy = load_policy(find_policy("safe-harbor"))
+    redactor = Redactor(policy, keys=KEY, rosters={"doctors": ["Dr. Amara Okafor"]})
+    left = [
+        redactor.redact(
+            RawRecord(name="tool.book_appointment", fields={"arguments": {"doctor_name": n}}), KnownValues()
+        )
+        for n in ("Dr. Amara Okafor", "Jane Doe")
+    ]
+    assert [one.fields["arguments"] for one in left] == [
+        {"doctor_name": KEY.pseudonym("staff", "Dr. Amara Okafor")},
+        {"doctor_name": "<REDACTED>"},
+    ]
+
+
+def test_the_safe_harbor_table() -> None:
+    """The stricter policy leaves years for dates, pseudonyms for doctors and places, nothing of who was on the line."""
+    policy = load_policy(find_policy("safe-harbor"))
+    assert policy.clock is ClockMode.SHIFTED
+    for field in ("appointment_datetime", "from_date", "to_date"):
+        assert policy.fields[field].action is Action.BUCKET
+    for field in ("doctor_name", "clinic_location"):
+        assert policy.fields[field].action is Action.PSEUDONYM
+    for field in ("participant_id", "room_id"):
+        rule = policy.rule_for("voice_session", (field,))
+        assert rule is not None
+        assert rule.action is Action.DROP
+    assert policy.fields["patient_name"] == load_policy().fields["patient_name"]
+
+
+def test_the_published_schema_is_the_language() -> None:
+    """The schema beside the policies is the one that the loader's own words make."""
+    assert json.loads((POLICIES / "policy.schema.json").read_text("utf-8")) == json_schema()
+    jsonschema.Draft202012Validator.check_schema(json_schema())
+
+
+@pytest.mark.parametrize("name", ["clinic", "safe-harbor"])
+def test_the_schema_takes_the_packaged_policies(name: str) -> None:
+    """An editor marks nothing in a policy that loads."""
+    text = find_policy(name).read_text("utf-8")
+    jsonschema.validate(read_yaml(text, name).plain(), json_schema())
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("action: REDACT", "action: REDAKT"),
+        ("category: phone", "category: fone"),
+        ("safe_harbor: D", "safe_harbor: S"),
+        ("safe_harbor: D", "max: 50"),
+        (", category: phone", ""),
+        (", why: Yes or no.", ""),
+        ("max: 50", "max: 51"),
+        ("max: 50", "text: detect"),
+        ("shape: boolean", "shape: bool"),
+        ("roster: doctors", "roster: doctor"),
+        ("version: 0.1.0", "version: one"),
+        ("fields:", "feilds:"),
+        ("spans:", "clock: wrong\nspans:"),
+        ("    arguments: fields", "    arguments: field"),
+        ("why: Yes or no.", "why: Yes or no., then: DROP"),
+        ("  user_turn:", "  user turn:"),
+        ("    span: tool.call_back\n", ""),
+    ],
+)
+def test_the_schema_marks_what_does_not_load(old: str, new: str) -> None:
+    """What the loader refuses for its words, the schema refuses too."""
+    wrong = SMALL.replace(old, new, 1)
+    assert wrong != SMALL
+    with pytest.raises(PolicyError):
+        parse_policy(wrong, file="p.yaml")
+    jsonschema.validate(read_yaml(SMALL, "p").plain(), json_schema())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(read_yaml(wrong, "p").plain(), json_schema())
+
+
+def test_a_policy_with_a_failing_example_can_be_read_to_see_why(tmp_path: Path) -> None:
+    """It does not load; it can be read to run its examples one by one."""
+    path = tmp_path / "p.yaml"
+    path.write_text(SMALL.replace("phone: <REDACTED>", "phone: kept"))
+    with pytest.raises(PolicyError, match="does not come out as expected"):
+        load_policy(path)
+    assert read_policy(path).examples[0].expect == {"arguments": {"phone": "kept"}}
+
+
+LINES = find_policy().read_text("utf-8").splitlines()
+WORDS = st.sampled_from(
+    ["KEEP", "TRUNCATE", "[]", "{}", "null", "~", ":", "- a", "max: 50", "*flag", "&a", "1e999", "0x1", "\u2028", ""]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    changes=st.lists(st.tuples(st.integers(0, len(LINES) - 1), st.integers(0, 12), WORDS), min_size=1, max_size=4),
+)
+def test_a_damaged_policy_loads_or_says_where(changes: list[tuple[int, int, str]]) -> None:
+    """Whatever is changed in a policy's file, it loads or is an error with file and line, and nothing else."""
+    lines = list(LINES)
+    for number, place, word in changes:
+        parts = lines[number].split(" ")
+        parts[place % len(parts)] = word
+        lines[number] = " ".join(parts)
+    said = "p.yaml:1: loads"
+    try:
+        parse_policy("\n".join(lines), file="p.yaml")
+    except PolicyError as error:
+        said = str(error)
+    assert re.match(r"p\.yaml:\d+: \S", said)

@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from medagent.redaction import REDACTED, Category, Identifier, KnownValues
+from medagent.redaction.policy import TextMode
+from medagent.redaction.text import Layer, scrub
+from medagent.redaction.text.guard import LONGEST_TEXT
+from medagent.redaction.text.lexicon import lexicon
+from medagent.redaction.text.units import blank_out
+
+NOBODY = KnownValues()
+WORDS = st.sampled_from(sorted(lexicon().words)[::7])
+NAMES = st.sampled_from(sorted(lexicon().names)[::11])
+NUMBERS = st.sampled_from(
+    """one two three oh double triple twenty eighty nineteen hundred thousand third first fifteenth 1 12 555 2005 3/4
+    12:30 98.6 march may monday street avenue dot at gmail com apartment mrs doctor name is a i j d , . - of the
+    over point years old mg and <REDACTED>""".split()
+)
+SPEECH = st.lists(WORDS | NAMES | NUMBERS, max_size=14).map(" ".join)
+TEXTS = SPEECH | SPEECH.map(str.title) | st.text()
+MODES = st.sampled_from(TextMode)
+
+
+def left(text: str, mode: TextMode = TextMode.VOCABULARY) -> str:
+    return scrub(text, NOBODY, mode=mode).text
+
+
+@given(TEXTS, MODES)
+def test_findings_tell_exactly_what_is_gone(text: str, mode: TextMode) -> None:
+    """Findings lie inside the input, in order, apart, and the text that leaves is the input without them."""
+    scrubbed = scrub(text, NOBODY, mode=mode)
+    at = 0
+    for finding in scrubbed.findings:
+        assert at <= finding.start < finding.end <= len(text)
+        at = finding.end
+    clean, _ = blank_out(text, [(finding.start, finding.end) for finding in scrubbed.findings])
+    assert scrubbed.text == clean
+
+
+@given(TEXTS, MODES)
+@example("Hope Hope hope", TextMode.VOCABULARY)
+def test_scrubbing_twice(text: str, mode: TextMode) -> None:
+    """What has left has nothing more to hide."""
+    once = left(text, mode)
+    assert scrub(once, NOBODY, mode=mode).text == once
+
+
+@given(SPEECH)
+def test_a_word_that_nobody_knows_does_not_leave(text: str) -> None:
+    """Under the vocabulary every word that leaves is on the list or a number in words."""
+    numbers = {word for word in NUMBERS_IN_WORDS if word not in lexicon().words}
+    for word in left(text).replace(REDACTED, " ").lower().split():
+        bare = word.strip(".,-")
+        assert not bare.isalpha() or len(bare) == 1 or lexicon().kind(bare) or bare in numbers
+
+
+NUMBERS_IN_WORDS = "eighty nineteen hundred thousand fifteenth twenty third first oh double triple".split()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "i take two tablets twice a day",
+        "one fifty over ninety",
+        "blood pressure was 150/90 today",
+        "about twenty three hundred calories",
+        "thirty seven point five",
+        "a fever of 101.5 since last night",
+        "my temperature was ninety eight point six",
+        "at eleven thirty in the morning",
+        "come in at 11:30 am",
+        "two or three times a week",
+        "500 mg in the morning",
+        "vitamin d 2000 units",
+        "ten to fifteen minutes",
+        "it hurts 7/10",
+        "i am seventy six years old",
+        "the second time, the third rib",
+        "c t scan and m r i of the head",
+        "i had an x ray",
+        "h i v and hepatitis c",
+        "l five and s one",
+        "b twelve shots",
+        "i may come in",
+        "will you call me back",
+        "call 911",
+        "half of 1/2 a pill",
+        "i do n't know what i 'm gon na do",
+        "don t know",
+        "I can't walk; it's been hurting since I fell.",
+        "Metformin and Lisinopril make me dizzy.",
+        "i use a walker at home",
+        "brown phlegm, white spots, a rash on my left hand",
+        "",
+        " \n ",
+    ],
+)
+@pytest.mark.parametrize("mode", TextMode)
+def test_ordinary_talk_stays(text: str, mode: TextMode) -> None:
+    """Counts, measurements, times of day, abbreviations and words that are also names leave as they are."""
+    assert scrub(text, NOBODY, mode=mode).findings == ()
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        "march third nineteen eighty two",
+        "the third of march eighty two",
+        "oh three oh three eighty two",
+        "03/03/82",
+        "3/14",
+        "1982-03-03",
+        "3.3.1982",
+        "December 22nd, 2007",
+        "monday",
+        "nineteen eighty two",
+        "two thousand and five",
+        "five five five oh one double two",
+        "triple five, oh one, double two",
+        "five five five um oh one two two",
+        "(555) 010-0142",
+        "+1 555 010 0142",
+        "+44 20 7946 0018",
+        "+41 44 555 01 23",
+        "030 5550123",
+        "01 55 50 12 34",
+        "123-45-6789",
+        "756.1234.5678.97",
+        "943 476 5919",
+        "4111 1111 1111 1111",
+        "GB73DZEN25124557982512",
+        "192.168.0.14",
+        "00:1B:44:11:3A:B7",
+        "K1A 0B1",
+        "SW1A 1AA",
+        "MRN-004177",
+        "A7K22190",
+        "jane.doe@example.com",
+        "jane dot doe at gmail dot com",
+        "j doe at yahoo",
+        "https://example.org/jane",
+        "www.example.org",
+        "double u double u double u dot example dot org",
+        "j a n e",
+        "J-A-N-E",
+        "j as in juliet a n e",
+        "s as in sam m i t h",
+        "juliet alpha november echo",
+        "12 Elmhurst Street",
+        "twelve fifty oak hill drive apartment four b",
+        "ottoline",
+        "Ottoline",
+        "ottoline's",
+        "José",
+        "Bašić",
+        "jane_doe",
+        "janedoe77",
+    ],
+)
+@pytest.mark.parametrize("around", ["{}", "so {} please", "it was {}.", "Yes, {}"])
+def test_what_points_at_somebody_goes(gone: str, around: str) -> None:
+    """Names nobody listed, dates, numbers, codes and addresses leave nothing behind, however they are said."""
+    rest = left(around.format(gone)).replace(REDACTED, "")
+    assert rest.strip(" .,+(-") in (
+        "so  please",
+        "it was",
+        "Yes",
+        "",
+        "so the  please",
+        "it was the",
+        "Yes, the",
+        "the",
+        "Yes, MRN",
+        "MRN",
+        "it was MRN",
+        "so MRN- please",
+    ), rest
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("hi this is mary brown", f"hi this is {REDACTED}"),
+        ("ms white is here", f"ms {REDACTED} is here"),
+        ("my name is sunny day", f"my name is {REDACTED}"),
+        ("doctor green told me", f"doctor {REDACTED} told me"),
+        ("i live in salt lake city now", f"i live in {REDACTED} now"),
+        ("we moved here from mobile alabama", f"we moved here from {REDACTED}"),
+        ("hey grace how are you", f"hey {REDACTED} how are you"),
+        ("my daughter rose has a fever", f"my daughter {REDACTED} has a fever"),
+        ("my neighbor mark drove me", f"my neighbor {REDACTED} drove me"),
+        ("she is ninety four years old", f"she is {REDACTED} years old"),
+    ],
+)
+def test_words_that_are_names_here(text: str, expected: str) -> None:
+    """A word of the list goes where it is a name, also of people who are not the patient."""
+    assert left(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a cough\x00",
+        "a cough\u200b",
+        "a \u202ecough",
+        "j\u200dane",
+        "a c\u043eugh",
+        "\u0458ane",
+        "\ud800",
+        "１２",
+        "ｊａｎｅ",
+        "𝓳𝓪𝓷𝓮",
+        "🅹🅰🅽🅴",
+        "j\u0301\u0301ane",
+        "\u0301",
+        "fever 🤒",
+        "jane\u00adette",
+    ],
+)
+@pytest.mark.parametrize("mode", TextMode)
+def test_signs_that_hide(text: str, mode: TextMode) -> None:
+    """Invisible, doubled, foreign or broken signs: nothing of the field leaves, and the guard says so."""
+    scrubbed = scrub(text, NOBODY, mode=mode)
+    assert scrubbed.text == REDACTED
+    assert [finding.layer for finding in scrubbed.findings] == [Layer.GUARD]
+
+
+def test_the_tail_that_was_not_read_does_not_leave() -> None:
+    """Of an over-long text only what was read leaves, cut at a gap, and a name across the cut is gone."""
+    text = "a cough " * (LONGEST_TEXT // 8) + "ottoline"
+    scrubbed = scrub(text, NOBODY)
+    assert "ottoline" not in scrubbed.text
+    assert scrubbed.text.endswith(f" {REDACTED}")
+    assert scrubbed.findings[-1].layer is Layer.GUARD
+    assert scrubbed.findings[-1].end == len(text)
+    assert left("a" * (LONGEST_TEXT + 1)) == REDACTED
+
+
+class Breaks:
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        raise KeyError(text)
+
+
+class Finds:
+    def __init__(self, *spans: tuple[int, int]) -> None:
+        self._spans = spans
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        return list(self._spans)
+
+
+def test_a_recogniser_that_breaks_redacts() -> None:
+    """An exception, or a span outside the text, and nothing of the field leaves."""
+    assert scrub("a cough", NOBODY, recognisers=[Breaks()]).text == REDACTED
+    assert scrub("a cough", NOBODY, recognisers=[Finds((0, 99))]).text == REDACTED
+    assert scrub("a cough", NOBODY, recognisers=[Finds((3, 5))]).text == f"a {REDACTED}"
+
+
+def test_a_text_that_takes_too_long_does_not_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past the time budget the field is redacted."""
+    monkeypatch.setattr("medagent.redaction.text.scrubbing.LONGEST_S", -1.0)
+    assert left("a cough") == REDACTED
+
+
+def test_nothing_tells_the_value() -> None:
+    """Neither findings nor the result show in a repr what stood there."""
+    known = KnownValues()
+    known.learn([Identifier(category=Category.NAME, value="Ottoline Pemberwick")])
+    scrubbed = scrub("ottoline has a cough", known)
+    assert "ttoline" not in repr(scrubbed) + repr(known)
+    assert "cough" not in repr(scrubbed)
+
+
+def test_detectors_alone_let_words_through() -> None:
+    """The other mode keeps a word that no list and no detector knows, which is what it costs."""
+    assert left("it felt zorbly", TextMode.DETECT) == "it felt zorbly"
+    assert left("it felt zorbly") == f"it felt {REDACTED}"
