@@ -45,6 +45,8 @@ def postgresql_server() -> Iterator[str]:
         _postgres(programs / "initdb", "-D", data, "-U", "clinic", "--auth=trust", "-E", "UTF8", "--no-sync")
         _postgres(programs / "pg_ctl", "-D", data, "-l", home / "log", "-w", "-o", _SERVER.format(home), "start")
         try:
+            with psycopg.connect(host=str(home), user="clinic", dbname="postgres", autocommit=True) as admin:
+                admin.execute("CREATE DATABASE clinic")
             yield str(home)
         finally:
             _postgres(programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
@@ -58,13 +60,16 @@ def sqlite_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def postgresql_url(postgresql_server: str) -> Iterator[str]:
-    """A database of the test's own."""
-    with psycopg.connect(host=postgresql_server, user="clinic", dbname="postgres", autocommit=True) as admin:
-        admin.execute("DROP DATABASE IF EXISTS clinic WITH (FORCE)")
-        admin.execute("CREATE DATABASE clinic")
-        yield f"postgresql+psycopg://clinic@/clinic?host={postgresql_server}"
-        admin.execute("DROP DATABASE clinic WITH (FORCE)")
+def postgresql_url(postgresql_server: str) -> str:
+    """An empty database: whoever was left in it is thrown out, and what was in it is gone."""
+    with psycopg.connect(host=postgresql_server, user="clinic", dbname="clinic", autocommit=True) as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        admin.execute("DROP SCHEMA public CASCADE")
+        admin.execute("CREATE SCHEMA public")
+    return f"postgresql+psycopg://clinic@/clinic?host={postgresql_server}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
