@@ -129,6 +129,11 @@ def test_diff() -> None:
         "voice_session: room_id",
         "voice_session: participant_id",
         "policy.guardrail: consent.at",
+        "tool.reschedule_appointment: arguments.new_appointment_datetime",
+        "tool.get_opening_hours: arguments.date",
+        "tool.get_opening_hours: result.hours[].time_zone",
+        "tool.get_opening_hours: result.holidays[].holiday_date",
+        "tool.get_medical_guidelines: result.guidelines[].source_date",
     }
     assert rules["voice_session: room_id"]["after"]["action"] == "DROP"
     values = {(one["record"], one["path"]): (one["before"], one["after"]) for one in found if "record" in one}

@@ -346,7 +346,10 @@ def test_a_response_without_usage_makes_the_cost_unknown_unless_it_failed() -> N
         ([("get_opening_hours", "ok")], False, "caller_hung_up", "informed"),
         ([("check_availability", "ok")], True, "error", "failed"),
         ([("book_appointment", "refused")], False, "caller_hung_up", "refused"),
-        ([("book_appointment", "failed")], False, "caller_hung_up", "informed"),
+        ([("book_appointment", "failed")], False, "caller_hung_up", "failed"),
+        ([("check_availability", "ok"), ("book_appointment", "timeout")], False, "caller_hung_up", "failed"),
+        ([("book_appointment", "refused"), ("get_opening_hours", "ok")], False, "caller_hung_up", "refused"),
+        ([("get_opening_hours", "cancelled")], False, "caller_hung_up", "informed"),
         ([], False, "process_lost", "failed"),
         ([], False, "limit", "informed"),
     ],
@@ -354,7 +357,7 @@ def test_a_response_without_usage_makes_the_cost_unknown_unless_it_failed() -> N
 def test_the_outcome_is_what_the_caller_got(
     tools: list[tuple[str, str]], fatal: bool, reason: str, outcome: str
 ) -> None:
-    """The last change counts, then failure, then information, then a refusal."""
+    """The last change counts, else how the last attempt at one ended, else what the caller was told."""
     tape = Tape().says("i1", 0, 100).answers("r1", 200, 300, 400)
     for number, (tool, said) in enumerate(tools):
         tape.uses(f"t{number}", tool, f'{{"outcome": "{said}"}}', 500 + number)
