@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Callable
@@ -15,6 +16,8 @@ SLOW_MS = 1500.0
 """Above this the caller waited too long for the first sound: the turn is marked slow."""
 
 _TOOL_NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
+
+_LONGEST = 100_000
 
 Clock = Callable[[int], int]
 """Monotonic nanoseconds of an event → Unix microseconds."""
@@ -202,14 +205,19 @@ class ToolRun:
 
 
 def _as_object(text: str | None) -> dict[str, object]:
-    """A tool's JSON object; anything else stands under `output`, where a policy can name it."""
+    """A tool's object, as JSON or as Python writes it (LiveKit gives `str()` of what a tool returned).
+
+    Anything else stands under `output`, where a policy can name it.
+    """
     if text is None or text == "":
         return {}
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return {"output": text}
-    return value if isinstance(value, dict) else {"output": value}
+    for read in (json.loads, ast.literal_eval):
+        try:
+            value = read(text) if len(text) <= _LONGEST else text
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        return value if isinstance(value, dict) else {"output": value}
+    return {"output": text}
 
 
 def _outcome(status: str, result: dict[str, object]) -> str:
