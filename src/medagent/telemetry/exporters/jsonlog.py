@@ -40,6 +40,7 @@ _ERROR = ("error_type", "error_message", "error_source", "error_recoverable")
 _VOICE = ("index", "kind", "model", "slow", "interrupted", "input_tokens", "output_tokens", "cost_usd")
 _ANALYTICS = ("reason", "outcome", "complete", "missing", "user_turns", "agent_turns", "tool_failures", "interruptions")
 _DONE = ("ok", "refused")
+_MOST_ERRORS = 100
 _FAILED = ("failed", "timeout")
 
 ENVELOPE = Envelope(
@@ -125,7 +126,7 @@ def lines_of(span: SafeSpan, *, emf: bool = False) -> list[dict[str, Json]]:
         if span.fields.get("outcome") in _FAILED:
             lines.append(_line(span, "session_error", {**_error(span.fields), "tool": tool}))
     elif span.name == "session.end":
-        for number, error in enumerate(_records(span.fields.get("errors"))):
+        for number, error in enumerate(_records(span.fields.get("errors"))[:_MOST_ERRORS]):
             about = {**_error(error), "at": _seconds(error, "at_ms")}
             lines.append(_line(span, "session_error", about, number=f".{number}"))
         lines.append(_line(span, "session_analytics", _analytics(span.fields), emf=emf))
