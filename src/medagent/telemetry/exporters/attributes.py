@@ -131,8 +131,8 @@ def _of_agent_turn(span: SafeSpan) -> dict[str, Json]:
     named: dict[str, Json] = {
         **dict.fromkeys(_OF_THE_MODEL, fields.get("model")),
         **_named(fields, _USAGE),
-        "langfuse.observation.usage_details": _json(_named(fields, _LANGFUSE_USAGE)),
-        "langfuse.observation.cost_details": _json(_named(fields, _LANGFUSE_COST)),
+        "langfuse.observation.usage_details": _named(fields, _LANGFUSE_USAGE) or None,
+        "langfuse.observation.cost_details": _named(fields, _LANGFUSE_COST) or None,
     }
     if isinstance(ttft, int | float) and 0 <= ttft < _DAY_MS:
         first = _EPOCH + timedelta(microseconds=span.start_us + round(ttft * 1000))
@@ -144,8 +144,8 @@ def _of_agent_turn(span: SafeSpan) -> dict[str, Json]:
 def _of_tool(span: SafeSpan) -> dict[str, Json]:
     return {
         "gen_ai.tool.name": span.name.partition(".")[2] or span.name,
-        "langfuse.observation.input": _json(span.fields.get("arguments")),
-        "langfuse.observation.output": _json(span.fields.get("result")),
+        "langfuse.observation.input": span.fields.get("arguments") or None,
+        "langfuse.observation.output": span.fields.get("result") or None,
     }
 
 
@@ -165,10 +165,6 @@ def _level(span: SafeSpan) -> str:
 
 def _named(fields: Mapping[str, Json], names: Mapping[str, str]) -> dict[str, Json]:
     return {theirs: fields[ours] for theirs, ours in names.items() if fields.get(ours) is not None}
-
-
-def _json(value: Json) -> str | None:
-    return orjson.dumps(value).decode() if value else None
 
 
 def _flat(fields: Mapping[str, Json], path: str) -> Iterator[tuple[str, Json]]:
