@@ -88,6 +88,7 @@ SABOTAGES: dict[str, Change] = {
     "a flag as a number": into(TURN, "medagent.interrupted", int_value=1),
     "bytes": into(TURN, "medagent.model", bytes_value=NAME.encode()),
     "a reference to a table": into(TURN, "medagent.model", string_value_strindex=5550101),
+    "a reference beside a key": lambda r: setattr(_span(r, TURN).attributes[0], "key_strindex", 5550101),
     "a key's reference": lambda r: setattr(_span(r, TURN).attributes.add(), "key_strindex", 5550101),
     "a list with more": lambda r: setattr(
         _value(r, SESSION, "langfuse.trace.tags").array_value.values.add(), "string_value", NAME
