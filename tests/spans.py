@@ -59,7 +59,7 @@ def call(trace_id: str = "5f0c3b1e-0c1d-4f6a-9a55-1f2e3d4c5b6a", *, start_us: in
     def span(number: int, name: str, kind: SpanKind, path: Sequence[int], fields: dict[str, Json]) -> SafeSpan:
         ids = [
             trace_id,
-            *(f"{'0123456789abcdef'[(int(trace_id[0], 16) + n) % 16]}{trace_id[1:]}" for n in range(1, 6)),
+            *(f"{trace_id[:12]}{(int(trace_id[12], 16) + n) % 16:x}{trace_id[13:]}" for n in range(1, 6)),
         ]
         return SafeSpan(
             trace_id=trace_id,

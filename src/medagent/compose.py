@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -25,13 +25,13 @@ from medagent.telemetry.outbox import Outbox, OutboxStatus
 from medagent.telemetry.pipeline import Pipeline
 from medagent.telemetry.session import Destination, SessionMaker
 from medagent.telemetry.shipper import Shipper
-from medagent.telemetry.span import SafeSpan
 from medagent.telemetry.switch import Switch
 
 if TYPE_CHECKING:
     from livekit.agents import AgentSession
 
-    from medagent.agent.bridge import Bridge, Caller
+    from medagent.agent.bridge import Bridge
+    from medagent.agent.caller import Caller
 
 _LANGFUSE_CLOUD = "https://cloud.langfuse.com"
 _log = logging.getLogger(__name__)
@@ -122,7 +122,6 @@ class Telemetry:
         settings: Settings,
         *,
         rosters: Mapping[str, Collection[str]] | None = None,
-        on_span: Callable[[SafeSpan], None] | None = None,
     ) -> None:
         self.settings = settings
         for name, remedy in settings.unusable_destinations().items():
@@ -141,7 +140,7 @@ class Telemetry:
             ],
             legal_basis=settings.legal_basis(),
         )
-        self.pipeline = Pipeline(sessions=sessions, outbox=self._outbox, on_due=self._wake, on_span=on_span)
+        self.pipeline = Pipeline(sessions=sessions, outbox=self._outbox, on_due=self._wake)
 
     def start(self) -> Telemetry:
         """Begin to work and to ship."""
@@ -206,19 +205,12 @@ def telemetry() -> Telemetry:
     return Telemetry(load_settings()).start()
 
 
-def trace_call(
-    session: AgentSession[Any],
-    *,
-    room: str | None = None,
-    participant: str | None = None,
-    caller_number: str | None = None,
-) -> Bridge:
+def trace_call(session: AgentSession[Any], *, caller: Caller | None = None) -> Bridge:
     """Trace a LiveKit session that has not started: the one line that an agent needs.
 
-    `room`, `participant` and `caller_number` are the raw ones; they leave as pseudonyms or not at all. Call `end` on
-    what comes back only where the session itself does not close. Raises `SettingsError` or `PolicyError` at the first
-    call of a process that is configured wrong; nothing is ever raised into the call itself.
+    Room and caller are the LiveKit job's, unless `caller` says otherwise; they leave as pseudonyms or not at all.
+    What comes back has the call's `trace_id`; its `end` is needed only where a session never closes. Raises
+    `SettingsError` or `PolicyError` at the first call of a process that is configured wrong; into a call nothing is
+    ever raised.
     """
-    from medagent.agent.bridge import Caller  # noqa: PLC0415  # livekit costs seconds; the CLI need not pay them
-
-    return telemetry().watch(session, caller=Caller(room=room, participant=participant, number=caller_number))
+    return telemetry().watch(session, caller=caller)

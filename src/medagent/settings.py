@@ -37,10 +37,13 @@ def _absolute(path: Path) -> Path:
 class Settings(BaseSettings):
     """All settings of a process; a value that is not one of the allowed is a start-up error that names the variable."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True)
+    # By alias alone: by name too, `home` would be $HOME and `env` $ENV.
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     env: Env = Field("dev", alias="MEDAGENT_ENV")
-    home: Annotated[Path, AfterValidator(_absolute)] = Field(Path("~/.medagent"), alias="MEDAGENT_HOME")
+    home: Annotated[Path, AfterValidator(_absolute)] = Field(
+        Path("~/.medagent"), alias="MEDAGENT_HOME", validate_default=True
+    )
     telemetry: str | None = Field(None, alias="MEDAGENT_TELEMETRY")
     policy_path: Path | None = Field(None, alias="MEDAGENT_POLICY")
     pricing_path: Path | None = Field(None, alias="MEDAGENT_PRICING")

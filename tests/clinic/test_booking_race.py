@@ -79,18 +79,18 @@ def book_in_a_process(url: str, number: int, gate: Barrier, answers: Any) -> Non
     clinic.close()
 
 
-def test_of_many_processes_one_gets_the_slot(url: str) -> None:
+def test_of_many_processes_one_gets_the_slot(clinic_url: str) -> None:
     """Five processes that find no file, make it, fill it and book one slot: one wins, four are told it is taken."""
     context = multiprocessing.get_context("spawn")
     gate, answers = context.Barrier(5), context.Queue()
-    workers = [context.Process(target=book_in_a_process, args=(url, n, gate, answers)) for n in range(5)]
+    workers = [context.Process(target=book_in_a_process, args=(clinic_url, n, gate, answers)) for n in range(5)]
     for worker in workers:
         worker.start()
     heard = [answers.get(timeout=60) for _ in workers]
     for worker in workers:
         worker.join()
     assert Counter(heard)["slot_taken"] == 4
-    clinic = Clinic.open(url)
+    clinic = Clinic.open(clinic_url)
     assert rows(clinic, AppointmentRow) == 1
     clinic.close()
 

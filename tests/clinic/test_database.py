@@ -1,14 +1,13 @@
-import sqlite3
 import threading
 import traceback
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect, select, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import inspect, make_url, select, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex
 
 from medagent.clinic import Clinic, Patient, seed_demo
@@ -24,11 +23,18 @@ def file_of(url: str) -> Path:
     return Path(url.removeprefix("sqlite:///"))
 
 
-def test_only_the_owner_can_read_the_database(url: str, clinic: Clinic, now: datetime) -> None:
+def execute(clinic: Clinic, *statements: str) -> None:
+    clinic.database.write(lambda session: [session.connection().exec_driver_sql(each) for each in statements])
+
+
+def test_only_the_owner_can_read_the_database(sqlite_url: str, now: datetime) -> None:
     """The directory is 0700; the file, its log and its index are 0600."""
+    clinic = Clinic.open(sqlite_url)
+    seed_demo(clinic, now=now)
     clinic.book(PATIENT, when=WHEN, doctor="Dr. Amara Okafor", now=now)
-    path = file_of(url)
+    path = file_of(sqlite_url)
     modes = {each.name: each.stat().st_mode & 0o777 for each in path.parent.iterdir()}
+    clinic.close()
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert modes == {"clinic.db": 0o600, "clinic.db-wal": 0o600, "clinic.db-shm": 0o600}
 
@@ -59,6 +65,7 @@ def test_a_directory_shared_by_all_is_refused(tmp_path: Path) -> None:
         "nodialect://user:hunter2@host/db",
         "mysql+pymysql://user:hunter2@127.0.0.1:1/db",
         "sqlite:////dev/null/hunter2/clinic.db",
+        "postgresql+psycopg://user:hunter2@127.0.0.1:1/hunter2",
     ],
 )
 def test_a_url_that_cannot_be_opened_is_an_error_that_does_not_quote_it(bad: str) -> None:
@@ -70,35 +77,32 @@ def test_a_url_that_cannot_be_opened_is_an_error_that_does_not_quote_it(bad: str
     assert error.__cause__ is None
 
 
-def test_a_file_that_is_no_database_is_an_error(url: str) -> None:
+def test_a_file_that_is_no_database_is_an_error(sqlite_url: str) -> None:
     """Fail closed, with our error."""
-    file_of(url).parent.mkdir(mode=0o700)
-    file_of(url).write_bytes(b"something else entirely" * 100)
+    file_of(sqlite_url).parent.mkdir(mode=0o700)
+    file_of(sqlite_url).write_bytes(b"something else entirely" * 100)
     with pytest.raises(ClinicError):
-        Clinic.open(url)
+        Clinic.open(sqlite_url)
 
 
-def raising_trigger(path: Path) -> None:
-    with sqlite3.connect(path) as other:
-        other.execute(
-            "CREATE TRIGGER tell BEFORE INSERT ON patients "
-            "BEGIN SELECT RAISE(ABORT, 'no room for Testa Plantedname'); END"
-        )
-    other.close()
+RAISING = {
+    "sqlite": ("CREATE TRIGGER tell BEFORE INSERT ON patients BEGIN SELECT RAISE(ABORT, 'no room for {}'); END",),
+    "postgresql": (
+        "CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no room for {}'; END $$",
+        "CREATE TRIGGER tell BEFORE INSERT ON patients FOR EACH ROW EXECUTE FUNCTION tell()",
+    ),
+}
 
 
-def missing_table(path: Path) -> None:
-    with sqlite3.connect(path) as other:
-        other.execute("ALTER TABLE patients RENAME TO gone")
-    other.close()
-
-
-@pytest.mark.parametrize("break_it", [raising_trigger, missing_table])
+@pytest.mark.parametrize("missing_table", [False, True])
 def test_what_the_driver_says_of_a_patient_stays_inside(
-    url: str, clinic: Clinic, now: datetime, break_it: Callable[[Path], None]
+    clinic_url: str, clinic: Clinic, now: datetime, missing_table: bool
 ) -> None:
     """The database fails with a message that quotes the patient: neither the error nor its chain has the name."""
-    break_it(file_of(url))
+    breaking = (
+        ("ALTER TABLE patients RENAME TO gone",) if missing_table else RAISING[make_url(clinic_url).get_backend_name()]
+    )
+    execute(clinic, *(each.format(PLANTED) for each in breaking))
     with pytest.raises(ClinicError) as failed:
         clinic.book(PATIENT, when=WHEN, doctor="Dr. Amara Okafor", now=now)
     error = failed.value
@@ -134,15 +138,17 @@ def test_foreign_keys_hold(clinic: Clinic) -> None:
         clinic.database.write(lambda s: s.execute(text("UPDATE schedule SET doctor_id = 999")))
 
 
-@pytest.mark.parametrize("dialect", [sqlite.dialect(), postgresql.dialect()], ids=["sqlite", "postgresql"])
-def test_only_booked_appointments_are_unique_in_both_databases(dialect: sqlite.dialect) -> None:
+@pytest.mark.parametrize("name", ["sqlite", "postgresql"])
+def test_only_booked_appointments_are_unique_in_both_databases(name: str) -> None:
     """The guarantee against double booking is an index with a condition, wherever the clinic is stored."""
-    made = {index.name: str(CreateIndex(index).compile(dialect=dialect)) for index in AppointmentRow.__table__.indexes}
+    dialect = make_url(f"{name}://").get_dialect()()
+    indexes = Base.metadata.tables["appointments"].indexes
+    made = {index.name: str(CreateIndex(index).compile(dialect=dialect)) for index in indexes}
     assert set(made) == {"one_booking_per_doctor", "one_booking_per_patient"}
     assert all("UNIQUE" in each and each.endswith("WHERE status = 'booked'") for each in made.values())
 
 
-def test_the_demo_is_put_in_once(url: str, clinic: Clinic, now: datetime) -> None:
+def test_the_demo_is_put_in_once(clinic_url: str, clinic: Clinic, now: datetime) -> None:
     """Seeding again, and again from eight threads that open the same file, changes nothing."""
 
     def counts() -> list[int]:
@@ -150,7 +156,7 @@ def test_the_demo_is_put_in_once(url: str, clinic: Clinic, now: datetime) -> Non
         return clinic.database.read(lambda session: [len(session.scalars(select(each)).all()) for each in tables])
 
     def open_and_seed() -> None:
-        other = Clinic.open(url)
+        other = Clinic.open(clinic_url)
         seed_demo(other, now=now)
         other.close()
 
@@ -162,6 +168,19 @@ def test_the_demo_is_put_in_once(url: str, clinic: Clinic, now: datetime) -> Non
         thread.join()
     assert counts() == before
     assert before[0] == 3
+
+
+def test_an_empty_database_can_be_opened_by_many_at_once(clinic_url: str) -> None:
+    """Twelve agents start on it at the same moment: the tables are made once, nobody sees an error."""
+    gate = threading.Barrier(12)
+
+    def open_it(_: int) -> bool:
+        gate.wait()
+        Clinic.open(clinic_url).close()
+        return True
+
+    with ThreadPoolExecutor(12) as pool:
+        assert all(pool.map(open_it, range(12)))
 
 
 def test_the_demo_knows_the_holidays_of_three_years(clinic: Clinic) -> None:

@@ -16,7 +16,8 @@ from bench.line import Outcome, ring
 from bench.ttft import LIMIT_MS, measure, p95
 from livekit.agents import AgentSession
 
-from medagent.agent.bridge import Bridge, Caller
+from medagent.agent.bridge import Bridge
+from medagent.agent.caller import Caller
 from medagent.simulator.scenario import load_scenario
 from medagent.telemetry.chain import verify_chain
 from sink import Sink

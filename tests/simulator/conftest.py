@@ -38,10 +38,16 @@ class Client:
     async def until(self, kind: str) -> Event:
         async with asyncio.timeout(8):
             while True:
-                event = await self._socket.receive_json()
+                event: Event = await self._socket.receive_json()
                 self.events.append((asyncio.get_running_loop().time(), event))
                 if event["type"] == kind:
                     return event
+
+    async def hangs_up(self) -> None:
+        """Read until the server closes the connection."""
+        async with asyncio.timeout(8):
+            async for message in self._socket:
+                self.events.append((asyncio.get_running_loop().time(), message.json()))
 
     async def settled(self) -> list[str]:
         """Everything that the server had to say up to here, proved by the answer to a last event."""
@@ -51,6 +57,10 @@ class Client:
 
     def kinds(self) -> list[str]:
         return [event["type"] for _, event in self.events]
+
+    def at(self, kind: str) -> float:
+        """When the first event of a kind came, in the loop's seconds."""
+        return next(when for when, event in self.events if event["type"] == kind)
 
     def all(self, kind: str) -> list[Event]:
         return [event for _, event in self.events if event["type"] == kind]
@@ -74,8 +84,14 @@ def real_time() -> Iterator[SimulatorProcess]:
 @pytest.fixture
 def connect() -> Connect:
     @asynccontextmanager
-    async def connected(process: SimulatorProcess, **turn_detection: Any) -> AsyncIterator[Client]:
-        url = f"{process.endpoint}/openai/v1/realtime?model=book"
+    async def connected(
+        process: SimulatorProcess,
+        model: str = "book",
+        *,
+        path: str = "/openai/v1/realtime?model=",
+        **turn_detection: Any,
+    ) -> AsyncIterator[Client]:
+        url = f"{process.endpoint}{path}{model}"
         async with aiohttp.ClientSession() as session, session.ws_connect(url, headers={"api-key": "k"}) as socket:
             client = Client(socket)
             await client.until("session.created")

@@ -49,6 +49,7 @@ class Desk(Agent):
         clinic_location: str,
         reason_for_visit: str,
         email: str | None = None,
+        notes: str | None = None,
     ) -> str:
         """Book an appointment."""
         arguments = {name: value for name, value in locals().items() if name != "self"}
@@ -60,7 +61,7 @@ async def test_the_whole_booking_runs(tmp_path: Path) -> None:
     """A real LiveKit session, a real server process and the caller hold the whole call, with the scripted arguments."""
     scenario, desk, events = load_scenario("book"), Desk(), []
     record = tmp_path / "record.jsonl"
-    with SimulatorProcess(["book"], pace=10, environment=dict(os.environ), record=record) as process:
+    with SimulatorProcess(["book"], pace=20, environment=dict(os.environ), record=record) as process:
         async with aiohttp.ClientSession() as http:
             model = openai.realtime.RealtimeModel.with_azure(
                 azure_deployment="gpt-realtime",
@@ -69,7 +70,7 @@ async def test_the_whole_booking_runs(tmp_path: Path) -> None:
                 turn_detection=ServerVad(type="server_vad", silence_duration_ms=500),
                 http_session=http,
             )
-            caller = Caller(scenario, pace=10, on_event=lambda kind, _detail: events.append(kind))
+            caller = Caller(scenario, pace=20, on_event=lambda kind, _detail: events.append(kind))
             session: AgentSession[None] = AgentSession(llm=model, vad=None, aec_warmup_duration=None)
             session.input.audio, session.output.audio = caller.input, caller.output
             await session.start(desk, record=False)
@@ -84,7 +85,8 @@ async def test_the_whole_booking_runs(tmp_path: Path) -> None:
     assert desk.calls[1][1] == {
         **{name: person[name] for name in ("patient_name", "phone", "email", "dob")},
         **_SLOT,
-        "reason_for_visit": "Sore knee for about two weeks",
+        "reason_for_visit": "Sore knee, it hurts when walking and gets worse in the evening",
+        "notes": "Maren asked for a call back in the morning",
     }
     assert [kept["status"] for kept in responses] == ["completed"] * 6
     assert [kept["turn"] for kept in responses] == [0, 1, 1, 2, 2, 3]
@@ -104,7 +106,7 @@ async def test_who_is_not_answered_hangs_up() -> None:
     caller = Caller(load_scenario("book"), pace=50, on_event=lambda kind, detail: events.append((kind, detail)))
     began = asyncio.get_running_loop().time()
     assert await caller.run() == "gave up"
-    assert asyncio.get_running_loop().time() - began == pytest.approx(15 / 50, abs=0.1)
+    assert asyncio.get_running_loop().time() - began == pytest.approx(3.0, abs=0.2)
     assert events == [("hangs_up", "gave up")]
 
 
@@ -136,7 +138,8 @@ async def test_playback_takes_its_duration() -> None:
     ear.flush()
     event = await ear.wait_for_playout()
     assert loop.time() - began == pytest.approx(0.2, abs=0.05)
-    assert (event.interrupted, event.playback_position) == (False, pytest.approx(0.4))
+    assert not event.interrupted
+    assert event.playback_position == pytest.approx(0.4)
 
 
 async def test_an_interruption_reports_what_was_heard() -> None:
@@ -147,8 +150,10 @@ async def test_an_interruption_reports_what_was_heard() -> None:
     await asyncio.sleep(0.2)
     ear.clear_buffer()
     event = await ear.wait_for_playout()
-    assert (event.interrupted, event.playback_position) == (True, pytest.approx(0.4, abs=0.1))
+    assert event.interrupted
+    assert event.playback_position == pytest.approx(0.4, abs=0.1)
     await ear.capture_frame(_frame(0.1))
     ear.flush()
     again = await ear.wait_for_playout()
-    assert (again.interrupted, again.playback_position) == (False, pytest.approx(0.1))
+    assert not again.interrupted
+    assert again.playback_position == pytest.approx(0.1)

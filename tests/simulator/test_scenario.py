@@ -7,7 +7,9 @@ import pytest
 import yaml
 
 from medagent.errors import ScenarioError
-from medagent.simulator.scenario import UnresolvedError, list_scenarios, load_scenario, resolve
+from medagent.simulator.scenario import list_scenarios, load_scenario
+from medagent.simulator.steps import Fault
+from medagent.simulator.template import UnresolvedError, resolve
 
 _SMALL = {
     "name": "small",
@@ -32,8 +34,12 @@ def _written(tmp_path: Path, **changes: object) -> Path:
 
 
 def test_every_packaged_scenario_loads() -> None:
-    """Every packaged scenario is a valid one under its own name."""
-    assert "book" in list_scenarios()
+    """Every packaged scenario is a valid one under its own name, and no two people share a name or a number."""
+    assert len(list_scenarios()) >= 14
+    people = [load_scenario(name).person for name in list_scenarios()]
+    assert len({person["patient_name"] for person in people}) == len(people)
+    assert len({person["phone"] for person in people}) == len(people)
+    assert all(person["phone"][5:].startswith("55501") for person in people)
     assert [load_scenario(name).name for name in list_scenarios()] == list(list_scenarios())
 
 
@@ -52,6 +58,17 @@ def test_a_file_is_a_scenario_too(tmp_path: Path) -> None:
         ({"turns": [{"model": [{"says": "${person.patient_nme}"}]}]}, "turns.0.model.0.says", "patient_name"),
         ({"turns": [{"model": [{"says": "${look.day}"}, {"tool": "look"}]}]}, "turns.0.model.0.says", ""),
         ({"turns": [*_SMALL["turns"], {"model": [{"says": "And?"}]}]}, "turns.2", ""),  # type: ignore[misc]
+        ({"turns": [{"model": [{"says": "Hi", "fault": {"kind": "slo", "seconds": 1}}]}]}, "fault.kind", "slow"),
+        ({"turns": [{"model": [{"says": "Hi", "fault": {"kind": "slow"}}]}]}, "slow needs seconds", ""),
+        ({"turns": [{"model": [{"says": "Hi", "fault": {"kind": "missing", "seconds": 1}}]}]}, "takes no seconds", ""),
+        ({"turns": [{"model": [{"says": "Hi", "fault": {"kind": "slow", "seconds": 1, "code": "x"}}]}]}, "no code", ""),
+        ({"turns": [{"model": [{"tool": "a", "fault": {"kind": "incomplete", "seconds": 1}}]}]}, "only speech", ""),
+        ({"turns": [{"model": [{"says": "${given.0.doctor_name}"}]}]}, "is not given", ""),
+        ({"given": {"appointments": [{"doctor_name": "A", "in_days": 1}]}}, "a person with", ""),
+        ({"clinic_fault": {"tool": "a", "kind": "hang"}}, "hang needs seconds", ""),
+        ({"clinic_fault": {"tool": "a", "kind": "rais"}}, "clinic_fault.kind", "raise"),
+        ({"expects": {"outcome": "boked"}}, "expects.outcome", "booked"),
+        ({"adversary": {"argumnts": 2}}, "adversary.argumnts", "arguments"),
     ],
 )
 def test_an_error_names_file_entry_and_the_nearest_word(
@@ -87,6 +104,42 @@ def test_references_are_filled() -> None:
     for unknown in ("${look.slots.1.room}", "${look.slots}", "${other.x}"):
         with pytest.raises(UnresolvedError):
             fill(unknown)
+
+
+def test_what_was_given_names_what_may_be_said_of_it(tmp_path: Path) -> None:
+    """A given appointment's id can be said in any line; a mistyped word of it is answered with the nearest."""
+    given = {"appointments": [{"doctor_name": "Dr. Priya Raman", "in_days": 3}]}
+
+    person = {"patient_name": "Maren Oldfield", "phone": "+14155550137", "dob": "1982-03-03"}
+
+    def saying(reference: str) -> Path:
+        turns = [{"caller": {"says": f"It is ${{{reference}}}."}, "model": [{"says": "I see."}]}]
+        return _written(tmp_path, given=given, person=person, turns=turns)
+
+    assert load_scenario(saying("given.0.confirmation_id")).given.appointments[0].in_days == 3
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(saying("given.0.confirmation"))
+    assert "0.confirmation_id" in caught.value.hint
+
+
+def test_a_fault_with_a_chance_is_drawn_from_the_seed(tmp_path: Path) -> None:
+    """A fault of chance one half strikes at the same places in every run, at about half of them, others by seed."""
+    fault = Fault(kind="missing", chance=0.5)
+
+    def struck(seed: int) -> list[bool]:
+        scenario = load_scenario(_written(tmp_path, seed=seed))
+        return [scenario.strikes(fault, turn, 0) for turn in range(200)]
+
+    assert struck(1) == struck(1) != struck(2)
+    assert 60 < sum(struck(1)) < 140
+    assert load_scenario(_written(tmp_path)).strikes(Fault(kind="missing"), 0, 0)
+
+
+def test_patience_is_of_the_call_until_the_wall_matters() -> None:
+    """Patience shrinks with the pace, but not below what real databases need, and waits for a clinic that hangs."""
+    book, hanging = load_scenario("book"), load_scenario("tool_times_out")
+    assert [book.patience_at(pace) for pace in (1, 3, 20)] == [15, 5, 3]
+    assert hanging.patience_at(20) == 3 + 10
 
 
 def test_latencies_are_seeded() -> None:

@@ -1,8 +1,11 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medagent.tools.fields import e164
+from medagent.clinic.confirmation import new_confirmation_id
+from medagent.tools.fields import confirmation, e164
 
 
 @pytest.mark.parametrize(
@@ -64,3 +67,30 @@ def test_a_number_once_read_is_read_again_as_itself(written: str) -> None:
     assert number[1:].isdigit()
     assert 8 <= len(number) <= 16
     assert e164(number) == number
+
+
+@given(
+    spoken=st.sampled_from(
+        [
+            str,
+            str.lower,
+            lambda made: made.removeprefix("LC-"),
+            lambda made: " ".join(made.replace("-", "")),
+            lambda made: made.replace("0", "o").replace("1", "l"),
+            lambda made: f" {made}. ",
+        ]
+    )
+)
+def test_an_id_is_read_however_it_was_said(spoken: Any) -> None:
+    """Lower case, spelled out, without its prefix, O for zero and L for one: the id that was given."""
+    made = new_confirmation_id()
+    assert confirmation(spoken(made)) == made
+
+
+@pytest.mark.parametrize(
+    "said", ["", "LC-", "LC-7K4M9", "LC-7K4M9QQ", "LC-555014", "5550142", "Testa Plantedname", "７K4M9Q"]
+)
+def test_what_is_no_id_is_refused_without_being_quoted(said: str) -> None:
+    """Too short, too long, a number, a name, another script."""
+    with pytest.raises(ValueError, match=r"^not a confirmation id$"):
+        confirmation(said)

@@ -7,7 +7,7 @@ import pytest
 
 from medagent.clinic import Clinic, Refusal
 from medagent.tools import TOOLS, Tool, invoke
-from medagent.tools.interface import Answer, Arguments
+from medagent.tools.interface import COMMON_FIELDS, Answer, Arguments
 
 
 class Nothing(Arguments):
@@ -15,12 +15,19 @@ class Nothing(Arguments):
 
 
 def tool(run: Any) -> Tool[Nothing]:
-    return Tool(name="probe", description="A probe.", arguments=Nothing, run=run)
+    return Tool(name="probe", description="A probe.", arguments=Nothing, result_fields=COMMON_FIELDS, run=run)
 
 
 def test_the_tools_have_names_of_their_own() -> None:
-    """Two for now, each with a description for the model."""
-    assert [each.name for each in TOOLS] == ["check_availability", "book_appointment"]
+    """Six, each with a description for the model."""
+    assert [each.name for each in TOOLS] == [
+        "check_availability",
+        "book_appointment",
+        "cancel_appointment",
+        "reschedule_appointment",
+        "get_opening_hours",
+        "get_medical_guidelines",
+    ]
     assert all(each.description for each in TOOLS)
 
 
@@ -37,22 +44,23 @@ def test_a_schema_is_flat_and_says_what_every_field_is(each: Tool[Any]) -> None:
     assert "$" not in "".join(json.loads(json.dumps(schema)))
 
 
+CALLER = {"dob", "confirmation_id", "patient_name", "phone", "appointment_datetime"}
+PLACE = {"doctor_name", "clinic_location"}
+
+
 def test_the_fields_are_the_ones_that_the_policy_names() -> None:
     """Field names are a contract with the policy: a new one here needs a rule there."""
-    checking, booking = (set(each.arguments.model_fields) for each in TOOLS)
-    assert checking == {"doctor_name", "clinic_location", "appointment_datetime", "from_date", "to_date"}
-    assert booking == {
-        "patient_name",
-        "phone",
-        "dob",
-        "appointment_datetime",
-        "doctor_name",
-        "clinic_location",
-        "email",
-        "mrn",
-        "address",
-        "reason_for_visit",
-        "notes",
+    assert {each.name: set(each.arguments.model_fields) for each in TOOLS} == {
+        "check_availability": {*PLACE, "appointment_datetime", "from_date", "to_date"},
+        "book_appointment": {
+            *PLACE,
+            *("patient_name", "phone", "dob", "appointment_datetime", "email", "mrn", "address"),
+            *("reason_for_visit", "notes"),
+        },
+        "cancel_appointment": CALLER,
+        "reschedule_appointment": {*CALLER, *PLACE, "new_appointment_datetime"},
+        "get_opening_hours": {*PLACE, "date"},
+        "get_medical_guidelines": {"query"},
     }
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from livekit.agents import AgentSession, llm, stt, tts
 from livekit.agents.voice import events as lk
 
+from medagent.agent.caller import Caller, follow_job
 from medagent.agent.quality import Quality
 from medagent.agent.raw import hear, usage_of
 from medagent.telemetry import events
@@ -32,28 +32,20 @@ _RESPONSE_ENDS = ("completed", "cancelled", "incomplete", "failed")
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """Who phones, as the line tells it; all of it is the caller's own and goes out as a pseudonym or not at all."""
-
-    room: str | None = None
-    participant: str | None = None
-    number: str | None = None
-
-    def __repr__(self) -> str:
-        return "Caller(…)"
-
-
 class Bridge:
-    """The eyes on one call: `attach` before `session.start`, `end` when the line is closed."""
+    """The eyes on one call: `attach` before `session.start`, `end` when the line is closed.
+
+    `on_tool(call_id, name, status)` is told when a tool starts (its name) and when it ends (done, error, cancelled).
+    """
 
     def __init__(self, line: Line, *, model: str, agent_version: str, caller: Caller | None = None) -> None:
         self._line = line
         self.trace_id = line.trace_id
         self._model = model
         self._agent_version = agent_version
-        self._caller = caller or Caller()
+        self._caller = caller
         self._audible: str | None = None
+        self.on_tool: Callable[[str, str | None, str | None], None] = lambda _call_id, _name, _status: None
         self.failures = 0
         self._raw: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
             "session.updated": self._session_updated,
@@ -67,7 +59,11 @@ class Bridge:
         }
 
     def attach(self, session: AgentSession[Any], *, wall_us: int) -> None:
-        """Listen to a session that has not started; every realtime session that its model opens is heard too."""
+        """Listen to a session that has not started; every realtime session that its model opens is heard too.
+
+        Inside a LiveKit job the room and the caller are the job's, unless they were given.
+        """
+        caller = self._caller or self._guarded_job()
         self._guard(self._line.send)(
             events.CallStarted,
             wall_us=wall_us,
@@ -75,9 +71,9 @@ class Bridge:
             provider="azure.ai.openai",
             mode="realtime",
             agent_version=self._agent_version,
-            room=self._caller.room,
-            participant=self._caller.participant,
-            caller_number=self._caller.number,
+            room=caller.room,
+            participant=caller.participant,
+            caller_number=caller.number,
         )
         if isinstance(session.llm, llm.RealtimeModel):
             hear(
@@ -94,6 +90,19 @@ class Bridge:
     def end(self, reason: events.EndReason) -> None:
         """The line is closed; the first reason given is the one that counts."""
         self._guard(self._line.send)(events.CallEnded, reason=reason)
+
+    def _guarded_job(self) -> Caller:
+        found = [Caller()]
+        self._guard(lambda: found.append(follow_job(self._guard(self._identified))))()
+        return found[-1]
+
+    def _identified(self, caller: Caller) -> None:
+        self._line.send(
+            events.CallerIdentified,
+            room=caller.room,
+            participant=caller.participant,
+            caller_number=caller.number,
+        )
 
     def quality(self, sample: Quality) -> None:
         """One look at the media connection."""
@@ -176,8 +185,10 @@ class Bridge:
         update = event.update
         if isinstance(update, lk.ToolCallStarted):
             call = update.function_call
+            self.on_tool(call.call_id, call.name, None)
             self._line.send(events.ToolStarted, call_id=call.call_id, name=call.name, arguments=call.arguments)
         elif isinstance(update, lk.ToolCallEnded):
+            self.on_tool(update.call_id, None, update.status)
             self._line.send(events.ToolEnded, call_id=update.call_id, status=update.status, output=update.message)
 
     def _error(self, event: lk.ErrorEvent) -> None:

@@ -76,18 +76,19 @@ class Played:
 
 
 async def _play(name: str, script: Scenario, settings: Settings, *, pace: float, timeline: Timeline) -> Played:
-    from medagent.agent.bridge import Caller  # noqa: PLC0415  # livekit costs seconds; `--help` need not pay them
+    from medagent.agent.caller import Caller  # noqa: PLC0415  # livekit costs seconds; `--help` need not pay them
     from medagent.simulator.play import play  # noqa: PLC0415  # as above
 
     clinic = Clinic.open(settings.clinic_url)
     seed_demo(clinic)
-    telemetry = Telemetry(settings, rosters=clinic.rosters(), on_span=timeline.span).start()
+    telemetry = Telemetry(settings, rosters=clinic.rosters()).start()
     bridges: list[Bridge] = []
 
     def watch(session: Any) -> Bridge:
         number = script.person.get("phone")
         line = Caller(room=f"clinic_{number}_{secrets.token_hex(4)}", participant=f"sip_{number}", number=number)
         bridges.append(telemetry.watch(session, caller=line))
+        bridges[0].on_tool = timeline.tool
         return bridges[0]
 
     try:

@@ -12,7 +12,6 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from medagent.simulator.scenario import Scenario
-from medagent.telemetry.span import SafeSpan, SpanKind
 
 _WHO = {"line": "bright_black", "agent": "cyan", "caller": "magenta", "tool": "green", "wait": "bright_black"}
 
@@ -20,7 +19,7 @@ _WHO = {"line": "bright_black", "agent": "cyan", "caller": "magenta", "tool": "g
 class Timeline:
     """Prints a line when something happens and shows what goes on at this moment below it.
 
-    The caller's words come from the scenario's file, never from telemetry; tools and times come from admitted spans.
+    The caller's words come from the scenario's file, never from telemetry; of a tool its name and time are shown.
     """
 
     def __init__(self, out: Console, script: Scenario, *, pace: float, quiet: bool) -> None:
@@ -30,7 +29,7 @@ class Timeline:
         self._quiet = quiet
         self._began = time.monotonic()
         self._stopped: float | None = None
-        self._told: set[str] = set()
+        self._at_work: dict[str, tuple[str, float]] = {}
         self._live = Live(console=out, refresh_per_second=8, transient=True)
 
     def __enter__(self) -> Self:
@@ -77,12 +76,14 @@ class Timeline:
                 self._say("caller", "hangs up" if detail == "done" else f"hangs up ({detail})")
                 self._now("sealing and delivering the trace")
 
-    def span(self, span: SafeSpan) -> None:
-        """A span was stored, perhaps provisionally; of a tool it is told once."""
-        if span.kind is SpanKind.TOOL and span.span_id not in self._told:
-            self._told.add(span.span_id)
-            took = (span.end_us - span.start_us) / 1000
-            self._say("tool", f"{span.name.removeprefix('tool.')}: {span.fields.get('outcome')}, {took:.0f} ms")
+    def tool(self, call_id: str, name: str | None, status: str | None) -> None:
+        """A tool starts, with its name, or ends, with its status."""
+        if name is not None:
+            self._at_work[call_id] = (name, time.monotonic())
+            self._now(f"the clinic's system: {name}")
+        elif call_id in self._at_work:
+            name, began = self._at_work.pop(call_id)
+            self._say("tool", f"{name}: {status}, {(time.monotonic() - began) * 1000:.0f} ms")
 
     def _waited(self) -> float:
         return 0.0 if self._stopped is None else (time.monotonic() - self._stopped) * self._pace

@@ -1,10 +1,28 @@
-"""The clinic itself: its schedule, its bookings, its opening hours."""
+"""The clinic itself: its schedule, its bookings, its opening hours, what it tells callers."""
 
 from medagent.clinic.booking import Booking, Patient
 from medagent.clinic.clinic import Clinic
 from medagent.clinic.confirmation import CONFIRMATION_ID
 from medagent.clinic.demo import seed_demo
+from medagent.clinic.guidelines import Findings, Guideline, guidelines_for
 from medagent.clinic.hours import Slot
+from medagent.clinic.opening import Closure, OpenHours, OpeningHours
 from medagent.clinic.refusal import Refusal
+from medagent.clinic.verification import VerifiedPatient
 
-__all__ = ["CONFIRMATION_ID", "Booking", "Clinic", "Patient", "Refusal", "Slot", "seed_demo"]
+__all__ = [
+    "CONFIRMATION_ID",
+    "Booking",
+    "Clinic",
+    "Closure",
+    "Findings",
+    "Guideline",
+    "OpenHours",
+    "OpeningHours",
+    "Patient",
+    "Refusal",
+    "Slot",
+    "VerifiedPatient",
+    "guidelines_for",
+    "seed_demo",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -28,8 +29,13 @@ class Patient:
 
     @property
     def name_key(self) -> str:
-        """The name as it is compared: case and spacing are the transcriber's."""
-        return " ".join(unicodedata.normalize("NFKC", self.name).casefold().split())
+        """The name as it is compared."""
+        return name_key(self.name)
+
+
+def name_key(name: str) -> str:
+    """A name as it is compared: case and spacing are the transcriber's."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,23 +54,13 @@ def record(
     Raises `Refusal` where the doctor or the patient is not free. Who comes second in a race meets an
     `IntegrityError` instead and is run again: then the checks see the first.
     """
-    doctor_id = session.scalars(select(DoctorRow.id).where(DoctorRow.name == slot.doctor)).one()
-    location_id = session.scalars(select(LocationRow.id).where(LocationRow.name == slot.location)).one()
+    doctor_id, location_id = place_ids(session, slot)
     patient_id = _patient_id(session, patient)
-    rivals = session.scalars(
-        select(AppointmentRow).where(
-            AppointmentRow.status == BOOKED,
-            AppointmentRow.starts_at == slot.instant,
-            or_(AppointmentRow.doctor_id == doctor_id, AppointmentRow.patient_id == patient_id),
-        )
-    ).all()
-    for rival in rivals:
+    found = rivals(session, slot=slot, doctor_id=doctor_id, patient_id=patient_id)
+    for rival in found:
         if (rival.doctor_id, rival.location_id, rival.patient_id) == (doctor_id, location_id, patient_id):
             return rival.confirmation_id
-    if any(rival.doctor_id == doctor_id for rival in rivals):
-        raise Refusal("slot_taken", "appointment_datetime is taken; offer another time.")
-    if rivals:
-        raise Refusal("patient_busy", "appointment_datetime: the caller has another appointment then; offer another.")
+    refuse_rivals(found, doctor_id=doctor_id, argument="appointment_datetime")
     appointment = AppointmentRow(
         doctor_id=doctor_id,
         location_id=location_id,
@@ -80,6 +76,31 @@ def record(
     session.add(appointment)
     session.flush()
     return appointment.confirmation_id
+
+
+def place_ids(session: Session, slot: Slot) -> tuple[int, int]:
+    """The keys of a slot's doctor and location."""
+    doctor_id = session.scalars(select(DoctorRow.id).where(DoctorRow.name == slot.doctor)).one()
+    return doctor_id, session.scalars(select(LocationRow.id).where(LocationRow.name == slot.location)).one()
+
+
+def rivals(session: Session, *, slot: Slot, doctor_id: int, patient_id: int) -> Sequence[AppointmentRow]:
+    """The booked appointments at the slot's time that the doctor or the patient has."""
+    return session.scalars(
+        select(AppointmentRow).where(
+            AppointmentRow.status == BOOKED,
+            AppointmentRow.starts_at == slot.instant,
+            or_(AppointmentRow.doctor_id == doctor_id, AppointmentRow.patient_id == patient_id),
+        )
+    ).all()
+
+
+def refuse_rivals(found: Sequence[AppointmentRow], *, doctor_id: int, argument: str) -> None:
+    """Raise the `Refusal` that rivals are a reason for; `argument` is the one that named the time."""
+    if any(rival.doctor_id == doctor_id for rival in found):
+        raise Refusal("slot_taken", f"{argument} is taken; offer another time.")
+    if found:
+        raise Refusal("patient_busy", f"{argument}: the caller has another appointment then; offer another.")
 
 
 def _patient_id(session: Session, patient: Patient) -> int:

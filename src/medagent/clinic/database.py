@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -19,7 +19,21 @@ from medagent.errors import ClinicError
 T = TypeVar("T")
 _TRIES = 4
 _PAUSE_S = 0.05
-_BUSY_TIMEOUT_MS = 5_000
+_LOCK_WAIT_MS = 1_000
+_PATIENCE_S = 3.0
+"""No try begins later than this: with one more lock or connection to wait for, a caller hears an answer within 6 s."""
+_POSTGRESQL: Mapping[str, Any] = {
+    # One snapshot per transaction; a writer who lost a race is told so and comes again.
+    "isolation_level": "REPEATABLE READ",
+    "pool_timeout": _PATIENCE_S,
+    "connect_args": {
+        "connect_timeout": 2,
+        "tcp_user_timeout": 3_000,
+        "options": f"-c timezone=UTC -c lock_timeout={_LOCK_WAIT_MS} -c statement_timeout=2000",
+    },
+}
+_OPENING = 0x6D65_6461
+"""The advisory lock under which PostgreSQL's tables are made: CREATE TABLE IF NOT EXISTS alone can lose a race."""
 
 
 class Database:
@@ -34,7 +48,7 @@ class Database:
         """Connect, and create the tables that are missing; raises `ClinicError`, which never quotes the URL."""
         database = cls(_engine(url))
         try:
-            database.write(lambda session: Base.metadata.create_all(session.connection()))
+            database.write(_make_tables)
         except ClinicError:
             database.close()
             raise
@@ -53,9 +67,20 @@ class Database:
         return _run(self._writer, work)
 
 
+def _make_tables(session: Session) -> None:
+    if session.get_bind().dialect.name == "postgresql":
+        # A snapshot from before the lock would not show what its last holder made.
+        session.connection(execution_options={"isolation_level": "READ COMMITTED"})
+        session.execute(select(func.pg_advisory_xact_lock(_OPENING)))
+    Base.metadata.create_all(session.connection())
+
+
 def _run(engine: Engine, work: Callable[[Session], T]) -> T:
     failure = ""
+    began = time.monotonic()
     for attempt in range(_TRIES):
+        if time.monotonic() - began > _PATIENCE_S:
+            break
         time.sleep(_PAUSE_S * attempt)
         try:
             with Session(engine) as session, session.begin():
@@ -73,15 +98,16 @@ def _engine(url: str) -> Engine:
     failure = ""
     try:
         parsed = make_url(url)
+        postgresql = parsed.get_backend_name() == "postgresql"
         if parsed.get_backend_name() == "sqlite":
             _make_private(parsed)
-        engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
+        engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=True, **(_POSTGRESQL if postgresql else {}))
     except (SQLAlchemyError, ImportError, OSError, ValueError) as error:
         failure = type(error).__name__
     if failure:
         raise ClinicError(
             f"the clinic's database cannot be opened ({failure})",
-            hint="MEDAGENT_CLINIC_DATABASE_URL is a SQLAlchemy URL with its driver installed and a writable place",
+            hint="MEDAGENT_CLINIC_DATABASE_URL is sqlite:/// and a path, or postgresql+psycopg:// (extra: postgres)",
         )
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
@@ -105,7 +131,7 @@ def _make_private(url: URL) -> None:
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # BEGIN is ours, see below
-    for pragma in (f"busy_timeout={_BUSY_TIMEOUT_MS}", "journal_mode=WAL", "foreign_keys=ON"):
+    for pragma in (f"busy_timeout={_LOCK_WAIT_MS}", "journal_mode=WAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 

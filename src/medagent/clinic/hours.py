@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 GRID = timedelta(minutes=30)
@@ -23,6 +23,11 @@ class Slot:
     def instant(self) -> datetime:
         """The start in UTC: the only form to compare, since a repeated local time equals nothing in another zone."""
         return self.starts_at.astimezone(UTC)
+
+    @property
+    def zone(self) -> tzinfo | None:
+        """The place's own zone."""
+        return self.starts_at.tzinfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +83,11 @@ class Calendar:
 def exists(wall: datetime, zone: ZoneInfo) -> bool:
     """Whether a naive local time comes up on the zone's clocks at all."""
     return wall.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).replace(tzinfo=None, fold=0) == wall
+
+
+def local(when: datetime, zone: tzinfo | None) -> datetime:
+    """A time as the zone's clocks show it; a naive one is meant there."""
+    return when.replace(tzinfo=zone) if when.tzinfo is None else when.astimezone(zone)
 
 
 def days(first: date, last: date) -> Iterator[date]:

@@ -91,7 +91,7 @@ class PatientRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
     name_key: Mapped[str]
-    dob: Mapped[date]
+    dob: Mapped[date] = mapped_column(index=True)
     phone: Mapped[str]
     email: Mapped[str | None]
     mrn: Mapped[str | None]
@@ -114,6 +114,17 @@ class AppointmentRow(Base):
     reason: Mapped[str | None]
     notes: Mapped[str | None]
     created_at: Mapped[datetime]
+
+
+class ChangeRow(Base):
+    """A move or a cancellation: the start that was left, and the one taken instead, None where it was cancelled."""
+
+    __tablename__ = "changes"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    appointment_id: Mapped[int] = mapped_column(ForeignKey("appointments.id"), index=True)
+    was_at: Mapped[datetime]
+    is_at: Mapped[datetime | None]
+    changed_at: Mapped[datetime]
 
 
 def _unique_where(name: str, *columns: Any, where: Any) -> Index:

@@ -7,10 +7,21 @@ from typing import Final, Protocol
 
 from medagent.proof import Json, PseudonymKey
 from medagent.redaction import actions
-from medagent.redaction.policy import REDACTED, WITHHELD, Action, Condition, Leaf, ListNode, Node, ObjectNode, Policy
+from medagent.redaction.policy import (
+    REDACTED,
+    WITHHELD,
+    Action,
+    Condition,
+    Leaf,
+    ListNode,
+    Node,
+    ObjectNode,
+    Policy,
+    Rule,
+)
 from medagent.redaction.raw import holds_key, members, plain_key, scalars
 from medagent.redaction.records import Counts, Finding, Record, Redacted
-from medagent.redaction.shapes import is_sayable
+from medagent.redaction.shapes import Moment, is_sayable
 from medagent.redaction.text.known import Identifier, KnownValues
 from medagent.redaction.text.tokens import blank_out
 from medagent.redaction.text.vocabulary import is_readable, is_vouched_for
@@ -195,11 +206,17 @@ class _Walk:
             return WITHHELD
         if isinstance(value, str):
             value = str.__str__(value)
-            if action is Action.KEEP and is_sayable(rule.shape) and self._known.stands_in(value):
-                action = Action.REDACT  # a kept name or id that is also the caller's: on a doubt it does not leave
+        if action is Action.KEEP and self._is_the_callers(rule, value):
+            action = Action.REDACT
         treated = self._redactor.treat(leaf, action, value, self._known)
         self._note(leaf.path, leaf, Action.REDACT if treated == REDACTED else action)
         return treated
+
+    def _is_the_callers(self, rule: Rule, value: object) -> bool:
+        """Whether a kept name, id, date or number is one that the call knows: on a doubt it does not leave."""
+        if isinstance(value, str) and (is_sayable(rule.shape) or isinstance(rule.shape, Moment)):
+            return self._known.stands_in(value)
+        return type(value) is int and self._known.stands_in(str(value))
 
     def _stands(self, condition: Condition) -> bool:
         keys = condition.unless_present

@@ -7,64 +7,37 @@ import base64
 import binascii
 import json
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from medagent.simulator import legacy
 from medagent.simulator.conversation import Conversation, Item, text_tokens
 from medagent.simulator.protocol import (
+    FATAL_CODES,
+    Dialect,
     Event,
     RefusedError,
     check_client_event,
     check_server_event,
     default_session,
+    problem,
     updated_session,
 )
 from medagent.simulator.record import Record, ResponseRecord
-from medagent.simulator.reply import CancelReason, Reply, new_id
-from medagent.simulator.scenario import Scenario
-from medagent.simulator.script import Script, ToolCall
+from medagent.simulator.reply import CancelReason, DroppedError, Reply, new_id
+from medagent.simulator.script import Heard, Move, ToolCall
+from medagent.simulator.switchboard import Switchboard
 from medagent.simulator.vad import SpeechDetector, SpeechStarted, VadOptions
 
-PATH = "/openai/v1/realtime"
 _TRANSCRIPTION_S = 0.3
 _SMALLEST_COMMIT_MS = 100
 _SESSION_LIFE_S = 30 * 60
-
-
-def build_app(scenarios: Sequence[Scenario], *, pace: float = 1.0, record: Record | None = None) -> web.Application:
-    """The server: the protocol at `/openai/v1/realtime`, its record at `/_record`.
-
-    `?model=<deployment>` picks the scenario of that name, any other name the first; time runs `pace` times as fast.
-    """
-    kept = record or Record()
-    by_name = {scenario.name: scenario for scenario in scenarios}
-
-    async def realtime(request: web.Request) -> web.WebSocketResponse:
-        if not _authorised(request.headers):
-            raise web.HTTPUnauthorized(text="Access denied: an api-key or a bearer token is required.")
-        socket = web.WebSocketResponse(max_msg_size=0)
-        await socket.prepare(request)
-        model = request.query.get("model", "")
-        scenario = by_name.get(model, scenarios[0])
-        await Connection(socket, scenario=scenario, model=model, pace=pace, record=kept).run()
-        return socket
-
-    async def served_record(_: web.Request) -> web.Response:
-        return web.json_response(kept.document())
-
-    app = web.Application()
-    app.router.add_get(PATH, realtime)
-    app.router.add_get("/_record", served_record)
-    return app
-
-
-def _authorised(headers: Mapping[str, str]) -> bool:
-    scheme, _, token = headers.get("Authorization", "").partition(" ")
-    return bool(headers.get("api-key") or (scheme.lower() == "bearer" and token.strip()))
+_TOKENS_PER_MINUTE = 40_000
+_REQUESTS_PER_MINUTE = 200
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,20 +54,32 @@ class Connection:
     """One WebSocket: a session, a conversation, a script, at most one response in flight."""
 
     def __init__(
-        self, socket: web.WebSocketResponse, *, scenario: Scenario, model: str, pace: float, record: Record
+        self,
+        socket: web.WebSocketResponse,
+        *,
+        switchboard: Switchboard,
+        model: str,
+        dialect: Dialect,
+        pace: float,
+        record: Record,
     ) -> None:
         self._socket = socket
-        self._scenario = scenario
+        self._switchboard = switchboard
+        self._script = switchboard.script(model)
+        self._scenario = self._script.scenario
+        self._hears: Dialect = dialect
+        self._tells: Dialect = "legacy" if self._scenario.events == "legacy" else dialect
         self._pace = pace
         self._record = record
         expires_at = int(time.time()) + _SESSION_LIFE_S
         self._session = default_session(session_id=new_id("sess"), model=model, expires_at=expires_at)
         self._conversation = Conversation()
-        self._script = Script(scenario)
         self._detector = SpeechDetector(self._vad_options())
         self._speech_item = new_id("item")
         self._user_turn = _UserTurn(since=0.0)
         self._reply: tuple[Reply, asyncio.Task[None]] | None = None
+        self._idle_since_ms: float | None = None
+        self._responses = 0
         self._handlers: dict[str, Callable[[Event], Awaitable[None]]] = {
             "session.update": self._on_session_update,
             "input_audio_buffer.append": self._on_append,
@@ -121,6 +106,8 @@ class Connection:
 
             self._start = start
             await self._send("session.created", session=self._session)
+            if self._scenario.recycle_after_s is not None:
+                start(self._expire(self._scenario.recycle_after_s / self._pace))
             async for message in self._socket:
                 if message.type is WSMsgType.TEXT:
                     await self._take(message.data)
@@ -128,10 +115,13 @@ class Connection:
                 task.cancel()
 
     async def _send(self, kind: str, /, **fields: Any) -> None:
-        event = {"type": kind, "event_id": new_id("event"), **fields}
-        check_server_event(event)
+        event: Event = {"type": kind, "event_id": new_id("event"), **fields}
+        told = legacy.to_legacy(event) if self._tells == "legacy" else event
+        if told is None:
+            return
+        check_server_event(told, self._tells)
         try:
-            await self._socket.send_str(json.dumps(event))
+            await self._socket.send_str(json.dumps(told))
         except ConnectionError:
             return  # the client hung up: the reading side sees it and ends the connection
 
@@ -140,7 +130,9 @@ class Connection:
         try:
             event = json.loads(text)
             event_id = event.get("event_id") if isinstance(event, dict) else None
-            checked = check_client_event(event)
+            checked = check_client_event(event, self._hears)
+            if self._hears == "legacy":
+                checked = legacy.from_legacy(checked)
             await self._handlers.get(checked["type"], self._on_other)(checked)
         except json.JSONDecodeError:
             await self._refuse(RefusedError("An event must be JSON.", code="invalid_json"), None)
@@ -150,6 +142,17 @@ class Connection:
     async def _refuse(self, error: RefusedError, event_id: str | None) -> None:
         body = {"message": str(error), "code": error.code, "param": error.param, "event_id": event_id}
         await self._send("error", error={"type": "invalid_request_error", **body})
+
+    async def _fail(self, code: str) -> bool:
+        """Send an error of the service's own; True where it was the end of the connection."""
+        await self._send("error", error={**problem(code), "param": None, "event_id": None})
+        if code in FATAL_CODES:
+            await self._socket.close()
+        return code in FATAL_CODES
+
+    async def _expire(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await self._fail("session_expired")
 
     async def _on_other(self, _: Event) -> None:
         raise RefusedError("The event is not for WebSocket sessions.", code="invalid_event", param="type")
@@ -181,12 +184,27 @@ class Connection:
                 await self._send(
                     "input_audio_buffer.speech_stopped", audio_end_ms=edge.audio_end_ms, item_id=self._speech_item
                 )
-                await self._commit()
+                await self._commit(self._script.hear())
                 options = self._detector.options
                 if options is not None and options.create_response:
-                    await self._respond(None)
+                    await self._respond(self._script.next(self._session["tools"]), {})
+        await self._watch_idleness()
+
+    async def _watch_idleness(self) -> None:
+        """Where the client set `idle_timeout_ms`: break the silence that follows an answer, in the audio's clock."""
+        limit, since = self._session["audio"]["input"]["turn_detection"], self._idle_since_ms
+        limit_ms = (limit or {}).get("idle_timeout_ms")
+        now_ms = self._detector.received_ms
+        if limit_ms is None or since is None or self._detector.is_speaking or now_ms - since < limit_ms:
+            return
+        span = {"audio_start_ms": round(since), "audio_end_ms": now_ms, "item_id": self._speech_item}
+        self._idle_since_ms = None
+        await self._send("input_audio_buffer.timeout_triggered", **span)
+        await self._commit(Heard(text=""))
+        await self._respond(self._script.idle(), {})
 
     async def _speech_started(self, edge: SpeechStarted) -> None:
+        self._idle_since_ms = None
         await self._send(
             "input_audio_buffer.speech_started", audio_start_ms=edge.audio_start_ms, item_id=self._speech_item
         )
@@ -198,28 +216,33 @@ class Connection:
         if self._detector.buffered_ms < _SMALLEST_COMMIT_MS:
             raise RefusedError("The buffer holds less than 100 ms.", code="input_audio_buffer_commit_empty")
         self._user_turn = _UserTurn(since=self._now())
-        await self._commit()
+        await self._commit(self._script.hear())
 
     async def _on_clear(self, _: Event) -> None:
         self._detector.take_turn()
         self._speech_item = new_id("item")
         await self._send("input_audio_buffer.cleared")
 
-    async def _commit(self) -> None:
+    async def _commit(self, heard: Heard) -> None:
         seconds = self._detector.take_turn()
         content = [{"type": "input_audio", "transcript": None}]
         wire = {"id": self._speech_item, "object": "realtime.item", "type": "message", "role": "user"}
         item = Item(wire={**wire, "status": "completed", "content": content}, audio_s=seconds)
+        self._remember(item.id)
         self._speech_item = new_id("item")
         await self._send("input_audio_buffer.committed", previous_item_id=self._conversation.last_id, item_id=item.id)
         await self._add(item)
-        heard = self._script.hear()
         if self._session["audio"]["input"]["transcription"] is not None:
             self._start(self._transcribe(item.id, heard, seconds))
 
-    async def _transcribe(self, item_id: str, text: str, seconds: float) -> None:
-        await asyncio.sleep(_TRANSCRIPTION_S / self._pace)
-        kind = "conversation.item.input_audio_transcription"
+    async def _transcribe(self, item_id: str, heard: Heard, seconds: float) -> None:
+        await asyncio.sleep((_TRANSCRIPTION_S + heard.late_s) / self._pace)
+        kind, text = "conversation.item.input_audio_transcription", heard.text
+        if heard.fails:
+            error = {"type": "transcription_error", "code": "audio_unintelligible", "param": None}
+            error["message"] = "The audio could not be transcribed."
+            await self._send(f"{kind}.failed", item_id=item_id, content_index=0, error=error)
+            return
         for word in text.split():
             await self._send(f"{kind}.delta", item_id=item_id, content_index=0, delta=f"{word} ")
         usage: Event = {"type": "duration", "seconds": seconds}
@@ -239,11 +262,19 @@ class Connection:
 
     async def _on_item_create(self, event: Event) -> None:
         wire = {"id": new_id("item"), **event["item"], "object": "realtime.item", "status": "completed"}
+        self._resume(wire["id"])
         await self._add(Item(wire=wire), after=event.get("previous_item_id"))
         if wire["type"] == "function_call":
             self._script.called(wire["call_id"], wire["name"])
         elif wire["type"] == "function_call_output":
             self._script.returned(wire["call_id"], wire["output"])
+
+    def _remember(self, item_id: str) -> None:
+        self._switchboard.remember(item_id, self._script)
+
+    def _resume(self, item_id: str) -> None:
+        """A client that brings an item of ours along has been here before: its call goes on where it was."""
+        self._script = self._switchboard.resumed(item_id) or self._script
 
     async def _on_item_delete(self, event: Event) -> None:
         self._conversation.delete(event["item_id"])
@@ -260,7 +291,10 @@ class Connection:
     # The model's answers
 
     async def _on_response_create(self, event: Event) -> None:
-        await self._respond((event.get("response") or {}).get("metadata"))
+        if self._active() is not None:
+            message = "The conversation has an active response already."
+            raise RefusedError(message, code="conversation_already_has_active_response")
+        await self._respond(self._script.next(self._session["tools"]), event.get("response") or {})
 
     async def _on_response_cancel(self, event: Event) -> None:
         active = self._active()
@@ -269,11 +303,12 @@ class Connection:
             raise RefusedError(message, code="response_cancel_not_active", param="response_id")
         await self._stop_reply("client_cancelled")
 
-    async def _respond(self, metadata: Event | None) -> None:
-        if self._active() is not None:
-            message = "The conversation has an active response already."
-            raise RefusedError(message, code="conversation_already_has_active_response")
-        move = self._script.next()
+    async def _respond(self, move: Move, asked: Event) -> None:
+        fault = move.fault
+        if fault is not None and fault.kind == "missing":
+            return
+        if fault is not None and fault.kind == "error" and await self._fail(fault.code or "server_error"):
+            return
         turn = self._user_turn
         first = turn.speech_stopped_ns is not None and not turn.responded
         reply = Reply(
@@ -281,19 +316,34 @@ class Connection:
             send=self._send,
             conversation=self._conversation,
             session=self._session,
-            metadata=metadata,
+            asked=asked,
             pace=self._pace,
             since=turn.since if first else self._now(),
+            on_item=self._remember,
             on_call=self._script.called,
         )
         turn.responded = True
         created_ns = monotonic_ns()
+        self._idle_since_ms = None
         await reply.begin()
+        await self._tell_limits(reply)
         self._reply = reply, self._start(self._play(reply, turn, created_ns))
+
+    async def _tell_limits(self, reply: Reply) -> None:
+        self._responses += 1
+        limits = {"requests": (_REQUESTS_PER_MINUTE, self._responses), "tokens": (_TOKENS_PER_MINUTE, reply.reserved)}
+        rows = [
+            {"name": name, "limit": limit, "remaining": max(0, limit - used), "reset_seconds": 60 * used / limit}
+            for name, (limit, used) in limits.items()
+        ]
+        await self._send("rate_limits.updated", rate_limits=rows)
 
     async def _play(self, reply: Reply, turn: _UserTurn, created_ns: int) -> None:
         try:
             await reply.play()
+            self._idle_since_ms = self._detector.received_ms + 1000 * reply.unplayed_s
+        except DroppedError:
+            await self._socket.close()
         finally:
             self._keep(reply, turn, created_ns)
 

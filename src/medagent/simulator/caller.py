@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from livekit import rtc
 from livekit.agents.voice.io import AudioInput, AudioOutput, AudioOutputCapabilities
 
-from medagent.simulator.scenario import Scenario, resolve, seconds_of
+from medagent.simulator.scenario import Scenario
+from medagent.simulator.steps import Ended, Line, seconds_of
+from medagent.simulator.template import resolve
 from medagent.simulator.voice import SAMPLE_RATE, voice
 
 CallerEvent = Literal["caller_speaks", "caller_stops", "agent_audio_starts", "agent_audio_stops", "hangs_up"]
@@ -19,9 +21,11 @@ OnEvent: TypeAlias = Callable[[CallerEvent, str], None]
 _FRAME_S = 0.02
 _FRAME_SAMPLES = round(SAMPLE_RATE * _FRAME_S)
 _PITCH_HZ = 130
-_GOODBYE_S = 0.5
+_GOODBYE_S = 0.25
 _QUIET_S = 0.6
 _QUIET_WALL_S = 0.1
+_HANGS_UP_WALL_S = 1.0
+_LISTENS_S = 0.005
 
 
 class CallerVoice(AudioInput):
@@ -77,6 +81,12 @@ class CallerEar(AudioOutput):
         self.heard_s = 0.0
 
     @property
+    def heard_so_far_s(self) -> float:
+        """All that was heard until now, what is playing included; seconds at pace 1."""
+        left_s = max(0.0, self._dry_at - asyncio.get_running_loop().time()) * self._pace
+        return self.heard_s + max(0.0, self._pushed_s - left_s)
+
+    @property
     def is_playing(self) -> bool:
         """Whether a segment has begun and is not over, be it that the next audio is late."""
         return self._pushed_s > 0
@@ -124,49 +134,80 @@ class CallerEar(AudioOutput):
 
 
 class Caller:
-    """A scripted person: waits until the agent has answered and is quiet, says the next line, and hangs up at the end.
+    """A scripted person: says each line when its moment has come, and hangs up at the end, or when they have enough.
 
     Give `input` and `output` to a session, then `run()`. `on_event(kind, detail)` is called as things happen; detail is
-    the line that is spoken, or why the caller hung up ("done" or "gave up").
+    the line that is spoken, or how the call ended. `given` is what can be said of the appointments that stood before.
     """
 
-    def __init__(self, scenario: Scenario, *, pace: float = 1.0, on_event: OnEvent | None = None) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        given: Sequence[Mapping[str, str]] = (),
+        pace: float = 1.0,
+        on_event: OnEvent | None = None,
+    ) -> None:
         self._scenario = scenario
+        self._results = {"given": list(given)}
         self._pace = pace
         self._on_event = on_event or (lambda _kind, _detail: None)
         self._changed = asyncio.Event()
         self.input = CallerVoice(pace=pace)
         self.output = CallerEar(pace=pace, on_change=self._agent_changed)
 
-    async def run(self) -> Literal["done", "gave up"]:
+    async def run(self) -> Ended:
         """Hold the call; says how it ended."""
-        end: Literal["done", "gave up"] = "gave up"
+        end: Ended = "gave up"
         try:
             for turn, line in self._scenario.lines:
-                if not await self._agent_has_answered(line.after_agent_s if turn else 0.0):
+                if not await self._moment_has_come(line, is_first=turn == 0):
                     return end
                 await asyncio.sleep(line.pause_s / self._pace)
-                text = str(resolve(line.says, person=self._scenario.person, results={}))
+                text = str(resolve(line.says, person=self._scenario.person, results=self._results))
                 self._on_event("caller_speaks", text)
                 await self.input.say(seconds_of(line, text))
                 self._on_event("caller_stops", "")
-            if await self._agent_has_answered(_GOODBYE_S):
+            if self._scenario.hangs_up_after_s is not None:
+                await asyncio.sleep(max(self._scenario.hangs_up_after_s / self._pace, _HANGS_UP_WALL_S))
+                end = "hung up"
+            elif await self._agent_has_answered(_GOODBYE_S):
                 end = "done"
             return end
         finally:
             self._on_event("hangs_up", end)
             self.input.close()
 
-    async def _agent_has_answered(self, needed_s: float) -> bool:
-        """Wait until the agent was heard for so long and is quiet; False when the silence outlasts the patience."""
+    async def _moment_has_come(self, line: Line, *, is_first: bool) -> bool:
+        if line.barge_in_after_s is not None:
+            return await self._agent_has_said(line.barge_in_after_s)
+        needed_s = 0.0 if is_first else line.after_agent_s
+        if line.after_silence_s is not None:
+            await self._agent_has_answered(needed_s, silence_s=line.after_silence_s / self._pace)
+            return True
+        return await self._agent_has_answered(needed_s)
+
+    async def _agent_has_said(self, needed_s: float) -> bool:
+        """Wait until so much more of the agent was heard, be it still speaking; False when the patience is over."""
+        loop = asyncio.get_running_loop()
+        began, before = loop.time(), self.output.heard_so_far_s
+        while self.output.heard_so_far_s - before < needed_s:
+            if loop.time() - max(began, self.output.dry_at) > self._scenario.patience_at(self._pace):
+                return False
+            await asyncio.sleep(_LISTENS_S)
+        return True
+
+    async def _agent_has_answered(self, needed_s: float, *, silence_s: float | None = None) -> bool:
+        """Wait until the agent was heard for so long and is quiet; False when it is silent too long (wall seconds)."""
         loop = asyncio.get_running_loop()
         began, heard_before = loop.time(), self.output.heard_s
+        bears_s = self._scenario.patience_at(self._pace) if silence_s is None else silence_s
         quiet_s = max(_QUIET_S / self._pace, _QUIET_WALL_S)
         while True:
             self._changed.clear()
             last_sound = max(began, self.output.dry_at)
             answered = not self.output.is_playing and self.output.heard_s - heard_before >= needed_s
-            until = last_sound + (quiet_s if answered else self._scenario.patience_s / self._pace)
+            until = last_sound + (quiet_s if answered else bears_s)
             if loop.time() >= until:
                 return answered
             try:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any
+
+import aiohttp
 
 from medagent.agent.clinic_agent import ClinicAgent, azure_model
 from medagent.agent.limit import CallLimit
 from medagent.agent.local import Watch, answer
 from medagent.clinic import Clinic
+from medagent.errors import SimulatorError
 from medagent.pricing import load_prices
 from medagent.settings import Settings
+from medagent.simulator.app import EXPECT_PATH
+from medagent.simulator.appointments import Before, prepare
 from medagent.simulator.caller import Caller, OnEvent
+from medagent.simulator.clinic_fault import breaking
 from medagent.simulator.scenario import Scenario
+from medagent.simulator.steps import Ended
+from medagent.tools import TOOLS, Tool
 
 
 async def play(
@@ -26,24 +35,50 @@ async def play(
     watch: Watch,
     pace: float = 1.0,
     on_event: OnEvent | None = None,
-) -> Literal["done", "gave up", "cut off"]:
-    """Play a call against the model that `settings` name; says how it ended for the caller."""
-    caller = Caller(scenario, pace=pace, on_event=on_event)
-    ended: Literal["done", "gave up", "cut off"] = "cut off"
+    tools: Sequence[Tool[Any]] = TOOLS,
+    before: Before | None = None,
+) -> Ended:
+    """Play a call against the simulator that `settings` name; says how it ended for the caller.
+
+    Whoever judges the clinic afterwards with `check_clinic` calls `prepare` first and gives its `before`. Raises
+    `SimulatorError` where the simulator does not serve the scenario.
+    """
+    if before is None:
+        before = await asyncio.to_thread(prepare, scenario, clinic, now=now())
+    deployment = await _expected(settings, scenario, before)
+    caller = Caller(scenario, given=before.facts, pace=pace, on_event=on_event)
+    ended: Ended = "cut off"
 
     async def talk() -> None:
         nonlocal ended
         ended = await caller.run()
 
-    await answer(
-        ClinicAgent(clinic, name=clinic_name, now=now),
-        model=azure_model(settings),
-        watch=watch,
-        audio_in=caller.input,
-        audio_out=caller.output,
-        caller=talk,
-        limit=CallLimit(seconds=settings.call_max_minutes * 60 / pace, cost_usd=settings.call_max_cost_usd),
-        prices=load_prices(settings.pricing_path),
-        model_name=settings.model,
-    )
+    with breaking(tools, scenario) as offered:
+        await answer(
+            ClinicAgent(clinic, name=clinic_name, now=now, tools=offered),
+            model=azure_model(settings.model_copy(update={"azure_deployment": deployment})),
+            watch=watch,
+            audio_in=caller.input,
+            audio_out=caller.output,
+            caller=talk,
+            limit=CallLimit(seconds=settings.call_max_minutes * 60 / pace, cost_usd=settings.call_max_cost_usd),
+            prices=load_prices(settings.pricing_path),
+            model_name=settings.model,
+        )
     return ended
+
+
+async def _expected(settings: Settings, scenario: Scenario, before: Before) -> str:
+    """Tell the simulator what stood before the call: the model hears it from the caller, whose sound has no words."""
+    body = {"scenario": scenario.name, "given": [dict(fact) for fact in before.facts]}
+    try:
+        async with (
+            aiohttp.ClientSession(raise_for_status=True) as http,
+            http.post(f"{str(settings.azure_endpoint).rstrip('/')}{EXPECT_PATH}", json=body) as response,
+        ):
+            return str((await response.json())["deployment"])
+    except aiohttp.ClientError as error:
+        raise SimulatorError(
+            f"the simulator does not serve {scenario.name} ({type(error).__name__})",
+            hint="start it with this scenario, and lead AZURE_OPENAI_ENDPOINT there",
+        ) from None

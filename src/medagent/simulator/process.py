@@ -18,7 +18,7 @@ from typing import IO, Any, Self
 from aiohttp import web
 
 from medagent.errors import MedagentError, SimulatorError
-from medagent.simulator.azure_realtime import build_app
+from medagent.simulator.app import build_app
 from medagent.simulator.record import Record
 from medagent.simulator.scenario import load_scenario
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from typing import Any, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
+from openai.types.beta import realtime as beta
 from openai.types.realtime import RealtimeClientEvent, RealtimeServerEvent
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from medagent.errors import SimulatorError
 
 Event: TypeAlias = dict[str, Any]
+Dialect: TypeAlias = Literal["current", "legacy"]
+"""The names and shapes of the service, or those of its beta."""
 
 _SESSION_EXTRAS = frozenset({"session.id", "session.object", "session.expires_at"})
 _SERVER_VAD: Event = {
@@ -36,8 +39,22 @@ def _by_type(union: object) -> dict[str, TypeAdapter[BaseModel]]:
     return {get_args(cls.model_fields["type"].annotation)[0]: TypeAdapter(cls) for cls in classes}
 
 
-_SERVER_EVENTS = _by_type(RealtimeServerEvent)
-_CLIENT_EVENTS = _by_type(RealtimeClientEvent)
+_SERVER_EVENTS = {"current": _by_type(RealtimeServerEvent), "legacy": _by_type(beta.RealtimeServerEvent)}
+_CLIENT_EVENTS = {"current": _by_type(RealtimeClientEvent), "legacy": _by_type(beta.RealtimeClientEvent)}
+FATAL_CODES = frozenset({"insufficient_quota", "invalid_api_key", "account_deactivated", "session_expired"})
+"""After an error with one of these the service closes the connection."""
+_MESSAGES = {
+    "insufficient_quota": "You exceeded your current quota, please check your plan and billing details.",
+    "rate_limit_exceeded": "Rate limit reached for gpt-realtime on tokens per min. Please try again later.",
+    "session_expired": "Your session hit the maximum duration.",
+    "server_error": "The server had an error while processing your request.",
+}
+
+
+def problem(code: str) -> Event:
+    """What the service says of a failure of its own: `type`, `code`, `message`."""
+    kind = code if code in ("insufficient_quota", "server_error") else "invalid_request_error"
+    return {"type": kind, "code": code, "message": _MESSAGES.get(code, "The request failed.")}
 
 
 class RefusedError(Exception):
@@ -49,10 +66,10 @@ class RefusedError(Exception):
         self.param = param
 
 
-def check_server_event(event: Event) -> None:
+def check_server_event(event: Event, dialect: Dialect = "current") -> None:
     """Raise `SimulatorError`, naming the keys, where an event of ours is not exactly what the types declare."""
     kind = str(event.get("type"))
-    adapter = _SERVER_EVENTS.get(kind)
+    adapter = _SERVER_EVENTS[dialect].get(kind)
     if adapter is None:
         raise SimulatorError(f"{kind} is no server event")
     try:
@@ -67,11 +84,11 @@ def check_server_event(event: Event) -> None:
             raise SimulatorError(f"{kind}: response lacks {', '.join(sorted(missing))}")
 
 
-def check_client_event(event: object) -> Event:
+def check_client_event(event: object, dialect: Dialect = "current") -> Event:
     """Give a client's event back if it is one; raises `RefusedError`."""
     if not isinstance(event, dict):
         raise RefusedError("An event must be a JSON object.", code="invalid_json")
-    adapter = _CLIENT_EVENTS.get(str(event.get("type")))
+    adapter = _CLIENT_EVENTS[dialect].get(str(event.get("type")))
     if adapter is None:
         raise RefusedError("The event's type is not known.", code="invalid_event", param="type")
     try:

@@ -6,111 +6,46 @@ import difflib
 import json
 import random
 import re
-from collections.abc import Mapping
 from dataclasses import fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import (
-    ConfigDict,
-    Discriminator,
-    Field,
-    NonNegativeFloat,
-    PositiveFloat,
-    Tag,
-    TypeAdapter,
-    ValidationError,
-)
+from pydantic import Field, PositiveFloat, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from medagent.errors import ScenarioError
-from medagent.simulator.voice import speech_seconds
+from medagent.simulator import steps
+from medagent.simulator.steps import (
+    STRICT,
+    Adversary,
+    CallsTool,
+    ClinicFault,
+    Expects,
+    Fault,
+    Given,
+    Latency,
+    Line,
+    Says,
+    Turn,
+)
+from medagent.simulator.template import Value, is_day, references
 
-Outcome = Literal["booked", "rescheduled", "cancelled", "informed", "transferred", "refused", "abandoned", "failed"]
-Value: TypeAlias = str | int | float | bool | None
-
-_STRICT = ConfigDict(strict=True, extra="forbid")
-_REFERENCE = re.compile(r"\$\{([^}]*)\}")
-_TODAY = re.compile(r"today(?:([+-]\d{1,4})d)?")
 _PACKAGED = resources.files("medagent.simulator") / "scenarios"
+_PATIENCE_WALL_S = 3.0
+_GIVEN = ("confirmation_id", "appointment_datetime", "doctor_name", "clinic_location")
 
 
-class UnresolvedError(LookupError):
-    """A `${…}` has no value in this call: the tool it names was not called or did not return it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=_STRICT)
-class Spread:
-    """A latency in milliseconds, even between median - jitter and median + jitter."""
-
-    median: NonNegativeFloat
-    jitter: NonNegativeFloat = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=_STRICT)
-class Latency:
-    """How long the model takes: to its first audio, and to the end of a function call; milliseconds at pace 1."""
-
-    think_ms: Spread = Spread(median=350, jitter=80)
-    tool_call_ms: Spread = Spread(median=250, jitter=60)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=_STRICT)
-class Says:
-    """The model speaks; `seconds` overrules what the text's length gives."""
-
-    says: Annotated[str, Field(min_length=1)]
-    seconds: PositiveFloat | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=_STRICT)
-class CallsTool:
-    """The model calls a tool, in a response of its own; `otherwise` is said in place of the turn's rest if it fails."""
-
-    tool: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    arguments: dict[str, Value] = Field(default_factory=dict)
-    otherwise: Says | None = None
-
-
-def _kind(step: object) -> str:
-    return "tool" if isinstance(step, CallsTool) or (isinstance(step, Mapping) and "tool" in step) else "says"
-
-
-Step = Annotated[Annotated[CallsTool, Tag("tool")] | Annotated[Says, Tag("says")], Discriminator(_kind)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=_STRICT)
-class Line:
-    """What the caller says; seconds at pace 1. `after_agent_s`: at least so much of the agent is heard before it."""
-
-    says: Annotated[str, Field(min_length=1)]
-    seconds: PositiveFloat | None = None
-    pause_s: NonNegativeFloat = 0.0
-    after_agent_s: PositiveFloat = 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=_STRICT)
-class Turn:
-    """An exchange: the caller's line (none in a greeting), then the model's steps in order."""
-
-    model: Annotated[tuple[Step, ...], Field(min_length=1)]
-    caller: Line | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=_STRICT)
-class Expects:
-    """What a run of the scenario must leave behind; counts are of the clinic's tables."""
-
-    outcome: Outcome
-    appointments: Annotated[int, Field(ge=0)] = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
 class Scenario:
-    """One call from ring to hang-up; the person is invented. `patience_s`: so long the caller bears silence."""
+    """One call from ring to hang-up; the person is invented; seconds at pace 1.
+
+    `patience_s`: so long the caller bears silence. `hangs_up_after_s`: the caller hangs up so long after their last
+    word (after the ring, if they say nothing), whatever the agent does. `recycle_after_s`: the server ends each
+    connection after so long. `events: legacy`: the server uses the event names of the beta.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
     description: str
@@ -120,7 +55,14 @@ class Scenario:
     expects: Expects
     latency: Latency = Latency()
     patience_s: PositiveFloat = 15.0
+    hangs_up_after_s: PositiveFloat | None = None
+    recycle_after_s: PositiveFloat | None = None
+    events: Literal["current", "legacy"] = "current"
+    given: Given = Given()
+    clinic_fault: ClinicFault | None = None
+    adversary: Adversary | None = None
     lost: Says = Says(says="I am sorry, I did not get that. Could you say it again?")
+    idle: Says = Says(says="Are you still there?")
 
     @property
     def greeting(self) -> int | None:
@@ -132,25 +74,23 @@ class Scenario:
         """The caller's lines with the index of their turn."""
         return tuple((index, turn.caller) for index, turn in enumerate(self.turns) if turn.caller is not None)
 
+    def patience_at(self, pace: float) -> float:
+        """How long the caller bears silence, in wall seconds: what is real in a call is as slow at any pace."""
+        hangs_s = self.clinic_fault.seconds if self.clinic_fault is not None else None
+        return max(self.patience_s / pace, _PATIENCE_WALL_S) + (hangs_s or 0.0)
+
     def latency_s(self, kind: Literal["think", "tool_call"], *place: int) -> float:
         """The latency at a place of the script (turn, step) in seconds at pace 1: the same in every run."""
         spread = self.latency.think_ms if kind == "think" else self.latency.tool_call_ms
-        chance = random.Random(f"{self.seed} {kind} {place}")  # noqa: S311 - a seeded script, no secret
-        return max(0.0, spread.median + chance.uniform(-1, 1) * spread.jitter) / 1000
+        return max(0.0, spread.median + self.chance(kind, *place).uniform(-1, 1) * spread.jitter) / 1000
 
+    def strikes(self, fault: Fault, *place: int) -> bool:
+        """Whether a fault at a place of the script comes to pass: the same in every run."""
+        return self.chance("fault", *place).random() < fault.chance
 
-def seconds_of(spoken: Says | Line, text: str) -> float:
-    """How long a line takes at pace 1, in seconds."""
-    return spoken.seconds if spoken.seconds is not None else speech_seconds(text)
-
-
-def resolve(template: Value, *, person: Mapping[str, str], results: Mapping[str, Any]) -> Any:
-    """Put values into `${…}`; one that is the whole template keeps its type. Raises `UnresolvedError`."""
-    if not isinstance(template, str):
-        return template
-    if whole := _REFERENCE.fullmatch(template):
-        return _look_up(whole[1], person, results)
-    return _REFERENCE.sub(lambda match: str(_look_up(match[1], person, results)), template)
+    def chance(self, what: str, *place: int) -> random.Random:
+        """The dice of one thing at one place of the script."""
+        return random.Random(f"{self.seed} {what} {place}")  # noqa: S311 - a seeded script, no secret
 
 
 def list_scenarios() -> tuple[str, ...]:
@@ -170,7 +110,7 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
     except TypeError:
         raise ScenarioError(f"{origin}: holds what JSON cannot") from None
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
+        first = error.errors(include_url=False)[0]
         entry = ".".join(str(part) for part in first["loc"]) or "the file"
         raise ScenarioError(f"{origin}: {entry}: {first['msg']}", hint=_nearest(first)) from None
     _check_script(scenario, origin)
@@ -200,13 +140,17 @@ def _did_you_mean(word: str, words: tuple[str, ...]) -> str:
 
 
 def _nearest(error: Any) -> str:
-    models = (Scenario, Latency, Spread, Turn, Line, CallsTool, Says, Expects)
-    known = tuple(sorted({field.name for model in models for field in fields(model)}))
-    return _did_you_mean(str(error["loc"][-1]), known) if error["loc"] else ""
+    if error["type"] == "literal_error":
+        return _did_you_mean(str(error["input"]), tuple(re.findall(r"'([^']*)'", error["ctx"]["expected"])))
+    models = (Scenario, *(each for each in vars(steps).values() if isinstance(each, type)))
+    known = {field.name for model in models if hasattr(model, "__dataclass_fields__") for field in fields(model)}
+    return _did_you_mean(str(error["loc"][-1]), tuple(sorted(known))) if error["loc"] else ""
 
 
 def _check_script(scenario: Scenario, origin: str) -> None:
     called: list[str] = []
+    if scenario.given.appointments and not {"patient_name", "phone", "dob"} <= scenario.person.keys():
+        raise ScenarioError(f"{origin}: given: appointments need a person with patient_name, phone and dob")
     for index, turn in enumerate(scenario.turns):
         if index and turn.caller is None:
             raise ScenarioError(f"{origin}: turns.{index}: only the first turn, the greeting, has no caller")
@@ -214,6 +158,8 @@ def _check_script(scenario: Scenario, origin: str) -> None:
             _check(turn.caller.says, scenario, [], f"{origin}: turns.{index}.caller.says")
         for place, step in enumerate(turn.model):
             where = f"{origin}: turns.{index}.model.{place}"
+            if isinstance(step, CallsTool) and step.fault is not None and step.fault.kind == "incomplete":
+                raise ScenarioError(f"{where}.fault: only speech can be incomplete")
             if isinstance(step, Says):
                 _check(step.says, scenario, called, f"{where}.says")
                 continue
@@ -225,26 +171,15 @@ def _check_script(scenario: Scenario, origin: str) -> None:
 
 
 def _check(template: Value, scenario: Scenario, called: list[str], where: str) -> None:
-    for reference in _REFERENCE.findall(template) if isinstance(template, str) else ():
+    for reference in references(template):
         head, _, rest = reference.partition(".")
         if head == "person" and rest not in scenario.person:
             hint = _did_you_mean(rest, tuple(scenario.person))
             raise ScenarioError(f"{where}: ${{{reference}}} is not in person", hint=hint)
-        if head != "person" and head not in called and not _TODAY.fullmatch(reference):
-            hint = _did_you_mean(head, ("person", "today", *called))
+        if head == "given":
+            words = tuple(f"{n}.{word}" for n in range(len(scenario.given.appointments)) for word in _GIVEN)
+            if rest not in words:
+                raise ScenarioError(f"{where}: ${{{reference}}} is not given", hint=_did_you_mean(rest, words))
+        elif head != "person" and head not in called and not is_day(reference):
+            hint = _did_you_mean(head, ("person", "today", "given", *called))
             raise ScenarioError(f"{where}: ${{{reference}}} names no tool called before", hint=hint)
-
-
-def _look_up(reference: str, person: Mapping[str, str], results: Mapping[str, Any]) -> Any:
-    if today := _TODAY.fullmatch(reference):
-        return (datetime.now(UTC).date() + timedelta(days=int(today[1] or 0))).isoformat()
-    head, *path = reference.split(".")
-    value: Any = person if head == "person" else results.get(head)
-    try:
-        for part in path:
-            value = value[int(part)] if isinstance(value, list) else value[part]
-    except (KeyError, IndexError, ValueError, TypeError):
-        raise UnresolvedError(reference) from None
-    if value is None or isinstance(value, list | dict):
-        raise UnresolvedError(reference)
-    return value

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from medagent.simulator.scenario import CallsTool, Says, Scenario, UnresolvedError, resolve, seconds_of
+from medagent.simulator.forms import forms
+from medagent.simulator.protocol import FATAL_CODES
+from medagent.simulator.scenario import Scenario
+from medagent.simulator.steps import CallsTool, Fault, Says, seconds_of
+from medagent.simulator.template import UnresolvedError, resolve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,18 +38,30 @@ class Move:
     does: Speech | ToolCall
     think_s: float
     tool_call_s: float
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What a transcriber writes ("" beyond the script), how late (seconds at pace 1), or that it cannot."""
+
+    text: str = field(repr=False)
+    late_s: float = 0.0
+    fails: bool = False
 
 
 class Script:
-    """One connection's way through a scenario: the caller's n-th utterance starts their n-th line's turn."""
+    """One call's way through a scenario: the caller's n-th utterance starts their n-th line's turn."""
 
-    def __init__(self, scenario: Scenario) -> None:
-        self._scenario = scenario
+    def __init__(self, scenario: Scenario, *, given: Sequence[Mapping[str, str]] = ()) -> None:
+        self.scenario = scenario
         self._turn = scenario.greeting
         self._step = 0
         self._heard = 0
+        self._struck: set[tuple[int, int]] = set()
         self._tools: dict[str, str] = {}
-        self._results: dict[str, Any] = {}
+        self._returned: set[str] = set()
+        self._results: dict[str, Any] = {"given": [dict(each) for each in given]}
         self._failed: CallsTool | None = None
 
     @property
@@ -52,26 +69,28 @@ class Script:
         """The turn that the call is in; None beyond the script."""
         return self._turn
 
-    def hear(self) -> str:
-        """The caller has spoken: the next turn begins; gives what a transcriber would write ("" beyond the script)."""
-        lines = self._scenario.lines
+    def hear(self) -> Heard:
+        """The caller has spoken: the next turn begins."""
+        lines = self.scenario.lines
         self._step, self._failed = 0, None
         if self._heard >= len(lines):
             self._turn = None
-            return ""
+            return Heard(text="")
         self._turn, line = lines[self._heard]
         self._heard += 1
-        return str(resolve(line.says, person=self._scenario.person, results={}))
+        text = str(resolve(line.says, person=self.scenario.person, results=self._results))
+        return Heard(text=text, late_s=line.transcription.late_s, fails=line.transcription.fails)
 
     def called(self, call_id: str, tool: str) -> None:
         """Remember which tool a call id belongs to."""
         self._tools[call_id] = tool
 
     def returned(self, call_id: str, output: str) -> None:
-        """Keep a tool's result, and whether it is one to go on with (`outcome` is ok)."""
+        """Keep a tool's result, and whether it is one to go on with (`outcome` is ok); a replayed one is known."""
         tool = self._tools.get(call_id)
-        if tool is None:
+        if tool is None or call_id in self._returned:
             return
+        self._returned.add(call_id)
         try:
             result = json.loads(output)
         except ValueError:
@@ -80,34 +99,50 @@ class Script:
         if not isinstance(result, dict) or result.get("outcome") != "ok":
             self._failed = self._last_call(tool)
 
-    def next(self) -> Move:
-        """What the next response does; a thing that cannot be said or asked becomes the `otherwise`, or "I am lost"."""
+    def next(self, tools: Sequence[Mapping[str, Any]] = ()) -> Move:
+        """What the next response does; a thing that cannot be said or asked becomes the `otherwise`, or "I am lost".
+
+        `tools` are the session's, as the protocol has them. A step that a fault swallows comes again at the next try.
+        """
         turn, place = self._turn, self._step
-        self._step += 1
-        steps = () if turn is None else self._scenario.turns[turn].model
+        where = (-1 if turn is None else turn, place)
+        steps = () if turn is None else self.scenario.turns[turn].model
         failed, self._failed = self._failed, None
-        does: Speech | ToolCall | None
+        does: Speech | ToolCall | None = None
+        fault = None
         if failed is not None and failed.otherwise is not None:
             self._step = len(steps)
             does = self._speech(failed.otherwise)
-        elif place >= len(steps):
-            does = None
-        else:
+        elif place < len(steps):
             step = steps[place]
-            does = self._speech(step) if isinstance(step, Says) else self._call(step)
+            self._step += 1
+            does = self._speech(step) if isinstance(step, Says) else self._call(step, where, tools)
+            fault = self._fault(step.fault, where)
             if does is None and isinstance(step, CallsTool) and step.otherwise is not None:
                 self._step = len(steps)
                 does = self._speech(step.otherwise)
-        where = (-1 if turn is None else turn, place)
+        if fault is not None and (fault.kind in ("missing", "failed") or fault.code in FATAL_CODES):
+            self._step = place
         return Move(
             turn=turn,
-            does=does or Speech(text=self._scenario.lost.says, seconds=seconds_of(self._scenario.lost, "")),
-            think_s=self._scenario.latency_s("think", *where),
-            tool_call_s=self._scenario.latency_s("tool_call", *where),
+            does=does or self._said(self.scenario.lost),
+            think_s=self.scenario.latency_s("think", *where),
+            tool_call_s=self.scenario.latency_s("tool_call", *where),
+            fault=fault,
         )
 
+    def idle(self) -> Move:
+        """What the model says into a silence."""
+        return Move(turn=self._turn, does=self._said(self.scenario.idle), think_s=0.0, tool_call_s=0.0)
+
+    def _fault(self, fault: Fault | None, where: tuple[int, int]) -> Fault | None:
+        if fault is None or where in self._struck or not self.scenario.strikes(fault, *where):
+            return None
+        self._struck.add(where)
+        return fault
+
     def _last_call(self, tool: str) -> CallsTool | None:
-        steps = () if self._turn is None else self._scenario.turns[self._turn].model[: self._step]
+        steps = () if self._turn is None else self.scenario.turns[self._turn].model[: self._step]
         calls = [step for step in steps if isinstance(step, CallsTool) and step.tool == tool]
         return calls[-1] if calls else None
 
@@ -115,14 +150,29 @@ class Script:
         text = self._filled(says.says)
         return None if text is None else Speech(text=text, seconds=seconds_of(says, text))
 
-    def _call(self, step: CallsTool) -> ToolCall | None:
+    def _said(self, says: Says) -> Speech:
+        return self._speech(says) or Speech(text=says.says, seconds=seconds_of(says, says.says))
+
+    def _call(self, step: CallsTool, where: tuple[int, int], tools: Sequence[Mapping[str, Any]]) -> ToolCall | None:
         filled = {name: self._filled(value) for name, value in step.arguments.items()}
         if any(value is None and step.arguments[name] is not None for name, value in filled.items()):
             return None
-        return ToolCall(name=step.tool, arguments=json.dumps(filled))
+        return ToolCall(name=step.tool, arguments=json.dumps(filled | self._planted(step, where, tools)))
+
+    def _planted(self, step: CallsTool, where: tuple[int, int], tools: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """The adversary's hand: identifiers of the person in arguments that the tool declares."""
+        if self.scenario.adversary is None:
+            return {}
+        dice = self.scenario.chance("adversary", *where)
+        declared: Mapping[str, Any] = next(
+            (tool["parameters"]["properties"] for tool in tools if tool.get("name") == step.tool), {}
+        )
+        names = sorted({*step.arguments, *declared})
+        chosen = dice.sample(names, min(self.scenario.adversary.arguments, len(names)))
+        return {name: dice.choice(forms(dice.choice(sorted(self.scenario.person.values())))) for name in chosen}
 
     def _filled(self, template: Any) -> Any:
         try:
-            return resolve(template, person=self._scenario.person, results=self._results)
+            return resolve(template, person=self.scenario.person, results=self._results)
         except UnresolvedError:
             return None

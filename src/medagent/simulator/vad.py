@@ -89,6 +89,11 @@ class SpeechDetector:
         return held_ms / 1000
 
     @property
+    def is_speaking(self) -> bool:
+        """Whether speech has begun and not stopped."""
+        return self._speaking
+
+    @property
     def buffered_ms(self) -> int:
         """The audio since the turn's start."""
         return self.received_ms + len(self._partial) // BYTES_PER_MS - self.turn_start_ms

@@ -26,6 +26,7 @@ from medagent.telemetry.events import (
     AgentStateChanged,
     AudioStarted,
     CallEnded,
+    CallerIdentified,
     CallEvent,
     CallStarted,
     ErrorRaised,
@@ -407,11 +408,19 @@ class Call:
         self._lose(event.lost)
         return False
 
+    def _identified(self, event: CallerIdentified) -> bool:
+        """The first who comes is the caller; whoever joins later is not."""
+        if self._started.participant is None:
+            room = event.room if self._started.room is None else self._started.room
+            self._started = replace(self._started, room=room, participant=event.participant)
+        return False
+
     def _turn_detection(self, event: TurnDetectionSet) -> bool:
         self._silence_ms = event.silence_ms
         return False
 
     _FILL: ClassVar[dict[type, Callable[[Any, Any], bool]]] = {
+        CallerIdentified: _identified,
         TurnDetectionSet: _turn_detection,
         SpeechStarted: _speech_started,
         SpeechStopped: _speech_stopped,

@@ -37,6 +37,15 @@ class CallStarted(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallerIdentified(_Event):
+    """Who is on the line became known after it was opened."""
+
+    room: str | None = field(default=None, repr=False)
+    participant: str | None = field(default=None, repr=False)
+    caller_number: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnDetectionSet(_Event):
     """The server confirmed its voice activity detection; None where it waits for no fixed silence."""
 
@@ -174,6 +183,7 @@ class CallEnded(_Event):
 
 CallEvent: TypeAlias = (
     CallStarted
+    | CallerIdentified
     | TurnDetectionSet
     | SpeechStarted
     | SpeechStopped

@@ -15,7 +15,7 @@ from medagent.pricing import PriceList
 from medagent.redaction import Category, Counts, Identifier, KnownValues, Policy, Redactor
 from medagent.telemetry.call import Call
 from medagent.telemetry.door.admission import Admission
-from medagent.telemetry.events import CallEnded, CallEvent, CallStarted, ConsentSettled, Gap
+from medagent.telemetry.events import CallEnded, CallerIdentified, CallEvent, CallStarted, ConsentSettled, Gap
 from medagent.telemetry.outbox import Release, Transaction
 from medagent.telemetry.record import Place, Record
 from medagent.telemetry.span import Ancestor, SafeSpan, SpanKind
@@ -103,6 +103,8 @@ class Session:
         self._met_off |= not self._shared.switch.is_on()
         if isinstance(event, CallEnded) and self._has_holes:
             self._call.feed(Gap(seq=-1, at_ns=event.at_ns, lost=max(1, self.suppressed)))
+        if isinstance(event, CallerIdentified):
+            self._known.learn(_identifiers_of_the_line(event))
         records = self._call.feed(event)
         for record in records:
             self._known.learn(self._shared.redactor.identifiers(record))
@@ -261,7 +263,7 @@ class Session:
         )
 
 
-def _identifiers_of_the_line(started: CallStarted) -> list[Identifier]:
+def _identifiers_of_the_line(started: CallStarted | CallerIdentified) -> list[Identifier]:
     """The caller's number, also where it hides in the names of the room and of the participant."""
     found = [Identifier(category=Category.PHONE, value=started.caller_number)] if started.caller_number else []
     for name in (started.room, started.participant):

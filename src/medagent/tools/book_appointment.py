@@ -6,11 +6,10 @@ from datetime import datetime
 
 from pydantic import Field
 
-from medagent.clinic import Clinic, Patient, Refusal
+from medagent.clinic import Clinic, Patient
+from medagent.tools.callers import check_dob
 from medagent.tools.fields import Day, Email, Line, Moment, Phone, Text
-from medagent.tools.interface import Answer, Arguments, Tool, offered
-
-_OLDEST_YEARS = 120
+from medagent.tools.interface import BOOKING_FIELDS, COMMON_FIELDS, Answer, Arguments, Tool, booked
 
 
 class BookAppointment(Arguments):
@@ -38,8 +37,7 @@ class BookAppointment(Arguments):
 
 
 def _run(clinic: Clinic, arguments: BookAppointment, now: datetime) -> Answer:
-    if not 0 <= now.date().year - arguments.dob.year <= _OLDEST_YEARS or arguments.dob > now.date():
-        raise Refusal("invalid_dob", "dob must be a date of birth: not in the future, and at most 120 years ago.")
+    check_dob(arguments.dob, now=now)
     doctor = clinic.doctor_named(arguments.doctor_name)
     location = arguments.clinic_location and clinic.location_named(arguments.clinic_location)
     booking = clinic.book(
@@ -58,7 +56,7 @@ def _run(clinic: Clinic, arguments: BookAppointment, now: datetime) -> Answer:
         notes=arguments.notes,
         now=now,
     )
-    return {"confirmation_id": booking.confirmation_id, **offered(booking.slot)}
+    return booked(booking)
 
 
 BOOK_APPOINTMENT = Tool(
@@ -68,5 +66,6 @@ BOOK_APPOINTMENT = Tool(
         "Tell the caller the confirmation_id it returns; when it refuses, nothing is booked."
     ),
     arguments=BookAppointment,
+    result_fields=(*COMMON_FIELDS, *BOOKING_FIELDS),
     run=_run,
 )

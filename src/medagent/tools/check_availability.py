@@ -8,7 +8,7 @@ from pydantic import Field
 
 from medagent.clinic import Clinic, Refusal
 from medagent.tools.fields import Day, Line, Moment
-from medagent.tools.interface import Answer, Arguments, Tool, offers
+from medagent.tools.interface import COMMON_FIELDS, SLOT_FIELDS, Answer, Arguments, Tool, offers
 
 
 class CheckAvailability(Arguments):
@@ -52,5 +52,6 @@ CHECK_AVAILABILITY = Tool(
         "Call it before offering a time; offer only what it returns."
     ),
     arguments=CheckAvailability,
+    result_fields=(*COMMON_FIELDS, "available", *(f"slots[].{field}" for field in SLOT_FIELDS)),
     run=_run,
 )

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, StringConstraints
 
+from medagent.clinic import CONFIRMATION_ID
+
 _WRITTEN = re.compile(r"\+?[0-9 ().\-/\u2011\u2013]+")
 _ABROAD = re.compile(r"\+|00|011")
 _PLANS = re.compile(
@@ -39,11 +41,29 @@ def e164(written: str) -> str:
     return f"+{digits}"
 
 
+def confirmation(said: str) -> str:
+    """A confirmation id as it was given, whatever came of it on the line: case, spaces, O for 0, I and L for 1.
+
+    Raises `ValueError`, without the id, where it has not the form of one.
+    """
+    body = re.sub(r"[^0-9A-Z]", "", said.upper())
+    body = body.removeprefix("LC") if len(body) > 6 else body
+    made = "LC-" + body.replace("O", "0").replace("I", "1").replace("L", "1")
+    if not re.fullmatch(CONFIRMATION_ID, made):
+        raise ValueError("not a confirmation id")
+    return made
+
+
 def _one_line(text: str) -> str:
     line = " ".join(text.split())
     if not line or not line.isprintable():
         raise ValueError("not a line of text")
     return line
+
+
+def _whole(value: Any) -> Any:
+    # Half a surrogate pair is what a cut-off stream leaves; the rest of the text still has to be read.
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
 
 
 def _iso(form: str) -> BeforeValidator:
@@ -62,11 +82,15 @@ Line = Annotated[str, StringConstraints(max_length=200), AfterValidator(_one_lin
 """A short text without control characters; spaces and line breaks are made one space."""
 Text = Annotated[str, StringConstraints(max_length=1_000), AfterValidator(_one_line)]
 """A longer `Line`."""
+Question = Annotated[str, StringConstraints(max_length=10_000), BeforeValidator(_whole)]
+"""Whatever a caller says, in any form: nobody in distress is told that the form is wrong."""
 Email = Annotated[
     str, StringConstraints(max_length=254, strip_whitespace=True, pattern=r"^[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+$")
 ]
 Phone = Annotated[str, StringConstraints(max_length=40, strip_whitespace=True), AfterValidator(e164)]
 """A phone number, in E.164 once it is read."""
+Confirmation = Annotated[str, StringConstraints(max_length=40), AfterValidator(confirmation)]
+"""A confirmation id, in the form in which the clinic keeps it."""
 Day = Annotated[date, _iso(r"(19|20)\d\d-\d\d-\d\d")]
 Moment = Annotated[datetime, _iso(r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d.*")]
 """A date with a time; without an offset it is meant in the clinic's own zone."""

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from medagent.clinic import Clinic, Refusal, Slot
+from medagent.clinic import Booking, Clinic, Refusal, Slot
 
 Answer: TypeAlias = dict[str, Any]
 """A JSON object for the model; `outcome` is "ok", "refused" or "failed"."""
@@ -21,16 +21,34 @@ class Arguments(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
+SLOT_FIELDS = ("appointment_datetime", "doctor_name", "clinic_location")
+"""What an offered slot holds."""
+BOOKING_FIELDS = ("confirmation_id", *SLOT_FIELDS)
+"""What an agreed appointment holds."""
+COMMON_FIELDS = (
+    "outcome",
+    "error_type",
+    "error_message",
+    "alternatives[]",
+    *(f"alternatives[].{field}" for field in SLOT_FIELDS),
+)
+"""What any tool's answer may hold: its outcome, and with a refusal the reason and names or slots to offer instead."""
+
 A = TypeVar("A", bound=Arguments)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool(Generic[A]):
-    """One thing the agent can do for a caller; `run` gives the answer's fields and raises `Refusal` for a no."""
+    """One thing the agent can do for a caller; `run` gives the answer's fields and raises `Refusal` for a no.
+
+    `result_fields` are the paths of all leaves that an answer may hold, dotted, `[]` for a list's item: what a policy
+    must have a rule for.
+    """
 
     name: str
     description: str
     arguments: type[A]
+    result_fields: tuple[str, ...]
     run: Callable[[Clinic, A, datetime], Answer]
 
     @property
@@ -69,6 +87,11 @@ def offered(slot: Slot) -> dict[str, str]:
         "doctor_name": slot.doctor,
         "clinic_location": slot.location,
     }
+
+
+def booked(booking: Booking) -> dict[str, str]:
+    """An appointment as the model reads it."""
+    return {"confirmation_id": booking.confirmation_id, **offered(booking.slot)}
 
 
 def offers(slots: Iterable[Slot]) -> list[dict[str, str]]:

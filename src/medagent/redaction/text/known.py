@@ -20,10 +20,6 @@ _PHONE_TAILS = (10, 9, 7, 4)
 _SHORTEST_DIGITS = 4
 _WHOLE_DIGITS = 7
 _WHOLE_JOINED = 7
-_NOBODY = frozenset(
-    ("unknown", "none", "null", "nil", "n/a", "na", "not given", "not provided", "not known", "anonymous", "withheld")
-)
-"""What a model writes where it was told nothing: no identifier, and a word that others may need."""
 _WORD = re.compile(r"[^\W_]+")
 _NAME_GAP = re.compile(r"[^\w'’\u0300-\u036f]+|[\d_]+")
 _MAIL_PARTS = re.compile(r"[^\W_]+")
@@ -59,8 +55,7 @@ class KnownValues:
         """Take in identifiers; what is known already changes nothing."""
         for identifier in identifiers:
             key = (identifier.category, identifier.value)
-            plain = identifier.value.strip().casefold()
-            if plain and plain not in _NOBODY and key not in self._values:
+            if identifier.value.strip() and key not in self._values:
                 self._wholes.append(_Whole.of(identifier.value))
                 self._forms |= dict.fromkeys(_forms(identifier))
                 self._values[key] = None

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from medagent.errors import DoorError
 from medagent.proof import Json
 from medagent.proof.keys import PSEUDONYM_SHAPE
-from medagent.redaction.policy import REDACTED, WITHHELD, Action, Policy, Rule
-from medagent.redaction.shapes import is_sayable
+from medagent.redaction.policy import REDACTED, WITHHELD, Action, Category, Policy, Rule
+from medagent.redaction.shapes import Moment, is_sayable
 from medagent.telemetry.span import SafeSpan
 
 _YEAR = re.compile(r"\d{4}", re.ASCII)
 _SHORTEST_DIGITS = 7
+_DATE_DIGITS = 8
 _SHORTEST_JOINED = 7
 _SHORTEST_PART = 3
 _SHORTEST_WORD = 2
@@ -72,15 +73,15 @@ class Admission:
         if rule.action is Action.PSEUDONYM or _is_machine(rule):
             if not _has_shape(value, rule):
                 raise DoorError(f"{name}: {_shown(path)}: has not the shape that its rule declares")
-            if any(form.is_number(value) for form in self._forms):
-                raise DoorError(f"{name}: {_shown(path)}: is a number that this call knows as an identifier")
+            if any(form.is_number(value) or form.is_date(value, rule) for form in self._forms):
+                raise DoorError(f"{name}: {_shown(path)}: is a number or date that this call knows as an identifier")
             return
         text = str(value)
         for form in self._forms:
             if form.stands_in(text, free=rule.free_text):
                 raise DoorError(f"{name}: {_shown(path)}: holds a known {form.category} of this call")
         for what, shape in _SHAPES_OF_IDENTIFIERS.items():
-            if shape.search(text):
+            if rule.category is not Category.MACHINE and shape.search(text):  # a long version looks like a number
                 raise DoorError(f"{name}: {_shown(path)}: holds what looks like {what}")
 
 
@@ -131,6 +132,11 @@ class _Form:
         """Whether a whole number is this value; a short one is by chance the same as some count."""
         whole = isinstance(value, int | float) and float(value).is_integer()
         return whole and len(self.digits) >= _SHORTEST_DIGITS and self.digits == f"{value:.0f}"
+
+    def is_date(self, value: Json, rule: Rule) -> bool:
+        """Whether a time is on this very date."""
+        is_time = isinstance(value, str) and isinstance(rule.shape, Moment)
+        return is_time and len(self.digits) == _DATE_DIGITS and _digits(str(value)).startswith(self.digits)
 
     def stands_in(self, text: str, *, free: bool) -> bool:
         """Its words in a row, its letters in any grouping, its digits in any grouping, in free text a name's parts."""

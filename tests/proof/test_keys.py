@@ -1,0 +1,128 @@
+"""Keys: made once, read by their owner alone, and shown to nobody."""
+
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medagent.errors import KeyFileError
+from medagent.proof import KeyRing, PseudonymKey, keys
+from medagent.proof.keys import PSEUDONYM_SHAPE
+
+SECRET = "5a" * 32
+KEY = PseudonymKey(secret=bytes.fromhex(SECRET))
+
+
+@given(category=st.text(max_size=8), value=st.text(max_size=20))
+def test_a_pseudonym_is_stable_and_says_nothing(category: str, value: str) -> None:
+    """The same value gets the same one, of one shape, with the key's id in it."""
+    made = KEY.pseudonym(category, value)
+    assert made == KEY.pseudonym(category, value)
+    assert PSEUDONYM_SHAPE.fullmatch(made)
+    assert made.split("_")[1] == KEY.key_id
+
+
+def test_key_category_and_value_each_make_another() -> None:
+    """Nobody without the key computes it; a number is not the same as a room and as a caller."""
+    other = PseudonymKey(secret=b"o" * 32)
+    made = {
+        KEY.pseudonym("phone", "5550142"),
+        KEY.pseudonym("room", "5550142"),
+        KEY.pseudonym("phone", "5550143"),
+        other.pseudonym("phone", "5550142"),
+    }
+    assert len(made) == 4
+    assert KEY.key_id != other.key_id
+
+
+def test_a_key_is_shown_to_nobody() -> None:
+    """Neither its repr nor its id tells it."""
+    assert SECRET not in repr(KEY)
+    assert "ZZZZ" not in repr(PseudonymKey(secret=b"Z" * 32))
+    assert KEY.key_id not in SECRET
+
+
+def test_dev_makes_its_key_once(tmp_path: Path) -> None:
+    """The first use makes it, for its user alone; every later one finds it."""
+    ring = KeyRing(tmp_path / "keys", env="dev")
+    key = ring.pseudonym_key()
+    assert KeyRing(tmp_path / "keys", env="dev").pseudonym_key() == key
+    assert KeyRing(tmp_path / "keys", env="prod").pseudonym_key() == key
+    [path] = (tmp_path / "keys").iterdir()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
+
+
+def _make(directory: Path, made: Any) -> None:
+    made.put(KeyRing(directory, env="dev").pseudonym_key().key_id)
+
+
+def test_processes_that_start_together_have_one_key(tmp_path: Path) -> None:
+    """Who is second takes the first one's, never half of it."""
+    context = multiprocessing.get_context("fork")
+    made = context.Queue()
+    processes = [context.Process(target=_make, args=(tmp_path / "keys", made)) for _ in range(6)]
+    for process in processes:
+        process.start()
+    ids = {made.get(timeout=20) for _ in processes}
+    for process in processes:
+        process.join(10)
+    assert len(ids) == 1
+    assert len(list((tmp_path / "keys").iterdir())) == 1
+
+
+def test_a_key_is_never_made_over_another(tmp_path: Path) -> None:
+    """Who looked before the other had made it does not take its place."""
+    key = KeyRing(tmp_path, env="dev").pseudonym_key()
+    keys._create(tmp_path / "pseudonym.key")
+    assert KeyRing(tmp_path, env="dev").pseudonym_key() == key
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_prod_makes_no_key(tmp_path: Path) -> None:
+    """A missing one is an error that says where it belongs."""
+    with pytest.raises(KeyFileError) as caught:
+        KeyRing(tmp_path / "keys", env="prod").pseudonym_key()
+    assert "MEDAGENT_PSEUDONYM_KEY" in caught.value.diagnostics()
+    assert not (tmp_path / "keys").exists()
+
+
+def test_a_given_key_comes_before_the_file(tmp_path: Path) -> None:
+    """What the settings hold is used, and nothing is written."""
+    assert KeyRing(tmp_path / "keys", env="prod", pseudonym_hex=f" {SECRET}\n").pseudonym_key() == KEY
+    assert not (tmp_path / "keys").exists()
+
+
+@pytest.mark.parametrize("wrong", ["", "5a" * 31, "nonsense" * 8, "5a" * 31 + "5"])
+def test_a_malformed_key_is_refused(tmp_path: Path, wrong: str) -> None:
+    """Too short or no hexadecimal: an error that does not show it, from the settings or from a file."""
+    (tmp_path / "pseudonym.key").write_text(wrong)
+    (tmp_path / "pseudonym.key").chmod(0o600)
+    for ring in (KeyRing(tmp_path, env="dev", pseudonym_hex=wrong), KeyRing(tmp_path, env="dev")):
+        with pytest.raises(KeyFileError) as caught:
+            ring.pseudonym_key()
+        assert not wrong or wrong not in caught.value.diagnostics()
+
+
+def test_a_file_that_is_no_key_is_refused(tmp_path: Path) -> None:
+    """Open to others, binary, a directory, a directory that is a file."""
+    home = tmp_path / "keys"
+    KeyRing(home, env="dev").pseudonym_key()
+    for mode in (0o640, 0o604):
+        (home / "pseudonym.key").chmod(mode)
+        with pytest.raises(KeyFileError, match="other users"):
+            KeyRing(home, env="dev").pseudonym_key()
+    (home / "pseudonym.key").write_bytes(b"\xff" * 64)
+    (home / "pseudonym.key").chmod(0o600)
+    with pytest.raises(KeyFileError):
+        KeyRing(home, env="dev").pseudonym_key()
+    (tmp_path / "directory" / "pseudonym.key").mkdir(parents=True, mode=0o700)
+    (tmp_path / "file").touch()
+    for place in ("directory", "file"):
+        with pytest.raises(KeyFileError):
+            KeyRing(tmp_path / place, env="dev").pseudonym_key()

@@ -1,0 +1,136 @@
+"""Anything that may happen in a call, be counted in it or come of it, for Hypothesis; people here are invented."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+
+from medagent.pricing import Usage
+from medagent.telemetry import events as ev
+from spans import safe_spans
+
+__all__ = ["event_streams", "made_up_names", "records_of_any_kind", "safe_spans", "started", "usages"]
+
+WALL_US = 1_767_225_600_000_000
+START_NS = 7_000_000_000
+
+_tokens = st.none() | st.integers(0, 5_000)
+_items = st.sampled_from(["item_1", "item_2", "item_3"])
+_responses = st.sampled_from(["resp_1", "resp_2", "resp_3", "resp_4"])
+_tool_calls = st.sampled_from(["call_1", "call_2", "call_3"])
+_audio_ms = st.none() | st.integers(0, 60_000)
+_raw_json = st.sampled_from(
+    ["", "{}", "[1]", "{", '{"notes": "a cough"}', '{"outcome": "refused"}', '{"outcome": "timeout"}', "NaN"]
+)
+_ms = st.none() | st.floats(0, 500)
+
+made_up_names = st.sampled_from(
+    ["Jane Doe", "Zoë Brandt-Day", "Mrs. Ann O'Day", "Dr. Will May", "Li", "José de la Rosa", "Doctor Hope Park", "Roy"]
+)
+
+
+@st.composite
+def usages(draw: st.DrawFn) -> Usage:
+    """A provider's count, of which any part may be unknown."""
+    names = ("input_text_tokens", "input_audio_tokens", "input_cached_text_tokens", "input_cached_audio_tokens")
+    parts = {name: draw(_tokens) for name in (*names, "output_text_tokens", "output_audio_tokens", "total_tokens")}
+    return Usage(**parts)
+
+
+def started(**changes: Any) -> ev.CallStarted:
+    """The beginning of a synthetic call."""
+    about: dict[str, Any] = {
+        "seq": 0,
+        "at_ns": START_NS,
+        "wall_us": WALL_US,
+        "model": "gpt-realtime",
+        "provider": "azure.ai.openai",
+        "mode": "realtime",
+        "agent_version": "0.1.0",
+    }
+    return ev.CallStarted(**(about | changes))
+
+
+def _kind(kind: type[Any], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[type[Any], dict[str, Any]]]:
+    return st.tuples(st.just(kind), st.fixed_dictionaries(fields))
+
+
+_happenings = st.one_of(
+    _kind(ev.TurnDetectionSet, silence_ms=st.none() | st.integers(0, 2_000)),
+    _kind(ev.SpeechStarted, item_id=_items, audio_ms=_audio_ms),
+    _kind(ev.SpeechStopped, item_id=_items, audio_ms=_audio_ms),
+    _kind(ev.ResponseStarted, response_id=_responses),
+    _kind(ev.AudioStarted, response_id=_responses),
+    _kind(ev.ToolRequested, response_id=_responses, call_id=_tool_calls),
+    _kind(
+        ev.ResponseFinished,
+        response_id=_responses,
+        status=st.sampled_from(["completed", "cancelled", "incomplete", "failed"]),
+        usage=st.none() | usages(),
+        error_type=st.sampled_from([None, "rate_limit"]),
+    ),
+    _kind(
+        ev.ToolStarted,
+        call_id=_tool_calls,
+        name=st.sampled_from(["book_appointment", "check_availability", "Not a Name!", "x" * 90]),
+        arguments=_raw_json,
+    ),
+    _kind(
+        ev.ToolEnded,
+        call_id=_tool_calls,
+        status=st.sampled_from(["done", "error", "cancelled"]),
+        output=st.none() | _raw_json,
+    ),
+    _kind(
+        ev.UserStateChanged,
+        old=st.sampled_from(["speaking", "listening", "away"]),
+        new=st.sampled_from(["speaking", "listening", "away"]),
+    ),
+    _kind(
+        ev.AgentStateChanged,
+        old=st.sampled_from(["listening", "thinking", "speaking"]),
+        new=st.sampled_from(["listening", "thinking", "speaking"]),
+    ),
+    _kind(
+        ev.ErrorRaised,
+        source=st.sampled_from(["realtime", "tool", "session"]),
+        error_type=st.just("TimeoutError"),
+        message=st.none() | st.just("the line was busy"),
+        recoverable=st.booleans(),
+    ),
+    _kind(ev.Reconnected),
+    _kind(ev.CallerIdentified, participant=st.none() | st.just("sip_1")),
+    _kind(ev.QualitySampled, rtt_ms=_ms, jitter_ms=_ms, packet_loss=st.none() | st.floats(0, 1)),
+    _kind(ev.ConsentSettled, state=st.sampled_from(["pending", "granted", "not_asked"]), method=st.just("spoken")),
+    _kind(ev.Gap, lost=st.integers(1, 5)),
+)
+
+_reasons = st.sampled_from(["caller_hung_up", "agent_ended", "shutdown", "error", "limit", "process_lost", "unknown"])
+
+
+@st.composite
+def event_streams(draw: st.DrawFn) -> list[ev.CallEvent]:
+    """Events in any order, some twice, some under new numbers, some lost, time going where it wants; then the end."""
+    happenings = draw(st.lists(_happenings, max_size=30))
+    replayed = draw(st.lists(st.sampled_from(happenings), max_size=10)) if happenings else []
+    stream: list[ev.CallEvent] = []
+    seq, at_ns = 1, START_NS
+    for kind, fields in happenings + replayed:
+        at_ns += draw(st.integers(-2_000_000_000, 5_000_000_000))
+        stream.append(kind(seq=seq, at_ns=max(0, at_ns), **fields))
+        seq += draw(st.sampled_from([0, 1, 1, 1, 1, 3]))
+    if draw(st.booleans()):
+        stream = draw(st.permutations(stream))
+    return [*stream, ev.CallEnded(seq=seq + 1, at_ns=at_ns, reason=draw(_reasons))]
+
+
+@st.composite
+def records_of_any_kind(draw: st.DrawFn) -> Sequence[Any]:
+    """The records of a call in which anything happened."""
+    from medagent.pricing import load_prices
+    from medagent.telemetry.call import Call
+
+    call = Call(started(), prices=load_prices(), policy_name="clinic", policy_version="1.0.0")
+    return [record for event in [started(), *draw(event_streams())] for record in call.feed(event)]

@@ -1,0 +1,449 @@
+"""A call as a table of transitions: whatever comes, in whatever order, it adds up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from medagent.pricing import Usage, load_prices
+from medagent.telemetry import call as module
+from medagent.telemetry import events as ev
+from medagent.telemetry.call import TRANSITIONS, Call, Floor, Settled
+from medagent.telemetry.record import Record
+from strategies import START_NS, WALL_US, event_streams, started
+
+USAGE = Usage(
+    input_tokens=300,
+    output_tokens=100,
+    total_tokens=400,
+    input_text_tokens=200,
+    input_audio_tokens=100,
+    input_cached_tokens=50,
+    input_cached_text_tokens=50,
+    input_cached_audio_tokens=0,
+    output_text_tokens=20,
+    output_audio_tokens=80,
+)
+COST = (150 * 4 + 50 * 0.4 + 100 * 32 + 20 * 16 + 80 * 64) / 1_000_000
+
+
+def new_call(beginning: ev.CallStarted | None = None) -> Call:
+    return Call(beginning or started(), prices=load_prices(), policy_name="clinic", policy_version="1.0.0")
+
+
+class Tape:
+    """Plays a call: milliseconds since its start, the kind of event, its content."""
+
+    def __init__(self, **about: Any) -> None:
+        self.call = new_call(started(**about))
+        self.records = self.call.feed(started(**about))
+        self._seq = 1
+
+    def __call__(self, at_ms: float, kind: type[Any], **fields: Any) -> Tape:
+        seq = fields.pop("seq", self._seq)
+        self.records += self.call.feed(kind(seq=seq, at_ns=START_NS + int(at_ms * 1e6), **fields))
+        self._seq = max(self._seq, seq + 1)
+        return self
+
+    def says(self, item: str, start_ms: float, stop_ms: float) -> Tape:
+        self(start_ms, ev.SpeechStarted, item_id=item, audio_ms=int(start_ms))
+        return self(stop_ms, ev.SpeechStopped, item_id=item, audio_ms=int(stop_ms))
+
+    def answers(self, response: str, start_ms: float, audio_ms: float, done_ms: float) -> Tape:
+        self(start_ms, ev.ResponseStarted, response_id=response)
+        self(audio_ms, ev.AudioStarted, response_id=response)
+        return self.done(response, done_ms)
+
+    def done(self, response: str, at_ms: float, status: str = "completed", usage: Usage | None = USAGE) -> Tape:
+        return self(at_ms, ev.ResponseFinished, response_id=response, status=status, usage=usage)
+
+    def uses(self, call_id: str, name: str, output: str, at_ms: float = 0, *, status: str = "done") -> Tape:
+        self(at_ms, ev.ToolStarted, call_id=call_id, name=name, arguments="{}")
+        return self(at_ms + 10, ev.ToolEnded, call_id=call_id, status=status, output=output)
+
+    def ends(self, at_ms: float, reason: str = "caller_hung_up") -> dict[str, Any]:
+        self(at_ms, ev.CallEnded, reason=reason)
+        return self.one("session.end")
+
+    def all(self, name: str) -> list[dict[str, Any]]:
+        return [dict(record.fields) for record in self.records if record.name == name and record.final]
+
+    def one(self, name: str) -> dict[str, Any]:
+        [fields] = self.all(name)
+        return fields
+
+    def record(self, name: str) -> Record:
+        [record] = [record for record in self.records if record.name == name and record.final]
+        return record
+
+
+# ---- the table -------------------------------------------------------------------------------------------------------
+
+
+def test_the_table_in_the_docstring_is_the_table() -> None:
+    """What one reads in the module's docstring is what is done."""
+    block = (module.__doc__ or "").split("```")[1].strip("\n").splitlines()
+    causes = {"SpeechStarted": ev.SpeechStarted, "SpeechStopped": ev.SpeechStopped}
+    causes |= {"ResponseStarted": ev.ResponseStarted, "Settled": Settled}
+    columns = [causes[word] for word in block[0].split()]
+    written = {
+        (Floor[row.split()[0]], cause): Floor[floor]
+        for row in block[1:]
+        for cause, floor in zip(columns, row.split()[1:], strict=True)
+        if floor != "–"
+    }
+    written |= {(floor, ev.CallEnded): Floor.ENDED for floor in Floor if floor is not Floor.ENDED}
+    assert written == {key: floor for key, (_, floor) in TRANSITIONS.items()}
+
+
+def test_every_action_of_the_table_is_there() -> None:
+    """No transition names an action that nobody wrote."""
+    actions = {action for actions, _ in TRANSITIONS.values() for action in actions}
+    assert actions
+    assert all(callable(getattr(Call, f"_{action}")) for action in actions)
+
+
+# ---- anything may happen ---------------------------------------------------------------------------------------------
+
+
+def _taken(stream: list[ev.CallEvent]) -> list[ev.CallEvent]:
+    """What counts of a stream: each number once, nothing after the end."""
+    seen, taken = {0}, []
+    for event in stream:
+        if event.seq not in seen:
+            seen.add(event.seq)
+            taken.append(event)
+        if isinstance(taken[-1] if taken else None, ev.CallEnded):
+            break
+    return taken
+
+
+@settings(max_examples=4 * settings().max_examples)
+@given(stream=event_streams())
+def test_whatever_comes_adds_up(stream: list[ev.CallEvent]) -> None:
+    """In any order, twice, with holes, with time going back: nothing raises, nothing is counted twice or lost."""
+    call = new_call()
+    records = [record for event in [started(), *stream] for record in call.feed(event)]
+    assert call.ended
+    assert [r for event in [*stream, ev.CallEnded(seq=99, at_ns=0, reason="error")] for r in call.feed(event)] == []
+
+    final = [record for record in records if record.final]
+    names = Counter(record.name for record in final)
+    assert (names["session.start"], names["session.end"], names["voice_session"]) == (1, 1, 1)
+    assert [r.name for r in records if not r.final] == ["voice_session"]
+    assert len({record.place.key for record in final}) == len(final)
+
+    places = {record.place.key: record.place for record in final}
+    for record in final:
+        assert record.place.start_us <= record.end_us
+        assert record.place.start_us >= WALL_US
+        for parent in record.parents:
+            assert places[parent.key] == parent
+            assert parent.start_us <= record.place.start_us
+
+    taken = _taken(stream)
+    totals = next(record.fields for record in final if record.name == "session.end")
+    turns = [record.fields for record in final if record.name == "agent_turn"]
+    assert totals["user_turns"] == names["user_turn"]
+    assert names["user_turn"] <= len({e.item_id for e in taken if isinstance(e, ev.SpeechStarted | ev.SpeechStopped)})
+    assert totals["agent_turns"] == len(turns)
+    spoken_of = (ev.ResponseStarted, ev.AudioStarted, ev.ToolRequested, ev.ResponseFinished)
+    assert sum(turn["responses"] for turn in turns) == len({e.response_id for e in taken if isinstance(e, spoken_of)})
+    tools = [record for record in final if record.name.startswith("tool.")]
+    assert totals["tool_calls"] == len(tools) == len({e.call_id for e in taken if isinstance(e, ev.ToolStarted)})
+
+    finished: dict[str, ev.ResponseFinished] = {}
+    for event in taken:
+        if isinstance(event, ev.ResponseFinished):
+            finished.setdefault(event.response_id, event)
+    usage = sum((e.usage for e in finished.values() if e.usage is not None), Usage())
+    assert totals["usage"] == usage.fields()
+    assert totals["complete"] == (not totals["missing"])
+
+
+@given(stream=event_streams())
+def test_what_a_call_was_told_stands_in_no_repr(stream: list[ev.CallEvent]) -> None:
+    """Neither a record nor a call shows a raw value."""
+    call = new_call()
+    shown = repr([call.feed(event) for event in [started(room="call-5550100142"), *stream]]) + repr(call)
+    assert "cough" not in shown
+    assert "5550100142" not in shown
+    assert "busy" not in shown
+
+
+# ---- examples --------------------------------------------------------------------------------------------------------
+
+
+def test_with_a_tool_in_between_the_wait_ends_at_the_first_sound() -> None:
+    """TTFT-A runs from the end of speech over a silent response and its tool to the turn's first audio."""
+    tape = Tape()(0, ev.TurnDetectionSet, silence_ms=500).says("i1", 1000, 3000)
+    tape(3100, ev.ResponseStarted, response_id="r1")(3200, ev.ToolRequested, response_id="r1", call_id="t1")
+    tape.done("r1", 3250).uses("t1", "check_availability", '{"outcome": "ok"}', 3300)
+    tape.answers("r2", 3400, 3812.5, 4000)
+    totals = tape.ends(9000)
+    turn = tape.one("agent_turn")
+    assert (turn["kind"], turn["ttft_ms"], turn["perceived_ms"], turn["slow"]) == ("reply", 812.5, 1312.5, False)
+    assert (turn["responses"], turn["tool_calls"], turn["status"]) == (2, 1, "completed")
+    assert turn["input_tokens"] == 600
+    assert turn["cost_usd"] == pytest.approx(2 * COST) == totals["cost_usd"]
+    tool, agent = tape.record("tool.check_availability"), tape.record("agent_turn")
+    assert [parent.key for parent in tool.parents] == ["voice_session", agent.place.key]
+    assert tape.one("user_turn")["audio_ms"] == 2000
+    assert (totals["complete"], totals["missing"], totals["outcome"]) == (True, [], "informed")
+    assert totals["duration_ms"] == 9000
+
+
+def test_a_server_that_waits_for_no_fixed_silence_leaves_perceived_unknown() -> None:
+    """With semantic turn detection `perceived_ms` is null while TTFT-A is not."""
+    tape = Tape()(0, ev.TurnDetectionSet, silence_ms=None).says("i1", 0, 1000).answers("r1", 1100, 3000, 3100)
+    tape.ends(5000)
+    turn = tape.one("agent_turn")
+    assert (turn["ttft_ms"], turn["perceived_ms"], turn["slow"]) == (2000, None, True)
+
+
+def test_a_greeting_has_no_latency() -> None:
+    """Before the caller has spoken there is nothing to wait from."""
+    tape = Tape().answers("r1", 100, 400, 900)
+    tape.ends(2000)
+    turn = tape.one("agent_turn")
+    assert (turn["kind"], turn["ttft_ms"], turn["perceived_ms"], turn["slow"]) == ("greeting", None, None, None)
+
+
+def test_a_barge_in_marks_both_sides_and_is_billed() -> None:
+    """Who interrupts, who is interrupted, and what the cut response cost are all there."""
+    tape = Tape().says("i1", 0, 1000).__call__(1100, ev.ResponseStarted, response_id="r1")
+    tape(1500, ev.AudioStarted, response_id="r1")(1600, ev.AgentStateChanged, old="thinking", new="speaking")
+    tape(2500, ev.SpeechStarted, item_id="i2").done("r1", 2550, status="cancelled")
+    tape(2600, ev.AgentStateChanged, old="speaking", new="listening")
+    tape(3000, ev.SpeechStopped, item_id="i2").answers("r2", 3100, 3300, 3400)
+    totals = tape.ends(6000)
+    cut, answer = tape.all("agent_turn")
+    assert (cut["interrupted"], cut["cancelled_responses"], cut["status"]) == (True, 1, "cancelled")
+    assert cut["cost_usd"] == pytest.approx(COST)
+    assert (answer["interrupted"], answer["ttft_ms"]) == (False, 300)
+    assert [turn["interrupted_agent"] for turn in tape.all("user_turn")] == [False, True]
+    assert (totals["interruptions"], totals["interruption_rate"]) == (1, 0.5)
+    assert totals["usage"]["total_tokens"] == 800
+
+
+def test_no_answer_leaves_the_caller_alone() -> None:
+    """A caller whom nobody answers has abandoned; the trace says that there was no agent's turn."""
+    totals = Tape().says("i1", 0, 1000).ends(20_000)
+    assert (totals["outcome"], totals["agent_turns"], totals["interruption_rate"]) == ("abandoned", 0, None)
+    assert (totals["complete"], totals["missing"], totals["cost_usd"]) == (False, ["agent_turn"], None)
+
+
+def test_a_hang_up_in_the_middle_of_a_tool_closes_all() -> None:
+    """The tool is cancelled, its turn is incomplete, what the unfinished response costs is unknown."""
+    tape = Tape().says("i1", 0, 1000)(1100, ev.ResponseStarted, response_id="r1")
+    tape(1200, ev.ToolRequested, response_id="r1", call_id="t1")
+    tape(1300, ev.ToolStarted, call_id="t1", name="book_appointment", arguments='{"patient_name": "Jane Doe"}')
+    totals = tape.ends(1500)
+    tool, turn = tape.one("tool.book_appointment"), tape.one("agent_turn")
+    assert (tool["outcome"], tool["incomplete"], tool["duration_ms"]) == ("cancelled", True, 200)
+    assert tool["arguments"] == {"patient_name": "Jane Doe"}
+    assert (turn["incomplete"], turn["cost_usd"], totals["cost_usd"]) == (True, None, None)
+    assert "tool" not in totals["missing"]
+
+
+def test_a_tool_without_a_span_is_missing() -> None:
+    """A tool that was asked for and never ran is what `missing` is for."""
+    tape = Tape().answers("r1", 0, 100, 200)(150, ev.ToolRequested, response_id="r1", call_id="t1")
+    assert tape.ends(900)["missing"] == ["tool"]
+
+
+def test_a_response_whose_beginning_was_lost_still_counts() -> None:
+    """Its first trace opens the turn, incomplete, and its usage is billed."""
+    tape = Tape().says("i1", 0, 1000)(1500, ev.AudioStarted, response_id="r1").done("r1", 1600)
+    totals = tape.ends(3000)
+    turn = tape.one("agent_turn")
+    assert (turn["responses"], turn["ttft_ms"], turn["incomplete"]) == (1, 500, True)
+    assert totals["cost_usd"] == pytest.approx(COST)
+
+
+def test_a_response_that_ends_after_its_turn_is_billed_to_the_call() -> None:
+    """A turn that was closed by the next one does not take its last tokens with it."""
+    tape = Tape().says("i1", 0, 1000)(1100, ev.ResponseStarted, response_id="r1")
+    tape.says("i2", 1200, 1300).answers("r2", 1400, 1500, 1600).done("r1", 1700)
+    totals = tape.ends(3000)
+    assert totals["usage"]["total_tokens"] == 800
+    assert totals["cost_usd"] == pytest.approx(2 * COST)
+    assert tape.all("agent_turn")[0]["cost_usd"] is None
+
+
+def test_what_is_replayed_after_a_reconnect_counts_once() -> None:
+    """Old items under new numbers change no count."""
+    tape = Tape().says("i1", 0, 1000).answers("r1", 1100, 1200, 1300)(1400, ev.Reconnected)
+    tape.says("i1", 1500, 1600).answers("r1", 1700, 1800, 1900)
+    totals = tape.ends(3000)
+    assert (totals["user_turns"], totals["agent_turns"], totals["reconnects"]) == (1, 1, 1)
+    assert totals["usage"]["total_tokens"] == 400
+
+
+def test_a_tool_that_is_told_of_again_ran_once() -> None:
+    """Neither a second start nor a second end of the same call makes another span."""
+    tape = Tape().uses("t1", "book_appointment", '{"outcome": "ok"}', 100)
+    tape.uses("t1", "book_appointment", '{"outcome": "failed"}', 200)
+    assert tape.ends(900)["tool_calls"] == 1
+    assert tape.one("tool.book_appointment")["outcome"] == "ok"
+
+
+def test_an_utterance_that_was_cut_does_not_end_the_next() -> None:
+    """A caller who starts twice before stopping has two turns, the first of them incomplete, and no third."""
+    tape = Tape()(0, ev.SpeechStarted, item_id="i1")(1000, ev.SpeechStarted, item_id="i2")
+    tape(1500, ev.SpeechStopped, item_id="i1")(3000, ev.SpeechStopped, item_id="i2")
+    assert tape.ends(4000)["user_turns"] == 2
+    first, second = tape.all("user_turn")
+    assert (first["audio_ms"], first["incomplete"]) == (1000, True)
+    assert (second["audio_ms"], second["incomplete"]) == (2000, False)
+
+
+def test_time_that_goes_back_stands_still() -> None:
+    """A tool that says to have begun before its turn begins with it: no span starts before its parent or lasts < 0."""
+    tape = Tape().says("i1", 1000, 3000)(3100, ev.ResponseStarted, response_id="r1")
+    tape(3200, ev.ToolRequested, response_id="r1", call_id="t1").uses("t1", "book_appointment", "{}", 500)
+    tape.ends(100)
+    tool, turn = tape.record("tool.book_appointment"), tape.record("agent_turn")
+    assert tool.place.start_us == tool.end_us == WALL_US + 3_200_000
+    assert tool.place.start_us > turn.place.start_us
+    assert tape.one("session.end")["duration_ms"] == 3200
+
+
+def test_a_response_that_never_ended_makes_the_cost_unknown() -> None:
+    """What a call has cost is not known while a part of it was never billed."""
+    tape = Tape().says("i1", 0, 100).answers("r1", 200, 300, 400).says("i2", 500, 600)
+    totals = tape(700, ev.ResponseStarted, response_id="r2").ends(900)
+    assert [turn["cost_usd"] for turn in tape.all("agent_turn")] == [pytest.approx(COST), None]
+    assert (totals["cost_usd"], totals["usage"]["total_tokens"]) == (None, 400)
+
+
+def test_an_unknown_price_is_null_for_the_turn_and_the_call() -> None:
+    """Tokens are counted, dollars are not guessed."""
+    tape = Tape(model="nobody-knows").answers("r1", 0, 100, 200)
+    totals = tape.ends(900)
+    assert (tape.one("agent_turn")["cost_usd"], totals["cost_usd"]) == (None, None)
+    assert totals["usage"]["total_tokens"] == 400
+
+
+def test_a_response_without_usage_makes_the_cost_unknown_unless_it_failed() -> None:
+    """A provider that counts nothing for a finished response leaves a hole; a failed one is not billed."""
+    assert Tape().answers("r1", 0, 100, 200).done("r2", 300, usage=None).ends(900)["cost_usd"] is None
+    failed = Tape().answers("r1", 0, 100, 200).done("r2", 300, status="failed", usage=None)
+    assert failed.ends(900)["cost_usd"] == pytest.approx(COST)
+    assert failed.one("agent_turn")["error_type"] == "response_failed"
+
+
+@pytest.mark.parametrize(
+    ("tools", "fatal", "reason", "outcome"),
+    [
+        ([("check_availability", "ok"), ("book_appointment", "ok")], False, "caller_hung_up", "booked"),
+        ([("book_appointment", "ok"), ("reschedule_appointment", "ok")], True, "error", "rescheduled"),
+        ([("cancel_appointment", "ok"), ("get_opening_hours", "ok")], False, "agent_ended", "cancelled"),
+        ([("transfer_call", "ok")], False, "agent_ended", "transferred"),
+        ([("get_opening_hours", "ok")], False, "caller_hung_up", "informed"),
+        ([("check_availability", "ok")], True, "error", "failed"),
+        ([("book_appointment", "refused")], False, "caller_hung_up", "refused"),
+        ([("book_appointment", "failed")], False, "caller_hung_up", "informed"),
+        ([], False, "process_lost", "failed"),
+        ([], False, "limit", "informed"),
+    ],
+)
+def test_the_outcome_is_what_the_caller_got(
+    tools: list[tuple[str, str]], fatal: bool, reason: str, outcome: str
+) -> None:
+    """The last change counts, then failure, then information, then a refusal."""
+    tape = Tape().says("i1", 0, 100).answers("r1", 200, 300, 400)
+    for number, (tool, said) in enumerate(tools):
+        tape.uses(f"t{number}", tool, f'{{"outcome": "{said}"}}', 500 + number)
+    if fatal:
+        tape(700, ev.ErrorRaised, source="realtime", error_type="APIError", message="Jane Doe", recoverable=False)
+    assert tape.ends(900, reason)["outcome"] == outcome
+    assert tape.record("voice_session").status == ("error" if outcome == "failed" else "ok")
+
+
+def test_an_error_stands_in_the_turn_and_in_the_call() -> None:
+    """It has class, source and time; the turn that it met is marked."""
+    tape = Tape().says("i1", 0, 100)(200, ev.ResponseStarted, response_id="r1")
+    tape(250, ev.ErrorRaised, source="llm", error_type="APIError", message="slow", recoverable=True)
+    totals = tape.ends(900)
+    expected = {"error_type": "APIError", "error_message": "slow", "error_source": "llm", "error_recoverable": True}
+    assert totals["errors"] == [{**expected, "at_ms": 250.0}]
+    assert expected.items() <= tape.one("agent_turn").items()
+    assert tape.record("agent_turn").status == "error"
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "outcome", "span_status"),
+    [
+        ("done", '{"outcome": "ok"}', "ok", "ok"),
+        ("done", '{"outcome": "refused", "error_type": "slot_taken"}', "refused", "ok"),
+        ("done", '{"outcome": "timeout"}', "timeout", "error"),
+        ("done", "not json", "ok", "ok"),
+        ("error", "it broke", "failed", "error"),
+        ("cancelled", None, "cancelled", "ok"),
+    ],
+)
+def test_a_refusal_is_no_failure(status: str, output: str, outcome: str, span_status: str) -> None:
+    """A tool's span is an error only where the tool failed or took too long."""
+    tape = Tape().answers("r1", 0, 100, 200).uses("t1", "book_appointment", output, 300, status=status)
+    totals = tape.ends(900)
+    assert (tape.one("tool.book_appointment")["outcome"], tape.record("tool.book_appointment").status) == (
+        outcome,
+        span_status,
+    )
+    assert totals["tool_failures"] == (span_status == "error")
+
+
+def test_a_tool_whose_name_is_none_is_unnamed() -> None:
+    """What the model invents as a tool's name becomes no span's name."""
+    tape = Tape().uses("t1", "Jane Doe 555-0142", "{}", 100)
+    tape.ends(900)
+    assert tape.record("tool.unnamed").fields["outcome"] == "ok"
+
+
+def test_the_callers_states_and_the_time_in_each() -> None:
+    """Every change is there, and every millisecond of the call belongs to one state."""
+    tape = Tape()(1000, ev.UserStateChanged, old="listening", new="speaking")
+    tape(3000, ev.UserStateChanged, old="speaking", new="away")
+    totals = tape.ends(10_000)
+    assert totals["user_states"] == [
+        {"from": "listening", "to": "speaking", "at_ms": 1000.0},
+        {"from": "speaking", "to": "away", "at_ms": 3000.0},
+    ]
+    assert totals["time_in_state_ms"] == {"listening": 1000.0, "speaking": 2000.0, "away": 7000.0}
+
+
+def test_a_gap_marks_what_is_open() -> None:
+    """Told or seen in the numbers, a loss makes open turns and the call incomplete."""
+    tape = Tape()(0, ev.SpeechStarted, item_id="i1")(100, ev.Gap, lost=3)(200, ev.SpeechStopped, item_id="i1")
+    totals = tape.answers("r1", 300, 400, 500).ends(900)
+    assert (totals["events_lost"], totals["missing"], totals["complete"]) == (3, ["events"], False)
+    assert (tape.one("user_turn")["incomplete"], tape.one("agent_turn")["incomplete"]) == (True, False)
+
+    tape = Tape()(0, ev.SpeechStarted, item_id="i1")(100, ev.SpeechStopped, item_id="i1", seq=5)
+    totals = tape.answers("r1", 300, 400, 500).ends(900)
+    assert (totals["events_lost"], tape.one("user_turn")["incomplete"]) == (3, True)
+
+
+def test_an_utterance_that_was_never_heard_to_begin_has_no_length() -> None:
+    """A stop without a start is a turn of unknown length, never of none."""
+    tape = Tape()(500, ev.SpeechStopped, item_id="i1", audio_ms=500)(600, ev.SpeechStarted, item_id="i1")
+    totals = tape.ends(900)
+    assert tape.one("user_turn") == {"index": 0, "audio_ms": None, "interrupted_agent": False, "incomplete": True}
+    assert totals["user_turns"] == 1
+
+
+def test_a_long_call_keeps_its_summary_whole_and_its_series_short() -> None:
+    """The series is spread over the call in as many samples as a policy lets through; the summary knows them all."""
+    tape = Tape()
+    for number in range(250):
+        tape(10_000 * number, ev.QualitySampled, rtt_ms=float(number), jitter_ms=None, packet_loss=0.0)
+    tape.ends(2_500_000)
+    quality = tape.one("voice_session")["quality"]
+    assert (quality["samples"], quality["rtt_ms"]) == (250, {"p50": 124.5, "max": 249.0})
+    assert quality["jitter_ms"] == {"p50": None, "max": None}
+    assert len(quality["series"]) <= 100
+    assert (quality["series"][0]["at_ms"], quality["series"][-1]["at_ms"]) == (0.0, 2_490_000.0)

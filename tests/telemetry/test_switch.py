@@ -1,0 +1,217 @@
+"""The kill switch: off from anywhere is off, doubt is off, and only a person turns it on again."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medagent.errors import SwitchError
+from medagent.telemetry.switch import Switch
+
+
+def a_switch(home: Path, *, forced: str | None = None, env: Any = "dev") -> Switch:
+    return Switch(home, forced=forced, env=env)
+
+
+def lines(home: Path) -> list[dict[str, str]]:
+    return [json.loads(line) for line in (home / "switch.log").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("word", ["off", "0", "false", "no", "OFF", " Off ", "False\n", "NO"])
+def test_every_word_for_off_is_off(tmp_path: Path, word: str) -> None:
+    """Case and spaces do not matter."""
+    state = a_switch(tmp_path, forced=word).state()
+    assert (state.on, state.source, state.reason) == (False, "environment", "MEDAGENT_TELEMETRY")
+
+
+@pytest.mark.parametrize("word", [None, "on", "1", "true", "yes", "ON", " Yes "])
+def test_every_word_for_on_forces_nothing(tmp_path: Path, word: str | None) -> None:
+    """It leaves the decision to the others: on in dev, off where one of them says so."""
+    switch = a_switch(tmp_path, forced=word)
+    assert switch.is_on()
+    a_switch(tmp_path).turn_off(reason="drill", by="duty")
+    assert a_switch(tmp_path, forced=word).state().source == "command"
+
+
+@given(word=st.text(max_size=8).filter(lambda word: word.strip().lower() not in {"on", "1", "true", "yes"}))
+def test_any_other_word_is_off(tmp_path_factory: pytest.TempPathFactory, word: str) -> None:
+    """Who meant to say something and was not understood does not want data to leave."""
+    assert not a_switch(tmp_path_factory.getbasetemp(), forced=word).is_on()
+
+
+def test_a_word_that_is_none_is_warned_of_and_not_repeated(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The log says that the setting is wrong, not what somebody pasted into it."""
+    a_switch(tmp_path, forced="Jane Doe")
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert "Jane" not in caplog.text
+
+
+def test_off_from_any_source_wins(tmp_path: Path) -> None:
+    """Lifting one of two does not turn it on."""
+    forced = a_switch(tmp_path, forced="off")
+    forced.turn_on(override="drill is over", by="duty")
+    assert not forced.is_on()
+    switch = a_switch(tmp_path, forced="on")
+    switch.trip("a leak at the door")
+    assert not switch.is_on()
+
+
+def test_a_command_is_seen_by_another_process_within_a_second(tmp_path: Path) -> None:
+    """A process that runs already stops by itself."""
+    watcher = (
+        "import sys, time; from pathlib import Path; from medagent.telemetry.switch import Switch\n"
+        "switch = Switch(Path(sys.argv[1]), forced=None, env='dev')\n"
+        "print(switch.is_on(), flush=True)\n"
+        "while switch.is_on(): time.sleep(0.01)\n"
+        "print(time.time(), switch.state().source, switch.state().reason, flush=True)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", watcher, str(tmp_path)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "True\n"
+        told = time.time()
+        a_switch(tmp_path).turn_off(reason="drill", by="duty")
+        seen, source, reason = process.stdout.readline().split()
+        assert process.wait(10) == 0
+    assert (source, reason) == ("command", "drill")
+    assert float(seen) - told < 1.0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"on",
+        b"{}",
+        b"\xff\xfe\x00",
+        b'{"state": "on"}',
+        b'{"state": "maybe", "source": "command", "reason": "r", "by": "b", "at": "2026"}',
+        b'{"state": "on", "source": "command", "reason": "r", "by": "b", "at": "2026", "extra": 1}',
+        b"[" * 100_000,
+    ],
+)
+def test_a_file_that_cannot_be_understood_is_off(tmp_path: Path, content: bytes) -> None:
+    """Doubt is off."""
+    (tmp_path / "switch.json").write_bytes(content)
+    state = a_switch(tmp_path).state()
+    assert (state.on, state.source) == (False, "unreadable")
+
+
+def test_a_file_that_cannot_be_read_is_off(tmp_path: Path) -> None:
+    """A directory in its place, a home that is a file: off."""
+    (tmp_path / "home" / "switch.json").mkdir(parents=True)
+    (tmp_path / "file").touch()
+    for home in ("home", "file"):
+        assert a_switch(tmp_path / home).state().source == "unreadable"
+
+
+def test_a_trip_that_cannot_be_written_holds_in_its_process(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A broken disk does not turn a tripped switch on again, not even once it is mended."""
+    home = tmp_path / "home"
+    switch = a_switch(home)
+    assert switch.is_on()
+    home.touch()
+    switch.trip("a leak at the door")
+    home.unlink()
+    state = switch.state()
+    assert (state.on, state.source, state.reason) == (False, "trip", "a leak at the door")
+    assert "could not be written" in caplog.text
+    assert a_switch(home).is_on()
+
+
+def test_a_trip_holds_for_the_host(tmp_path: Path) -> None:
+    """Every other process sees it, and one that starts later too."""
+    a_switch(tmp_path).trip("overhead")
+    state = a_switch(tmp_path).state()
+    assert (state.on, state.source, state.reason) == (False, "trip", "overhead")
+
+
+def test_only_a_later_on_lifts_a_trip(tmp_path: Path) -> None:
+    """An `on` from before the trip is no answer to it; one from after it is, from whichever process."""
+    other = a_switch(tmp_path)
+    other.turn_on(override="first start", by="duty")
+    before = (tmp_path / "switch.json").read_bytes()
+    switch = a_switch(tmp_path)
+    switch.trip("a leak at the door")
+    (tmp_path / "switch.json").write_bytes(before)
+    assert not switch.is_on()
+    other.turn_on(override="the leak is mended", by="duty")
+    assert switch.is_on()
+
+
+def test_a_second_trip_counts_after_the_first_was_lifted(tmp_path: Path) -> None:
+    """Whether or not anybody looked in between, a new leak turns it off again."""
+    switch = a_switch(tmp_path)
+    switch.trip("first")
+    a_switch(tmp_path).turn_on(override="mended", by="duty")
+    switch.trip("second")
+    assert switch.state().reason == "second"
+    assert not a_switch(tmp_path).is_on()
+
+
+def test_a_trip_is_written_once(tmp_path: Path) -> None:
+    """A hundred leaks of a second are one trip with the first's reason."""
+    switch = a_switch(tmp_path)
+    for number in range(100):
+        switch.trip(f"leak {number}")
+    assert [line["reason"] for line in lines(tmp_path)] == ["leak 0"]
+
+
+@pytest.mark.parametrize("reason", [None, "", "  "])
+def test_on_needs_a_reason(tmp_path: Path, reason: str | None) -> None:
+    """Nobody turns telemetry on without saying why."""
+    switch = a_switch(tmp_path)
+    switch.turn_off(reason="drill", by="duty")
+    with pytest.raises(SwitchError):
+        switch.turn_on(override=reason, by="duty")
+    assert not switch.is_on()
+
+
+def test_prod_starts_off_and_no_word_turns_it_on(tmp_path: Path) -> None:
+    """Without a signed audit nothing runs in prod, not even after an `on` that dev wrote."""
+    switch = a_switch(tmp_path, env="prod")
+    assert switch.state().source == "audit_missing"
+    with pytest.raises(SwitchError):
+        switch.turn_on(override="we need it", by="duty")
+    a_switch(tmp_path).turn_on(override="dev", by="duty")
+    assert not a_switch(tmp_path, env="prod").is_on()
+
+
+def test_the_log_has_every_change(tmp_path: Path) -> None:
+    """Who, when, why, in order; file and log belong to their user alone."""
+    switch = a_switch(tmp_path)
+    switch.turn_off(reason="drill", by="duty")
+    switch.turn_on(override="drill is over", by="officer")
+    switch.trip("a leak at the door")
+    written = lines(tmp_path)
+    assert [(line["state"], line["source"], line["reason"], line["by"]) for line in written] == [
+        ("off", "command", "drill", "duty"),
+        ("on", "command", "drill is over", "officer"),
+        ("off", "trip", "a leak at the door", "medagent"),
+    ]
+    assert [line["at"] for line in written] == sorted(line["at"] for line in written)
+    assert (tmp_path / "switch.log").stat().st_mode & 0o077 == 0
+
+
+def test_the_state_outlives_the_process(tmp_path: Path) -> None:
+    """A new switch on the same host is as the last one was left."""
+    a_switch(tmp_path).turn_off(reason="drill", by="duty")
+    assert not a_switch(tmp_path).is_on()
+    a_switch(tmp_path).turn_on(override="over", by="duty")
+    assert a_switch(tmp_path).is_on()
+
+
+def test_a_command_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    """Who believes that telemetry is off must not be wrong."""
+    (tmp_path / "file").touch()
+    with pytest.raises(SwitchError) as caught:
+        a_switch(tmp_path / "file").turn_off(reason="drill", by="duty")
+    assert "MEDAGENT_TELEMETRY=off" in caught.value.diagnostics()

@@ -1,0 +1,131 @@
+"""Settings: what is set wrong does not start, and says which variable, never what was in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from medagent.errors import SettingsError
+from medagent.settings import load_settings, make_home
+
+KEY = "lsv2_sk_555010014"
+
+
+def test_without_a_setting_it_is_dev_and_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Synthetic callers, no destination but the archive, everything under one's own home."""
+    monkeypatch.delenv("MEDAGENT_HOME")
+    settings = load_settings()
+    assert (settings.env, settings.home, settings.telemetry) == ("dev", tmp_path / ".medagent", None)
+    assert settings.langsmith_api_key is None
+    assert settings.legal_basis() == "synthetic callers"
+    assert settings.langsmith_project == "medical-voice-agent-dev"
+    assert settings.clinic_url == f"sqlite:///{tmp_path}/.medagent/clinic/clinic.db"
+
+
+def test_only_our_own_variables_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """$HOME is not our home; what others call ENV, MODEL or CONSENT is theirs."""
+    expected = load_settings()
+    for name, field in type(expected).model_fields.items():
+        for theirs in {name, name.upper()} - {str(field.alias), str(field.alias).lower()}:
+            monkeypatch.setenv(theirs, str(tmp_path / "theirs"))
+    assert load_settings() == expected
+
+
+def test_the_environment_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every setting has its variable; an empty one counts as unset."""
+    for name, value in {
+        "MEDAGENT_ENV": "prod",
+        "MEDAGENT_TELEMETRY": "",
+        "MEDAGENT_LANGSMITH_RETENTION_DAYS": "400",
+        "LANGSMITH_API_KEY": KEY,
+        "MEDAGENT_CLINIC_DATABASE_URL": "postgresql://clinic:secret@db/clinic",
+        "AZURE_OPENAI_DEPLOYMENT": "ours",
+    }.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert (settings.langsmith_project, settings.telemetry) == ("medical-voice-agent-prod", None)
+    assert (settings.langsmith_retention_days, settings.azure_deployment) == (400, "ours")
+    assert settings.clinic_url == "postgresql://clinic:secret@db/clinic"
+    assert settings.langsmith_api_key is not None
+    assert settings.langsmith_api_key.get_secret_value() == KEY
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MEDAGENT_ENV", "staging"),
+        ("MEDAGENT_ENV", "PROD "),
+        ("MEDAGENT_CONSENT", "granted"),
+        ("MEDAGENT_LANGSMITH_RETENTION_DAYS", "30"),
+        ("MEDAGENT_LANGSMITH_RETENTION_DAYS", "four hundred"),
+    ],
+)
+def test_a_wrong_value_is_a_start_up_error(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """It names the variable and what it may be; what was in it may be a secret in the wrong place."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert name in str(caught.value)
+    assert value not in caught.value.diagnostics()
+    assert caught.value.__cause__ is None
+
+
+def test_no_secret_is_shown() -> None:
+    """Keys and database passwords stand in no repr."""
+    settings = load_settings(
+        LANGSMITH_API_KEY=KEY,
+        AZURE_OPENAI_API_KEY=KEY,
+        MEDAGENT_PSEUDONYM_KEY=KEY,
+        MEDAGENT_CLINIC_DATABASE_URL=f"postgresql://clinic:{KEY}@db/clinic",
+    )
+    assert KEY not in f"{settings!r} {settings} {settings.model_dump()}"
+
+
+@pytest.mark.parametrize("env", ["dev", "prod"])
+@pytest.mark.parametrize("basis", [None, "", "legitimate interest"])
+@pytest.mark.parametrize("consent", [None, "not_asked"])
+def test_a_call_needs_a_ground(env: str, consent: str | None, basis: str | None) -> None:
+    """In prod a missing consent setting is an error, and so is `not_asked` without its legal basis anywhere."""
+    settings = load_settings(MEDAGENT_ENV=env, MEDAGENT_CONSENT=consent, MEDAGENT_CONSENT_BASIS=basis)
+    if env == "dev" and consent is None:
+        assert settings.legal_basis() == "synthetic callers"
+    elif consent and basis:
+        assert settings.legal_basis() == basis
+    else:
+        with pytest.raises(SettingsError, match="MEDAGENT_CONSENT"):
+            settings.legal_basis()
+
+
+def test_settings_do_not_change() -> None:
+    """A process has one set from its start to its end."""
+    settings = load_settings()
+    with pytest.raises(ValueError, match="frozen"):
+        settings.env = "prod"  # type: ignore[misc]
+
+
+def test_a_child_inherits_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths and locale, and what it is given by name."""
+    for name in ("LANGSMITH_API_KEY", "AZURE_OPENAI_API_KEY", "MEDAGENT_PSEUDONYM_KEY", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, KEY)
+    child = load_settings().child_environment(MEDAGENT_ENV="dev")
+    assert KEY not in child.values()
+    assert child["MEDAGENT_ENV"] == "dev"
+    assert "PATH" in child
+
+
+def test_a_home_belongs_to_its_user(tmp_path: Path) -> None:
+    """Made with its parents, and shut where somebody left it open."""
+    home = make_home(tmp_path / "a" / "b")
+    assert home.stat().st_mode & 0o777 == 0o700
+    home.chmod(0o755)
+    assert make_home(home).stat().st_mode & 0o777 == 0o700
+
+
+def test_a_home_that_cannot_be_is_a_start_up_error(tmp_path: Path) -> None:
+    """With what to do about it."""
+    (tmp_path / "file").touch()
+    for home in (tmp_path / "file" / "home", tmp_path / "file"):
+        with pytest.raises(SettingsError) as caught:
+            make_home(home)
+        assert "MEDAGENT_HOME" in caught.value.diagnostics()
