@@ -12,7 +12,7 @@ settings.register_profile("fast", deadline=None, max_examples=40)
 settings.register_profile("ci", deadline=None, max_examples=400)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
-_OURS = ("MEDAGENT_", "LANGSMITH_", "LANGCHAIN_", "AZURE_")
+_OURS = ("MEDAGENT_", "LANGSMITH_", "LANGCHAIN_", "LANGFUSE_", "AZURE_")
 
 
 @pytest.fixture(autouse=True)

@@ -15,10 +15,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zstandard
 from aiohttp import web
+
+if TYPE_CHECKING:
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest as OtlpRequest
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
 _NAME = re.compile(rb'name="([^"]+)"')
 
@@ -91,7 +95,7 @@ class Sink:
         self._process.stdout.close()
 
     def mode(self, **mode: Any) -> None:
-        """What comes next meets `status`, `delay` (s), `retry_after` (s), `location`, `conflicts` (409: known run)."""
+        """What comes next meets `status`, `delay`, `retry_after` (s), `location`, `conflicts` (409), `answer` (hex)."""
         request = urllib.request.Request(self.url + "/_mode", json.dumps(mode).encode(), method="POST")
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         opener.open(request, timeout=10).close()
@@ -114,12 +118,43 @@ class Sink:
                     run.update({field[0]: value} if field else value)
         return held
 
+    def traces(self) -> list[OtlpRequest]:
+        """What a collector would hold: every request that it took, read by OpenTelemetry's own messages."""
+        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+        return [
+            ExportTraceServiceRequest.FromString(request.body)
+            for request in self.requests()
+            if request.headers.get("Content-Type") == "application/x-protobuf" and 200 <= request.answered < 300
+        ]
+
+    def spans(self) -> dict[str, OtlpSpan]:
+        """The latest form of each span by its 16 hex digits."""
+        return {
+            span.span_id.hex(): span
+            for request in self.traces()
+            for of_resource in request.resource_spans
+            for of_scope in of_resource.scope_spans
+            for span in of_scope.spans
+        }
+
+
+def attributes(pairs: Any) -> dict[str, Any]:
+    """An OTLP list of attributes as Python's own; JSON texts stay texts."""
+    return {pair.key: _value(pair.value) for pair in pairs}
+
+
+def _value(value: Any) -> Any:
+    kind = value.WhichOneof("value")
+    return [_value(one) for one in value.array_value.values] if kind == "array_value" else getattr(value, kind)
+
 
 class _Server:
     def __init__(self, log: Path, status: int) -> None:
         self._log = log
-        self._initial = {"status": status, "delay": 0.0, "retry_after": None, "location": None, "conflicts": False}
-        self._mode: dict[str, Any] = dict(self._initial)
+        self._initial: dict[str, Any] = {"status": status, "delay": 0.0, "conflicts": False}
+        self._initial |= dict.fromkeys(("retry_after", "location", "answer"))
+        self._mode = dict(self._initial)
         self._seen: set[bytes] = set()
 
     async def set_mode(self, request: web.Request) -> web.Response:
@@ -152,6 +187,8 @@ class _Server:
             headers["Retry-After"] = str(mode["retry_after"])
         if mode["location"] is not None:
             headers["Location"] = str(mode["location"])
+        if mode["answer"] is not None:
+            return web.Response(body=bytes.fromhex(mode["answer"]), status=status, headers=headers)
         if request.path == "/info":
             return web.json_response({"version": "0.18.0", "batch_ingest_config": {"use_multipart_endpoint": True}})
         return web.json_response({"echo": body.decode("latin1")[:200]}, status=status, headers=headers)

@@ -21,6 +21,7 @@ AGENT_TURN: dict[str, Json] = {
     "provider": "azure",
     "ttft_ms": 812.5,
     "perceived_ms": None,
+    "total_latency_ms": 812.5,
     "slow": False,
     "input_tokens": 311,
     "output_tokens": 97,
@@ -58,7 +59,7 @@ def call(trace_id: str = "5f0c3b1e-0c1d-4f6a-9a55-1f2e3d4c5b6a", *, start_us: in
     def span(number: int, name: str, kind: SpanKind, path: Sequence[int], fields: dict[str, Json]) -> SafeSpan:
         ids = [
             trace_id,
-            *(f"{trace_id[:35]}{'0123456789abcdef'[(int(trace_id[35], 16) + n) % 16]}" for n in range(1, 6)),
+            *(f"{trace_id[:12]}{(int(trace_id[12], 16) + n) % 16:x}{trace_id[13:]}" for n in range(1, 6)),
         ]
         return SafeSpan(
             trace_id=trace_id,
@@ -122,6 +123,38 @@ def safe_spans(draw: st.DrawFn) -> SafeSpan:
         fields=draw(st.dictionaries(_text, _fields, max_size=6)),
     )
     return seal([span])[0]
+
+
+_OUR_NAMES = [
+    *("kind", "model", "provider", "participant_id", "ttft_ms", "total_latency_ms", "perceived_ms", "duration_ms"),
+    *("at_ms", "outcome", "status", "slow", "input_tokens", "total_tokens", "cost_usd", "error_type", "error_message"),
+    *("arguments", "result", "tools", "errors", "usage", "llm", "tts", "eou", "name"),
+]
+_our_fields: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(0, 10**7)
+    | st.sampled_from(["ok", "failed", "reply", "", "[1]", '{"a":1}']),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_OUR_NAMES), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@st.composite
+def named_spans(draw: st.DrawFn) -> SafeSpan:
+    """A span whose fields have the names that exporters look for, and values that these never have."""
+    kind, name = draw(
+        st.sampled_from(
+            [
+                (SpanKind.AGENT_TURN, "agent_turn"),
+                (SpanKind.TOOL, "tool.check_availability"),
+                (SpanKind.MARKER, "session.end"),
+                (SpanKind.SESSION, "voice_session"),
+            ]
+        )
+    )
+    fields = draw(st.dictionaries(st.sampled_from(_OUR_NAMES), _our_fields, max_size=8))
+    return alone(draw(safe_spans()), kind=kind, name=name, fields=fields)
 
 
 def alone(span: SafeSpan, **changes: Any) -> SafeSpan:

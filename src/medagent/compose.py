@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -18,6 +20,7 @@ from medagent.telemetry.door.logs import guard_logging
 from medagent.telemetry.events import AudioStarted, CallEnded, CallStarted, ResponseFinished, ResponseStarted
 from medagent.telemetry.exporters.archive import Archive
 from medagent.telemetry.exporters.exporter import Exporter
+from medagent.telemetry.exporters.jsonlog import JsonLog
 from medagent.telemetry.exporters.langsmith import LangSmithExporter
 from medagent.telemetry.outbox import Outbox, OutboxStatus
 from medagent.telemetry.pipeline import Pipeline
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
     from medagent.agent.bridge import Bridge
     from medagent.agent.caller import Caller
 
+_LANGFUSE_CLOUD = "https://cloud.langfuse.com"
+_log = logging.getLogger(__name__)
+
 
 def switch(settings: Settings) -> Switch:
     """The host's kill switch."""
@@ -43,7 +49,7 @@ def archive(settings: Settings) -> Archive:
 
 
 def exporters(settings: Settings) -> list[Exporter]:
-    """The destinations of these settings: the archive, and LangSmith once its key is set."""
+    """The destinations of these settings: the archive, LangSmith once its key is set, and what they list."""
     found: list[Exporter] = [archive(settings)]
     if settings.langsmith_api_key is not None:
         found.append(
@@ -54,7 +60,32 @@ def exporters(settings: Settings) -> list[Exporter]:
                 retention_days=settings.langsmith_retention_days,
             )
         )
+    off = settings.unusable_destinations()
+    found += [_listed(name, settings) for name in settings.destinations if name not in off]
     return found
+
+
+def _listed(name: str, settings: Settings) -> Exporter:
+    if name == "jsonlog":
+        target = settings.jsonlog
+        return JsonLog("stdout" if target == "stdout" else Path(target).expanduser(), emf=settings.jsonlog_emf)
+    from medagent.telemetry.exporters import otlp  # noqa: PLC0415  # OpenTelemetry's messages take 40 ms to load
+
+    if name == "langfuse":
+        secret = settings.langfuse_secret_key
+        return otlp.LangfuseExporter(
+            public_key=settings.langfuse_public_key or "",
+            secret_key="" if secret is None else secret.get_secret_value(),
+            base_url=settings.langfuse_base_url or settings.langfuse_host or _LANGFUSE_CLOUD,
+            retention_days=settings.langfuse_retention_days,
+        )
+    given = settings.otlp_headers
+    return otlp.OtlpExporter(
+        url=otlp.traces_url(settings.otlp_endpoint or "", variable="MEDAGENT_OTLP_ENDPOINT"),
+        headers=otlp.parse_headers("" if given is None else given.get_secret_value(), variable="MEDAGENT_OTLP_HEADERS"),
+        region=settings.otlp_region,
+        retention_days=settings.otlp_retention_days,
+    )
 
 
 def outbox(settings: Settings, destinations: Sequence[Exporter]) -> Outbox:
@@ -96,6 +127,8 @@ class Telemetry:
         rosters: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         self.settings = settings
+        for name, remedy in settings.unusable_destinations().items():
+            _log.warning("destination %s is off: %s", name, remedy)
         self.switch = switch(settings)
         self.destinations = destinations = exporters(settings)
         self._outbox = outbox(settings, destinations)

@@ -61,6 +61,10 @@ class ExportError(MedagentError):
     """A destination did not take a batch; it stays in the outbox."""
 
 
+class NotAskableError(ExportError):
+    """A destination has no way to be asked what it holds."""
+
+
 class SwitchError(MedagentError):
     """The kill switch cannot do what was asked."""
 

@@ -8,15 +8,26 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from medagent.errors import SettingsError
 
 Env = Literal["dev", "prod"]
+Days = Annotated[int, Field(ge=1, le=4000)]
+_LISTED = ("otlp", "langfuse", "jsonlog")
 
 
 def _days(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def _names(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    names = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+    if not set(names) <= set(_LISTED):
+        raise ValueError(f"a list of some of {', '.join(_LISTED)}")
+    return names
 
 
 def _absolute(path: Path) -> Path:
@@ -53,6 +64,39 @@ class Settings(BaseSettings):
     langsmith_retention_days: Annotated[Literal[14, 400], BeforeValidator(_days)] = Field(
         14, alias="MEDAGENT_LANGSMITH_RETENTION_DAYS"
     )
+
+    destinations: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = Field(
+        (), alias="MEDAGENT_DESTINATIONS"
+    )
+    otlp_endpoint: str | None = Field(None, alias="MEDAGENT_OTLP_ENDPOINT")
+    otlp_headers: SecretStr | None = Field(None, alias="MEDAGENT_OTLP_HEADERS")
+    otlp_region: str = Field("self-hosted", alias="MEDAGENT_OTLP_REGION", pattern=r"^[a-z][a-z0-9-]{0,30}$")
+    otlp_retention_days: Days | None = Field(None, alias="MEDAGENT_OTLP_RETENTION_DAYS")
+    langfuse_public_key: str | None = Field(None, alias="LANGFUSE_PUBLIC_KEY")
+    langfuse_secret_key: SecretStr | None = Field(None, alias="LANGFUSE_SECRET_KEY")
+    langfuse_base_url: str | None = Field(None, alias="LANGFUSE_BASE_URL")
+    langfuse_host: str | None = Field(None, alias="LANGFUSE_HOST")
+    langfuse_retention_days: Days | None = Field(None, alias="MEDAGENT_LANGFUSE_RETENTION_DAYS")
+    jsonlog: str = Field("stdout", alias="MEDAGENT_JSONLOG")
+    jsonlog_emf: bool = Field(False, alias="MEDAGENT_JSONLOG_EMF")
+
+    def unusable_destinations(self) -> dict[str, str]:
+        """The destinations that stay off although something is set for them, each with what to do about it."""
+        needs: dict[str, dict[str, object]] = {
+            "otlp": {"MEDAGENT_OTLP_ENDPOINT": self.otlp_endpoint},
+            "langfuse": {
+                "LANGFUSE_PUBLIC_KEY": self.langfuse_public_key,
+                "LANGFUSE_SECRET_KEY": self.langfuse_secret_key,
+            },
+        }
+        found: dict[str, str] = {}
+        for name, variables in needs.items():
+            unset = [variable for variable, value in variables.items() if value is None]
+            if name in self.destinations and unset:
+                found[name] = f"set {' and '.join(unset)}"
+            elif name not in self.destinations and len(unset) < len(variables):
+                found[name] = f"add {name} to MEDAGENT_DESTINATIONS"
+        return found
 
     @cached_property
     def langsmith_project(self) -> str:

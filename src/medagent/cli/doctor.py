@@ -14,7 +14,7 @@ from rich.text import Text
 from medagent.cli.output import console, print_json
 from medagent.clinic import Clinic
 from medagent.compose import Telemetry, archive, exporters, key_ring, switch, waiting
-from medagent.errors import ExportError, MedagentError
+from medagent.errors import ExportError, MedagentError, NotAskableError
 from medagent.pricing import load_prices
 from medagent.redaction import load_policy
 from medagent.settings import Settings, load_settings
@@ -134,6 +134,8 @@ def _destinations(settings: Settings) -> Iterator[Finding]:
         kept = "as long as it decides" if one.retention_days is None else f"{one.retention_days} days"
         yield Finding(what=one.name, state="ok", says=f"region {one.region}, kept {kept}")
         one.close()
+    for name, remedy in settings.unusable_destinations().items():
+        yield Finding(what=name, state="note", says="off", hint=remedy)
     if settings.langsmith_api_key is None:
         yield Finding(what="langsmith", state="note", says="off", hint="set LANGSMITH_API_KEY to see traces there")
 
@@ -149,20 +151,26 @@ def _sent(settings: Settings) -> Iterator[Finding]:
                 error = waiting(settings).last_errors.get(one.name, "it did not answer in time")
                 yield Finding(what=one.name, state="missing", says=f"the trace did not arrive: {error}")
                 continue
-            shown = _until_shown(one, spans)
-            says = f"{len(spans)} spans of trace {trace_id[:8]} sent, {'read back' if shown else 'not shown yet'}"
+            try:
+                shown = _until_shown(one, spans)
+                back = "read back" if shown else "not shown yet"
+            except NotAskableError:
+                shown, back = True, "taken; it cannot be asked what it holds"
+            says = f"{len(spans)} spans of trace {trace_id[:8]} sent, {back}"
             yield Finding(what=one.name, state="ok" if shown else "missing", says=says)
     finally:
         telemetry.close()
 
 
 def _until_shown(destination: Exporter, spans: Sequence[SafeSpan]) -> bool:
-    """Ask until all of it is there: a destination may take seconds to show what it took."""
+    """Ask until all of it is there, as it may take seconds; raises `NotAskableError` where there is no asking."""
     deadline = time.monotonic() + _DELIVERY_S
     while time.monotonic() < deadline:
         try:
             if all(destination.holds(span) for span in spans):
                 return True
+        except NotAskableError:
+            raise
         except ExportError:
             return False
         time.sleep(0.5)

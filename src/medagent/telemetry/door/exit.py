@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -14,12 +13,12 @@ import requests
 
 from medagent.errors import DoorError, ExportError, MedagentError
 from medagent.proof import Json
+from medagent.telemetry.door.derived import derived, short_id
 from medagent.telemetry.door.wire import decode, strict_json
 from medagent.telemetry.exporters.exporter import Envelope
-from medagent.telemetry.span import Ancestor, SafeSpan
+from medagent.telemetry.span import SafeSpan
 
 _Scalar: TypeAlias = tuple[type, str | float]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PORTS = {"http": 80, "https": 443}
 _TIMEOUT_S = (5.0, 30.0)
 """Seconds to connect, and to wait for an answer."""
@@ -46,11 +45,13 @@ class Exit:
         if len(set(names)) != len(names):
             raise DoorError("exit: a part comes twice")
         if self._envelope.part is None:
-            everything = _Admitted(batch)
+            everything = _Admitted(batch, self._envelope.prefix)
             for number, document in enumerate(documents):
                 self._read(document.value, f"part {number}", everything)
             return
-        admitted = {span.span_id: _Admitted([span]) for span in batch}
+        admitted: dict[str | None, _Admitted] = {None: _Admitted([])}  # what is no span's is a constant
+        for span in batch:
+            admitted[span.span_id] = admitted[short_id(span.span_id)] = _Admitted([span], self._envelope.prefix)
         for number, document in enumerate(documents):
             owner = self._owner(document.name or "", f"part {number}", self._envelope.part, admitted)
             self._read(document.value, document.name or "", owner)
@@ -73,7 +74,9 @@ class Exit:
                 raise DoorError(f"exit: the header {name.lower()} has not its one value")
         return content_type, content_encoding
 
-    def _owner(self, name: str, where: str, pattern: re.Pattern[str], admitted: Mapping[str, _Admitted]) -> _Admitted:
+    def _owner(
+        self, name: str, where: str, pattern: re.Pattern[str], admitted: Mapping[str | None, _Admitted]
+    ) -> _Admitted:
         match = pattern.fullmatch(name)
         if match is None:
             raise DoorError(f"exit: {where} has a name that the envelope does not know")
@@ -119,17 +122,19 @@ class ExitSession(requests.Session):
         self._exit = Exit(envelope)
         self._batch: Sequence[SafeSpan] = ()
         self._outcomes: list[int | MedagentError] = []
+        self.answer = b""
+        """The body of the last answer, in which some destinations say that they did not take all."""
         self.trust_env = False  # no proxy, no .netrc, no certificate store from the environment
         self.headers.clear()
         self.headers["Accept-Encoding"] = "identity"
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
 
-    def deliver(self, batch: Sequence[SafeSpan], work: Callable[[], None]) -> int:
+    def deliver(self, batch: Sequence[SafeSpan], work: Callable[[], object]) -> int:
         """Run a library's `work` on a batch and return the HTTP status that it ended with.
 
         Raises `DoorError` where the exit refused, `ExportError` where nothing was sent or no answer came.
         """
-        self._batch, self._outcomes = batch, []
+        self._batch, self._outcomes, self.answer = batch, [], b""
         try:
             work()
         except Exception as error:  # noqa: BLE001 - whatever a library raises may quote what it was given
@@ -157,6 +162,7 @@ class ExitSession(requests.Session):
             request.body = body = _bytes(request.body)
             self._check(request, body)
             answer = super().send(request, timeout=_TIMEOUT_S, allow_redirects=False, proxies={})
+            self.answer = answer.content
             self._outcomes.append(answer.status_code)
         except DoorError as error:
             self._outcomes.append(error)
@@ -181,19 +187,23 @@ class _Admitted:
 
     __slots__ = ("under", "values")
 
-    def __init__(self, spans: Iterable[SafeSpan]) -> None:
+    def __init__(self, spans: Iterable[SafeSpan], prefix: str | None = None) -> None:
         self.under: dict[str, set[_Scalar]] = {}
         self.values: set[_Scalar] = set()
         for span in spans:
             self._collect(span.document())
-            self.values.update((str, derived) for derived in _derived(span))
+            if prefix is not None:
+                self._collect(span.fields, path=prefix)
+            self.values.update(_scalar(form) for form in derived(span))
 
-    def _collect(self, document: Json) -> None:
-        pending: list[tuple[Json, str]] = [(document, "")]
+    def _collect(self, document: Json, *, path: str = "") -> None:
+        """Note each value under its key, or under its path where one is begun."""
+        pending: list[tuple[Json, str]] = [(document, path)]
         while pending:
             value, key = pending.pop()
             if isinstance(value, Mapping):
-                for name, inner in value.items():
+                for step, inner in value.items():
+                    name = f"{key}.{step}" if path else step
                     self.under.setdefault(name, set())
                     pending.append((inner, name))
             elif isinstance(value, (list, tuple)):
@@ -211,17 +221,6 @@ def _scalar(value: Any) -> _Scalar:
     return (str, value) if isinstance(value, str) else (float, value)
 
 
-def _derived(span: SafeSpan) -> Iterable[str]:
-    """The forms that a client may make of a span's machine fields, made here once more: times, ids, order, label."""
-    own = Ancestor(span_id=span.span_id, start_us=span.start_us)
-    yield _moment(span.start_us).isoformat(timespec="microseconds")
-    yield _moment(span.end_us).isoformat(timespec="microseconds")
-    yield ".".join(f"{_moment(a.start_us):%Y%m%dT%H%M%S%fZ}{a.span_id}" for a in (*span.ancestors, own))
-    yield from (value.replace("-", "") for value in (span.trace_id, span.span_id))
-    if "." in span.name:
-        yield span.name.partition(".")[2]
-
-
 def _accepted() -> requests.Response:
     answer = requests.Response()
     answer.status_code = 202
@@ -231,10 +230,6 @@ def _accepted() -> requests.Response:
 def _bytes(body: Any) -> bytes:
     # A client hands over bytes or a file of its own; sent is what was read here.
     return body if isinstance(body, bytes) else bytes(body.read()) if hasattr(body, "read") else b""
-
-
-def _moment(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def _place(url: str) -> tuple[object, ...]:

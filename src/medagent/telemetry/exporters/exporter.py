@@ -41,7 +41,8 @@ class Envelope:
     """All that may leave for a destination beside a span's own content; `headers` hold its key and have no repr.
 
     `keys` are the destination's own keys, whose values are the span's; `constants` are those with fixed strings.
-    `part` matches the name of a body's part and tells in its group `span` whose part it is.
+    `part` matches the name of a body's part and tells in its group `span` whose part it is, if any span's; `prefix`
+    begins the dotted path under which a span's fields stand where the destination takes no nested ones.
     """
 
     method: str
@@ -51,6 +52,7 @@ class Envelope:
     keys: frozenset[str]
     constants: Mapping[str, frozenset[str]]
     part: re.Pattern[str] | None = None
+    prefix: str | None = None
     max_bytes: int = 20 * 2**20
 
 

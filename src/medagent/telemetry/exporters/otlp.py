@@ -1,0 +1,245 @@
+"""OTLP over HTTP: any collector, Phoenix, and Langfuse, which is one with a key of its own.
+
+The messages are OpenTelemetry's; its `OTLPSpanExporter` is not used. Whatever it is given, it adds the headers that
+OTEL_EXPORTER_OTLP_HEADERS names, takes certificates from the environment, retries by itself, and does not read in the
+answer that a part was not taken.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+import requests
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from medagent.errors import ExportError, NotAskableError, SettingsError
+from medagent.proof import Json
+from medagent.telemetry.door.exit import ExitSession
+from medagent.telemetry.exporters.attributes import CONSTANTS, KEYS, PREFIX, RELEASE, attributes_of, error_of
+from medagent.telemetry.exporters.exporter import Envelope
+from medagent.telemetry.span import SafeSpan, SpanKind
+
+LANGFUSE_REGIONS = {
+    "cloud.langfuse.com": "eu",
+    "us.cloud.langfuse.com": "us",
+    "jp.cloud.langfuse.com": "jp",
+    "hipaa.cloud.langfuse.com": "us-hipaa",
+}
+_TRACES = "/v1/traces"
+_MEDIA_TYPE = "application/x-protobuf"
+_SERVICE = "medagent"
+_FOUND, _UNKNOWN = 200, 404
+_PART = re.compile(r"resource\.\d+|scope\.\d+\.\d+|span\.(?P<span>[0-9a-f]{16})")
+_HEADER = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
+_NOT_THEIRS = {"host", "connection", "content-type", "content-length", "content-encoding", "transfer-encoding"}
+_OURS = {"accept-encoding": "identity", "user-agent": "medagent"}
+_MESSAGE_KEYS = {"trace_id", "span_id", "parent_span_id", "name", "attributes", "status", "message", "resource"}
+_MESSAGE_CONSTANTS = {
+    "kind": frozenset({"SPAN_KIND_INTERNAL", "SPAN_KIND_CLIENT"}),
+    "code": frozenset({"STATUS_CODE_OK", "STATUS_CODE_ERROR"}),
+    "service.name": frozenset({_SERVICE}),
+    "service.version": frozenset({RELEASE}),
+    "version": frozenset({RELEASE}),
+    "deployment.environment": frozenset({"dev", "prod"}),
+    "deployment.environment.name": frozenset({"dev", "prod"}),
+}
+
+
+class OtlpExporter:
+    """Delivers to `url` with these headers; a second delivery brings the same ids. For one thread, its shipper's."""
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        headers: Mapping[str, str],
+        name: str = "otlp",
+        region: str = "self-hosted",
+        retention_days: int | None = None,
+    ) -> None:
+        self.name = name
+        self.region = region
+        self.retention_days = retention_days
+        self._url = url
+        self._headers = {**headers, **_OURS}
+        self._session = ExitSession(envelope(url=url, headers=self._headers))
+
+    def export(self, batch: Sequence[SafeSpan]) -> None:
+        """Deliver a batch whole; raises `ExportError` where not all of it was taken, `DoorError` where refused."""
+        if not batch:
+            return
+        body = request_of(batch).SerializeToString(deterministic=True)
+        headers = {**self._headers, "content-type": _MEDIA_TYPE}
+        status = self._session.deliver(
+            batch, lambda: self._session.request("POST", self._url, data=body, headers=headers)
+        )
+        if not 200 <= status < 300:
+            raise ExportError(f"{self.name} answered {status}")
+        if rejected := rejected_spans(self._session.answer):
+            raise ExportError(f"{self.name} took all but {rejected} spans")
+
+    def holds(self, span: SafeSpan) -> bool:
+        """OTLP knows no question: always raises `NotAskableError`."""
+        raise NotAskableError(f"{self.name} cannot be asked what it holds")
+
+    def close(self) -> None:
+        """Close the connections; what was not delivered is the outbox's."""
+        self._session.close()
+
+
+class LangfuseExporter(OtlpExporter):
+    """Langfuse's OTLP intake, which shows by its own API what it holds."""
+
+    def __init__(self, *, public_key: str, secret_key: str, base_url: str, retention_days: int | None = None) -> None:
+        self._base = base_url.rstrip("/")
+        pair = base64.b64encode(f"{public_key}:{secret_key}".encode()).decode()
+        self._authorization = f"Basic {pair}"
+        super().__init__(
+            name="langfuse",
+            url=traces_url(f"{self._base}/api/public/otel", variable="LANGFUSE_BASE_URL"),
+            headers={"authorization": self._authorization, "x-langfuse-ingestion-version": "4"},
+            region=LANGFUSE_REGIONS.get(urlsplit(self._base).hostname or "", "self-hosted"),
+            retention_days=retention_days,
+        )
+
+    def holds(self, span: SafeSpan) -> bool:
+        """Ask for the observation by its id, which is all that this request tells."""
+        with requests.Session() as session:
+            session.trust_env = False
+            try:
+                answer = session.get(
+                    f"{self._base}/api/public/observations/{_span_id(span.span_id).hex()}",
+                    headers={"authorization": self._authorization, "user-agent": "medagent"},
+                    timeout=10,
+                    allow_redirects=False,
+                )
+                if answer.status_code not in (_FOUND, _UNKNOWN):
+                    raise ExportError(f"{self.name} answered {answer.status_code}")
+                return answer.status_code == _FOUND and answer.json().get("traceId") == UUID(span.trace_id).hex
+            except (requests.RequestException, ValueError, AttributeError) as error:
+                raise ExportError(f"{self.name} cannot be asked ({type(error).__name__})") from None
+
+
+def traces_url(endpoint: str, *, variable: str) -> str:
+    """Where a collector's endpoint takes traces; raises `SettingsError` that names the variable, not its value."""
+    try:
+        parts = urlsplit(endpoint)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise SettingsError(f"{variable} is no http(s) address", hint=f"change or unset {variable}")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise SettingsError(f"{variable} holds more than an address", hint="a key belongs into a header")
+    base = endpoint.rstrip("/")
+    return base if base.endswith(_TRACES) else base + _TRACES
+
+
+def parse_headers(text: str, *, variable: str) -> dict[str, str]:
+    """The headers of `k=v,k=v`, values percent-decoded; raises `SettingsError` that names the variable, no value."""
+    headers: dict[str, str] = {}
+    for pair in filter(None, (one.strip() for one in text.split(","))):
+        name, equals, value = (part.strip() for part in pair.partition("="))
+        if not equals or not _HEADER.fullmatch(name.lower()) or name.lower() in {*_NOT_THEIRS, *_OURS, *headers}:
+            raise SettingsError(
+                f"{variable} holds a header that is none, is ours to set, or comes twice",
+                hint=f"write {variable}=name=value,name=value; a comma in a value is %2C",
+            )
+        headers[name.lower()] = unquote(value)
+    return headers
+
+
+def envelope(*, url: str, headers: Mapping[str, str]) -> Envelope:
+    """All that a collector is told beside the spans."""
+    times = {"start_time_unix_nano", "end_time_unix_nano"}
+    return Envelope(
+        method="POST",
+        url=url,
+        media_type=_MEDIA_TYPE,
+        headers=headers,
+        keys=frozenset({*_MESSAGE_KEYS, *times, "scope", *KEYS}),
+        constants={**CONSTANTS, **_MESSAGE_CONSTANTS, "name": frozenset({_SERVICE})},
+        part=_PART,
+        prefix=PREFIX,
+    )
+
+
+def request_of(batch: Sequence[SafeSpan]) -> ExportTraceServiceRequest:
+    """The request for a batch, one resource for each environment in it."""
+    request = ExportTraceServiceRequest()
+    by_env: dict[str, Any] = {}
+    for span in batch:
+        if span.env not in by_env:
+            resource = request.resource_spans.add()
+            about = {"service.name": _SERVICE, "service.version": RELEASE}
+            environment = dict.fromkeys(("deployment.environment", "deployment.environment.name"), span.env)
+            _put(resource.resource.attributes, {**about, **environment})
+            by_env[span.env] = resource.scope_spans.add()
+            by_env[span.env].scope.name = _SERVICE
+            by_env[span.env].scope.version = RELEASE
+        _fill(by_env[span.env].spans.add(), span)
+    return request
+
+
+def rejected_spans(answer: bytes) -> int:
+    """How many spans a collector says that it did not take; raises `ExportError` where it is no collector's answer."""
+    try:
+        if answer.lstrip().startswith(b"{"):
+            said = json.loads(answer).get("partialSuccess") or {}
+            return int(said.get("rejectedSpans", 0))
+        return int(ExportTraceServiceResponse.FromString(answer).partial_success.rejected_spans)
+    except (DecodeError, ValueError, TypeError, AttributeError):
+        raise ExportError("what answered is no collector") from None
+
+
+def _fill(message: Span, span: SafeSpan) -> None:
+    message.trace_id = UUID(span.trace_id).bytes
+    message.span_id = _span_id(span.span_id)
+    if span.parent_id is not None:
+        message.parent_span_id = _span_id(span.parent_id)
+    message.name = span.name
+    message.kind = Span.SPAN_KIND_CLIENT if span.kind is SpanKind.AGENT_TURN else Span.SPAN_KIND_INTERNAL
+    message.start_time_unix_nano = span.start_us * 1000
+    message.end_time_unix_nano = span.end_us * 1000
+    message.status.code = Status.STATUS_CODE_ERROR if span.status == "error" else Status.STATUS_CODE_OK
+    message.status.message = error_of(span) or ""
+    _put(message.attributes, attributes_of(span))
+
+
+def _span_id(span_id: str) -> bytes:
+    return UUID(span_id).bytes[:8]
+
+
+def _put(pairs: Any, attributes: Mapping[str, Json]) -> None:
+    for key, value in attributes.items():
+        pair = pairs.add(key=key)
+        _set(pair.value, value)
+
+
+def _set(message: AnyValue, value: Json) -> None:
+    match value:
+        case bool():
+            message.bool_value = value
+        case int():
+            message.int_value = value
+        case float():
+            message.double_value = value
+        case str():
+            message.string_value = value
+        case list():
+            message.array_value.SetInParent()
+            as_double = any(isinstance(one, float) for one in value)
+            for one in value:
+                _set(message.array_value.values.add(), float(one) if as_double and isinstance(one, int) else one)
