@@ -25,6 +25,10 @@ class KeyFileError(MedagentError):
     """A key is missing, unreadable or readable by others."""
 
 
+class SignatureError(MedagentError):
+    """A signed document is malformed, or not signed by enough of the trusted keys."""
+
+
 class PolicyError(MedagentError):
     """A policy cannot be loaded; names file, line and rule."""
 
@@ -71,3 +75,23 @@ class TraceNotFoundError(MedagentError):
 
 class BrokenChainError(MedagentError):
     """A call's spans are not the ones that were sealed; names the number of the span where it shows."""
+
+
+class LedgerError(MedagentError):
+    """The ledger cannot be written or read now, or refuses an entry; nothing of it counts as recorded."""
+
+
+class LedgerContentError(LedgerError):
+    """An entry's content is not what its kind holds, or a reason looks like a person's data; names the field."""
+
+
+class BrokenLedgerError(MedagentError):
+    """The ledger is not what was written; `entry` is the number of the entry where it shows, None: no entry of it."""
+
+    def __init__(self, message: str, *, entry: int | None = None, hint: str = "") -> None:
+        super().__init__(message if entry is None else f"entry {entry}: {message}", hint=hint)
+        self.entry = entry
+
+
+class TornLedgerError(BrokenLedgerError):
+    """The last line was not written to its end, as after a crash; the next entry to be written will record that."""
