@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import medagent
 from medagent.pricing import load_prices
-from medagent.proof import KeyRing
+from medagent.proof import Json, KeyRing
 from medagent.redaction import Redactor, load_policy
 from medagent.settings import Settings, load_settings, make_home
 from medagent.telemetry.door.logs import guard_logging
@@ -18,6 +19,7 @@ from medagent.telemetry.events import AudioStarted, CallEnded, CallStarted, Resp
 from medagent.telemetry.exporters.archive import Archive
 from medagent.telemetry.exporters.exporter import Exporter
 from medagent.telemetry.exporters.langsmith import LangSmithExporter
+from medagent.telemetry.ledger import Ledger
 from medagent.telemetry.outbox import Outbox, OutboxStatus
 from medagent.telemetry.pipeline import Pipeline
 from medagent.telemetry.session import Destination, SessionMaker
@@ -32,8 +34,22 @@ if TYPE_CHECKING:
 
 
 def switch(settings: Settings) -> Switch:
-    """The host's kill switch."""
-    return Switch(make_home(settings.home), forced=settings.telemetry, env=settings.env)
+    """The host's kill switch, whose every change goes into the ledger."""
+
+    def record(change: Mapping[str, Json]) -> None:
+        ledger(settings).append("switch_changed", change)
+
+    return Switch(make_home(settings.home), forced=settings.telemetry, env=settings.env, record=record)
+
+
+def ledger_path(settings: Settings) -> Path:
+    """Where this host's ledger is."""
+    return make_home(settings.home) / "ledger" / "ledger.jsonl"
+
+
+def ledger(settings: Settings) -> Ledger:
+    """This host's ledger, to append to; raises `KeyFileError` where prod has no signing key."""
+    return Ledger(ledger_path(settings), key_ring(settings).signing_key())
 
 
 def archive(settings: Settings) -> Archive:
@@ -69,9 +85,12 @@ def redactor(settings: Settings, rosters: Mapping[str, Collection[str]] | None =
 
 def key_ring(settings: Settings) -> KeyRing:
     """This installation's keys."""
-    secret = settings.pseudonym_key
-    given = None if secret is None else secret.get_secret_value()
-    return KeyRing(make_home(settings.home) / "keys", env=settings.env, pseudonym_hex=given)
+    pseudonym, signing = (
+        None if secret is None else secret.get_secret_value()
+        for secret in (settings.pseudonym_key, settings.signing_key)
+    )
+    directory = make_home(settings.home) / "keys"
+    return KeyRing(directory, env=settings.env, pseudonym_hex=pseudonym, signing_hex=signing)
 
 
 def waiting(settings: Settings) -> OutboxStatus:
@@ -94,6 +113,7 @@ class Telemetry:
         on_span: Callable[[SafeSpan], None] | None = None,
     ) -> None:
         self.settings = settings
+        self.ledger = ledger(settings)
         self.switch = switch(settings)
         self.destinations = destinations = exporters(settings)
         self._outbox = outbox(settings, destinations)

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from medagent.cli import call, doctor, simulate, telemetry, trace
+from medagent.cli import call, doctor, ledger, simulate, telemetry, trace
 from medagent.errors import MedagentError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app.command("doctor")(doctor.doctor)
 app.command("simulate")(simulate.simulate)
 app.add_typer(trace.app, name="trace")
 app.add_typer(telemetry.app, name="telemetry")
+app.add_typer(ledger.app, name="ledger")
 
 
 def main() -> None:
