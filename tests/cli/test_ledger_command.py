@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from ledgers import THIEF, guardrail
+from medagent.cli import app
 from medagent.compose import Telemetry, ledger, ledger_path, switch
 from medagent.errors import KeyFileError
 from medagent.proof import SigningKey
@@ -36,9 +36,8 @@ def settings(home: Path) -> Settings:
     return made
 
 
-def run(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from medagent.cli import main; main()", "ledger", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def run(*words: object) -> Result:
+    return CliRunner().invoke(app, ["ledger", *map(str, words)])
 
 
 def test_an_officers_week(settings: Settings, tmp_path: Path) -> None:
@@ -48,15 +47,15 @@ def test_an_officers_week(settings: Settings, tmp_path: Path) -> None:
     checkpoint.write_text(run("checkpoint").stdout)
     ledger(settings).append("guardrail", guardrail(3))
     done = run("verify", "--key", key, "--checkpoint", checkpoint)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "the ledger is whole: 7 entries" in done.stdout
     assert "1 checkpoint, 4 guardrail, 1 key_created, 1 switch_changed" in done.stdout
 
     path = ledger_path(settings)
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-2]))
-    assert run("verify", "--key", key).returncode == 0
+    assert run("verify", "--key", key).exit_code == 0
     done = run("verify", "--key", key, "--checkpoint", checkpoint)
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "the ledger is broken" in done.stderr
     assert "entry 5: it is missing: the checkpoint was taken at entry 5" in done.stderr
 
@@ -66,10 +65,10 @@ def test_a_broken_ledger_is_named_by_its_entry(settings: Settings) -> None:
     path = ledger_path(settings)
     path.write_bytes(path.read_bytes().replace(b'"name":3', b'"name":2', 1))
     done = run("verify")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.exit_code, done.stdout) == (1, "")
     assert "entry 1: it is not what was written" in done.stderr
     done = run("verify", "--json")
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert json.loads(done.stdout) == {
         "whole": False,
         "torn": False,
@@ -78,7 +77,7 @@ def test_a_broken_ledger_is_named_by_its_entry(settings: Settings) -> None:
     }
     before = path.read_bytes()
     done = run("checkpoint")
-    assert (done.returncode, done.stdout, path.read_bytes()) == (1, "", before)
+    assert (done.exit_code, done.stdout, path.read_bytes()) == (1, "", before)
 
 
 def test_a_torn_ledger_is_called_torn(settings: Settings) -> None:
@@ -86,11 +85,11 @@ def test_a_torn_ledger_is_called_torn(settings: Settings) -> None:
     path = ledger_path(settings)
     path.write_bytes(path.read_bytes()[:-20])
     done = run("verify")
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "the ledger is torn" in done.stderr
     ledger(settings).append("guardrail", guardrail(4))
     done = run("verify")
-    assert done.returncode == 0
+    assert done.exit_code == 0
     assert "entry 4 accounts for a line before it" in done.stdout
 
 
@@ -100,10 +99,10 @@ def test_another_key_is_refused(settings: Settings, tmp_path: Path) -> None:
     other = tmp_path / "other.pem"
     other.write_text(THIEF.public.pem)
     done = run("verify", "--key", other)
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "entry 0: it is signed by key" in done.stderr
     other.write_text("no key")
-    assert run("verify", "--key", other).returncode == 2
+    assert isinstance(run("verify", "--key", other).exception, KeyFileError)
 
 
 def test_a_copy_is_verified_elsewhere(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +120,7 @@ def test_a_copy_is_verified_elsewhere(settings: Settings, tmp_path: Path, monkey
 def test_show_is_for_people_and_machines(settings: Settings) -> None:
     """A line per entry, by kind, and what breaks it at the end."""
     done = run("show", "--kind", "switch_changed")
-    assert done.returncode == 0
+    assert done.exit_code == 0
     assert "reason drill" in done.stdout
     assert "guardrail" not in done.stdout
     documents = [json.loads(line) for line in run("show", "--json").stdout.splitlines()]
@@ -129,14 +128,14 @@ def test_show_is_for_people_and_machines(settings: Settings) -> None:
     path = ledger_path(settings)
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[::2]))
     done = run("show", "--json")
-    assert (done.returncode, len(done.stdout.splitlines())) == (1, 1)
+    assert (done.exit_code, len(done.stdout.splitlines())) == (1, 1)
     assert "entry 1" in done.stderr
-    assert run("show", "--kind", "nothing").returncode == 2
+    assert run("show", "--kind", "nothing").exit_code == 2
 
 
 def test_no_ledger_is_not_a_whole_one(home: Path) -> None:
     """On a fresh host there is nothing to be proud of."""
-    assert run("verify").returncode == 1
+    assert run("verify").exit_code == 1
     assert not (home / "ledger").exists()
 
 

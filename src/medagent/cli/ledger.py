@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import getpass
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,8 @@ from medagent.proof import Json, VerifyKey
 from medagent.proof.dsse import Envelope
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.ledger import KINDS, Entry, VerifiedLedger, entries, verify
+
+_ID = re.compile(r"[0-9a-f]{64}|[0-9a-f-]{36}")
 
 app = typer.Typer(help="The six-year record: verify it, read it, take a checkpoint of it.", no_args_is_help=True)
 
@@ -88,7 +91,7 @@ def show(
         broken = error
     if as_json:
         print_json(entry.document() for entry in found)
-    else:
+    elif found:
         table = Table("entry", "at (UTC)", "kind", "what", box=None, pad_edge=False)
         for entry in found:
             table.add_row(str(entry.sequence), entry.at[:19].replace("T", " "), entry.kind, _said(entry.content))
@@ -145,16 +148,16 @@ def _about(found: VerifiedLedger) -> dict[str, Json]:
     }
 
 
-def _said(content: object) -> Text:
+def _said(content: Mapping[str, Json]) -> Text:
+    """A content in a line or two: ids by their beginnings, what is empty or long left out; `--json` has all of it."""
     text = Text()
-    for name, value in content.items() if isinstance(content, dict) else ():
-        if value is None or value == {}:
+    for name, value in content.items():
+        if value is None or value == {} or (isinstance(value, str) and "\n" in value):
             continue
         text.append(f"{name} ", style="bright_black")
-        text.append((value[:12] if _is_digest(value) else value) if isinstance(value, str) else json.dumps(value))
+        if isinstance(value, str):
+            text.append(value[:8] if _ID.fullmatch(value) else value)
+        else:
+            text.append(json.dumps(value).strip("{}").replace('"', ""))
         text.append("  ")
     return text
-
-
-def _is_digest(text: str) -> bool:
-    return len(text) == 64 and " " not in text
