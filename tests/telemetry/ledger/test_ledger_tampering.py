@@ -181,6 +181,47 @@ def test_the_last_entry_of_the_old_ledger_may_not_be_cut_and_replaced(path: Path
     assert found(path, path.read_bytes(), head(whole)).entry == len(CONTENTS)
 
 
+def test_an_entry_of_another_ledger_of_the_same_key_does_not_fit(path: Path, whole: bytes, tmp_path: Path) -> None:
+    """A true entry with its true number, grafted from a restored copy that went on: it follows another."""
+    fork = tmp_path / "ledger.jsonl"
+    fork.write_bytes(b"".join(lines(whole)[:3]))
+    for number in range(3):
+        Ledger(fork, KEY).append("guardrail", guardrail(50 + number))
+    grafted = [*lines(whole)[:4], lines(fork.read_bytes())[4], *lines(whole)[5:]]
+    error = found(path, b"".join(grafted))
+    assert (error.entry, "does not follow" in str(error)) == (4, True)
+
+
+def test_a_number_left_out_is_found(path: Path, whole: bytes) -> None:
+    """Signed and chained by the key's own holder, but as the next entry but one."""
+    last = Entry.parse(whole.splitlines()[-1])
+    skipping = Entry.make(
+        "checkpoint", {"by": "x"}, sequence=last.sequence + 2, previous=last.hash, at=last.at, key=KEY
+    )
+    assert found(path, whole + skipping.line() + b"\n").entry == last.sequence + 1
+
+
+@pytest.mark.parametrize(
+    "rewrite",
+    [
+        lambda line: line.replace(b",", b", ", 1),
+        lambda line: line + b" ",
+        lambda line: line + b"\r",
+        lambda line: line.replace(b"clinic", b"\\u0063linic"),
+        lambda line: json.dumps(dict(reversed(json.loads(line).items())), separators=(",", ":")).encode(),
+        lambda line: line.replace(b"{", b'{"at":"then",', 1),
+        lambda line: line.replace(b'"sequence":1', b'"sequence":1.0'),
+    ],
+    ids=["a space", "a space after it", "another line end", "an escape", "another order", "a name twice", "1.0 for 1"],
+)
+def test_the_same_meaning_in_other_bytes_is_found(path: Path, whole: bytes, rewrite: Callable[[bytes], bytes]) -> None:
+    """An entry has one form; what two readers could read differently is no entry."""
+    was = whole.splitlines()
+    now = [was[0], rewrite(was[1]), *was[2:]]
+    assert now != was
+    assert found(path, b"\n".join(now) + b"\n").entry == 1
+
+
 def test_a_checkpoint_must_be_signed_by_a_trusted_key(path: Path, whole: bytes) -> None:
     """A forged one, one of another type, one of no ledger: an error, not an opinion on the ledger."""
     path.write_bytes(whole)
