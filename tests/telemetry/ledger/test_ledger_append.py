@@ -131,6 +131,21 @@ def test_killed_while_it_appends(tmp_path: Path) -> None:
     assert set(acknowledged) <= set(traces(path))
 
 
+def test_a_reader_meets_no_half_entry(tmp_path: Path) -> None:
+    """Verified while others append, it is whole every time, and longer."""
+    path = tmp_path / "ledger.jsonl"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path), "0"], stdout=subprocess.PIPE, text=True, env=environment
+    ) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline()
+        lengths = [verify(path, TRUSTED).entries for _ in range(8)]
+        writer.kill()
+    assert lengths == sorted(lengths)
+    assert lengths[-1] > lengths[0]
+
+
 @settings(deadline=None, max_examples=30)  # each one waits for the disk
 @given(cuts=st.lists(st.integers(1, 900), min_size=1, max_size=3))
 def test_a_torn_line_is_reported_and_accounted_for(tmp_path_factory: pytest.TempPathFactory, cuts: list[int]) -> None:
