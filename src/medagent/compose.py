@@ -13,7 +13,7 @@ from uuid import uuid4
 import medagent
 from medagent.presidio import recognisers_of
 from medagent.pricing import load_prices
-from medagent.proof import KeyRing
+from medagent.proof import Json, KeyRing
 from medagent.redaction import Redactor, load_policy
 from medagent.settings import Settings, load_settings, make_home
 from medagent.telemetry.door.logs import guard_logging
@@ -22,6 +22,7 @@ from medagent.telemetry.exporters.archive import Archive
 from medagent.telemetry.exporters.exporter import Exporter
 from medagent.telemetry.exporters.jsonlog import JsonLog
 from medagent.telemetry.exporters.langsmith import LangSmithExporter
+from medagent.telemetry.ledger import Ledger
 from medagent.telemetry.outbox import Outbox, OutboxStatus
 from medagent.telemetry.pipeline import Pipeline
 from medagent.telemetry.session import Destination, SessionMaker
@@ -39,8 +40,22 @@ _log = logging.getLogger(__name__)
 
 
 def switch(settings: Settings) -> Switch:
-    """The host's kill switch."""
-    return Switch(make_home(settings.home), forced=settings.telemetry, env=settings.env)
+    """The host's kill switch, whose every change goes into the ledger."""
+
+    def record(change: Mapping[str, Json]) -> None:
+        ledger(settings).append("switch_changed", change)
+
+    return Switch(make_home(settings.home), forced=settings.telemetry, env=settings.env, record=record)
+
+
+def ledger_path(settings: Settings) -> Path:
+    """Where this host's ledger is."""
+    return make_home(settings.home) / "ledger" / "ledger.jsonl"
+
+
+def ledger(settings: Settings) -> Ledger:
+    """This host's ledger, to append to; raises `KeyFileError` where prod has no signing key."""
+    return Ledger(ledger_path(settings), key_ring(settings).signing_key())
 
 
 def archive(settings: Settings) -> Archive:
@@ -103,9 +118,12 @@ def redactor(settings: Settings, rosters: Mapping[str, Collection[str]] | None =
 
 def key_ring(settings: Settings) -> KeyRing:
     """This installation's keys."""
-    secret = settings.pseudonym_key
-    given = None if secret is None else secret.get_secret_value()
-    return KeyRing(make_home(settings.home) / "keys", env=settings.env, pseudonym_hex=given)
+    pseudonym, signing = (
+        None if secret is None else secret.get_secret_value()
+        for secret in (settings.pseudonym_key, settings.signing_key)
+    )
+    directory = make_home(settings.home) / "keys"
+    return KeyRing(directory, env=settings.env, pseudonym_hex=pseudonym, signing_hex=signing)
 
 
 def waiting(settings: Settings) -> OutboxStatus:
@@ -129,6 +147,7 @@ class Telemetry:
         self.settings = settings
         for name, remedy in settings.unusable_destinations().items():
             _log.warning("destination %s is off: %s", name, remedy)
+        self.ledger = ledger(settings)
         self.switch = switch(settings)
         self.destinations = destinations = exporters(settings)
         self._outbox = outbox(settings, destinations)

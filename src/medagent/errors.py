@@ -25,6 +25,10 @@ class KeyFileError(MedagentError):
     """A key is missing, unreadable or readable by others."""
 
 
+class SignatureError(MedagentError):
+    """A signed document is malformed, or not signed by enough of the trusted keys."""
+
+
 class PolicyError(MedagentError):
     """A policy cannot be loaded; names file, line and rule."""
 
@@ -79,3 +83,23 @@ class BrokenChainError(MedagentError):
 
 class AgentModuleError(MedagentError):
     """A module that should hold an agent's tools cannot be imported, or holds none."""
+
+
+class LedgerError(MedagentError):
+    """The ledger cannot be written or read now, or refuses an entry; nothing of it counts as recorded."""
+
+
+class LedgerContentError(LedgerError):
+    """An entry's content is not what its kind holds, or a reason looks like a person's data; names the field."""
+
+
+class BrokenLedgerError(MedagentError):
+    """The ledger is not what was written; `entry` is the number of the entry where it shows, None: no entry of it."""
+
+    def __init__(self, message: str, *, entry: int | None = None, hint: str = "") -> None:
+        super().__init__(message if entry is None else f"entry {entry}: {message}", hint=hint)
+        self.entry = entry
+
+
+class TornLedgerError(BrokenLedgerError):
+    """The last line was not written to its end, as after a crash; the next entry to be written will record that."""

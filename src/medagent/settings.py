@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     policy_path: Path | None = Field(None, alias="MEDAGENT_POLICY")
     pricing_path: Path | None = Field(None, alias="MEDAGENT_PRICING")
     pseudonym_key: SecretStr | None = Field(None, alias="MEDAGENT_PSEUDONYM_KEY")
+    signing_key: SecretStr | None = Field(None, alias="MEDAGENT_SIGNING_KEY")
     clinic_database_url: SecretStr | None = Field(None, alias="MEDAGENT_CLINIC_DATABASE_URL")
     consent: Literal["not_asked"] | None = Field(None, alias="MEDAGENT_CONSENT")
     consent_basis: str | None = Field(None, alias="MEDAGENT_CONSENT_BASIS")

@@ -20,6 +20,7 @@ _COMMANDS = {
     "policy": "medagent.cli.policy:app",
     "redact": "medagent.cli.redact:redact",
     "telemetry": "medagent.cli.telemetry:app",
+    "ledger": "medagent.cli.ledger:app",
 }
 
 

@@ -10,24 +10,27 @@ import typer
 from medagent.cli.output import console, print_json
 from medagent.compose import switch, waiting
 from medagent.settings import load_settings
+from medagent.telemetry.ledger import reason_problem
 
 app = typer.Typer(help="The kill switch: stop all telemetry on this host, or lift the stop.", no_args_is_help=True)
 
 
 @app.command()
 def off(
-    reason: Annotated[str, typer.Option(help="Why; it is written to the switch's log. Name no patient.")],
+    reason: Annotated[str, typer.Option(help="Why; the ledger keeps it for six years. Name a ticket, never a person.")],
 ) -> None:
     """Stop telemetry in every running process on this host, within a second; calls go on."""
     settings = load_settings()
     switch(settings).turn_off(reason=reason, by=getpass.getuser())
     console().print("telemetry is off", style="red")
+    if problem := reason_problem(reason):
+        console().print(f"the reason is not recorded: it {problem}")
 
 
 @app.command()
 def on(
     override: Annotated[
-        str | None, typer.Option(help="In dev only: the reason to lift the stop; it is written to the switch's log.")
+        str | None, typer.Option(help="In dev only: the reason to lift the stop; the ledger keeps it for six years.")
     ] = None,
 ) -> None:
     """Lift the stop."""

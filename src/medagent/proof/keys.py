@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from medagent.errors import KeyFileError
+from medagent.proof.signing import SigningKey
 
 _KEY_BYTES = 32
 PSEUDONYM_SHAPE = re.compile(r"psn_[0-9a-f]{8}_[0-9a-f]{32}")
@@ -38,25 +39,41 @@ class PseudonymKey:
 class KeyRing:
     """Where this installation's keys come from: given ones first; in dev a missing one is made on first use."""
 
-    def __init__(self, directory: Path, *, env: Literal["dev", "prod"], pseudonym_hex: str | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        env: Literal["dev", "prod"],
+        pseudonym_hex: str | None = None,
+        signing_hex: str | None = None,
+    ) -> None:
         self._directory = directory
         self._env = env
         self._pseudonym_hex = pseudonym_hex
+        self._signing_hex = signing_hex
 
     def pseudonym_key(self) -> PseudonymKey:
         """The HMAC key; raises `KeyFileError` where it is missing in prod, malformed, or open to other users."""
-        if self._pseudonym_hex is not None:
-            return PseudonymKey(secret=_decode(self._pseudonym_hex, "MEDAGENT_PSEUDONYM_KEY"))
-        path = self._directory / "pseudonym.key"
+        return PseudonymKey(secret=self._secret("pseudonym", self._pseudonym_hex))
+
+    def signing_key(self) -> SigningKey:
+        """The Ed25519 key of this installation; raises `KeyFileError` as `pseudonym_key` does."""
+        return SigningKey.from_seed(self._secret("signing", self._signing_hex))
+
+    def _secret(self, name: Literal["pseudonym", "signing"], given: str | None) -> bytes:
+        variable = f"MEDAGENT_{name.upper()}_KEY"
+        if given is not None:
+            return _decode(given, variable)
+        path = self._directory / f"{name}.key"
         try:
             if not path.exists():
                 if self._env == "prod":
                     raise KeyFileError(
-                        "the pseudonym key is missing",
-                        hint=f"set MEDAGENT_PSEUDONYM_KEY to 64 hex digits, or put them into {path} with mode 0600",
+                        f"the {name} key is missing",
+                        hint=f"set {variable} to 64 hex digits, or put them into {path} with mode 0600",
                     )
                 _create(path)
-            return PseudonymKey(secret=_read(path))
+            return _read(path)
         except OSError as error:
             raise KeyFileError(f"{path} cannot be used ({type(error).__name__})") from None
 

@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from medagent.errors import SwitchError
+from medagent.errors import MedagentError, SwitchError
+from medagent.proof import Json
+from medagent.telemetry.ledger import reason_problem
 
 Source = Literal["none", "environment", "command", "trip", "audit_missing", "unreadable"]
 
@@ -21,6 +24,12 @@ _OFF_WORDS = frozenset({"off", "0", "false", "no"})
 _ON_WORDS = frozenset({"on", "1", "true", "yes"})
 _LOOK_EVERY_S = 0.2
 _log = logging.getLogger(__name__)
+
+WITHHELD_REASON = "(withheld)"
+"""Stands for a reason that may not be recorded: an off is never refused for its words."""
+
+Recorder = Callable[[Mapping[str, Json]], object]
+"""Puts a change of the switch {state, source, reason, by} into the ledger; raises `MedagentError` where it cannot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +43,7 @@ class SwitchState:
 
 
 class _Entry(BaseModel):
-    """What `switch.json` holds, and each line of `switch.log`."""
+    """What `switch.json` holds."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -49,11 +58,16 @@ _ON = SwitchState(on=True, source="none")
 
 
 class Switch:
-    """One host's switch, shared by all processes through `switch.json`; a look at it costs a file read every 0.2 s."""
+    """One host's switch, shared by all processes through `switch.json`; a look at it costs a file read every 0.2 s.
 
-    def __init__(self, home: Path, *, forced: str | None, env: Literal["dev", "prod"]) -> None:
+    Off holds before it is recorded, on only after it.
+    """
+
+    def __init__(
+        self, home: Path, *, forced: str | None, env: Literal["dev", "prod"], record: Recorder | None = None
+    ) -> None:
         self._path = home / "switch.json"
-        self._log_path = home / "switch.log"
+        self._record = record
         self._env = env
         self._forced_off = _forced_off(forced)
         self._tripped: SwitchState | None = None
@@ -76,18 +90,23 @@ class Switch:
         """Off by itself: in this process at once, on the host as soon as it is written. `reason` holds no value."""
         if self._tripped is not None and self._tripped_still_holds():
             return
-        self._tripped = SwitchState(on=False, source="trip", reason=reason, at=_now())
-        try:
-            self._write("off", source="trip", reason=reason, by="medagent")
-        except SwitchError:
-            _log.error("the kill switch tripped and could not be written: it holds in this process")
+        kept = recordable(reason)
+        self._tripped = SwitchState(on=False, source="trip", reason=kept, at=_now())
+        entry = _Entry(state="off", source="trip", reason=kept, by="medagent", at=_now())
+        for keep in (self._write, self._note):
+            try:
+                keep(entry)
+            except SwitchError as error:
+                _log.error("the kill switch tripped and could not be written: it holds in this process: %s", error)
 
     def turn_off(self, *, reason: str, by: str) -> None:
-        """Off for every process on the host; raises `SwitchError` where it cannot be written."""
-        self._write("off", source="command", reason=reason, by=by)
+        """Off for every process on the host; raises `SwitchError` where it cannot be written or recorded."""
+        entry = _Entry(state="off", source="command", reason=recordable(reason), by=by, at=_now())
+        self._write(entry)
+        self._note(entry)
 
     def turn_on(self, *, override: str | None, by: str) -> None:
-        """Lift an off in dev, for a stated reason; raises `SwitchError` in prod or without a reason."""
+        """Lift an off in dev, for a stated reason; raises `SwitchError` in prod, or where it cannot be recorded."""
         if self._env == "prod":
             raise SwitchError(
                 "telemetry cannot be switched on in prod by a word",
@@ -95,7 +114,11 @@ class Switch:
             )
         if not (override and override.strip()):
             raise SwitchError("telemetry is lifted only for a reason", hint='medagent telemetry on --override "reason"')
-        self._write("on", source="command", reason=override, by=by)
+        if problem := reason_problem(override):
+            raise SwitchError(f"the reason {problem}", hint="it is kept for six years: name a ticket, never a person")
+        entry = _Entry(state="on", source="command", reason=override, by=by, at=_now())
+        self._note(entry)
+        self._write(entry)
         self._tripped = None
 
     def _tripped_still_holds(self) -> bool:
@@ -132,13 +155,19 @@ class Switch:
             return SwitchState(on=False, source="audit_missing", reason="no signed audit report allows telemetry")
         return _ON
 
-    def _write(self, state: Literal["on", "off"], *, source: Literal["command", "trip"], reason: str, by: str) -> None:
-        entry = _Entry(state=state, source=source, reason=reason, by=by, at=_now()).model_dump_json()
+    def _note(self, entry: _Entry) -> None:
+        try:
+            if self._record is not None:
+                self._record(entry.model_dump(exclude={"at"}))
+        except MedagentError as error:
+            says = "telemetry is off on this host, but" if entry.state == "off" else "telemetry stays off:"
+            raise SwitchError(f"{says} the ledger does not say so: {error}", hint=error.hint) from None
+
+    def _write(self, entry: _Entry) -> None:
         draft = self._path.with_name(f".switch.{os.getpid()}.{secrets.token_hex(4)}.json")
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _append(self._log_path, entry)
-            draft.write_text(entry, encoding="utf-8")
+            draft.write_text(entry.model_dump_json(), encoding="utf-8")
             draft.replace(self._path)
         except OSError as error:
             raise SwitchError(
@@ -148,13 +177,9 @@ class Switch:
         self._looked_at = float("-inf")
 
 
-def _append(path: Path, entry: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        os.write(descriptor, entry.encode() + b"\n")
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def recordable(reason: str) -> str:
+    """The reason as it is kept: itself, or the mark of one that may not be recorded."""
+    return WITHHELD_REASON if reason_problem(reason) else reason
 
 
 def _forced_off(word: str | None) -> SwitchState | None:

@@ -34,6 +34,11 @@ _SHAPES_OF_IDENTIFIERS = {
 }
 
 
+def identifier_shape(text: str) -> str | None:
+    """Which kind of identifier a text seems to hold, by its shape alone; None: none of those the door knows."""
+    return next((what for what, shape in _SHAPES_OF_IDENTIFIERS.items() if shape.search(text)), None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
     """A span that passed admission, with the digest of what passed; nothing else gets into the outbox."""

@@ -1,0 +1,13 @@
+"""Our own six-year record of what was done, by whom and why: append-only, chained, every entry signed.
+
+A file of JSON lines: what tampering and a crash can do to one is easy to list and to prove. Every entry is signed, not
+every N-th: for 36 µs none can be rewritten without the key, and each is a checkpoint of all before it. What no file can
+show by itself, a tail that is cut off or a rewrite with the stolen key, an earlier checkpoint kept elsewhere shows.
+"""
+
+from medagent.telemetry.ledger.contents import KINDS, reason_problem
+from medagent.telemetry.ledger.entry import CHECKPOINT, Entry
+from medagent.telemetry.ledger.ledger import Ledger
+from medagent.telemetry.ledger.verify import VerifiedLedger, entries, verify
+
+__all__ = ["CHECKPOINT", "KINDS", "Entry", "Ledger", "VerifiedLedger", "entries", "reason_problem", "verify"]

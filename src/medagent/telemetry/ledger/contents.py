@@ -1,0 +1,188 @@
+"""What an entry of each kind holds: typed fields, so that there is no room for a patient's data.
+
+Content is checked on its way in and not when the ledger is verified: an entry of today must still verify in six years,
+whatever its kind holds by then.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from medagent.errors import LedgerContentError
+from medagent.proof import Json, VerifyKey
+from medagent.telemetry.door.admission import identifier_shape
+
+_LONGEST_REASON = 300
+_LONG_NUMBER = re.compile(r"\d(?:[ ().,/-]{0,2}\d){6,}")
+
+
+def reason_problem(text: str) -> str | None:
+    """Why a person's reason may not be recorded, in words that hold nothing of it; None where it may.
+
+    Plain text of at most 300 characters that has the shape of no identifier: it is kept for six years, and a phone
+    number or a full date in it could be a patient's.
+    """
+    plain = unicodedata.normalize("NFKC", text)
+    if not text.strip():
+        return "is empty"
+    if len(text) > _LONGEST_REASON:
+        return f"is longer than {_LONGEST_REASON} characters"
+    if not text.isprintable():
+        return "is not plain text of one line"
+    if shape := identifier_shape(plain):
+        return f"holds what looks like {shape}"
+    if _LONG_NUMBER.search(plain):
+        return "holds a number of seven digits or more, or a full date"
+    return None
+
+
+def _plain(text: str) -> str:
+    if problem := reason_problem(text):
+        raise ValueError(problem)
+    return text
+
+
+def _public_key(pem: str) -> str:
+    VerifyKey.parse(pem)
+    return pem
+
+
+Reason = Annotated[str, AfterValidator(_plain)]
+Who = Annotated[str, Field(pattern=r"^[\w.@\\-]{1,64}$")]
+"""An account of this system, never a caller."""
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+TraceId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
+Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,79}$")]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Counts = Annotated[dict[Word, Count], Field(max_length=64)]
+
+
+class _Content(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Guardrail(_Content):
+    """One per call: the head of its chain of spans (None: it met an off period and has none), and what was done."""
+
+    trace_id: TraceId
+    head: Sha256 | None
+    policy: Sha256
+    actions: Counts
+    categories: Counts
+    complete: bool
+
+
+class PolicyChanged(_Content):
+    """From here on another policy holds."""
+
+    name: Name
+    version: Name
+    sha256: Sha256
+
+
+class SwitchChanged(_Content):
+    """Telemetry was switched."""
+
+    state: Literal["on", "off"]
+    source: Literal["command", "trip"]
+    reason: Reason
+    by: Who
+
+
+class Audit(_Content):
+    """An audit ended; `report` is the digest of its envelope's payload."""
+
+    report: Sha256
+    verdict: Literal["GO", "NO-GO", "CLEAN", "NOT CLEAN"]
+    policy: Sha256
+
+
+class SignOff(_Content):
+    """Somebody signed a report."""
+
+    report: Sha256
+    role: Word
+    key_id: KeyId
+    by: Who
+
+
+class Access(_Content):
+    """Somebody read what is kept: a store (`archive`, `ledger`, `report`), one call of it or all."""
+
+    store: Word
+    trace_id: TraceId | None = None
+    by: Who
+    reason: Reason | None = None
+
+
+class Deletion(_Content):
+    """Spans were deleted: what is left of them is their numbers and the hash of the last."""
+
+    store: Word
+    cause: Literal["retention", "refusal", "purge"]
+    trace_id: TraceId
+    first: Count | None = None
+    last: Count | None = None
+    hash: Sha256 | None = None
+    by: Who
+    reason: Reason | None = None
+
+
+class KeyCreated(_Content):
+    """From here on entries are signed by this key; written by the ledger itself."""
+
+    key_id: KeyId
+    public_key: Annotated[str, AfterValidator(_public_key)]
+
+
+class Recovered(_Content):
+    """What stands between the entry before and this one was not written to its end; written by the ledger itself."""
+
+    bytes: Count
+    sha256: Sha256
+
+
+class Checkpoint(_Content):
+    """Somebody verified the ledger so far and took this entry's signed hash elsewhere."""
+
+    by: Who
+
+
+RECOVERED = "recovered"
+KEY_CREATED = "key_created"
+KINDS: Mapping[str, type[_Content]] = {
+    "guardrail": Guardrail,
+    "policy_changed": PolicyChanged,
+    "switch_changed": SwitchChanged,
+    "audit": Audit,
+    "sign_off": SignOff,
+    "access": Access,
+    "deletion": Deletion,
+    "checkpoint": Checkpoint,
+    KEY_CREATED: KeyCreated,
+    RECOVERED: Recovered,
+}
+
+
+def validated(kind: str, content: Mapping[str, Any]) -> dict[str, Json]:
+    """The content as it is recorded; raises `LedgerContentError`, naming the field, where its kind holds no such."""
+    model = KINDS.get(kind)
+    if model is None:
+        raise LedgerContentError("the ledger has no such kind of entry", hint="kinds: " + ", ".join(KINDS))
+    try:
+        return model.model_validate(dict(content)).model_dump(mode="json")
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        # Below a declared field stands a key that somebody chose, and so does one that is not declared.
+        field = str(first["loc"][0]) if first["loc"] and first["loc"][0] in model.model_fields else "a further field"
+        says = first["msg"].removeprefix("Value error, ")
+        raise LedgerContentError(
+            f"{kind}: {field}: {says}", hint="the ledger is kept for six years: name a ticket, never a person"
+        ) from None
