@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import medagent
+from medagent.alerts.pagerduty import PagerDuty
+from medagent.alerts.post import Sender
+from medagent.alerts.rules import Alerts
+from medagent.alerts.slack import Slack
+from medagent.alerts.state import AlertState
+from medagent.alerts.watch import Watch
 from medagent.pricing import load_prices
 from medagent.proof import KeyRing
 from medagent.redaction import Redactor, load_policy
@@ -72,6 +78,23 @@ def key_ring(settings: Settings) -> KeyRing:
     secret = settings.pseudonym_key
     given = None if secret is None else secret.get_secret_value()
     return KeyRing(make_home(settings.home) / "keys", env=settings.env, pseudonym_hex=given)
+
+
+def alert_watch(settings: Settings, alerts: Alerts) -> Watch:
+    """The alerts of these settings over the archive, with the destinations whose address or key is set."""
+    senders: dict[str, Sender] = {}
+    if settings.slack_webhook_url is not None:
+        senders["slack"] = Slack(settings.slack_webhook_url.get_secret_value(), channel=alerts.slack_channel)
+    if settings.pagerduty_routing_key is not None:
+        senders["pagerduty"] = PagerDuty(settings.pagerduty_routing_key.get_secret_value())
+    return Watch(
+        alerts,
+        spans=archive(settings),
+        state=AlertState(make_home(settings.home) / "alerts"),
+        senders=senders,
+        switch=switch(settings),
+        env=settings.env,
+    )
 
 
 def waiting(settings: Settings) -> OutboxStatus:

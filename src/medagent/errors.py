@@ -61,6 +61,14 @@ class ExportError(MedagentError):
     """A destination did not take a batch; it stays in the outbox."""
 
 
+class UnansweredError(ExportError):
+    """A destination was sent a request and gave no answer: it may have it or not."""
+
+
+class AlertStateError(MedagentError):
+    """What the alerts remember – incidents, messages – cannot be read or written."""
+
+
 class SwitchError(MedagentError):
     """The kill switch cannot do what was asked."""
 

@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     telemetry: str | None = Field(None, alias="MEDAGENT_TELEMETRY")
     policy_path: Path | None = Field(None, alias="MEDAGENT_POLICY")
     pricing_path: Path | None = Field(None, alias="MEDAGENT_PRICING")
+    alerts_path: Path | None = Field(None, alias="MEDAGENT_ALERTS")
     pseudonym_key: SecretStr | None = Field(None, alias="MEDAGENT_PSEUDONYM_KEY")
     clinic_database_url: SecretStr | None = Field(None, alias="MEDAGENT_CLINIC_DATABASE_URL")
     consent: Literal["not_asked"] | None = Field(None, alias="MEDAGENT_CONSENT")
@@ -50,6 +51,9 @@ class Settings(BaseSettings):
     langsmith_retention_days: Annotated[Literal[14, 400], BeforeValidator(_days)] = Field(
         14, alias="MEDAGENT_LANGSMITH_RETENTION_DAYS"
     )
+
+    slack_webhook_url: SecretStr | None = Field(None, alias="MEDAGENT_SLACK_WEBHOOK_URL")
+    pagerduty_routing_key: SecretStr | None = Field(None, alias="MEDAGENT_PAGERDUTY_ROUTING_KEY")
 
     @cached_property
     def langsmith_project(self) -> str:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from medagent.cli import call, doctor, simulate, telemetry, trace
+from medagent.cli import alerts, call, doctor, simulate, telemetry, trace
 from medagent.errors import MedagentError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 app.command("call")(call.call)
 app.command("doctor")(doctor.doctor)
 app.command("simulate")(simulate.simulate)
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(trace.app, name="trace")
 app.add_typer(telemetry.app, name="telemetry")
 
