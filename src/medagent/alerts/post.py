@@ -58,7 +58,11 @@ class Post:
         body = orjson.dumps(words)
         headers = {**_HEADERS, "content-type": "application/json"}
         with ExitSession(envelope, timeout_s=self.timeout_s) as session:
-            status = session.deliver((), lambda: _discard(session.post(url, data=body, headers=headers)))
+
+            def post() -> None:
+                session.post(url, data=body, headers=headers)
+
+            status = session.deliver((), post)
         if not 200 <= status < 300:
             raise ExportError(f"{self.name} answered {status}")
 
@@ -74,7 +78,3 @@ def checked_address(url: str, variable: str) -> str:
 def _flat(words: Words) -> list[tuple[str, str | Mapping[str, str]]]:
     inner = [pair for value in words.values() if isinstance(value, Mapping) for pair in value.items()]
     return [*words.items(), *inner]
-
-
-def _discard(_answer: object) -> None:
-    """What is answered is `deliver`'s to tell."""

@@ -126,7 +126,7 @@ def parse_alerts(text: str, *, file: str) -> Alerts:
     try:
         read = _File.model_validate(tree.plain())
     except ValidationError as error:
-        raise _complaint(error.errors(include_url=False)[0], tree, file) from None
+        raise _complaint(error.errors(include_url=False), tree, file) from None
     rules: dict[str, Rule] = {}
     for number, entry in enumerate(read.alerts):
         where = f"{file}:{_line(tree, ('alerts', number))}: alerts.{entry.id}"
@@ -171,8 +171,12 @@ def _duration(text: str, where: str) -> int:
     return int(match[1]) * _UNITS_US[match[2]]
 
 
-def _complaint(error: ErrorDetails, tree: Located, file: str) -> PolicyError:
+def _complaint(errors: Sequence[ErrorDetails], tree: Located, file: str) -> PolicyError:
+    """The first of what is wrong; an unknown key before the one that is missing for it."""
+    error = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
     place = error["loc"]
+    if not place:
+        return PolicyError(f"{file}:{tree.line}: the alerts are not a mapping")
     where = f"{file}:{_line(tree, place)}: {_named(tree, place)}"
     if error["type"] == "extra_forbidden":
         fields = _File.model_fields if len(place) == 1 else _Alert.model_fields
