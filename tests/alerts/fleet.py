@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ _SPACE = UUID("5f0c3b1e-0c1d-4f6a-9a55-1f2e3d4c5b6a")
 _KINDS = {"voice_session": SpanKind.SESSION, "session.end": SpanKind.MARKER, "agent_turn": SpanKind.AGENT_TURN}
 
 
-def span(name: str, end_us: int, *, call: object = "", number: int = 0, **fields: Json) -> SafeSpan:
+def span(name: str, end_us: int, *, call: object = "", number: int = 0, fields: Mapping[str, Json]) -> SafeSpan:
     """One sealed span of a call that ended then."""
     trace_id = str(uuid5(_SPACE, f"call {call}"))
     root = name == "voice_session"
@@ -49,14 +49,14 @@ def span(name: str, end_us: int, *, call: object = "", number: int = 0, **fields
 def turns(count: int, end_us: int, *, ttft_ms: float, call: object = "turns") -> list[SafeSpan]:
     """So many turns, each a second after the other, the last ending then."""
     return [
-        span("agent_turn", end_us - (count - 1 - n) * 1_000_000, call=call, number=n, ttft_ms=ttft_ms)
+        span("agent_turn", end_us - (count - 1 - n) * 1_000_000, call=call, number=n, fields={"ttft_ms": ttft_ms})
         for n in range(count)
     ]
 
 
 def tools(outcomes: list[str], end_us: int, *, call: object = "tools") -> list[SafeSpan]:
     return [
-        span("tool.book_appointment", end_us - n, call=call, number=n, outcome=outcome)
+        span("tool.book_appointment", end_us - n, call=call, number=n, fields={"outcome": outcome})
         for n, outcome in enumerate(outcomes)
     ]
 

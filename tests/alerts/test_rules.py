@@ -69,7 +69,7 @@ def test_every_alert_says_why_and_has_a_minimum() -> None:
         ("title: Error rate", "title: Maren Oldfield", "alerts.error_rate.title: holds a word"),
         ("title: Error rate", "title: Error rate 5550100142", "alerts.error_rate.title: holds a word"),
         ("title: Error rate", "title: Error <!channel>", "alerts.error_rate.title: holds a word"),
-        ('"#agent-ops"', '"#ops-5550100"', 0, "slack_channel: String should match"),
+        ('"#agent-ops"', '"#ops-5550100"', "slack_channel: String should match"),
         ("settle: 10m", "settle: 10m\nsettle: 20m", "the key 'settle' stands twice"),
         ("version: 1", "version: 2", "version: Input should be 1"),
         ("settle: 10m\n", "", "settle: Field required"),

@@ -82,7 +82,7 @@ def test_nineteen_slow_turns_are_too_few(home: Path, sink: Sink) -> None:
 
 def test_greetings_and_turns_without_a_sound_are_no_turns(home: Path, sink: Sink) -> None:
     """A turn whose TTFT-A is null is neither slow nor fast."""
-    quiet = [span("agent_turn", NOON_US - n, call="quiet", number=n, ttft_ms=None) for n in range(100)]
+    quiet = [span("agent_turn", NOON_US - n, call="quiet", number=n, fields={"ttft_ms": None}) for n in range(100)]
     store(home, [*SLOW, *quiet])
     step(home, sink, NOON_US)
     assert "20 turns" in texts(sink)[0]
@@ -109,8 +109,8 @@ def test_calls_with_an_unrecovered_error(home: Path, sink: Sink) -> None:
         {"reason": "process_lost", "errors": []},
         {"reason": "error", "outcome": "failed", "errors": []},
     ]
-    spans = [span("session.end", NOON_US, call=n, **end) for n, end in enumerate(ends)]
-    spans += [span("voice_session", NOON_US, call=n, outcome="informed") for n in range(8)]
+    spans = [span("session.end", NOON_US, call=n, fields=end) for n, end in enumerate(ends)]
+    spans += [span("voice_session", NOON_US, call=n, fields={"outcome": "informed"}) for n in range(8)]
     store(home, spans)
     step(home, sink, NOON_US)
     assert "Error rate: 37.5 %, over 5 % (8 calls in 1 h, 3 failed)" in texts(sink)[0]

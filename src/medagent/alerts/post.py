@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -45,8 +45,8 @@ class Post:
     def __call__(self, url: str, words: Words) -> None:
         """Send words, each known to the door under its own key; raises as `Sender.send` does."""
         constants: dict[str, frozenset[str]] = {}
-        for key, value in [pair for pair in _flat(words) if isinstance(pair[1], str)]:
-            constants[key] = constants.get(key, frozenset()) | {str(value)}
+        for key, text in _texts(words):
+            constants[key] = constants.get(key, frozenset()) | {text}
         envelope = Envelope(
             method="POST",
             url=url,
@@ -75,6 +75,6 @@ def checked_address(url: str, variable: str) -> str:
     return url
 
 
-def _flat(words: Words) -> list[tuple[str, str | Mapping[str, str]]]:
-    inner = [pair for value in words.values() if isinstance(value, Mapping) for pair in value.items()]
-    return [*words.items(), *inner]
+def _texts(words: Words) -> Iterator[tuple[str, str]]:
+    for key, value in words.items():
+        yield from [(key, value)] if isinstance(value, str) else value.items()
