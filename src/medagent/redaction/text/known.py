@@ -72,6 +72,7 @@ class KnownValues:
         tokens = tokenise(text)
         return blank_out(text, _matches(tokens, tuple(self._forms)))
 
+
     def stands_in(self, kept: str) -> bool:
         """Whether a known value stands whole in a value that would be kept, as words, joined, or as its digits."""
         if not self._wholes:
