@@ -82,7 +82,10 @@ def test_nineteen_slow_turns_are_too_few(home: Path, sink: Sink) -> None:
 
 def test_greetings_and_turns_without_a_sound_are_no_turns(home: Path, sink: Sink) -> None:
     """A turn whose TTFT-A is null is neither slow nor fast."""
-    quiet = [span("agent_turn", NOON_US - n, call="quiet", number=n, fields={"ttft_ms": None}) for n in range(100)]
+    quiet = [
+        span("agent_turn", NOON_US - 10 * MINUTE_US - n, call="quiet", number=n, fields={"ttft_ms": None})
+        for n in range(100)
+    ]
     store(home, [*SLOW, *quiet])
     step(home, sink, NOON_US)
     assert "20 turns" in texts(sink)[0]
