@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import medagent
+from medagent.alerts.pagerduty import PagerDuty
+from medagent.alerts.post import Sender
+from medagent.alerts.rules import Alerts
+from medagent.alerts.slack import Slack
+from medagent.alerts.state import AlertState
+from medagent.alerts.watch import Watch
 from medagent.presidio import recognisers_of
 from medagent.pricing import load_prices
 from medagent.proof import Json, KeyRing
@@ -124,6 +130,23 @@ def key_ring(settings: Settings) -> KeyRing:
     )
     directory = make_home(settings.home) / "keys"
     return KeyRing(directory, env=settings.env, pseudonym_hex=pseudonym, signing_hex=signing)
+
+
+def alert_watch(settings: Settings, alerts: Alerts) -> Watch:
+    """The alerts of these settings over the archive, with the destinations whose address or key is set."""
+    senders: dict[str, Sender] = {}
+    if settings.slack_webhook_url is not None:
+        senders["slack"] = Slack(settings.slack_webhook_url.get_secret_value(), channel=alerts.slack_channel)
+    if settings.pagerduty_routing_key is not None:
+        senders["pagerduty"] = PagerDuty(settings.pagerduty_routing_key.get_secret_value())
+    return Watch(
+        alerts,
+        spans=archive(settings),
+        state=AlertState(make_home(settings.home) / "alerts"),
+        senders=senders,
+        switch=switch(settings),
+        env=settings.env,
+    )
 
 
 def waiting(settings: Settings) -> OutboxStatus:

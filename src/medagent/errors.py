@@ -69,6 +69,14 @@ class NotAskableError(ExportError):
     """A destination has no way to be asked what it holds."""
 
 
+class UnansweredError(ExportError):
+    """A destination was sent a request and gave no answer: it may have it or not."""
+
+
+class AlertStateError(MedagentError):
+    """What the alerts remember – incidents, messages – cannot be read or written."""
+
+
 class SwitchError(MedagentError):
     """The kill switch cannot do what was asked."""
 

@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     telemetry: str | None = Field(None, alias="MEDAGENT_TELEMETRY")
     policy_path: Path | None = Field(None, alias="MEDAGENT_POLICY")
     pricing_path: Path | None = Field(None, alias="MEDAGENT_PRICING")
+    alerts_path: Path | None = Field(None, alias="MEDAGENT_ALERTS")
     pseudonym_key: SecretStr | None = Field(None, alias="MEDAGENT_PSEUDONYM_KEY")
     signing_key: SecretStr | None = Field(None, alias="MEDAGENT_SIGNING_KEY")
     clinic_database_url: SecretStr | None = Field(None, alias="MEDAGENT_CLINIC_DATABASE_URL")
@@ -66,6 +67,8 @@ class Settings(BaseSettings):
         14, alias="MEDAGENT_LANGSMITH_RETENTION_DAYS"
     )
 
+    slack_webhook_url: SecretStr | None = Field(None, alias="MEDAGENT_SLACK_WEBHOOK_URL")
+    pagerduty_routing_key: SecretStr | None = Field(None, alias="MEDAGENT_PAGERDUTY_ROUTING_KEY")
     destinations: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = Field(
         (), alias="MEDAGENT_DESTINATIONS"
     )

@@ -21,6 +21,7 @@ _COMMANDS = {
     "redact": "medagent.cli.redact:redact",
     "telemetry": "medagent.cli.telemetry:app",
     "ledger": "medagent.cli.ledger:app",
+    "alerts": "medagent.cli.alerts:app",
 }
 
 

@@ -173,3 +173,37 @@ def test_a_document_that_was_spoilt_is_named_by_its_number(archive: Archive, tmp
     with pytest.raises(BrokenChainError, match="span 2 cannot be read") as caught:
         archive.spans(FIRST)
     assert "Jane" not in caught.value.diagnostics()
+
+
+def test_what_ended_between_two_moments(archive: Archive) -> None:
+    """Spans are found by when they ended, the first moment excluded, the last included, by name or by family."""
+    spans = call()
+    archive.export(spans)
+    _, start, turn, book, look, end = spans
+    found = archive.spans_between(turn.end_us, end.end_us, ["tool.*", "session.end", "agent_turn"])
+    assert found == [(span.end_us, span) for span in (book, look, end)]
+    assert archive.spans_between(0, start.end_us, ["session.start"]) == [(start.end_us, start)]
+    assert archive.spans_between(0, 2**53, ["tool"]) == []
+
+
+def test_a_call_whose_times_are_told_otherwise_is_found_by_its_own(tmp_path: Path) -> None:
+    """Where the day of a call is moved before it is sealed, alerts still find it on the day on which it was."""
+    day_us = 86_400_000_000
+    with closing(Archive(tmp_path / "archive", occurred=lambda span: span.end_us + 30 * day_us)) as archive:
+        archive.export(call())
+        assert archive.spans_between(0, START_US + day_us, ["*"]) == []
+        found = archive.spans_between(START_US + 30 * day_us, START_US + 31 * day_us, ["*"])
+        assert sorted(span.name for _, span in found) == sorted(span.name for span in call())
+        assert archive.spans(FIRST) == call()
+
+
+def test_an_archive_of_an_earlier_version_opens(tmp_path: Path) -> None:
+    """Spans that were stored before the archive knew when they really ended are found by their own times."""
+    with closing(Archive(tmp_path / "archive")) as archive:
+        archive.export(call())
+    with closing(sqlite3.connect(tmp_path / "archive" / "archive.db")) as other, other:
+        other.execute("DROP INDEX span_by_time")
+        other.execute("ALTER TABLE span DROP COLUMN occurred_us")
+    for _ in range(2):
+        with closing(Archive(tmp_path / "archive")) as archive:
+            assert len(archive.spans_between(0, 2**53, ["*"])) == len(call())

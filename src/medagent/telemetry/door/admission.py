@@ -32,6 +32,8 @@ _SHAPES_OF_IDENTIFIERS = {
     "a phone number": re.compile(r"(?<![\w-])\+?\d(?:[ ().-]{0,2}\d){8,14}(?![\w-])"),
     "a web address": re.compile(r"\bhttps?://|\bwww\.", re.IGNORECASE),
 }
+_LONG_NUMBER = re.compile(r"\d(?:\W?\d){4,}")
+_DATE = re.compile(r"\d{1,4}\s*[-/.]\s*\d{1,2}\s*[-/.]\s*\d{1,4}")
 
 
 def identifier_shape(text: str) -> str | None:
@@ -88,6 +90,14 @@ class Admission:
         for what, shape in _SHAPES_OF_IDENTIFIERS.items():
             if rule.category is not Category.MACHINE and shape.search(text):  # a long version looks like a number
                 raise DoorError(f"{name}: {_shown(path)}: holds what looks like {what}")
+
+
+def refuse_identifiers(text: str, where: str) -> None:
+    """Look at a text of no call, which no known value can judge; raises `DoorError` where it may hold an identifier."""
+    shapes = _SHAPES_OF_IDENTIFIERS | {"a number that could be somebody's": _LONG_NUMBER, "a date": _DATE}
+    for what, shape in shapes.items():
+        if shape.search(text):
+            raise DoorError(f"{where}: holds what looks like {what}")
 
 
 def _is_machine(rule: Rule) -> bool:

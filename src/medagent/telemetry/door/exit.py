@@ -10,8 +10,9 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import requests
+from urllib3.exceptions import MaxRetryError
 
-from medagent.errors import DoorError, ExportError, MedagentError
+from medagent.errors import DoorError, ExportError, MedagentError, UnansweredError
 from medagent.proof import Json
 from medagent.telemetry.door.derived import derived, short_id
 from medagent.telemetry.door.wire import decode, strict_json
@@ -117,8 +118,10 @@ class ExitSession(requests.Session):
     What really happened is raised by `deliver`. For one thread at a time.
     """
 
-    def __init__(self, envelope: Envelope) -> None:
+    def __init__(self, envelope: Envelope, *, timeout_s: tuple[float, float] = _TIMEOUT_S) -> None:
+        """`timeout_s`: to connect, and to wait for an answer."""
         super().__init__()
+        self._timeout_s = timeout_s
         self._exit = Exit(envelope)
         self._batch: Sequence[SafeSpan] = ()
         self._outcomes: list[int | MedagentError] = []
@@ -132,7 +135,8 @@ class ExitSession(requests.Session):
     def deliver(self, batch: Sequence[SafeSpan], work: Callable[[], object]) -> int:
         """Run a library's `work` on a batch and return the HTTP status that it ended with.
 
-        Raises `DoorError` where the exit refused, `ExportError` where nothing was sent or no answer came.
+        Raises `DoorError` where the exit refused, `ExportError` where nothing was sent, `UnansweredError` where
+        something was and no answer came.
         """
         self._batch, self._outcomes, self.answer = batch, [], b""
         try:
@@ -161,13 +165,14 @@ class ExitSession(requests.Session):
         try:
             request.body = body = _bytes(request.body)
             self._check(request, body)
-            answer = super().send(request, timeout=_TIMEOUT_S, allow_redirects=False, proxies={})
+            answer = super().send(request, timeout=self._timeout_s, allow_redirects=False, proxies={})
             self.answer = answer.content
             self._outcomes.append(answer.status_code)
         except DoorError as error:
             self._outcomes.append(error)
         except Exception as error:  # noqa: BLE001 - the library above would log it, with what it quotes
-            self._outcomes.append(ExportError(f"the destination gave no answer ({type(error).__name__})"))
+            kind = ExportError if _never_sent(error) else UnansweredError
+            self._outcomes.append(kind(f"the destination gave no answer ({type(error).__name__})"))
         return _accepted()
 
     def _check(self, request: requests.PreparedRequest, body: bytes) -> None:
@@ -225,6 +230,11 @@ def _accepted() -> requests.Response:
     answer = requests.Response()
     answer.status_code = 202
     return answer
+
+
+def _never_sent(error: Exception) -> bool:
+    """Whether no connection was made; only then the destination cannot have what was for it."""
+    return isinstance(error, requests.ConnectionError) and isinstance(next(iter(error.args), None), MaxRetryError)
 
 
 def _bytes(body: Any) -> bytes:

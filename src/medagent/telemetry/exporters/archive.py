@@ -7,9 +7,10 @@ import os
 import re
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from medagent.errors import BrokenChainError, ExportError, TraceNotFoundError
@@ -22,14 +23,18 @@ _MOST_CANDIDATES = 10
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS span (
   span_id TEXT PRIMARY KEY, trace_id TEXT NOT NULL, sequence INTEGER NOT NULL, name TEXT NOT NULL,
-  start_us INTEGER NOT NULL, end_us INTEGER NOT NULL, document TEXT NOT NULL
+  start_us INTEGER NOT NULL, end_us INTEGER NOT NULL, document TEXT NOT NULL, occurred_us INTEGER
 );
 CREATE INDEX IF NOT EXISTS span_of_trace ON span (trace_id, sequence, start_us, end_us);
 """
+_INDEX_OF_TIME = "CREATE INDEX IF NOT EXISTS span_by_time ON span (occurred_us)"
+_COLUMNS = "SELECT name FROM pragma_table_info('span')"
 _UPSERT = """
-INSERT INTO span (span_id, trace_id, sequence, name, start_us, end_us, document) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO span (span_id, trace_id, sequence, name, start_us, end_us, document, occurred_us)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (span_id) DO UPDATE SET trace_id = excluded.trace_id, sequence = excluded.sequence, name = excluded.name,
-  start_us = excluded.start_us, end_us = excluded.end_us, document = excluded.document
+  start_us = excluded.start_us, end_us = excluded.end_us, document = excluded.document,
+  occurred_us = excluded.occurred_us
 """
 _LATEST = """
 SELECT trace_id, MIN(start_us), MAX(end_us), COUNT(*) FROM span GROUP BY trace_id ORDER BY MIN(start_us) DESC LIMIT ?
@@ -56,9 +61,20 @@ class Archive:
     name = "archive"
     region = "local"
 
-    def __init__(self, directory: Path, *, retention_days: int = 90) -> None:
-        """Open or make the archive, 0600; raises `ExportError` where that cannot be done."""
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        retention_days: int = 90,
+        occurred: Callable[[SafeSpan], int] = attrgetter("end_us"),
+    ) -> None:
+        """Open or make the archive, 0600; raises `ExportError` where that cannot be done.
+
+        `occurred` tells when a span really ended, in microseconds since the Unix epoch (UTC), where its own times are
+        told otherwise; it is kept in a column of its own for the alerts, and no exporter reads it.
+        """
         self.retention_days: int | None = retention_days
+        self._occurred = occurred
         self._lock = threading.Lock()
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -72,10 +88,17 @@ class Archive:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")
             database.executescript(_SCHEMA)
+            if ("occurred_us",) not in database.execute(_COLUMNS).fetchall():
+                database.execute("BEGIN IMMEDIATE")
+                if ("occurred_us",) not in database.execute(_COLUMNS).fetchall():
+                    database.execute("ALTER TABLE span ADD COLUMN occurred_us INTEGER")
+                    database.execute("UPDATE span SET occurred_us = end_us")
+                database.execute("COMMIT")
+            database.execute(_INDEX_OF_TIME)
 
     def export(self, batch: Sequence[SafeSpan]) -> None:
         """Store a batch, all or nothing, each span once; raises `ExportError` where it cannot be stored."""
-        rows = [_row(span) for span in batch]
+        rows = [(*_row(span), self._occurred(span)) for span in batch]
         with self._transaction() as database:
             database.execute("BEGIN IMMEDIATE")
             try:
@@ -117,6 +140,20 @@ class Archive:
                 "SELECT document FROM span WHERE trace_id = ? ORDER BY sequence", (trace_id,)
             ).fetchall()
         return [_read(document, number) for number, (document,) in enumerate(rows)]
+
+    def spans_between(self, start_us: int, end_us: int, names: Sequence[str]) -> list[tuple[int, SafeSpan]]:
+        """What ended in (start, end], each with that moment, in its order; `tool.*` names a family of spans.
+
+        Raises `BrokenChainError` where what is stored is no span any more.
+        """
+        named = " OR ".join(["name GLOB ?"] * len(names))
+        with self._transaction() as database:
+            rows = database.execute(
+                f"SELECT occurred_us, document FROM span WHERE occurred_us > ? AND occurred_us <= ? AND ({named})"  # noqa: S608  # placeholders only
+                " ORDER BY occurred_us, span_id",
+                (start_us, end_us, *names),
+            ).fetchall()
+        return [(occurred_us, _read(document, number)) for number, (occurred_us, document) in enumerate(rows)]
 
     def holding(self, values: Sequence[str]) -> list[str]:
         """The ids of the calls, newest first, in which one of these values stands as a value, whole."""

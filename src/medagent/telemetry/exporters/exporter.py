@@ -38,7 +38,7 @@ class Exporter(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """All that may leave for a destination beside a span's own content; `headers` hold its key and have no repr.
+    """All that may leave for a destination beside a span's own content; what may hold its key has no repr.
 
     `keys` are the destination's own keys, whose values are the span's; `constants` are those with fixed strings.
     `part` matches the name of a body's part and tells in its group `span` whose part it is, if any span's; `prefix`
@@ -46,11 +46,11 @@ class Envelope:
     """
 
     method: str
-    url: str
+    url: str = field(repr=False)
     media_type: str
     headers: Mapping[str, str] = field(repr=False)
     keys: frozenset[str]
-    constants: Mapping[str, frozenset[str]]
+    constants: Mapping[str, frozenset[str]] = field(repr=False)
     part: re.Pattern[str] | None = None
     prefix: str | None = None
     max_bytes: int = 20 * 2**20

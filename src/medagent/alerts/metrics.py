@@ -1,0 +1,101 @@
+"""What an alert counts: from a call's spans to rows of a time and a number; pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from medagent.proof import Json
+from medagent.telemetry.span import SafeSpan
+
+MetricName: TypeAlias = Literal["error_rate", "tool_failure_rate", "ttft_p95", "total_latency_p95", "cost_usd"]
+Measure: TypeAlias = Literal["share", "p95", "sum"]
+Moment: TypeAlias = tuple[int, SafeSpan]
+"""A span and when it ended, in microseconds since the Unix epoch (UTC)."""
+
+_FAILED = ("failed", "timeout")
+_LOST = ("error", "process_lost")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One call, turn or tool run: when it ended (µs since the Unix epoch, UTC) and its number, None where unknown.
+
+    Of a share the number is 1.0 for a failure and 0.0 for anything else.
+    """
+
+    at_us: int
+    value: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One thing that can be alerted on: how it is measured, in which unit, over which spans."""
+
+    measure: Measure
+    unit: Literal["%", "s", "$"]
+    things: str
+    names: tuple[str, ...]
+    rows: Callable[[Sequence[Moment]], list[Row]]
+
+
+def _calls(moments: Iterable[Moment]) -> list[Row]:
+    """A call's session and its end tell of it, the one what it came to, the other its errors: one row for both."""
+    ended: dict[str, Row] = {}
+    for at_us, span in moments:
+        before = ended.get(span.trace_id, Row(at_us=at_us, value=0.0))
+        failed = before.value == 1.0 or _is_lost(span.fields)
+        ended[span.trace_id] = Row(at_us=max(at_us, before.at_us), value=float(failed))
+    return list(ended.values())
+
+
+def _is_lost(fields: Mapping[str, Json]) -> bool:
+    errors = fields.get("errors")
+    listed = errors if isinstance(errors, Sequence) and not isinstance(errors, str) else ()
+    unrecovered = any(isinstance(error, Mapping) and error.get("error_recoverable") is False for error in listed)
+    return unrecovered or fields.get("reason") in _LOST or fields.get("outcome") == "failed"
+
+
+def _tools(moments: Iterable[Moment]) -> list[Row]:
+    return [
+        Row(at_us=at_us, value=float(span.status == "error" or span.fields.get("outcome") in _FAILED))
+        for at_us, span in moments
+    ]
+
+
+def _seconds_of(field: str) -> Callable[[Iterable[Moment]], list[Row]]:
+    """Turns without the figure – a greeting, a turn without a sound – are no turns of this metric."""
+
+    def rows(moments: Iterable[Moment]) -> list[Row]:
+        told = ((at_us, _number(span.fields.get(field))) for at_us, span in moments)
+        return [Row(at_us=at_us, value=ms / 1000) for at_us, ms in told if ms is not None]
+
+    return rows
+
+
+def _costs(moments: Iterable[Moment]) -> list[Row]:
+    return [Row(at_us=at_us, value=_number(span.fields.get("cost_usd"))) for at_us, span in moments]
+
+
+def _number(value: Json) -> float | None:
+    sound = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if sound and isinstance(value, int | float) else None
+
+
+METRICS: Mapping[MetricName, Metric] = {
+    "error_rate": Metric(
+        measure="share", unit="%", things="calls", names=("voice_session", "session.end"), rows=_calls
+    ),
+    "tool_failure_rate": Metric(measure="share", unit="%", things="tool runs", names=("tool.*",), rows=_tools),
+    "ttft_p95": Metric(measure="p95", unit="s", things="turns", names=("agent_turn",), rows=_seconds_of("ttft_ms")),
+    "total_latency_p95": Metric(
+        measure="p95",
+        unit="s",
+        things="turns",
+        names=("agent_turn", "conversation_turn"),
+        rows=_seconds_of("total_latency_ms"),
+    ),
+    "cost_usd": Metric(measure="sum", unit="$", things="calls", names=("session.end",), rows=_costs),
+}

@@ -1,0 +1,117 @@
+"""What is said of an incident: typed parts, held to their shapes once more before they become words that leave."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from medagent.alerts.incidents import Edge
+from medagent.alerts.metrics import METRICS, MetricName
+from medagent.alerts.rules import Rule, is_sayable_title
+from medagent.errors import DoorError
+from medagent.settings import Env
+from medagent.telemetry.door.admission import refuse_identifiers
+
+_Count: TypeAlias = Annotated[int, Field(ge=0)]
+_UNITS = ((86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "min"))
+_INCIDENT = re.compile(r"[0-9a-f]{12}")
+
+
+class Notice(BaseModel):
+    """One message to the person on duty, as it is kept until it is delivered; times in µs since the epoch (UTC)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    kind: Literal["fired", "cleared", "dropped", "test"]
+    env: Env
+    title: str
+    metric: MetricName
+    incident: str
+    at_us: _Count
+    window_us: _Count
+    settle_us: _Count
+    threshold: float
+    value: float | None
+    sample: _Count
+    failures: _Count
+
+    def text(self) -> str:
+        """The words as they leave; raises `DoorError` where a part is not what it must be."""
+        refuse_identifiers(self.title, "alerts: title")
+        if not is_sayable_title(self.title):
+            raise DoorError("alerts: title: holds a word that is not an ordinary one")
+        if not _INCIDENT.fullmatch(self.incident):
+            raise DoorError("alerts: incident: has not the shape of an incident's id")
+        return f"[{self.env.upper()}][OBS] {self._said()}"
+
+    def _said(self) -> str:
+        metric, at = METRICS[self.metric], f"{datetime.fromtimestamp(self.at_us / 1e6, UTC):%Y-%m-%d %H:%M} UTC"
+        limit, window = amount(self.metric, self.threshold), length(self.window_us)
+        made_of = f"{self.sample} {metric.things} in {window}" + (
+            f", {self.failures} failed" if metric.measure == "share" else ""
+        )
+        value = amount(self.metric, self.value)
+        match self.kind:
+            case "fired":
+                return f"{self.title}: {value}, over {limit} ({made_of}), at {at}. Incident {self.incident}."
+            case "cleared":
+                calm = f"at or under {limit} for {length(self.settle_us)}, now {value} ({made_of})"
+                return f"Cleared: {self.title}: {calm}, at {at}. Incident {self.incident}."
+            case "dropped":
+                return f"Cleared: {self.title}: this alert is not watched any more, at {at}. Incident {self.incident}."
+            case "test":
+                return f"Test of the alerts, no incident: this message says that the way to you works, at {at}."
+
+
+def notice_of(rule: Rule, edge: Edge, *, incident: str, env: Env, settle_us: int) -> Notice:
+    """The notice of an incident's beginning or end."""
+    read = edge.reading
+    return Notice(
+        kind=edge.kind,
+        env=env,
+        title=rule.title,
+        metric=rule.metric,
+        incident=incident,
+        at_us=edge.at_us,
+        window_us=rule.window_us,
+        settle_us=settle_us,
+        threshold=rule.threshold,
+        value=None if read is None else read.value,
+        sample=0 if read is None else read.sample,
+        failures=0 if read is None else read.failures,
+    )
+
+
+def trial_notice(*, env: Env, at_us: int) -> Notice:
+    """A message that says of itself that it is none of an incident."""
+    return Notice(
+        kind="test",
+        env=env,
+        title="Test",
+        metric="error_rate",
+        incident="0" * 12,
+        at_us=at_us,
+        window_us=0,
+        settle_us=0,
+        threshold=0.0,
+        value=None,
+        sample=0,
+        failures=0,
+    )
+
+
+def amount(metric: MetricName, value: float | None) -> str:
+    """A value of a metric with its unit."""
+    if value is None:
+        return "no figure"
+    unit, factor = {"%": ("%", 100), "s": ("s", 1), "$": ("dollars", 1)}[METRICS[metric].unit]
+    return f"{value * factor:.2f}".rstrip("0").rstrip(".") + f" {unit}"
+
+
+def length(duration_us: int) -> str:
+    """A length of time in its largest whole unit."""
+    size, name = next((unit for unit in _UNITS if duration_us % unit[0] == 0), _UNITS[-1])
+    return f"{duration_us // size} {name}"

@@ -1,0 +1,24 @@
+"""Slack: a notice becomes one line in a channel, through an incoming webhook."""
+
+from __future__ import annotations
+
+from medagent.alerts.notice import Notice
+from medagent.alerts.post import Post, checked_address
+from medagent.telemetry.door.admission import refuse_identifiers
+
+
+class Slack:
+    """Sends to the channel of a webhook; `channel` counts for webhooks that can post to any."""
+
+    name = "slack"
+
+    def __init__(self, webhook_url: str, *, channel: str, post: Post | None = None) -> None:
+        """`post` is the way out; raises `SettingsError` where the webhook's address is none."""
+        self._url = checked_address(webhook_url, "MEDAGENT_SLACK_WEBHOOK_URL")
+        self._channel = channel
+        self._post = post or Post(name=self.name)
+
+    def send(self, notice: Notice) -> None:
+        """Deliver a notice; raises as every `Sender`."""
+        refuse_identifiers(self._channel, "alerts: slack_channel")
+        self._post(self._url, {"channel": self._channel, "text": notice.text()})

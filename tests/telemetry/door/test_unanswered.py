@@ -1,0 +1,79 @@
+"""Without an answer it is told whether the destination may have what was for it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from medagent.errors import DoorError, ExportError, UnansweredError
+from medagent.telemetry.door.admission import refuse_identifiers
+from medagent.telemetry.door.exit import ExitSession
+from medagent.telemetry.exporters.exporter import Envelope
+from sink import Sink
+
+
+def deliver(url: str) -> int:
+    envelope = Envelope(
+        method="POST",
+        url=url,
+        media_type="application/json",
+        headers={"accept-encoding": "identity", "user-agent": "medagent"},
+        keys=frozenset(),
+        constants={"text": frozenset({"hello"})},
+    )
+    headers = {"content-type": "application/json", "user-agent": "medagent"}
+    with ExitSession(envelope, timeout_s=(1.0, 0.5)) as session:
+
+        def post() -> None:
+            session.post(url, data=b'{"text":"hello"}', headers=headers)
+
+        return session.deliver((), post)
+
+
+def test_a_late_answer_is_none(tmp_path: Path) -> None:
+    """A destination that took the request and does not answer in time may have it."""
+    with Sink(tmp_path) as sink:
+        assert deliver(f"{sink.url}/x") == 202
+        sink.mode(delay=3)
+        with pytest.raises(UnansweredError):
+            deliver(f"{sink.url}/x")
+        assert len(sink.requests()) == 2
+
+
+def test_a_connection_that_breaks_after_the_request(tmp_path: Path) -> None:
+    """A destination that closes without an answer may have it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            connection, _ = listener.accept()
+            connection.recv(65536)
+            connection.close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        with pytest.raises(UnansweredError):
+            deliver(f"http://127.0.0.1:{listener.getsockname()[1]}/x")
+        thread.join()
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/x", "http://clinic.invalid/x", "https://127.0.0.1:1/x"])
+def test_who_was_never_reached_has_nothing(url: str) -> None:
+    """Where no connection came about, the destination has it for certain not."""
+    with pytest.raises(ExportError) as caught:
+        deliver(url)
+    assert not isinstance(caught.value, UnansweredError)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["call 555-010-0142", "mail jane.doe@example.com", "ssn 123-45-6789", "born 3/14/1982", "mrn 0048213", "1 2 3 4 5"],
+)
+def test_a_text_of_no_call_is_held_to_shapes(text: str) -> None:
+    """Where no known value can judge, what looks like an identifier is refused without being quoted."""
+    with pytest.raises(DoorError) as caught:
+        refuse_identifiers(text, "a message")
+    assert text not in caught.value.diagnostics()
+    refuse_identifiers("TTFT-A p95 over 3 s, 20 turns in 15 min", "a message")
