@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from medagent.alerts.metrics import METRICS, MetricName
 from medagent.alerts.windows import Reading
 from medagent.errors import PolicyError
-from medagent.redaction.text.vocabulary import ordinary_words
+from medagent.redaction.text.lexicon import Kind, lexicon
 from medagent.redaction.yaml_tree import Located, read_yaml
 
 DestinationName: TypeAlias = Literal["slack", "pagerduty"]
@@ -139,7 +139,11 @@ def parse_alerts(text: str, *, file: str) -> Alerts:
 
 def is_sayable_title(title: str) -> bool:
     """Whether a title is made of ordinary words, and of our field's own: no name, no number, nothing of a person."""
-    return bool(_TITLE.fullmatch(title)) and set(title.lower().split()) <= ordinary_words() | _OWN_WORDS
+    return bool(_TITLE.fullmatch(title)) and all(_is_ordinary(word) for word in title.lower().split())
+
+
+def _is_ordinary(word: str) -> bool:
+    return word in _OWN_WORDS or lexicon().kind(word) in (Kind.ORDINARY, Kind.CLINICAL)
 
 
 def _rule(entry: _Alert, where: str) -> Rule:
