@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 from medagent.redaction.policy import Category
-from medagent.redaction.text.cues import FUNCTION, PARTICLES, QUANTITIES, STATES, STREET_ENDINGS
+from medagent.redaction.text.cues import (
+    FUNCTION,
+    MAIL_HOSTS,
+    PARTICLES,
+    QUANTITIES,
+    STATES,
+    STREET_ENDINGS,
+    STREETS,
+    words,
+)
 from medagent.redaction.text.found import Layer, is_sign
 from medagent.redaction.text.letters import is_lone_letter_fine
 from medagent.redaction.text.lexicon import Kind
 from medagent.redaction.text.reading import Mark, Reading
-from medagent.redaction.text.units import LETTER, NUMBER, ORDINAL, SPOKEN, WORD
+from medagent.redaction.text.units import LETTER, NUMBER, ORDINAL, SIGN, SPOKEN, WORD
 
 _UNKNOWN = Mark(Category.IDENTIFIER, Layer.VOCABULARY)
+_PLAIN = frozenset((Kind.ORDINARY, Kind.CLINICAL))
+_BEGINNINGS = STREETS | {"may", "dot", "point"}
+"""Without a number, a date, an address or an e-mail begins with nothing else that is ordinary."""
+_SENTENCE_ENDS = frozenset(("", ".", "?", "!"))
+_NAME, _ADDRESS = Mark(Category.NAME, Layer.NAMES), Mark(Category.ADDRESS, Layer.NAMES)
 _ALSO_PARTICLES = frozenset(("do", "as"))
-_ENDINGS = STREET_ENDINGS | frozenset("jr sr junior senior ii iii iv md dds phd rn esq".split())
+_ENDINGS = STREET_ENDINGS | words("jr sr junior senior ii iii iv md dds phd rn esq")
 
 
 def mark_unknown(reading: Reading, abbreviated: set[int]) -> None:
     """Mark the words that are not on the list and the letters that stand for nothing."""
-    for at, unit in enumerate(reading.units):
-        if reading.gone[at]:
-            continue
-        if unit.kind == WORD:
-            if reading.kinds[at] is Kind.UNKNOWN:
-                listed = reading.lists.name_kinds(unit.norm)
-                category = Category.ADDRESS if listed == "p" else Category.NAME
-                reading.put(at, at, Mark(category, Layer.NAMES) if listed else _UNKNOWN)
-        elif unit.kind == LETTER and at not in abbreviated and not is_lone_letter_fine(reading.units, at):
+    for at, kind in enumerate(reading.kinds):
+        if kind is Kind.UNKNOWN:
+            listed = reading.lists.name_kinds(reading.norms[at])
+            reading.put(at, at, _UNKNOWN if not listed else _ADDRESS if listed == "p" else _NAME)
+    for at in reading.of_kind(LETTER):
+        if at not in abbreviated and not is_lone_letter_fine(reading.units, at):
             reading.put(at, at, _UNKNOWN)
 
 
@@ -38,6 +49,22 @@ def mark_touching(reading: Reading) -> None:
     for at in range(size - 2, -1, -1):
         if gone[at + 1] and not gone[at] and _belongs(reading, at, before=False):
             reading.put(at, at, _UNKNOWN)
+
+
+def is_settled(reading: Reading) -> bool:
+    """Whether another reading could find nothing: only ordinary words are left, with which nothing begins."""
+    gone, norms = [*reading.gone, False], ["", *reading.norms]
+    begins = _BEGINNINGS | MAIL_HOSTS if "at" in norms else _BEGINNINGS
+    for at, (unit, kind) in enumerate(zip(reading.units, reading.kinds, strict=True)):
+        if gone[at] or unit.kind == SIGN or (unit.kind == LETTER and unit.norm in "ai"):
+            continue
+        if kind not in _PLAIN or unit.norm in begins:
+            return False
+        if unit.norm in FUNCTION:
+            continue
+        if (gone[at - 1] and gone[at + 1]) or (reading.text[unit.start].isupper() and norms[at] not in _SENTENCE_ENDS):
+            return False
+    return True
 
 
 def _belongs(reading: Reading, at: int, *, before: bool) -> bool:
