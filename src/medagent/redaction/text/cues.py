@@ -82,7 +82,7 @@ STATES = words(
 PARTICLES = words(
     """de la le du des del della di da dos das van von der den ter ten el al bin ibn abu mac mc st saint san santa los
     las fort port mount lake city county township heights valley springs beach falls north south east west upper
-    lower new great little old sri ap und et united republic kingdom"""
+    lower sri ap und et united republic kingdom"""
 )
 
 MAIL_HOSTS = words(

@@ -81,6 +81,8 @@ def _is_quantity(units: Sequence[Unit], numbers: list[int]) -> bool:
     if len(said) == 1:
         return total < SHORTEST or _is_large_quantity(units, numbers[0])
     if total < SHORTEST:
+        if said[0] == "0" and total == 2 and _near(units, numbers[0], -1) in _YEAR_BEFORE:
+            return False
         return not _is_said_one_by_one(units, numbers) and not _is_day_and_month(said, between)
     if len(said) == 2:
         return _is_pair(units, numbers, said, between[0])
@@ -170,6 +172,8 @@ def _category(units: Sequence[Unit], numbers: list[int]) -> Category:
     total = sum(map(len, said))
     if [len(group) for group in said] == [3, 2, 4]:
         return Category.IDENTIFIER
+    if said[0] == "0" and total == 2:
+        return Category.DATE_OF_BIRTH
     if total == 4 and 1900 <= int("".join(said)) <= 2099:
         return Category.DATE_OF_BIRTH
     if len(said) == 3 and total <= 8 and _between(units, numbers[0], numbers[1]) in ("/", "-", ".", "slash", "dash"):
