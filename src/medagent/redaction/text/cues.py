@@ -29,7 +29,7 @@ QUANTITIES = words(
     cigarette cigarettes drink drinks beer beers glass glasses bottle bottles second seconds sec secs minute minutes
     min mins hour hours hr hrs hundred thousand million day days night nights week weeks month months year years yr
     yrs time times people person kids children sibling siblings brothers sisters sons daughters dollars bucks cents
-    beats bpm mmhg rounds sessions visits weeks' days' years' o'clock am pm a.m p.m mph ampules vials grand yo y/o %
+    beats bpm mmhg rounds sessions visits weeks' days' years' o'clock am pm a.m p.m mph ampules vials yo y/o %
     ° " '"""
 )
 FUNCTION = words(

@@ -8,7 +8,6 @@ from medagent.redaction.text.cues import (
     MAIL_HOSTS,
     PARTICLES,
     QUANTITIES,
-    STATES,
     STREET_ENDINGS,
     STREETS,
     words,
@@ -17,7 +16,7 @@ from medagent.redaction.text.found import Layer, is_sign
 from medagent.redaction.text.letters import is_lone_letter_fine
 from medagent.redaction.text.lexicon import Kind
 from medagent.redaction.text.reading import Mark, Reading
-from medagent.redaction.text.units import LETTER, NUMBER, ORDINAL, SIGN, SPOKEN, WORD
+from medagent.redaction.text.units import GONE, LETTER, NUMBER, ORDINAL, SIGN, SPOKEN, WORD
 
 _UNKNOWN = Mark(Category.IDENTIFIER, Layer.VOCABULARY)
 _PLAIN = frozenset((Kind.ORDINARY, Kind.CLINICAL))
@@ -44,10 +43,13 @@ def mark_touching(reading: Reading) -> None:
     """Mark what says nothing without the thing beside it that does not leave."""
     size, gone = len(reading.units), reading.gone
     for at in range(1, size):
-        if not gone[at] and ((gone[at - 1] and _belongs(reading, at, before=True)) or _is_between(reading, at)):
+        if gone[at]:
+            continue
+        beside = gone[at - 1] or (at > 1 and gone[at - 2] and is_sign(reading.units[at - 1], ".,#-/"))
+        if (beside and _belongs(reading, at, before=True)) or _is_between(reading, at) or _is_joined(reading, at):
             reading.put(at, at, _UNKNOWN)
     for at in range(size - 2, -1, -1):
-        if gone[at + 1] and not gone[at] and _belongs(reading, at, before=False):
+        if not gone[at] and ((gone[at + 1] and _belongs(reading, at, before=False)) or _is_joined(reading, at)):
             reading.put(at, at, _UNKNOWN)
 
 
@@ -75,8 +77,22 @@ def _belongs(reading: Reading, at: int, *, before: bool) -> bool:
     return unit.kind == WORD and (unit.norm in PARTICLES or (before and unit.norm in _ENDINGS))
 
 
+def _is_joined(reading: Reading, at: int) -> bool:
+    """A word that a hyphen without a space ties to a word that is gone."""
+    read = reading.units
+    if read[at].kind != WORD:
+        return False
+    for first, sign, last in ((at - 2, at - 1, at), (at, at + 1, at + 2)):
+        other = first + last - at
+        if first < 0 or last >= len(read) or not reading.gone[other] or read[other].kind not in (WORD, GONE):
+            continue
+        if read[sign].norm == "-" and read[first].end == read[sign].start and read[sign].end == read[last].start:
+            return True
+    return False
+
+
 def _is_between(reading: Reading, at: int) -> bool:
-    """One word between two things that are gone, or before a house number; a state before its postcode."""
+    """One word between two things that are gone, or before a house number; a state behind a comma."""
     read, gone = reading.units, reading.gone
     if read[at].kind != WORD or at + 1 >= len(read) or not (gone[at + 1] or read[at + 1].kind == NUMBER):
         return False
@@ -87,6 +103,6 @@ def _is_between(reading: Reading, at: int) -> bool:
         return False
     norm, after = read[at].norm, read[at + 1]
     if gone[at + 1]:
-        return norm not in FUNCTION or norm in _ALSO_PARTICLES if back == at - 1 else norm in STATES
+        return norm not in FUNCTION or norm in _ALSO_PARTICLES if back == at - 1 else len(norm) == 2
     house = after.how not in (ORDINAL, SPOKEN) and reading.norm(at + 2) not in QUANTITIES
     return house and back == at - 1 and norm not in FUNCTION and norm not in QUANTITIES
