@@ -21,6 +21,7 @@ _EDGE = "<e>"
 _HIDDEN = "<x>"
 _NAME_IS = frozenset(("name", "names", "surname", "name's"))
 _INTRODUCING = _NAME_IS | SURE_TITLES
+_DOCTORS = frozenset(("dr", "doctor", "prof", "professor"))
 _IS = frozenset(("is", "was", ":", "'s", "as", "under", "for"))
 _NOT_A_NAME = FUNCTION | words(
     """spelled spelt correct wrong listed misspelled confusing long short hard different common changed unknown
@@ -54,7 +55,7 @@ def model() -> Model:
 
 def listed_names(reading: Reading) -> Iterator[Span]:
     """Places of several words, and what follows `my name is`."""
-    return chain(_places(reading), _introduced(reading))
+    return chain(_places(reading), _introduced(reading), _doctors(reading))
 
 
 def mark_names(reading: Reading, *, unknown_too: bool) -> None:
@@ -204,6 +205,15 @@ def _places(reading: Reading) -> Iterator[Span]:
         for parts in phrases[reading.norms[at]]:
             if reading.norm(at + 1) == parts[1] and tuple(reading.norms[at : at + len(parts)]) == parts:
                 yield at, at + len(parts) - 1, Category.ADDRESS
+
+
+def _doctors(reading: Reading) -> Iterator[Span]:
+    """A word behind `doctor` that is somebody's last name, ordinary as it is."""
+    for at in reading.places_of(_DOCTORS):
+        last = at + 2 if reading.norm(at + 1) == "." else at + 1
+        norm = reading.norm(last)
+        if norm not in FUNCTION and "l" in reading.lists.name_kinds(norm) and reading.units[last].kind == WORD:
+            yield last, last, Category.NAME
 
 
 def _introduced(reading: Reading) -> Iterator[Span]:
