@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: call test check bench setup postgres lock clean help
+.PHONY: call test check bench bench-redaction setup postgres lock clean help
 
 help:  ## what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 call: $(READY)  ## play a clinic call end to end and show its redacted trace
 	@$(BIN)/medagent call $(SCENARIO) $(if $(PACE),--pace $(PACE))
@@ -22,6 +22,11 @@ check: $(READY)  ## format, lint, types, architecture
 
 bench: $(READY)  ## measure: TTFT-A against the simulator's own record, cost per span
 	$(BIN)/python -m bench.ttft
+
+bench-redaction: $(READY)  ## measure: what free text loses, keeps and costs, beside other tools (DATA=the corpora)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
+	$(BIN)/python -m bench.redaction $(if $(DATA),--data $(DATA))
 
 setup: $(READY)  ## make .venv from the hashed lock
 

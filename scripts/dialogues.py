@@ -20,11 +20,19 @@ def part_of(dialogue_id: str) -> str:
     return DEVELOP if draw % 10 == 1 else TRAIN
 
 
+def notes(data: Path, part: str) -> Iterator[str]:
+    """What the doctors wrote of the dialogues of a part."""
+    return (row["section_text"] for row in _rows(data, part))
+
+
 def turns(data: Path, part: str) -> Iterator[tuple[str, str]]:
     """Dialogue id and what one side said, without the speaker."""
+    for row in _rows(data, part):
+        for line in row["dialogue"].splitlines():
+            if said := _SPEAKER.sub("", line.strip()):
+                yield row["ID"], said
+
+
+def _rows(data: Path, part: str) -> Iterator[dict[str, str]]:
     with (data / "mts_dialog_train.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if part_of(row["ID"]) == part:
-                for line in row["dialogue"].splitlines():
-                    if said := _SPEAKER.sub("", line.strip()):
-                        yield row["ID"], said
+        yield from (row for row in csv.DictReader(file) if part_of(row["ID"]) == part)

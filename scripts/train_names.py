@@ -1,4 +1,4 @@
-"""Trains the small model of names: `python -m scripts.train_names --data DIR`, about two minutes, the same bytes each time.
+"""Trains the small model of names, in seconds, the same bytes each time: `python -m scripts.train_names --data DIR`.
 
 A sentence is a template with names from the shipped lists, or a real turn of the training part in which somebody who
 is spoken of got a name; sentences without names are real turns, and real turns with a word that may be a name in the
@@ -21,7 +21,7 @@ from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FUNCTION, SURE_TITLES
 from medagent.redaction.text.found import Layer
 from medagent.redaction.text.lexicon import Kind, lexicon
-from medagent.redaction.text.names import Context, is_suspect
+from medagent.redaction.text.names import Context, suspects
 from medagent.redaction.text.reading import Mark, Reading
 from scripts import HERE, OUT
 from scripts.dialogues import TRAIN, turns
@@ -31,7 +31,9 @@ _ROUNDS = 4
 _TEMPLATE_COPIES = 150
 _LEAST_SEEN = 3
 _STRENGTH = 1e-6
-_NAMED = re.compile(r"\b(he|she|him|my (?:husband|wife|son|daughter|mother|father|mom|dad|brother|sister)|the patient)\b", re.I)
+_NAMED = re.compile(
+    r"\b(he|she|him|my (?:husband|wife|son|daughter|mother|father|mom|dad|brother|sister)|the patient)\b", re.I
+)
 _NOT_HERE = re.compile(r"\b(?:her|his|their)\b", re.I)
 Example = tuple[tuple[str, ...], bool]
 
@@ -46,12 +48,16 @@ class Names:
         also = [word for word, kind in lists.words.items() if kind is Kind.ALSO_A_NAME]
         self._also = {kind: sorted(w for w in also if kind in lists.names.get(w, "")) for kind in "flp"}
         self.also = sorted(also)
-        self._any = sorted(w for w, kind in lists.words.items() if kind is Kind.ORDINARY and w not in FUNCTION and len(w) > 3)
+        self._any = sorted(
+            w for w, kind in lists.words.items() if kind is Kind.ORDINARY and w not in FUNCTION and len(w) > 3
+        )
 
     def one(self, kind: str) -> str:
         """A first name, last name or place."""
         of = self._draw.random()
-        return self._draw.choice(self._also[kind] if of < 0.6 else self._all[kind] if of < 0.9 else self._any).capitalize()
+        return self._draw.choice(
+            self._also[kind] if of < 0.6 else self._all[kind] if of < 0.9 else self._any
+        ).capitalize()
 
     def fill(self, slot: str) -> str:
         """What stands for a slot."""
@@ -62,7 +68,8 @@ class Names:
                 return self.one("l")
             case "N":
                 return self._draw.choice(
-                    [f"{self.one('f')} {self.one('l')}"] * 3 + [self.one("f"), f"{self.one('f')} {self.one('f')} {self.one('l')}"]
+                    [f"{self.one('f')} {self.one('l')}"] * 3
+                    + [self.one("f"), f"{self.one('f')} {self.one('f')} {self.one('l')}"]
                 )
             case "C":
                 return self.one("p")
@@ -77,18 +84,18 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True, help="the directory of mts_dialog_train.csv")
     data = parser.parse_args().data
-    draw = random.Random(20)
+    draw = random.Random(20)  # noqa: S311  # for examples, not for secrets
     examples = [example for text, named in _sentences(data, draw) for example in _examples(text, named, draw)]
     draw.shuffle(examples)
     seen = Counter(feature for features, _ in examples for feature in features)
     examples = [(tuple(f for f in features if seen[f] >= _LEAST_SEEN), label) for features, label in examples]
     weights = _train(examples, draw)
     lines = sorted(f"{feature}\t{round(weight * 100)}" for feature, weight in weights.items() if abs(weight) >= 0.05)
-    content = "\n".join(lines).encode()
-    (OUT / "model.txt.gz").write_bytes(gzip.compress(content, 9, mtime=0))
     trained_on = hashlib.sha256("\n".join(f"{label} {features}" for features, label in examples).encode()).hexdigest()
-    print(f"{len(examples)} examples, {sum(label for _, label in examples)} names; {len(lines)} weights")
-    print(f"training data sha256 {trained_on}\nmodel sha256 {hashlib.sha256(content).hexdigest()}")
+    content = "\n".join((f"# sha256 of the training data: {trained_on}", *lines)).encode()
+    (OUT / "model.txt.gz").write_bytes(gzip.compress(content, 9, mtime=0))
+    print(f"{len(examples)} examples, {sum(label for _, label in examples)} names; {len(lines)} weights")  # noqa: T201  # a command tells what it did
+    print(f"training data sha256 {trained_on}\nmodel sha256 {hashlib.sha256(content).hexdigest()}")  # noqa: T201  # a command tells what it did
 
 
 def _sentences(data: Path, draw: random.Random) -> Iterator[tuple[str, set[int]]]:
@@ -148,7 +155,8 @@ def _with_a_word(turn: str, names: Names, draw: random.Random) -> str:
 def _with_a_name(turn: str, names: Names) -> tuple[str, set[int]]:
     """A turn in which somebody who is spoken of has a name, in the place of `he` or behind `my wife`."""
     place = _NAMED.search(turn)
-    assert place is not None
+    if place is None:
+        return turn, set()
     before = turn[: place.start()] if len(place.group()) <= 3 else f"{turn[: place.end()]} "
     return _placed(before, names.fill("F"), turn[place.end() :])
 
@@ -163,9 +171,11 @@ def _examples(text: str, named: set[int], draw: random.Random) -> Iterator[Examp
         text = re.sub(r"[.,?!](?=\s|$)", " ", text.lower()) if draw.random() < 0.8 else text.lower()
     reading = Reading(text, lexicon())
     wanted: list[int] = []
-    for at, unit in enumerate(reading.units):
+    asked = {*suspects(reading, unknown_too=False)}
+    for at in suspects(reading, unknown_too=True):
+        unit = reading.units[at]
         is_name = unit.start in named
-        if is_suspect(reading, at, unknown_too=is_name):
+        if is_name or at in asked:
             before = reading.units[at - 1].norm if at else ""
             if is_name or before not in SURE_TITLES | {"dr", "doctor", "."} or not text[unit.start].isupper():
                 wanted.append(at)
@@ -201,7 +211,7 @@ def _train(examples: Sequence[Example], draw: random.Random) -> dict[str, float]
                 gradient = error + _STRENGTH * len(examples) * weight * 0.01
                 squared = steps[feature] = steps.get(feature, 1e-6) + gradient * gradient
                 weights[feature] = weight - 0.3 * gradient / squared**0.5
-        print(f"round {turn + 1}: loss {loss / len(examples):.4f}")
+        print(f"round {turn + 1}: loss {loss / len(examples):.4f}")  # noqa: T201  # a command tells what it did
     return weights
 
 

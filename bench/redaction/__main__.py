@@ -29,7 +29,9 @@ _PRINT = Console(width=110)
 def main() -> None:
     """Measure everything in one run."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--data", type=Path, default=os.environ.get("MEDAGENT_BENCH_DATA"), help="the corpora's directory")
+    parser.add_argument(
+        "--data", type=Path, default=os.environ.get("MEDAGENT_BENCH_DATA"), help="the corpora's directory"
+    )
     parser.add_argument("--misses", type=int, default=0, help="show so many misses of each row")
     parser.add_argument("--develop", action="store_true", help="the parts that the layers were made with")
     options = parser.parse_args()
@@ -78,7 +80,12 @@ def _removed(sets: dict[str, list[Sample]], of: dict[str, System], misses: int) 
             count, lost = sum(kinds[kind] for kind in core), sum(missed[kind] for kind in core)
             by_kind = " ".join(f"{kind} {1 - missed[kind] / kinds[kind]:.3f}" for kind in kinds)
             table.add_row(
-                name, system, f"{count}", f"{1 - lost / count:.4f}", f"{1 - missed.total() / kinds.total():.4f}", by_kind
+                name,
+                system,
+                f"{count}",
+                f"{1 - lost / count:.4f}",
+                f"{1 - missed.total() / kinds.total():.4f}",
+                by_kind,
             )
             if system == "medagent, vocabulary":
                 _guarded(name, samples)

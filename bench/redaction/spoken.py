@@ -16,23 +16,160 @@ from datetime import date, timedelta
 from faker import Faker
 
 STRINGS = 1_500
-LOCALES = "en_US en_GB en_IN es_MX de_CH fr_FR it_IT pl_PL pt_BR vi_VN tr_TR".split()
-UNITS = "zero one two three four five six seven eight nine".split()
-TEENS = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
-TENS = "_ _ twenty thirty forty fifty sixty seventy eighty ninety".split()
-NTH = "_ first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth".split()
-NTH += "fifteenth sixteenth seventeenth eighteenth nineteenth twentieth".split()
-MONTH = "_ january february march april may june july august september october november december".split()
-TOWNS = """Tulsa Omaha Spokane Fresno Boise Toledo Wichita Laredo Yonkers Modesto Fontana Tacoma Akron Mobile Reading
-Orlando Dayton Eugene Salem Peoria Lansing Topeka Waco Provo Denton Roanoke Duluth Racine Fargo Utica Bellevue Napa
-Leeds Bristol Derby Luton York Bath Halifax Regina Guelph Basel Lugano Geneva Lyon Nantes Kassel Bremen""".split()
+LOCALES = ["en_US", "en_GB", "en_IN", "es_MX", "de_CH", "fr_FR", "it_IT", "pl_PL", "pt_BR", "vi_VN", "tr_TR"]
+UNITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+TEENS = ["ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+TENS = ["_", "_", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+NTH = [
+    "_",
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
+    "thirteenth",
+    "fourteenth",
+]
+NTH += ["fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth", "twentieth"]
+MONTH = [
+    "_",
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
+TOWNS = [
+    "Tulsa",
+    "Omaha",
+    "Spokane",
+    "Fresno",
+    "Boise",
+    "Toledo",
+    "Wichita",
+    "Laredo",
+    "Yonkers",
+    "Modesto",
+    "Fontana",
+    "Tacoma",
+    "Akron",
+    "Mobile",
+    "Reading",
+    "Orlando",
+    "Dayton",
+    "Eugene",
+    "Salem",
+    "Peoria",
+    "Lansing",
+    "Topeka",
+    "Waco",
+    "Provo",
+    "Denton",
+    "Roanoke",
+    "Duluth",
+    "Racine",
+    "Fargo",
+    "Utica",
+    "Bellevue",
+    "Napa",
+    "Leeds",
+    "Bristol",
+    "Derby",
+    "Luton",
+    "York",
+    "Bath",
+    "Halifax",
+    "Regina",
+    "Guelph",
+    "Basel",
+    "Lugano",
+    "Geneva",
+    "Lyon",
+    "Nantes",
+    "Kassel",
+    "Bremen",
+]
 TOWNS += ["Salt Lake City", "Long Beach", "Green Bay", "Little Rock", "Grand Rapids", "Baton Rouge", "San Mateo"]
-STREETS = """Maple Willow Juniper Sycamore Chestnut Harbor Meadow Sunset Jackson Lincoln Franklin Monroe Delaware Prospect
-Highland Lakeview Ridgewood Fairmount Brookside Pinecrest Eastgate Orchard Canal Mill Church Spring Park Bridge""".split()
-KINDS = "street avenue road lane drive court boulevard place".split()
-HOSTS = "gmail yahoo outlook hotmail icloud proton".split()
-SOUNDS = dict(zip("abcdefghijklmnopqrstuvwxyz", """apple boy cat dog elephant frank george house igloo john king larry mary
-nancy orange peter queen robert sam tom uncle victor water xylophone yellow zebra""".split(), strict=True))
+STREETS = [
+    "Maple",
+    "Willow",
+    "Juniper",
+    "Sycamore",
+    "Chestnut",
+    "Harbor",
+    "Meadow",
+    "Sunset",
+    "Jackson",
+    "Lincoln",
+    "Franklin",
+    "Monroe",
+    "Delaware",
+    "Prospect",
+    "Highland",
+    "Lakeview",
+    "Ridgewood",
+    "Fairmount",
+    "Brookside",
+    "Pinecrest",
+    "Eastgate",
+    "Orchard",
+    "Canal",
+    "Mill",
+    "Church",
+    "Spring",
+    "Park",
+    "Bridge",
+]
+KINDS = ["street", "avenue", "road", "lane", "drive", "court", "boulevard", "place"]
+HOSTS = ["gmail", "yahoo", "outlook", "hotmail", "icloud", "proton"]
+SOUNDS = dict(
+    zip(
+        "abcdefghijklmnopqrstuvwxyz",
+        [
+            "apple",
+            "boy",
+            "cat",
+            "dog",
+            "elephant",
+            "frank",
+            "george",
+            "house",
+            "igloo",
+            "john",
+            "king",
+            "larry",
+            "mary",
+            "nancy",
+            "orange",
+            "peter",
+            "queen",
+            "robert",
+            "sam",
+            "tom",
+            "uncle",
+            "victor",
+            "water",
+            "xylophone",
+            "yellow",
+            "zebra",
+        ],
+        strict=True,
+    )
+)
 
 SENTENCES = {
     "name": """good day it's {} here i was told to ring back
@@ -137,7 +274,7 @@ class Line:
 def lines(part: str, strings: int = STRINGS) -> list[Line]:
     """The set of a part, `develop` or `test`: they share no sentence, and the names are drawn anew."""
     seed = len(part)
-    draw = random.Random(seed)
+    draw = random.Random(seed)  # noqa: S311  # for sentences, not for secrets
     fakers = [Faker(locale) for locale in LOCALES]
     for number, faker in enumerate(fakers):
         faker.seed_instance(seed + number)
@@ -175,7 +312,9 @@ def _person(draw: random.Random, fakers: Sequence[Faker]) -> tuple[str, str]:
 
 def _name(draw: random.Random, fakers: Sequence[Faker]) -> tuple[str, str, str]:
     first, last = _person(draw, fakers)
-    said = draw.choice([first, f"{first} {last}", f"{first} {last}", f"{last} {first}", f"mrs {last}", f"doctor {last}"])
+    said = draw.choice(
+        [first, f"{first} {last}", f"{first} {last}", f"{last} {first}", f"mrs {last}", f"doctor {last}"]
+    )
     return said.lower() if draw.random() < 0.8 else said, "name", f"{first} {last}"
 
 
@@ -188,7 +327,11 @@ def _letters(draw: random.Random, word: str) -> str:
             out.append(f"double {letter}")
             at += 1
         elif draw.random() < 0.15:
-            out.append(f"{letter} {draw.choice(('as in', 'for', 'like'))} {SOUNDS[letter]}" if letter not in "ai" else f"{letter} as in {SOUNDS[letter]}")
+            out.append(
+                f"{letter} {draw.choice(('as in', 'for', 'like'))} {SOUNDS[letter]}"
+                if letter not in "ai"
+                else f"{letter} as in {SOUNDS[letter]}"
+            )
         else:
             out.append(letter)
         at += 1
@@ -198,7 +341,11 @@ def _letters(draw: random.Random, word: str) -> str:
 def _spelled(draw: random.Random, fakers: Sequence[Faker]) -> tuple[str, str, str]:
     first, last = _person(draw, fakers)
     word = "".join(sign for sign in draw.choice((first, last)).lower() if sign.isalpha() and sign.isascii())
-    return (_letters(draw, word) if len(word) > 2 else f"{word[:1]} as in {SOUNDS[word[:1]]} u n"), "name", f"{first} {last}"
+    return (
+        (_letters(draw, word) if len(word) > 2 else f"{word[:1]} as in {SOUNDS[word[:1]]} u n"),
+        "name",
+        f"{first} {last}",
+    )
 
 
 def _digits(draw: random.Random, digits: str) -> str:
@@ -259,7 +406,11 @@ def _nth(number: int) -> str:
 def _date(draw: random.Random, _: Sequence[Faker]) -> tuple[str, str, str]:
     day = date(1932, 1, 1) + timedelta(days=draw.randrange(30_000))
     short = _below_hundred(day.year % 100)
-    year = f"{TEENS[9] if day.year < 2000 else 'twenty'} {short}" if not 2000 <= day.year < 2010 else f"two thousand {UNITS[day.year % 10] if day.year % 10 else ''}".strip()
+    year = (
+        f"{TEENS[9] if day.year < 2000 else 'twenty'} {short}"
+        if not 2000 <= day.year < 2010
+        else f"two thousand {UNITS[day.year % 10] if day.year % 10 else ''}".strip()
+    )
     month, nth = MONTH[day.month], _nth(day.day)
     numbers = f"{_below_hundred(day.month) if day.month < 10 else TEENS[day.month - 10]} {_below_hundred(day.day)}"
     said = draw.choice(
@@ -308,7 +459,9 @@ def _email(draw: random.Random, fakers: Sequence[Faker]) -> tuple[str, str, str]
 def _address(draw: random.Random, _: Sequence[Faker]) -> tuple[str, str, str]:
     number, street, kind = draw.randint(2, 9999), draw.choice(STREETS), draw.choice(KINDS)
     town, code = draw.choice(TOWNS), f"{draw.randint(10_000, 99_999)}"
-    house = _digits(draw, str(number)) if draw.random() < 0.4 else str(number) if draw.random() < 0.4 else _house(number)
+    house = (
+        _digits(draw, str(number)) if draw.random() < 0.4 else str(number) if draw.random() < 0.4 else _house(number)
+    )
     said = f"{house} {street} {kind}"
     if draw.random() < 0.4:
         said += f" apartment {_unit(draw, str(draw.randint(1, 9)))} {draw.choice('bcd')}"

@@ -85,17 +85,20 @@ class Stage:
         *,
         on_event: OnEvent | None = None,
         before: Before | None = None,
-        caller: Caller | None = None,
+        caller: Callable[[Scenario], Caller | None] | None = None,
         tools: Sequence[Tool[Any]] = TOOLS,
     ) -> Rehearsed:
-        """Play one scenario to its end and wait until its trace is in the archive."""
+        """Play one scenario to its end and wait until its trace is in the archive.
+
+        `caller` says who phones, None for whoever the LiveKit job says; by default the scenario's person on a SIP line.
+        """
         from medagent.simulator.play import play  # noqa: PLC0415  # livekit costs seconds; `--help` need not pay them
 
         held = await asyncio.to_thread(prepare, scenario, self.clinic, now=datetime.now(UTC))
         bridges: list[Bridge] = []
 
         def watch(session: AgentSession[Any]) -> Bridge:
-            bridges.append(self.telemetry.watch(session, caller=caller or phoning(scenario)))
+            bridges.append(self.telemetry.watch(session, caller=(caller or phoning)(scenario)))
             if before is not None:
                 before(session, bridges[0])
             return bridges[0]

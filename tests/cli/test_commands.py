@@ -124,7 +124,7 @@ def test_doctor_sends_and_reads_back(tmp_path: Path) -> None:
 
 
 def test_the_switch_is_thrown_and_lifted(tmp_path: Path) -> None:
-    """`telemetry off` says so, a call then stores nothing, `on` needs a reason, and every change is in the log."""
+    """`telemetry off` says so, a call then stores nothing, `on` needs a reason, and every change is in the ledger."""
     assert medagent("telemetry", "off", "--reason", "a drill", home=tmp_path).code == 0
     assert objects(medagent("telemetry", "status", "--json", home=tmp_path))[0]["reason"] == "a drill"
     silent = medagent("call", "silent_caller", "--json", "--pace", "20", home=tmp_path)
@@ -133,8 +133,10 @@ def test_the_switch_is_thrown_and_lifted(tmp_path: Path) -> None:
     assert (refused.code, "--override" in refused.err) == (2, True)
     assert medagent("telemetry", "on", "--override", "the drill is over", home=tmp_path).code == 0
     assert objects(medagent("telemetry", "status", "--json", home=tmp_path))[0]["on"] is True
-    log = [json.loads(line) for line in (tmp_path / "switch.log").read_text().splitlines()]
-    assert [(each["state"], each["reason"]) for each in log] == [("off", "a drill"), ("on", "the drill is over")]
+    kept = objects(medagent("ledger", "show", "--kind", "switch_changed", "--json", home=tmp_path))
+    changes = [(each["content"]["state"], each["content"]["reason"]) for each in kept]
+    assert changes == [("off", "a drill"), ("on", "the drill is over")]
+    assert medagent("ledger", "verify", home=tmp_path).code == 0
 
 
 def test_scenarios_are_listed(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,16 @@ from medagent.telemetry.switch import Switch
 
 
 def a_switch(home: Path, *, forced: str | None = None, env: Any = "dev") -> Switch:
-    return Switch(home, forced=forced, env=env)
+    def record(change: Mapping[str, Any]) -> None:
+        with (home / "record.jsonl").open("a") as log:
+            log.write(json.dumps(dict(change)) + "\n")
+
+    return Switch(home, forced=forced, env=env, record=record)
 
 
 def lines(home: Path) -> list[dict[str, str]]:
-    return [json.loads(line) for line in (home / "switch.log").read_text().splitlines()]
+    """Every change that was recorded, in order."""
+    return [json.loads(line) for line in (home / "record.jsonl").read_text().splitlines()]
 
 
 @pytest.mark.parametrize("word", ["off", "0", "false", "no", "OFF", " Off ", "False\n", "NO"])
@@ -186,7 +192,7 @@ def test_prod_starts_off_and_no_word_turns_it_on(tmp_path: Path) -> None:
 
 
 def test_the_log_has_every_change(tmp_path: Path) -> None:
-    """Who, when, why, in order; file and log belong to their user alone."""
+    """Who, why, in order; the switch's file belongs to its user alone."""
     switch = a_switch(tmp_path)
     switch.turn_off(reason="drill", by="duty")
     switch.turn_on(override="drill is over", by="officer")
@@ -197,8 +203,7 @@ def test_the_log_has_every_change(tmp_path: Path) -> None:
         ("on", "command", "drill is over", "officer"),
         ("off", "trip", "a leak at the door", "medagent"),
     ]
-    assert [line["at"] for line in written] == sorted(line["at"] for line in written)
-    assert (tmp_path / "switch.log").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "switch.json").stat().st_mode & 0o077 == 0
 
 
 def test_the_state_outlives_the_process(tmp_path: Path) -> None:

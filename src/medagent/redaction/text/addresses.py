@@ -16,24 +16,28 @@ from medagent.redaction.text.cues import (
     STREETS_BEFORE,
     STREETS_WITH_NUMBER,
     ZIPS,
+    words,
 )
 from medagent.redaction.text.found import Span, is_sign
+from medagent.redaction.text.reading import Reading
 from medagent.redaction.text.units import GONE, LETTER, MIXED, NUMBER, ORDINAL, SIGN, WORD, Unit
 
 ADDRESS_WORDS = STREETS_WITH_NUMBER | STREETS_BEFORE | ROOMS | ZIPS
 """One of these stands in every address."""
 _WIDEST_NAME = 6
 _ON = frozenset(("on", "at", "off", "of", "and"))
-_ANY_STREET = frozenset(
-    "main side busy same next wrong right dirt gravel long short other one two this that back front open high city".split()
+_ANY_STREET = words(
+    "side busy same next wrong right dirt gravel long short other one two this that back front open high city"
 )
 
 
-def addresses(units: Sequence[Unit]) -> Iterator[Span]:
+def addresses(reading: Reading) -> Iterator[Span]:
     """A street with its number, what follows it up to the postcode, a flat and a post box."""
+    units = reading.units
     done = -1
-    for at, unit in enumerate(units):
-        if at <= done or unit.kind not in (WORD, LETTER):
+    for at in reading.places_of(ADDRESS_WORDS):
+        unit = units[at]
+        if at <= done:
             continue
         first = None
         if unit.norm in STREETS_WITH_NUMBER:
@@ -127,11 +131,13 @@ def _rest_of_address(units: Sequence[Unit], at: int) -> int:
                 break
             last = ahead
             words = 0
-        elif unit.kind == LETTER and units[ahead - 1].kind == NUMBER and units[ahead - 2].norm in ROOMS:
-            last = ahead
-        elif unit.kind in (MIXED, GONE) or unit.norm in ROOMS or (unit.norm in SIDES and ahead == at + 1):
-            last = ahead
-        elif unit.norm in STATES and ahead + 1 < len(units) and units[ahead + 1].kind == NUMBER:
+        elif (
+            (unit.kind == LETTER and units[ahead - 1].kind == NUMBER and units[ahead - 2].norm in ROOMS)
+            or unit.kind in (MIXED, GONE)
+            or unit.norm in ROOMS
+            or (unit.norm in SIDES and ahead == at + 1)
+            or (unit.norm in STATES and ahead + 1 < len(units) and units[ahead + 1].kind == NUMBER)
+        ):
             last = ahead
         elif unit.kind == SIGN:
             if unit.norm not in ",.#-'’\n" or (unit.norm == "." and words > 0):

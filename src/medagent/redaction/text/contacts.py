@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, MAIL_HOSTS, MAIL_STOPS, TOP_LEVEL
 from medagent.redaction.text.found import Span, is_sign
+from medagent.redaction.text.reading import Reading
 from medagent.redaction.text.units import LETTER, MIXED, NUMBER, SIGN, WORD, Unit
 
 _AMOUNT = (
@@ -22,14 +23,18 @@ _CLINICAL_CODE = re.compile(
 _EDGE = ".,;:!?\"'()[]<>“”‘’-–…*>"
 CONTACT_WORDS = MAIL_HOSTS | {"dot", "point"}
 """One of these stands in every address that is said."""
-TOUCHING = re.compile(r"\S[@_\\/.:]\S")
+_TURNS = frozenset(("at", "@", "dot"))
+_TOUCHING = re.compile(r"\S[@_\\/.:]\S")
 """Something that may be an address or a link stands in a text where this is found."""
 _FARTHEST_BACK = 16
 _WIDEST_DOMAIN = 8
 
 
-def written_contacts(units: Sequence[Unit]) -> Iterator[Span]:
+def written_contacts(reading: Reading) -> Iterator[Span]:
     """Pieces without a space inside that hold an @, a link, an underscore or letters mixed with digits."""
+    units = reading.units
+    if not (_TOUCHING.search(reading.text) or reading.of_kind(MIXED)):
+        return
     at = 0
     while at < len(units):
         last = at
@@ -61,11 +66,15 @@ def _of_chunk(chunk: Sequence[Unit]) -> Category | None:
     return None
 
 
-def spoken_contacts(units: Sequence[Unit]) -> Iterator[Span]:
+def spoken_contacts(reading: Reading) -> Iterator[Span]:
     """`jane dot doe at gmail dot com`, `w w w dot clinic dot org`, and an e-mail whose end was not heard."""
+    if not reading.places_of(CONTACT_WORDS):
+        return
+    units = reading.units
     free_from = 0
-    for at, unit in enumerate(units):
-        if at < free_from or unit.kind not in (WORD, SIGN):
+    for at in reading.places_of(_TURNS):
+        unit = units[at]
+        if at < free_from:
             continue
         if unit.norm in ("at", "@") and (end := _domain_end(units, at)):
             first = _local_begin(units, at, free_from)
@@ -100,7 +109,7 @@ def _local_begin(units: Sequence[Unit], at: int, floor: int) -> int:
         unit = units[back]
         if unit.norm in MAIL_STOPS and not (unit.kind == LETTER and first < at and units[back + 1].kind == LETTER):
             break
-        if is_sign(unit, "?!;:,\"") or (is_sign(unit, ".") and unit.end < units[back + 1].start):
+        if is_sign(unit, '?!;:,"') or (is_sign(unit, ".") and unit.end < units[back + 1].start):
             break
         if unit.norm not in FILLERS:
             first = back

@@ -5,42 +5,45 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from medagent.redaction.policy import Category
-from medagent.redaction.text.cues import MONTH_OF, QUANTITIES, WEEKDAYS
+from medagent.redaction.text.cues import MONTH_OF, QUANTITIES, WEEKDAYS, words
 from medagent.redaction.text.found import Span
-from medagent.redaction.text.units import NUMBER, ORDINAL, SIGN, WORD, Unit
+from medagent.redaction.text.reading import Reading
+from medagent.redaction.text.units import NUMBER, ORDINAL, SIGN, Unit
 
-_BORN = frozenset("born birth birthday dob".split())
+_BORN = words("born birth birthday dob")
 DATE_WORDS = WEEKDAYS | _BORN | MONTH_OF.keys()
 """One of these, or a number, stands in every date."""
 _ALSO_WORDS = frozenset(("may", "march", "mar", "sep", "jan", "dec"))
-_MONTH_FOLLOWS = frozenset(
-    "in of since last next this by until early late mid from month around before after during through till".split()
+_MONTH_FOLLOWS = words(
+    "in of since last next this by until early late mid from month around before after during through till"
 )
 _SKIPPED = frozenset((",", ".", "-", "/", "the", "of", "in", "year", "and", "um", "uh", "–", "'"))
 _LONGEST = 8
 _CENTURIES = frozenset(("18", "19", "20"))
-_AGE_AFTER = frozenset("year years yo y/o yr yrs yearold".split())
-_AGE_BEFORE = frozenset("age aged turned turning turns".split())
-_DAY_ENDS = frozenset("at of in and or for when i we if but so is was would works with to please um uh".split())
+_AGE_AFTER = words("year years yo y/o yr yrs yearold")
+_AGE_BEFORE = words("age aged turned turning turns")
+_DAY_ENDS = words("at of in and or for when i we if but so is was would works with to please um uh")
 
 
-def dates(units: Sequence[Unit]) -> Iterator[Span]:
+def dates(reading: Reading) -> Iterator[Span]:
     """Months with what belongs to them, weekdays, days of a month, years after a birth, ages of 90 and more."""
-    for at, unit in enumerate(units):
-        if unit.kind == WORD:
-            if unit.norm in WEEKDAYS:
-                yield at, at, Category.DATE_OF_BIRTH
-            elif unit.norm in MONTH_OF:
-                first, last = _day_before(units, at), _day_and_year_after(units, at)
-                if unit.norm not in _ALSO_WORDS or (first, last) != (at, at) or _is_month(units, at):
-                    yield first, last, Category.DATE_OF_BIRTH
-            elif unit.norm in _BORN:
-                yield from _born(units, at)
-        elif unit.kind == NUMBER:
-            if unit.how == ORDINAL:
-                yield from _day_alone(units, at)
-            elif len(unit.norm) <= 3 and 90 <= int(unit.norm) <= 125 and _is_age(units, at):
-                yield at, at, Category.AGE
+    units = reading.units
+    for at in reading.places_of(DATE_WORDS):
+        norm = units[at].norm
+        if norm in WEEKDAYS:
+            yield at, at, Category.DATE_OF_BIRTH
+        elif norm in _BORN:
+            yield from _born(units, at)
+        else:
+            first, last = _day_before(units, at), _day_and_year_after(units, at)
+            if norm not in _ALSO_WORDS or (first, last) != (at, at) or _is_month(units, at):
+                yield first, last, Category.DATE_OF_BIRTH
+    for at in reading.of_kind(NUMBER):
+        unit = units[at]
+        if unit.how == ORDINAL:
+            yield from _day_alone(units, at)
+        elif len(unit.norm) <= 3 and 90 <= int(unit.norm) <= 125 and _is_age(units, at):
+            yield at, at, Category.AGE
 
 
 def _is_month(units: Sequence[Unit], at: int) -> bool:
@@ -118,5 +121,3 @@ def _is_age(units: Sequence[Unit], at: int) -> bool:
     after = nexts[:1] and (nexts[0] in _AGE_AFTER or (nexts[0] == "-" and nexts[1:] and nexts[1] in _AGE_AFTER))
     old = len(units) > at + 2 and any(unit.norm == "old" for unit in units[at + 2 : at + 5])
     return bool(after and old) or (at > 0 and units[at - 1].norm in _AGE_BEFORE) or nexts[:1] == ["yo"]
-
-

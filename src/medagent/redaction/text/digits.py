@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import HOMOPHONES, JOINING, QUANTITIES, RECORD_WORDS
 from medagent.redaction.text.found import Span, is_sign
+from medagent.redaction.text.reading import Reading
 from medagent.redaction.text.units import CARDINAL, NUMBER, ORDINAL, REPEATED, SIGN, SPOKEN, WORD, Unit
 
 SHORTEST = 4
@@ -18,7 +20,9 @@ _FRACTIONS = frozenset(("1/2", "1/3", "1/4", "3/4", "2/3", "24/7", "20/20", "50/
 _SCALES = frozenset(("5", "10"))
 _CLOCK_BEFORE = frozenset(("at", "around", "about", "by", "until", "till", "before", "after", "between", "from"))
 _CLOCK_AFTER = frozenset(("am", "pm", "o'clock", "a", "p", "in"))
-_YEAR_BEFORE = frozenset(("in", "since", "from", "until", "year", "of", "late", "early", "by", "till", "before", "after"))
+_YEAR_BEFORE = frozenset(
+    ("in", "since", "from", "until", "year", "of", "late", "early", "by", "till", "before", "after")
+)
 _OF = {
     "phone": Category.PHONE,
     "mrn": Category.MRN,
@@ -28,22 +32,22 @@ _OF = {
 }
 
 
-def digit_runs(units: Sequence[Unit]) -> Iterator[Span]:
+def digit_runs(reading: Reading) -> Iterator[Span]:
     """Every run that is not a quantity: four digits or more, three that were said one by one, a day and a month."""
-    at = 0
-    while at < len(units):
-        if units[at].kind != NUMBER or units[at].how == ORDINAL:
-            at += 1
+    units = reading.units
+    done = -1
+    for at in reading.of_kind(NUMBER):
+        if at <= done or units[at].how == ORDINAL:
             continue
         numbers = [at]
         while (following := _next_number(units, numbers)) is not None:
             numbers.append(following)
+        done = numbers[-1]
         if not _is_quantity(units, numbers):
             first = numbers[0]
             while first > 0 and is_sign(units[first - 1], "+(#") and units[first - 1].end == units[first].start:
                 first -= 1
-            yield first, numbers[-1], _category(units, numbers)
-        at = numbers[-1] + 1
+            yield first, done, _category(units, numbers)
 
 
 def _next_number(units: Sequence[Unit], numbers: list[int]) -> int | None:
@@ -72,11 +76,13 @@ def _is_single(unit: Unit) -> bool:
 def _is_quantity(units: Sequence[Unit], numbers: list[int]) -> bool:
     """Whether a run is a count, a measurement or a time of day."""
     said = [units[at].norm for at in numbers]
-    between = [_between(units, a, b) for a, b in zip(numbers, numbers[1:], strict=False)]
+    between = [_between(units, a, b) for a, b in pairwise(numbers)]
     total = sum(map(len, said))
     if len(said) == 1:
         return total < SHORTEST or _is_large_quantity(units, numbers[0])
     if total < SHORTEST:
+        if said[0] == "0" and total == 2 and _near(units, numbers[0], -1) in _YEAR_BEFORE:
+            return False
         return not _is_said_one_by_one(units, numbers) and not _is_day_and_month(said, between)
     if len(said) == 2:
         return _is_pair(units, numbers, said, between[0])
@@ -166,6 +172,8 @@ def _category(units: Sequence[Unit], numbers: list[int]) -> Category:
     total = sum(map(len, said))
     if [len(group) for group in said] == [3, 2, 4]:
         return Category.IDENTIFIER
+    if said[0] == "0" and total == 2:
+        return Category.DATE_OF_BIRTH
     if total == 4 and 1900 <= int("".join(said)) <= 2099:
         return Category.DATE_OF_BIRTH
     if len(said) == 3 and total <= 8 and _between(units, numbers[0], numbers[1]) in ("/", "-", ".", "slash", "dash"):

@@ -9,17 +9,17 @@ from datetime import date, datetime
 from itertools import permutations
 
 from medagent.redaction.policy import Category
-from medagent.redaction.text.cues import FILLERS, MAIL_HOSTS, MONTH_OF, MONTHS, STREETS_WITH_NUMBER, TOP_LEVEL
+from medagent.redaction.text.cues import FILLERS, MAIL_HOSTS, MONTH_OF, MONTHS, STREETS_WITH_NUMBER, TOP_LEVEL, words
 from medagent.redaction.text.spoken import units
 from medagent.redaction.text.units import GONE, NUMBER, SIGN, WORD, Unit, plain_word
 
 DIGITS_THAT_TELL = 4
-"""A run of so many digits of a known number is removed wherever it stands: the last four, a group, a part that was heard."""
+"""So many digits of a known number are removed wherever they stand: the last four, a group, what was heard of it."""
 BREAK = "\0"
 """Stands for a placeholder: nothing matches across it."""
-_SILENT = FILLERS | frozenset("dot point at underscore dash hyphen minus slash plus space comma period and the of is".split())
-_TITLES = frozenset("mr mrs ms miss mx dr doctor prof professor sir madam jr sr md".split())
-_GENERIC = STREETS_WITH_NUMBER | frozenset("apartment suite floor unit flat building north south east west".split())
+_SILENT = FILLERS | words("dot point at underscore dash hyphen minus slash plus space comma period and the of is")
+_TITLES = words("mr mrs ms miss mx dr doctor prof professor sir madam jr sr md")
+_GENERIC = STREETS_WITH_NUMBER | words("apartment suite floor unit flat building north south east west")
 _NAME_GAP = re.compile(r"[^\w'’\u0300-\u036f]+|[\d_]+")
 _MAIL_PARTS = re.compile(r"[^\W\d_]+|\d+")
 _WRITTEN_DATES = ("%m/%d/%Y", "%d.%m.%Y", "%B %d, %Y", "%d %B %Y", "%b %d, %Y", "%m-%d-%Y", "%Y/%m/%d", "%m/%d/%y")
@@ -148,7 +148,7 @@ def _date_forms(value: str) -> Iterator[str]:
     if day is None:
         yield from _windows(_digits(value))
         return
-    name = list(MONTHS)[day.month - 1]
+    name = MONTHS[day.month - 1]
     years = (f"{day.year}", f"{day.year % 100:02}", *((f"{day.year % 100}",) if day.year % 100 < 10 else ()))
     days, months = _one_or_two(day.day), _one_or_two(day.month)
     yield f"{day.year}"

@@ -146,5 +146,3 @@ class _Whole:
         if len(joined) >= _WHOLE_JOINED and joined in "".join(other.words):
             return True
         return len(self.digits) >= _WHOLE_DIGITS and self.digits[-10:] in other.digits
-
-

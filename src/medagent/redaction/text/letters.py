@@ -6,44 +6,51 @@ import re
 from collections.abc import Sequence
 
 from medagent.redaction.policy import Category
-from medagent.redaction.text.cues import FILLERS, QUANTITIES, RECORD_WORDS
+from medagent.redaction.text.cues import FILLERS, QUANTITIES, RECORD_WORDS, words
 from medagent.redaction.text.found import Span, is_sign
+from medagent.redaction.text.reading import Reading
 from medagent.redaction.text.units import EXPLAINED, GONE, LETTER, NUMBER, ORDINAL, WORD, Unit
 
 _LONGEST_CODE = 24
-_NATO = frozenset(
+_NATO = words(
     """alpha alfa bravo charlie delta echo foxtrot golf hotel india juliet juliett kilo lima mike november oscar papa
-    quebec romeo sierra tango uniform victor whiskey xray yankee zulu""".split()
+    quebec romeo sierra tango uniform victor whiskey xray yankee zulu"""
 )
-_LETTER_AFTER = frozenset(
-    "vitamin vitamins hepatitis hep type group grade stage plan class factor protein omega influenza part medicare".split()
+_LETTER_AFTER = words(
+    """vitamin vitamins hepatitis hep type group grade stage plan class factor protein omega influenza part medicare"""
 )
-_LETTER_BEFORE = frozenset("ray rays section sections shirt shirts cell cells wave factor negative positive scan scans".split())
-_BETWEEN_LETTERS = FILLERS | frozenset(("dash", "hyphen", "dot", "space", "slash", "minus", "period", "-", ".", ",", "/", "…", "–"))
+_LETTER_BEFORE = words("ray rays section sections shirt shirts cell cells wave factor negative positive scan scans")
+_BETWEEN_LETTERS = FILLERS | frozenset(
+    ("dash", "hyphen", "dot", "space", "slash", "minus", "period", "-", ".", ",", "/", "…", "–")
+)
 _SAID_CODE = re.compile(r"[bdk](?:1|2|3|6|12)|[tlcs]\d{1,2}|a1c|h1n1|o2|co2|[23]d|q\d{1,2}h?", re.ASCII)
 
 
-def codes(units: Sequence[Unit], abbreviations: frozenset[str]) -> tuple[list[Span], set[int]]:
-    """Letters that are spelled, explained or mixed with digits, and the units of what is a clinic's abbreviation instead."""
+def codes(reading: Reading) -> tuple[list[Span], set[int]]:
+    """Letters that are spelled or mixed with digits, and the units of what is a clinic's abbreviation instead."""
     found: list[Span] = []
     fine: set[int] = set()
-    at = 0
-    while at < len(units):
-        if units[at].kind == LETTER or units[at].norm in _NATO or _begins_code(units, at):
-            parts = _parts(units, at)
-            kept = _without_articles(units, parts, abbreviations)
-            if _points_at_somebody(units, kept, abbreviations):
-                found.append((kept[0], kept[-1], _code_category(units, kept)))
-            elif len(kept) > 1:
-                fine.update(kept)
-            at = parts[-1]
-        at += 1
+    units, abbreviations = reading.units, reading.lists.abbreviations
+    done = -1
+    for letter in sorted((*reading.of_kind(LETTER), *reading.places_of(_NATO))):
+        at = letter - 1 if letter and _begins_code(units, letter - 1) else letter
+        if at <= done:
+            continue
+        parts = _parts(units, at)
+        done = parts[-1]
+        if len(parts) == 1 and units[at].how != EXPLAINED:
+            continue
+        kept = _without_articles(units, parts, abbreviations)
+        if _points_at_somebody(units, kept, abbreviations):
+            found.append((kept[0], kept[-1], _code_category(units, kept)))
+        else:
+            fine.update(kept)
     return found, fine
 
 
 def _begins_code(units: Sequence[Unit], at: int) -> bool:
     """A number that goes on with a letter."""
-    if units[at].kind != NUMBER or units[at].how == ORDINAL or at + 1 == len(units):
+    if units[at].kind != NUMBER or units[at].how == ORDINAL:
         return False
     return units[at + 1].kind == LETTER and units[at + 1].norm not in "aipx"
 
@@ -120,4 +127,6 @@ def is_lone_letter_fine(units: Sequence[Unit], at: int) -> bool:
     return norm in "bdktlcsqx" and after is not None and after.kind == NUMBER and len(after.norm) <= 2
 
 
-_HALVES = frozenset("don doesn didn isn wasn aren weren hasn haven hadn won wouldn couldn shouldn it that he she what let".split())
+_HALVES = words(
+    """don doesn didn isn wasn aren weren hasn haven hadn won wouldn couldn shouldn it that he she what let"""
+)

@@ -9,9 +9,10 @@ from enum import IntEnum
 from functools import cache
 from importlib import resources
 
+from medagent.redaction.text.cues import words
 from medagent.redaction.text.units import ACCENTED, Unit
 
-_ALSO_ACCENTED = frozenset("cafe naive resume fiance fiancee decor cliche puree saute risque melange entree".split())
+_ALSO_ACCENTED = words("cafe naive resume fiance fiancee decor cliche puree saute risque melange entree")
 _ENDINGS = frozenset(("s", "m", "d", "ll", "re", "ve", "t", "n"))
 
 
@@ -22,6 +23,7 @@ class Kind(IntEnum):
     ORDINARY = 1
     ALSO_A_NAME = 2
     CLINICAL = 3
+    NO_WORD = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,4 +78,4 @@ def lexicon() -> Lexicon:
 def lines_of(name: str) -> list[str]:
     """The lines of a packed list of this package."""
     packed = (resources.files("medagent.redaction.text") / "data" / f"{name}.txt.gz").read_bytes()
-    return gzip.decompress(packed).decode().split("\n")
+    return [line for line in gzip.decompress(packed).decode().split("\n") if not line.startswith("#")]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from itertools import chain
 from math import exp
 
 from medagent.redaction.policy import Category
-from medagent.redaction.text.cues import FILLERS, FUNCTION, SURE_TITLES, TITLES
+from medagent.redaction.text.cues import FILLERS, FUNCTION, SURE_TITLES, TITLES, words
 from medagent.redaction.text.found import Layer, Span
-from medagent.redaction.text.lexicon import Kind, Lexicon, lines_of
+from medagent.redaction.text.lexicon import Kind, lines_of
 from medagent.redaction.text.reading import Mark, Reading
 from medagent.redaction.text.units import LETTER, NUMBER, ORDINAL, WORD, Unit
 
@@ -20,10 +20,12 @@ _ENDS = frozenset(".?!")
 _EDGE = "<e>"
 _HIDDEN = "<x>"
 _NAME_IS = frozenset(("name", "names", "surname", "name's"))
+_INTRODUCING = _NAME_IS | SURE_TITLES
+_DOCTORS = frozenset(("dr", "doctor", "prof", "professor"))
 _IS = frozenset(("is", "was", ":", "'s", "as", "under", "for"))
-_NOT_A_NAME = FUNCTION | frozenset(
+_NOT_A_NAME = FUNCTION | words(
     """spelled spelt correct wrong listed misspelled confusing long short hard different common changed unknown
-    pronounced difficult hyphenated first last middle full legal maiden married birth what called""".split()
+    pronounced difficult hyphenated first last middle full legal maiden married birth what called"""
 )
 
 
@@ -51,16 +53,16 @@ def model() -> Model:
     return Model(weights)
 
 
-def listed_names(units: Sequence[Unit], lists: Lexicon) -> Iterator[Span]:
+def listed_names(reading: Reading) -> Iterator[Span]:
     """Places of several words, and what follows `my name is`."""
-    return chain(_places(units, lists), _introduced(units))
+    return chain(_places(reading), _introduced(reading), _doctors(reading))
 
 
 def mark_names(reading: Reading, *, unknown_too: bool) -> None:
     """Mark the suspects that are names here; words that no list of words has are suspects only where asked."""
     open_ones: list[int] = []
-    for at in range(len(reading.units)):
-        if reading.gone[at] or not is_suspect(reading, at, unknown_too=unknown_too):
+    for at in suspects(reading, unknown_too=unknown_too):
+        if reading.gone[at]:
             continue
         listed = reading.lists.name_kinds(reading.units[at].norm)
         if reading.kinds[at] is Kind.UNKNOWN and listed:
@@ -82,7 +84,7 @@ def _put(reading: Reading, at: int, listed: str) -> None:
 
 
 def _beside(reading: Reading, at: int, listed: str) -> Category | None:
-    """What a suspect is by what stands directly beside it: a title, a first name, an address; None where nothing tells."""
+    """What a suspect is by what stands directly beside it: a title, a first name, an address."""
     units, gone = reading.units, reading.gone
     before = at - 2 if at > 1 and units[at - 1].norm == "." else at - 1
     if units[at].norm in FUNCTION or before < 0:
@@ -106,14 +108,16 @@ def _is_first(reading: Reading, unit: Unit) -> bool:
     return "f" in reading.lists.name_kinds(unit.norm)
 
 
-def is_suspect(reading: Reading, at: int, *, unknown_too: bool) -> bool:
-    """Whether the statistics have to decide: a word that is also a name, a capital where none is needed."""
-    unit, kind = reading.units[at], reading.kinds[at]
-    if unit.kind != WORD or kind is Kind.CLINICAL or unit.norm in FILLERS:
-        return False
-    if kind is Kind.ORDINARY:
-        return reading.text[unit.start].isupper() and unit.norm not in FUNCTION
-    return kind is Kind.ALSO_A_NAME or unknown_too
+def suspects(reading: Reading, *, unknown_too: bool) -> list[int]:
+    """The words of which the statistics decide: those that are also names, and capitals where none is needed."""
+    text, norms = reading.text, reading.norms
+    asked = (Kind.ALSO_A_NAME, Kind.UNKNOWN) if unknown_too else (Kind.ALSO_A_NAME,)
+    return [
+        at
+        for at, kind in enumerate(reading.kinds)
+        if (kind in asked and norms[at] not in FILLERS)
+        or (kind is Kind.ORDINARY and text[reading.units[at].start].isupper() and norms[at] not in FUNCTION)
+    ]
 
 
 class Context:
@@ -127,7 +131,7 @@ class Context:
         upper = lower = 0
         before: Unit | None = None
         for at, (unit, kind, gone) in enumerate(zip(reading.units, reading.kinds, reading.gone, strict=True)):
-            if gone or (kind is Kind.UNKNOWN and unit.kind == WORD):
+            if gone or kind is Kind.UNKNOWN:
                 symbol = _HIDDEN
                 if symbols[-1] == _HIDDEN:
                     self._place[at] = len(symbols) - 1
@@ -194,28 +198,35 @@ def _symbol(unit: Unit, before: Unit | None) -> str:
     return "" if unit.norm == "." and before and (before.kind == LETTER or before.norm in TITLES) else _EDGE
 
 
-def _places(units: Sequence[Unit], lists: Lexicon) -> Iterator[Span]:
+def _places(reading: Reading) -> Iterator[Span]:
     """Places of several words, all of which may be ordinary ones."""
-    for at, unit in enumerate(units):
-        for parts in lists.phrases.get(unit.norm, ()) if unit.kind == WORD else ():
-            here = units[at : at + len(parts)]
-            if tuple(other.norm for other in here) == parts:
+    phrases = reading.lists.phrases
+    for at in reading.places_of(phrases):
+        for parts in phrases[reading.norms[at]]:
+            if reading.norm(at + 1) == parts[1] and tuple(reading.norms[at : at + len(parts)]) == parts:
                 yield at, at + len(parts) - 1, Category.ADDRESS
 
 
-def _introduced(units: Sequence[Unit]) -> Iterator[Span]:
+def _doctors(reading: Reading) -> Iterator[Span]:
+    """A word behind `doctor` that is somebody's last name, ordinary as it is."""
+    for at in reading.places_of(_DOCTORS):
+        last = at + 2 if reading.norm(at + 1) == "." else at + 1
+        norm = reading.norm(last)
+        if norm not in FUNCTION and "l" in reading.lists.name_kinds(norm) and reading.units[last].kind == WORD:
+            yield last, last, Category.NAME
+
+
+def _introduced(reading: Reading) -> Iterator[Span]:
     """What follows `my name is` or `Mrs`, whatever word it is."""
-    for at, unit in enumerate(units):
-        if unit.kind != WORD:
-            continue
+    units = reading.units
+    for at in reading.places_of(_INTRODUCING):
+        unit = units[at]
         begin, most = at + 1, 2
         if unit.norm in _NAME_IS:
             if begin < len(units) and units[begin].norm in _IS:
                 begin, most = begin + 1, 3
             elif unit.norm != "name's":
                 continue
-        elif unit.norm not in SURE_TITLES:
-            continue
         if begin < len(units) and units[begin].norm in (".", ":"):
             begin += 1
         last = begin - 1

@@ -27,7 +27,7 @@ _TWICE = re.compile(r"(.)\1+")
 
 
 def is_near(word: str, name: str) -> bool:
-    """Whether a plain word is a known plain name with a slip (none up to 4 letters, one to 7, two from 8) or its sound."""
+    """Whether a word is a known name with a slip (none up to 4 letters, one to 7, two from 8) or has its sound."""
     slips = 0 if len(name) <= _NO_SLIP else 1 if len(name) <= _ONE_SLIP else 2
     if abs(len(word) - len(name)) <= slips and _distance(word, name, slips) <= slips:
         return True

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import NamedTuple
 
 from medagent.redaction.policy import Category
 from medagent.redaction.text.found import Layer, TextFinding
-from medagent.redaction.text.lexicon import Lexicon
+from medagent.redaction.text.lexicon import Kind, Lexicon
 from medagent.redaction.text.spoken import units
 from medagent.redaction.text.units import ACCENTED, GONE, WORD
 
@@ -27,13 +27,26 @@ class Reading:
         self.units = units(text)
         self.lists = lists
         get, kind_of = lists.words.get, lists.kind_of
+        self.norms = [unit.norm for unit in self.units]
         self.kinds = [
-            (get(unit.norm) or kind_of(unit)) if unit.kind == WORD and unit.how != ACCENTED else kind_of(unit)
+            Kind.NO_WORD
+            if unit.kind != WORD
+            else (get(unit.norm) or kind_of(unit))
+            if unit.how != ACCENTED
+            else kind_of(unit)
             for unit in self.units
         ]
         self.marks: list[Mark | None] = [None] * len(self.units)
         self.gone = [unit.kind == GONE for unit in self.units]
         self.count = 0
+
+    def places_of(self, words: Container[str]) -> list[int]:
+        """Where one of these words stands, in order."""
+        return [at for at, norm in enumerate(self.norms) if norm in words]
+
+    def of_kind(self, kind: str) -> list[int]:
+        """Where a unit of this kind stands, in order."""
+        return [at for at, unit in enumerate(self.units) if unit.kind == kind]
 
     def put(self, first: int, last: int, mark: Mark) -> None:
         """Mark units from `first` to `last`, those that nobody marked and that are no placeholders."""
@@ -45,7 +58,7 @@ class Reading:
 
     def norm(self, at: int) -> str:
         """The unit at this place, empty behind the end."""
-        return self.units[at].norm if at < len(self.units) else ""
+        return self.norms[at] if at < len(self.norms) else ""
 
     def findings(self) -> Iterator[TextFinding]:
         """Neighbours with the same mark as one finding, in code points of the text."""

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 from math import inf
 from typing import Final, Protocol
 
 from medagent.redaction.policy import REDACTED, Category, TextMode
-from medagent.redaction.text.addresses import ADDRESS_WORDS, addresses
-from medagent.redaction.text.contacts import CONTACT_WORDS, TOUCHING, spoken_contacts, written_contacts
-from medagent.redaction.text.dates import DATE_WORDS, dates
+from medagent.redaction.text.addresses import addresses
+from medagent.redaction.text.contacts import spoken_contacts, written_contacts
+from medagent.redaction.text.dates import dates
 from medagent.redaction.text.digits import digit_runs
-from medagent.redaction.text.found import Layer, Scrubbed, Span, TextFinding
+from medagent.redaction.text.found import Layer, Scrubbed, TextFinding
 from medagent.redaction.text.guard import LONGEST_TEXT, is_readable, readable_length
 from medagent.redaction.text.known import KnownValues
 from medagent.redaction.text.letters import codes
 from medagent.redaction.text.lexicon import lexicon
 from medagent.redaction.text.names import listed_names, mark_names
 from medagent.redaction.text.reading import Mark, Reading
-from medagent.redaction.text.units import MIXED, NUMBER, blank_out, merged
-from medagent.redaction.text.vocabulary import mark_touching, mark_unknown
+from medagent.redaction.text.units import blank_out, merged
+from medagent.redaction.text.vocabulary import is_settled, mark_touching, mark_unknown
 
+_PATTERNS = (written_contacts, dates, addresses, spoken_contacts, digit_runs)
 LONGEST_S: Final = 1.0
-"""Thread time that one text may take; what takes longer does not leave."""
+"""Seconds that one text may take; what takes longer does not leave."""
 _MOST_READINGS = 8
 
 
@@ -57,13 +58,13 @@ def scrub(
 
 def _scrub(text: str, known: KnownValues, mode: TextMode, recognisers: Sequence[Recogniser]) -> Scrubbed:
     """Read the text, then read what is left of it, until a reading finds nothing more."""
-    deadline = time.thread_time() + LONGEST_S
+    deadline = time.perf_counter() + LONGEST_S
     end = readable_length(text)
     if not is_readable(text[:LONGEST_TEXT]):
         return _refused(text)
     scrubbed = Scrubbed(text=text[:LONGEST_TEXT], findings=())
     for _ in range(_MOST_READINGS):
-        if time.thread_time() > deadline:
+        if time.perf_counter() > deadline:
             raise _UnreadableError
         reading = Reading(scrubbed.text, lexicon())
         if not scrubbed.findings:
@@ -75,6 +76,8 @@ def _scrub(text: str, known: KnownValues, mode: TextMode, recognisers: Sequence[
         findings = _in_order(text, scrubbed.findings, reading.findings())
         clean, _ = blank_out(text[:LONGEST_TEXT], ((finding.start, finding.end) for finding in findings))
         scrubbed = Scrubbed(text=clean, findings=findings)
+        if is_settled(reading):
+            break
     else:
         raise _UnreadableError
     return scrubbed if end == len(text) else _without_tail(text, scrubbed.findings, end)
@@ -109,36 +112,18 @@ def _without_tail(text: str, findings: Iterable[TextFinding], end: int) -> Scrub
 
 def _read(reading: Reading, known: KnownValues, mode: TextMode) -> None:
     """Run the layers over one reading, each on what the ones before it left."""
-    read, lists = reading.units, reading.lists
-    for first, last, category in known.spans(read):
+    for first, last, category in known.spans(reading.units):
         reading.put(first, last, Mark(category, Layer.KNOWN))
-    spelled, abbreviated = codes(read, lists.abbreviations)
-    for first, last, category in chain(_patterns(reading), spelled):
+    spelled, abbreviated = codes(reading)
+    for first, last, category in chain(*(pattern(reading) for pattern in _PATTERNS), spelled):
         reading.put(first, last, Mark(category, Layer.PATTERNS))
-    for first, last, category in listed_names(read, lists):
+    for first, last, category in listed_names(reading):
         reading.put(first, last, Mark(category, Layer.NAMES))
     if mode is TextMode.VOCABULARY:
         mark_unknown(reading, abbreviated)
     mark_names(reading, unknown_too=mode is TextMode.DETECT)
     if mode is TextMode.VOCABULARY and reading.count:
         mark_touching(reading)
-
-
-def _patterns(reading: Reading) -> Iterator[Span]:
-    """What the patterns find; each is asked only where something is there that it could begin with."""
-    read = reading.units
-    kinds = {unit.kind for unit in read}
-    norms = {unit.norm for unit in read}
-    if MIXED in kinds or TOUCHING.search(reading.text):
-        yield from written_contacts(read)
-    if NUMBER in kinds or not norms.isdisjoint(DATE_WORDS):
-        yield from dates(read)
-    if not norms.isdisjoint(ADDRESS_WORDS):
-        yield from addresses(read)
-    if not norms.isdisjoint(CONTACT_WORDS):
-        yield from spoken_contacts(read)
-    if NUMBER in kinds:
-        yield from digit_runs(read)
 
 
 def _put_offsets(reading: Reading, spans: Iterable[tuple[int, int]]) -> None:
@@ -155,5 +140,3 @@ def _refused(text: str) -> Scrubbed:
     """Nothing of the text."""
     finding = TextFinding(category=Category.IDENTIFIER, start=0, end=len(text), layer=Layer.GUARD)
     return Scrubbed(text=REDACTED, findings=(finding,))
-
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medagent.redaction.text.cues import FILLERS
+from medagent.redaction.text.cues import FILLERS, words
 from medagent.redaction.text.units import (
     CARDINAL,
     EXPLAINED,
@@ -34,7 +34,7 @@ _TEENTH |= {"thirtieth": 30, "fourtieth": 40, "fortieth": 40, "fiftieth": 50, "t
 _ZERO = frozenset(("oh", "o", "nought", "naught", "ought"))
 _REPEAT = {"double": 2, "triple": 3, "treble": 3, "quadruple": 4}
 _EXPLAINS = (("as", "in"), ("like", "in"), ("for",), ("like",), ("as",), ("is", "for"))
-_NOT = frozenset("don doesn didn isn wasn aren weren hasn haven hadn won wouldn couldn shouldn can ain mustn needn".split())
+_NOT = words("don doesn didn isn wasn aren weren hasn haven hadn won wouldn couldn shouldn can ain mustn needn")
 _NUMBER_WORDS = frozenset((*_DIGIT, *_TEEN, *_TENS, *_NTH, *_TEENTH, *_REPEAT, *_ZERO))
 
 
@@ -172,4 +172,11 @@ def _is_digit(cut: list[Unit], at: int) -> bool:
 
 
 def _is_number(unit: Unit) -> bool:
-    return unit.kind == NUMBER or unit.norm in _DIGIT or unit.norm in _TEEN or unit.norm in _TENS or unit.norm in _ZERO or unit.norm in _REPEAT
+    return (
+        unit.kind == NUMBER
+        or unit.norm in _DIGIT
+        or unit.norm in _TEEN
+        or unit.norm in _TENS
+        or unit.norm in _ZERO
+        or unit.norm in _REPEAT
+    )

@@ -35,6 +35,7 @@ class Unit(NamedTuple):
 def pieces(text: str) -> list[Unit]:
     """The text cut into units, in one pass; numbers in words are still words."""
     found: list[Unit] = []
+    new = tuple.__new__
     for match in (_ASCII_PIECE if text.isascii() else _PIECE).finditer(text):
         raw = match.group()
         start, end = match.span()
@@ -48,13 +49,15 @@ def pieces(text: str) -> list[Unit]:
             norm, kind, how = raw, SIGN, PLAIN
         else:
             norm, kind, how = _folded(raw)
-        found.append(Unit(norm, kind, start, end, how))
+        found.append(new(Unit, (norm, kind, start, end, how)))
     return found
 
 
 def plain_word(word: str) -> str:
     """A word in lower case, without accents, apostrophes and a possessive's ending."""
-    decomposed = unicodedata.normalize("NFKD", _POSSESSIVE.sub("", word.casefold()) if len(word) > 2 else word.casefold())
+    decomposed = unicodedata.normalize(
+        "NFKD", _POSSESSIVE.sub("", word.casefold()) if len(word) > 2 else word.casefold()
+    )
     return "".join(sign for sign in decomposed if sign.isalnum())
 
 

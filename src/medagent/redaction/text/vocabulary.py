@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 from medagent.redaction.policy import Category
-from medagent.redaction.text.cues import FUNCTION, PARTICLES, QUANTITIES, STATES, STREET_ENDINGS
+from medagent.redaction.text.cues import (
+    FUNCTION,
+    MAIL_HOSTS,
+    PARTICLES,
+    QUANTITIES,
+    STREET_ENDINGS,
+    STREETS,
+    words,
+)
 from medagent.redaction.text.found import Layer, is_sign
 from medagent.redaction.text.letters import is_lone_letter_fine
 from medagent.redaction.text.lexicon import Kind
 from medagent.redaction.text.reading import Mark, Reading
-from medagent.redaction.text.units import LETTER, NUMBER, ORDINAL, SPOKEN, WORD
+from medagent.redaction.text.units import GONE, LETTER, NUMBER, ORDINAL, SIGN, SPOKEN, WORD
 
 _UNKNOWN = Mark(Category.IDENTIFIER, Layer.VOCABULARY)
+_PLAIN = frozenset((Kind.ORDINARY, Kind.CLINICAL))
+_BEGINNINGS = STREETS | {"may", "dot", "point"}
+"""Without a number, a date, an address or an e-mail begins with nothing else that is ordinary."""
+_SENTENCE_ENDS = frozenset(("", ".", "?", "!"))
+_NAME, _ADDRESS = Mark(Category.NAME, Layer.NAMES), Mark(Category.ADDRESS, Layer.NAMES)
 _ALSO_PARTICLES = frozenset(("do", "as"))
-_ENDINGS = STREET_ENDINGS | frozenset("jr sr junior senior ii iii iv md dds phd rn esq".split())
+_ENDINGS = STREET_ENDINGS | words("jr sr junior senior ii iii iv md dds phd rn esq")
 
 
 def mark_unknown(reading: Reading, abbreviated: set[int]) -> None:
     """Mark the words that are not on the list and the letters that stand for nothing."""
-    for at, unit in enumerate(reading.units):
-        if reading.gone[at]:
-            continue
-        if unit.kind == WORD:
-            if reading.kinds[at] is Kind.UNKNOWN:
-                listed = reading.lists.name_kinds(unit.norm)
-                category = Category.ADDRESS if listed == "p" else Category.NAME
-                reading.put(at, at, Mark(category, Layer.NAMES) if listed else _UNKNOWN)
-        elif unit.kind == LETTER and at not in abbreviated and not is_lone_letter_fine(reading.units, at):
+    for at, kind in enumerate(reading.kinds):
+        if kind is Kind.UNKNOWN:
+            listed = reading.lists.name_kinds(reading.norms[at])
+            reading.put(at, at, _UNKNOWN if not listed else _ADDRESS if listed == "p" else _NAME)
+    for at in reading.of_kind(LETTER):
+        if at not in abbreviated and not is_lone_letter_fine(reading.units, at):
             reading.put(at, at, _UNKNOWN)
 
 
@@ -33,11 +43,30 @@ def mark_touching(reading: Reading) -> None:
     """Mark what says nothing without the thing beside it that does not leave."""
     size, gone = len(reading.units), reading.gone
     for at in range(1, size):
-        if not gone[at] and ((gone[at - 1] and _belongs(reading, at, before=True)) or _is_between(reading, at)):
+        if gone[at]:
+            continue
+        beside = gone[at - 1] or (at > 1 and gone[at - 2] and is_sign(reading.units[at - 1], ".,#-/"))
+        if (beside and _belongs(reading, at, before=True)) or _is_between(reading, at) or _is_joined(reading, at):
             reading.put(at, at, _UNKNOWN)
     for at in range(size - 2, -1, -1):
-        if gone[at + 1] and not gone[at] and _belongs(reading, at, before=False):
+        if not gone[at] and ((gone[at + 1] and _belongs(reading, at, before=False)) or _is_joined(reading, at)):
             reading.put(at, at, _UNKNOWN)
+
+
+def is_settled(reading: Reading) -> bool:
+    """Whether another reading could find nothing: only ordinary words are left, with which nothing begins."""
+    gone, norms = [*reading.gone, False], ["", *reading.norms]
+    begins = _BEGINNINGS | MAIL_HOSTS if "at" in norms else _BEGINNINGS
+    for at, (unit, kind) in enumerate(zip(reading.units, reading.kinds, strict=True)):
+        if gone[at] or unit.kind == SIGN or (unit.kind == LETTER and unit.norm in "ai"):
+            continue
+        if kind not in _PLAIN or unit.norm in begins:
+            return False
+        if unit.norm in FUNCTION:
+            continue
+        if (gone[at - 1] and gone[at + 1]) or (reading.text[unit.start].isupper() and norms[at] not in _SENTENCE_ENDS):
+            return False
+    return True
 
 
 def _belongs(reading: Reading, at: int, *, before: bool) -> bool:
@@ -48,8 +77,22 @@ def _belongs(reading: Reading, at: int, *, before: bool) -> bool:
     return unit.kind == WORD and (unit.norm in PARTICLES or (before and unit.norm in _ENDINGS))
 
 
+def _is_joined(reading: Reading, at: int) -> bool:
+    """A word that a hyphen without a space ties to a word that is gone."""
+    read = reading.units
+    if read[at].kind != WORD:
+        return False
+    for first, sign, last in ((at - 2, at - 1, at), (at, at + 1, at + 2)):
+        other = first + last - at
+        if first < 0 or last >= len(read) or not reading.gone[other] or read[other].kind not in (WORD, GONE):
+            continue
+        if read[sign].norm == "-" and read[first].end == read[sign].start and read[sign].end == read[last].start:
+            return True
+    return False
+
+
 def _is_between(reading: Reading, at: int) -> bool:
-    """One word between two things that are gone, or before a house number; a state before its postcode."""
+    """One word between two things that are gone, or before a house number; a state behind a comma."""
     read, gone = reading.units, reading.gone
     if read[at].kind != WORD or at + 1 >= len(read) or not (gone[at + 1] or read[at + 1].kind == NUMBER):
         return False
@@ -60,6 +103,6 @@ def _is_between(reading: Reading, at: int) -> bool:
         return False
     norm, after = read[at].norm, read[at + 1]
     if gone[at + 1]:
-        return norm not in FUNCTION or norm in _ALSO_PARTICLES if back == at - 1 else norm in STATES
+        return norm not in FUNCTION or norm in _ALSO_PARTICLES if back == at - 1 else len(norm) == 2
     house = after.how not in (ORDINAL, SPOKEN) and reading.norm(at + 2) not in QUANTITIES
     return house and back == at - 1 and norm not in FUNCTION and norm not in QUANTITIES
