@@ -17,9 +17,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from medagent.errors import LedgerError
 from medagent.pricing import Usage, load_prices
 from medagent.proof import PseudonymKey
 from medagent.redaction import KnownValues, Redacted, Redactor, load_policy
+from medagent.redaction.loading import find_policy
 from medagent.telemetry import events as ev
 from medagent.telemetry import pipeline as module
 from medagent.telemetry.chain import verify_chain
@@ -602,3 +604,67 @@ def test_events_of_a_call_that_has_ended_are_ignored(house: House) -> None:
     house.settle()
     assert house.names().count("session.end") == 1
     assert house.one("session.end")["user_turns"] == 0
+
+
+def test_under_a_shifted_clock_every_time_is_moved_by_the_same_days(make: Make) -> None:
+    """Starts, ends and ancestors leave moved by one whole number of days, durations and order intact."""
+    strict = make(redactor=Redactor(load_policy(find_policy("safe-harbor")), keys=KEYS), key=KEYS)
+    line = strict.begin()
+    speak(line, 0)
+    book(line)
+    hang_up(line)
+    strict.settle()
+    spans = strict.sealed()
+    root = next(span for span in spans if span.name == "voice_session")
+    moved_us = WALL_US - root.start_us
+    assert moved_us > 0
+    assert moved_us % 86_400_000_000 == 0
+    assert all(span.start_us >= root.start_us and span.end_us < WALL_US for span in spans)
+    assert all(span.ancestors[0].start_us == root.start_us for span in spans if span.ancestors)
+    session = strict.one("voice_session")
+    assert root.end_us - root.start_us == pytest.approx(session["duration_ms"] * 1000, abs=2000)
+
+
+def test_a_closed_call_s_guardrail_goes_into_the_ledger(make: Make) -> None:
+    """Once, after the commit, with the head of its chain; of a call that was off all along without one."""
+    recorded: list[dict[str, Any]] = []
+    house = make(record=lambda content: recorded.append(dict(content)))
+    line = house.begin()
+    speak(line, 0)
+    hang_up(line)
+    house.settle()
+    last = house.sealed()[-1]
+    assert last.seal is not None
+    assert [(each["trace_id"], each["head"], each["complete"]) for each in recorded] == [
+        (line.trace_id, last.seal.hash, True)
+    ]
+    house.switch.turn_off(reason="drill", by="duty")
+    time.sleep(0.3)
+    hang_up(house.begin())
+    house.settle()
+    assert [(each["head"], each["complete"]) for each in recorded[1:]] == [(None, False)]
+
+
+def test_a_ledger_that_cannot_be_written_costs_no_span(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    """What is sealed is sealed; the failure is counted and said."""
+
+    def full(_content: object) -> None:
+        raise LedgerError("the ledger cannot be written")
+
+    house = make(record=full)
+    hang_up(house.begin())
+    house.settle()
+    assert "policy.guardrail" in house.names()
+    assert house.pipeline.counts.failures == 1
+    assert "LedgerError" in caplog.text
+
+
+def test_a_policy_that_fails_its_own_examples_trips_the_switch(make: Make) -> None:
+    """The self-test runs at the start of each call: rules that no longer do what their examples say stop telemetry."""
+    example = next(each for each in POLICY.examples if each.expect)
+    broken = replace(POLICY, examples=(replace(example, expect={"nothing": "like this"}),))
+    house = make(redactor=Redactor(broken, keys=KEYS))
+    hang_up(house.begin())
+    house.settle()
+    assert house.switch.state().source == "trip"
+    assert house.sealed() == []

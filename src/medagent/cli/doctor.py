@@ -13,10 +13,9 @@ from rich.text import Text
 
 from medagent.cli.output import console, print_json
 from medagent.clinic import Clinic
-from medagent.compose import Telemetry, archive, exporters, key_ring, switch, waiting
+from medagent.compose import Telemetry, archive, exporters, key_ring, policy, switch, waiting
 from medagent.errors import ExportError, MedagentError, NotAskableError
 from medagent.pricing import load_prices
-from medagent.redaction import load_policy
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.exporters.exporter import Exporter
 from medagent.telemetry.span import SafeSpan
@@ -84,8 +83,8 @@ def _telemetry(settings: Settings) -> Iterator[Finding]:
 
 
 def _policy(settings: Settings) -> Iterator[Finding]:
-    policy = load_policy(settings.policy_path)
-    says = f"{policy.name} {policy.version}, {policy.digest[:8]}, {len(policy.examples)} examples hold"
+    in_force = policy(settings)
+    says = f"{in_force.name} {in_force.version}, {in_force.digest[:8]}, {len(in_force.examples)} examples hold"
     yield Finding(what="policy", state="ok", says=says)
     yield Finding(what="pseudonyms", state="ok", says=f"key {key_ring(settings).pseudonym_key().key_id}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import queue
 import threading
@@ -174,13 +175,17 @@ class Pipeline:
             self._tell(writes)
 
     def _tell(self, writes: list[Write]) -> None:
-        try:
-            self._on_due()
-            for write in writes:
-                if write.span is not None and self._on_span is not None:
-                    self._on_span(write.span)
-        except Exception as error:  # noqa: BLE001  # what is stored is stored, whatever a listener makes of it
-            self._failed("to tell of a span", error)
+        told = [self._on_due]
+        for write in writes:
+            if write.after is not None:
+                told.append(write.after)
+            if write.span is not None and self._on_span is not None:
+                told.append(functools.partial(self._on_span, write.span))
+        for tell in told:
+            try:
+                tell()
+            except Exception as error:  # noqa: BLE001  # what is stored is stored, whatever a listener makes of it
+                self._failed("to tell of what it stored", error)
 
     def _failed(self, what: str, error: Exception) -> None:
         """Count a failure; its message stays unsaid, since it may quote a value."""

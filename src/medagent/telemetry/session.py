@@ -12,7 +12,10 @@ from uuid import UUID, uuid5
 
 from medagent.errors import DoorError
 from medagent.pricing import PriceList
+from medagent.proof import Json, PseudonymKey
 from medagent.redaction import Category, Counts, Identifier, KnownValues, Policy, Redactor
+from medagent.redaction.clock import call_clock
+from medagent.redaction.trial import run
 from medagent.telemetry.call import Call
 from medagent.telemetry.door.admission import Admission
 from medagent.telemetry.events import CallEnded, CallerIdentified, CallEvent, CallStarted, ConsentSettled, Gap
@@ -41,6 +44,8 @@ class Write:
 
     apply: Callable[[Transaction], None]
     span: SafeSpan | None = None
+    after: Callable[[], None] | None = None
+    """What is to be done once the transaction is committed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +59,10 @@ class SessionMaker:
     destinations: Sequence[Destination]
     legal_basis: str | None
     """Why a call may be traced without asking; None: its spans are held until the caller has been asked."""
+    key: PseudonymKey | None = None
+    """Draws each call's offset under a shifted clock."""
+    record: Callable[[Mapping[str, Json]], object] = lambda _guardrail: None
+    """Takes each call's guardrail into the ledger once the call is closed; may raise `LedgerError`."""
 
     @property
     def policy(self) -> Policy:
@@ -75,6 +84,10 @@ class Session:
         self._started = started
         self._shared = shared
         self._call = Call(started, prices=shared.prices, policy_name=policy.name, policy_version=policy.version)
+        self._clock = call_clock(policy, trace_id=trace_id, key=shared.key)
+        self._self_test = all(run(example, policy).passed for example in policy.examples)
+        if not self._self_test:
+            shared.switch.trip("the policy's self-test failed at the start of a call")
         self._admission = Admission(policy)
         self._known = KnownValues()
         self._known.learn(_identifiers_of_the_line(started))
@@ -171,11 +184,24 @@ class Session:
 
     def _end(self) -> list[Write]:
         if not self._is_open:
-            return []
-        trace_id = self._trace_id
+            return [Write(lambda _transaction: None, after=self._recorded([]))]
+        trace_id, heads = self._trace_id, list[str]()
         if self._is_sealed:
-            return [Write(lambda transaction: _close(transaction, trace_id))]
-        return [Write(lambda transaction: transaction.abandon(trace_id))]
+            return [
+                Write(lambda transaction: heads.append(transaction.close_call(trace_id)), after=self._recorded(heads))
+            ]
+        return [Write(lambda transaction: transaction.abandon(trace_id), after=self._recorded(heads))]
+
+    def _recorded(self, heads: list[str]) -> Callable[[], None]:
+        """The call's entry in the ledger: its chain's head, None where it met an off period and has none."""
+        counts, policy = self._counts.document(), self._shared.policy.digest
+        trace_id, complete = self._trace_id, self._is_sealed and not self._has_holes
+
+        def record() -> None:
+            head = heads[-1] if heads else None
+            self._shared.record({"trace_id": trace_id, "head": head, "policy": policy, **counts, "complete": complete})
+
+        return record
 
     def _settle(self, event: ConsentSettled) -> list[Write]:
         """A yes releases what is held, a no holds for the rest of the call; anything else settles nothing."""
@@ -216,12 +242,13 @@ class Session:
             trace_id=self._trace_id,
             span_id=self._span_id(record.place),
             ancestors=tuple(
-                Ancestor(span_id=self._span_id(place), start_us=place.start_us) for place in record.parents
+                Ancestor(span_id=self._span_id(place), start_us=self._clock.told(place.start_us))
+                for place in record.parents
             ),
             name=redacted.name,
             kind=record.kind,
-            start_us=record.place.start_us,
-            end_us=record.end_us,
+            start_us=self._clock.told(record.place.start_us),
+            end_us=self._clock.told(record.end_us),
             status=record.status,
             env=self._shared.env,
             policy_digest=self._shared.policy.digest,
@@ -250,7 +277,7 @@ class Session:
             "destinations": [
                 {"name": d.name, "region": d.region, "retention_days": d.retention_days} for d in shared.destinations
             ],
-            "self_test": {"passed": True, "examples": len(shared.policy.examples)},
+            "self_test": {"passed": self._self_test, "examples": len(shared.policy.examples)},
             "complete": complete,
         }
         return Record(
@@ -271,7 +298,3 @@ def _identifiers_of_the_line(started: CallStarted | CallerIdentified) -> list[Id
             Identifier(category=Category.PHONE, value=digits) for digits in _DIGITS_OF_A_NUMBER.findall(name or "")
         ]
     return found
-
-
-def _close(transaction: Transaction, trace_id: str) -> None:
-    transaction.close_call(trace_id)
