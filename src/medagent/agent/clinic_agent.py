@@ -16,7 +16,8 @@ from openai.types.realtime.realtime_audio_input_turn_detection import ServerVad
 from medagent.clinic import Clinic
 from medagent.errors import SettingsError
 from medagent.settings import Settings
-from medagent.tools import TOOLS, Tool, invoke
+from medagent.tools import TOOLS, Answer, Tool, invoke
+from medagent.tools.callers import OfCaller
 
 TOOL_TIMEOUT_S = 8.0
 SERVER_VAD = ServerVad(
@@ -29,14 +30,28 @@ SERVER_VAD = ServerVad(
 )
 """Half a second of silence ends a turn: a caller who looks for a word is not cut off."""
 
+MOST_ATTEMPTS = 3
+"""So often may a call fail to prove who the caller is; after that nothing is looked up any more."""
+_TOO_OFTEN: Answer = {
+    "outcome": "refused",
+    "error_type": "not_verified",
+    "error_message": "the caller could not be verified; offer that the clinic calls back",
+}
+_TOO_LATE: Answer = {
+    "outcome": "timeout",
+    "error_type": "timeout",
+    "error_message": "the clinic's system did not answer; offer to call back",
+}
 _log = logging.getLogger(__name__)
 
 _INSTRUCTIONS = """\
 You are the receptionist of {clinic}, on the phone. Speak briefly and warmly, one question at a time.
 You book appointments with the clinic's tools and never invent a slot, a doctor or a confirmation.
 Before you book, ask for the caller's full name, phone number and date of birth, and read the slot back once.
+Before you cancel or move an appointment, ask for the date of birth, and for the confirmation id or the full name.
 When a tool refuses, say in plain words what is missing or taken, and offer what it suggests.
-You give no medical advice. If someone may be in danger, tell them to call emergency services at once.
+For any question about health call get_medical_guidelines; if it returns advice, say that first, word for word.
+You give no medical advice of your own. If someone may be in danger, tell them to call emergency services at once.
 Today is {today}.
 """
 
@@ -49,12 +64,36 @@ class ClinicAgent(Agent):
     ) -> None:
         super().__init__(
             instructions=_INSTRUCTIONS.format(clinic=name, today=f"{now():%A, %B %d, %Y}"),
-            tools=[_offer(tool, clinic, now) for tool in tools],
+            tools=[self._offer(tool, clinic, now) for tool in tools],
         )
+        self._unverified = 0
 
     async def on_enter(self) -> None:
         """Greet: the clinic speaks first when it picks up."""
         self.session.generate_reply(instructions="Greet the caller in one sentence and ask how you can help.")
+
+    def _offer(self, tool: Tool[Any], clinic: Clinic, now: Callable[[], datetime]) -> llm.RawFunctionTool[..., Any]:
+        """A tool of ours as LiveKit offers it to the model; it answers with JSON, also when it refuses or fails."""
+
+        async def run(raw_arguments: dict[str, object]) -> str:
+            return json.dumps(await self._answer(tool, raw_arguments, clinic=clinic, now=now()))
+
+        schema = {"name": tool.name, "description": tool.description, "parameters": tool.json_schema}
+        return llm.function_tool(run, raw_schema=schema)
+
+    async def _answer(
+        self, tool: Tool[Any], raw_arguments: dict[str, object], *, clinic: Clinic, now: datetime
+    ) -> Answer:
+        if issubclass(tool.arguments, OfCaller) and self._unverified >= MOST_ATTEMPTS:
+            return _TOO_OFTEN
+        work = asyncio.to_thread(invoke, tool, raw_arguments, clinic=clinic, now=now)
+        try:
+            answer = await asyncio.wait_for(work, TOOL_TIMEOUT_S)
+        except TimeoutError:
+            _log.warning("tool %s did not answer within %s s", tool.name, TOOL_TIMEOUT_S)
+            return _TOO_LATE
+        self._unverified += answer.get("error_type") == "not_verified"
+        return answer
 
 
 def azure_model(settings: Settings) -> openai.realtime.RealtimeModel:
@@ -70,23 +109,3 @@ def azure_model(settings: Settings) -> openai.realtime.RealtimeModel:
         api_key=settings.azure_api_key.get_secret_value(),
         turn_detection=SERVER_VAD,
     )
-
-
-def _offer(tool: Tool[Any], clinic: Clinic, now: Callable[[], datetime]) -> llm.RawFunctionTool[..., Any]:
-    """A tool of ours as LiveKit offers it to the model; it answers with JSON, also when it refuses or fails."""
-
-    async def run(raw_arguments: dict[str, object]) -> str:
-        work = asyncio.to_thread(invoke, tool, raw_arguments, clinic=clinic, now=now())
-        try:
-            answer = await asyncio.wait_for(work, TOOL_TIMEOUT_S)
-        except TimeoutError:
-            _log.warning("tool %s did not answer within %s s", tool.name, TOOL_TIMEOUT_S)
-            answer = {
-                "outcome": "timeout",
-                "error_type": "timeout",
-                "error_message": "the clinic's system did not answer; offer to call back",
-            }
-        return json.dumps(answer)
-
-    schema = {"name": tool.name, "description": tool.description, "parameters": tool.json_schema}
-    return llm.function_tool(run, raw_schema=schema)

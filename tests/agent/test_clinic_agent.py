@@ -1,0 +1,74 @@
+"""What the receptionist adds to the clinic's tools: patience, and an end to guessing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medagent.agent import clinic_agent
+from medagent.agent.clinic_agent import MOST_ATTEMPTS, ClinicAgent
+from medagent.clinic import Clinic, seed_demo
+from medagent.tools import TOOLS, Tool
+
+NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)
+PERSON = {"patient_name": "Testa Plantedname", "phone": "312 555 0142", "dob": "1980-01-31"}
+
+
+@pytest.fixture
+def clinic(tmp_path: Path) -> Iterator[Clinic]:
+    opened = Clinic.open(f"sqlite:///{tmp_path / 'clinic' / 'clinic.db'}")
+    seed_demo(opened, now=NOW)
+    yield opened
+    opened.close()
+
+
+def agent(clinic: Clinic, *tools: Tool[Any]) -> ClinicAgent:
+    return ClinicAgent(clinic, name="Lakeside", now=lambda: NOW, tools=tools or TOOLS)
+
+
+async def use(receptionist: ClinicAgent, name: str, **arguments: object) -> dict[str, Any]:
+    tool: Any = next(each for each in receptionist.tools if each.info.name == name)
+    answer: dict[str, Any] = json.loads(await tool(raw_arguments=arguments))
+    return answer
+
+
+async def test_all_six_tools_are_offered(clinic: Clinic) -> None:
+    """Each under its name, with its own description and a flat schema."""
+    offered: list[Any] = list(agent(clinic).tools)
+    assert [each.info.name for each in offered] == [tool.name for tool in TOOLS]
+    assert len(offered) == 6
+
+
+async def test_guessing_ends(clinic: Clinic) -> None:
+    """After three failed proofs nothing of the caller's is looked up in this call, not even with the right one."""
+    receptionist = agent(clinic)
+    booked = await use(
+        receptionist, "book_appointment", **PERSON, doctor_name="Okafor", appointment_datetime="2026-11-24T10:00"
+    )
+    assert booked["outcome"] == "ok"
+    for year in range(MOST_ATTEMPTS):
+        wrong = await use(receptionist, "cancel_appointment", **PERSON | {"dob": f"199{year}-01-31"})
+        assert wrong["error_type"] == "not_verified"
+    assert (await use(receptionist, "cancel_appointment", **PERSON))["error_type"] == "not_verified"
+    assert (await use(receptionist, "get_opening_hours"))["outcome"] == "ok"
+    assert (await use(agent(clinic), "cancel_appointment", **PERSON))["outcome"] == "ok"
+
+
+async def test_a_tool_that_hangs_is_given_up(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller is not kept waiting: after its time the tool is a timeout that the model can speak of."""
+    monkeypatch.setattr(clinic_agent, "TOOL_TIMEOUT_S", 0.1)
+    hours = next(tool for tool in TOOLS if tool.name == "get_opening_hours")
+
+    def hang(*_: object) -> dict[str, Any]:
+        time.sleep(0.5)
+        return {}
+
+    answer = await use(agent(clinic, replace(hours, run=hang)), "get_opening_hours")
+    assert (answer["outcome"], answer["error_type"]) == ("timeout", "timeout")
