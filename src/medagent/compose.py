@@ -25,6 +25,7 @@ from medagent.proof import Json, KeyRing
 from medagent.redaction import Policy, Redactor, load_policy
 from medagent.redaction.clock import call_clock
 from medagent.redaction.loading import find_policy
+from medagent.redaction.policy import ClockMode
 from medagent.settings import Settings, load_settings, make_home
 from medagent.telemetry.door.logs import guard_logging
 from medagent.telemetry.events import AudioStarted, CallEnded, CallStarted, ResponseFinished, ResponseStarted
@@ -84,7 +85,8 @@ def _read_policy(path: Path, _changed_ns: int) -> Policy:
 
 def archive(settings: Settings) -> Archive:
     """The local archive, always a destination; under a shifted clock it alone keeps the true time."""
-    in_force, key = policy(settings), key_ring(settings).pseudonym_key()
+    in_force = policy(settings)
+    key = key_ring(settings).pseudonym_key() if in_force.clock is ClockMode.SHIFTED else None
 
     def occurred(span: SafeSpan) -> int:
         return span.end_us + call_clock(in_force, trace_id=span.trace_id, key=key).days * _DAY_US

@@ -201,7 +201,7 @@ def _symbol(unit: Unit, before: Unit | None) -> str:
 def _places(reading: Reading) -> Iterator[Span]:
     """Places of several words, all of which may be ordinary ones."""
     phrases = reading.lists.phrases
-    for at in reading.places_of(phrases):
+    for at in reading.places_of(phrases.keys()):
         for parts in phrases[reading.norms[at]]:
             if reading.norm(at + 1) == parts[1] and tuple(reading.norms[at : at + len(parts)]) == parts:
                 yield at, at + len(parts) - 1, Category.ADDRESS

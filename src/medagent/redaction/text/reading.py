@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterator, Set
 from typing import NamedTuple
 
 from medagent.redaction.policy import Category
@@ -36,16 +36,22 @@ class Reading:
             else kind_of(unit)
             for unit in self.units
         ]
+        self._said = frozenset(self.norms)
+        self._said_as = {unit.kind for unit in self.units}
         self.marks: list[Mark | None] = [None] * len(self.units)
         self.gone = [unit.kind == GONE for unit in self.units]
         self.count = 0
 
-    def places_of(self, words: Container[str]) -> list[int]:
-        """Where one of these words stands, in order."""
+    def places_of(self, words: Set[str]) -> list[int]:
+        """Where one of these words stands, in order; most texts have none, and that is quickly said."""
+        if words.isdisjoint(self._said):
+            return []
         return [at for at, norm in enumerate(self.norms) if norm in words]
 
     def of_kind(self, kind: str) -> list[int]:
         """Where a unit of this kind stands, in order."""
+        if kind not in self._said_as:
+            return []
         return [at for at, unit in enumerate(self.units) if unit.kind == kind]
 
     def put(self, first: int, last: int, mark: Mark) -> None:
