@@ -24,8 +24,8 @@ bench: $(READY)  ## measure: TTFT-A against the simulator's own record, cost per
 	$(BIN)/python -m bench.ttft
 
 bench-redaction: $(READY)  ## measure: what free text loses, keeps and costs, beside other tools (DATA=the corpora)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check "pip>=25.1"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --group bench
 	$(BIN)/python -m bench.redaction $(if $(DATA),--data $(DATA))
 
 setup: $(READY)  ## make .venv from the hashed lock

@@ -42,14 +42,18 @@ def mark_unknown(reading: Reading, abbreviated: set[int]) -> None:
 def mark_touching(reading: Reading) -> None:
     """Mark what says nothing without the thing beside it that does not leave."""
     size, gone = len(reading.units), reading.gone
+    tied = "-" in reading.norms
     for at in range(1, size):
         if gone[at]:
             continue
         beside = gone[at - 1] or (at > 1 and gone[at - 2] and is_sign(reading.units[at - 1], ".,#-/"))
-        if (beside and _belongs(reading, at, before=True)) or _is_between(reading, at) or _is_joined(reading, at):
+        belongs = (beside and _belongs(reading, at, before=True)) or _is_between(reading, at)
+        if belongs or (tied and _is_joined(reading, at)):
             reading.put(at, at, _UNKNOWN)
     for at in range(size - 2, -1, -1):
-        if not gone[at] and ((gone[at + 1] and _belongs(reading, at, before=False)) or _is_joined(reading, at)):
+        if gone[at]:
+            continue
+        if (gone[at + 1] and _belongs(reading, at, before=False)) or (tied and _is_joined(reading, at)):
             reading.put(at, at, _UNKNOWN)
 
 
