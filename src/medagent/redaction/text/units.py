@@ -19,10 +19,11 @@ EXPLAINED, ACCENTED = "explained", "accented"
 _PIECE = re.compile(rf"{REDACTED}|(?:[^\W_][\u0300-\u036f]*)+(?:['’](?:[^\W\d_][\u0300-\u036f]*)+)*|[^\w\s]|_")
 _ASCII_PIECE = re.compile(rf"{REDACTED}|[a-zA-Z0-9]+(?:'[a-zA-Z]+)*|[^\w\s]|_")
 _LOWERED_PIECE = re.compile(
-    r"([a-z]{2,}+)(?![0-9]|'[a-z])|([0-9]++)(?![a-z]|'[a-z])|([a-z])(?![a-z0-9]|'[a-z])|([a-z0-9]+(?:'[a-z]+)*)|[^\w\s]|_"
+    r"([a-z]{2,}+)(?![0-9]|'[a-z])|([0-9]++)(?![a-z]|'[a-z])|([a-z])(?![a-z0-9]|'[a-z])|([a-z0-9]+(?:'[a-z]+)*)|"
+    rf"({REDACTED.lower()})|[^\w\s]|_"
 )
 _KINDS = (SIGN, WORD, NUMBER, LETTER)
-"""Of a lowered piece by the group that it matched; the fourth wants a closer look."""
+"""Of a lowered piece by the group that it matched; the fourth wants a closer look, the fifth is a placeholder."""
 _ORDINAL = re.compile(r"(\d{1,3})(?:st|nd|rd|th)", re.ASCII)
 _POSSESSIVE = re.compile(r"['’]s?$")
 
@@ -39,8 +40,10 @@ class Unit(NamedTuple):
 
 def pieces(text: str) -> list[Unit]:
     """The text cut into units, in one pass; numbers in words are still words."""
-    if text.isascii() and REDACTED not in text:
-        return _plain_pieces(text.lower())
+    if text.isascii():
+        lowered = text.lower()
+        if lowered.count(REDACTED.lower()) == text.count(REDACTED):
+            return _plain_pieces(lowered)
     found: list[Unit] = []
     new = tuple.__new__
     for match in (_ASCII_PIECE if text.isascii() else _PIECE).finditer(text):
@@ -61,7 +64,7 @@ def pieces(text: str) -> list[Unit]:
 
 
 def _plain_pieces(lowered: str) -> list[Unit]:
-    """The same of what most texts are, ASCII without a placeholder, in half the time."""
+    """The same of what most texts are, ASCII whose every placeholder is ours, in half the time."""
     found: list[Unit] = []
     new = tuple.__new__
     for match in _LOWERED_PIECE.finditer(lowered):
@@ -69,6 +72,8 @@ def _plain_pieces(lowered: str) -> list[Unit]:
         start, end = match.span()
         if group == 4:
             norm, kind, how = _folded(match[0])
+        elif group == 5:
+            norm, kind, how = "", GONE, PLAIN
         else:
             norm, kind, how = match[0], _KINDS[group or 0], PLAIN
         found.append(new(Unit, (norm, kind, start, end, how)))
