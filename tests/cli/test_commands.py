@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from command import Done, medagent
+from medagent.simulator.process import SimulatorProcess
 from medagent.simulator.scenario import list_scenarios, load_scenario
 from sink import Sink
 
@@ -164,6 +165,16 @@ def test_a_call_that_comes_out_otherwise_fails(tmp_path: Path) -> None:
     path.write_text(text.replace("outcome: abandoned", "outcome: booked"))
     done = medagent("call", str(path), "--json", "--pace", "20", home=tmp_path)
     assert (done.code, "outcome is abandoned, not booked" in done.err) == (1, True)
+
+
+def test_a_call_talks_to_the_model_that_the_settings_name(tmp_path: Path) -> None:
+    """`call --azure` starts no simulator of its own: it goes where AZURE_OPENAI_* lead, here to one of ours."""
+    with SimulatorProcess(["silent_caller"], pace=20.0) as simulator:
+        azure = {"AZURE_OPENAI_ENDPOINT": simulator.endpoint, "AZURE_OPENAI_API_KEY": "a-key"}
+        done = medagent("call", "silent_caller", "--azure", "--pace", "20", "--json", home=tmp_path, **azure)
+        assert (done.code, done.err) == (0, "")
+        assert len(simulator.record()["responses"]) == 1
+    assert [span["name"] for span in objects(done)][-1] == "policy.guardrail"
 
 
 @pytest.mark.parametrize(

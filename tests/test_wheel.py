@@ -1,0 +1,36 @@
+"""What is installed is whole: the policies and lists travel inside the package."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+LOADS = """
+import medagent, sys
+from medagent.alerts.rules import load_alerts
+from medagent.pricing import load_prices
+from medagent.redaction.loading import find_policy, load_policy
+from medagent.simulator.scenario import list_scenarios
+assert medagent.__file__.startswith(sys.argv[1]), medagent.__file__
+strict = load_policy(find_policy("safe-harbor"))
+print(load_policy().name, strict.name, len(list_scenarios()), bool(load_prices().realtime),
+      len(load_alerts().rules))
+"""
+
+
+def test_a_wheel_installed_elsewhere_loads_what_it_ships(tmp_path: Path) -> None:
+    """Built, installed into an empty folder and run from another, it finds its policies, prices and scenarios."""
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    subprocess.run(
+        [*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", str(tmp_path / "wheel"), str(ROOT)], check=True
+    )
+    (wheel,) = (tmp_path / "wheel").iterdir()
+    target = tmp_path / "elsewhere"
+    subprocess.run([*pip, "install", "--no-deps", "--target", str(target), str(wheel)], check=True)
+    environment = {**os.environ, "PYTHONPATH": str(target)}
+    command = [sys.executable, "-c", LOADS, str(target)]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["clinic", "safe-harbor", "18", "True", "7"]
