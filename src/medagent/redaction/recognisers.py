@@ -18,11 +18,16 @@ class Recogniser(Protocol):
 
 
 _PRESIDIO = """
-AbaRouting AuAbn AuAcn AuMedicare AuTfn CreditCard Crypto Date Email EsNie EsNif FiPersonalIdentityCode Iban InAadhaar
-InGstin InPan InPassport InVehicleRegistration InVoter Ip ItDriverLicense ItFiscalCode ItIdentityCard ItPassport
-ItVatCode KrBrn KrDriverLicense KrFrn KrPassport KrRrn MacAddress MedicalLicense NgNin NgVehicleRegistration Nhs Phone
-PlPesel SgFin SgUen ThTnin UkNino UkPassport UkPostcode UkVehicleRegistration Url UsBank UsItin UsLicense UsMbi UsNpi
-UsPassport UsSsn
+AbaRouting AuAbn AuAcn AuMedicare AuTfn CaPostalCode CaSin CreditCard Crypto Date DeBsnr DeFuehrerschein
+DeHandelsregister DeHealthInsurance DeIdCard DeKfz DeLanr DePassport DePlz DeSocialSecurity DeTaxId DeTaxNumber
+DeVatId Email EsNie EsNif EsPassport FiPersonalIdentityCode Iban InAadhaar InGstin InPan InPassport
+InVehicleRegistration InVoter Ip ItDriverLicense ItFiscalCode ItIdentityCard ItPassport ItVatCode KrBrn
+KrDriverLicense KrFrn KrPassport KrRrn MacAddress MedicalLicense NgNin NgVehicleRegistration Nhs PhPassport PhTin
+PhUmid Phone PlPesel SeOrganisationsnummer SePersonnummer SgFin SgUen ThTnin TrLicensePlate TrNationalId
+UkDrivingLicence UkNino UkPassport UkPostcode UkVehicleRegistration Url UsBank UsClaimNumber UsHealthInsuranceMemberId
+UsItin UsLicense UsMbi UsNpi UsPassport UsPrescriptionNumber UsPriorAuthorizationNumber UsProviderTaxId
+UsReferralNumber UsSsn Uuid ZaCompanyRegistration ZaDriverLicense ZaIdNumber ZaIncomeTaxNumber ZaLicensePlate
+ZaMobileNumber ZaPassport ZaTelephoneNumber ZaTrafficRegisterNumber ZaVatNumber
 """
 RECOGNISERS = tuple(f"presidio.{name}Recognizer" for name in _PRESIDIO.split())
 """What a policy can ask for: Presidio's own that work here, without a model and without a service elsewhere."""
