@@ -19,6 +19,7 @@ check: $(READY)  ## format, lint, types, architecture
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/test_architecture.py -k "says_what_it_is or reads_the_environment or read_the_environment"
 
 bench: $(READY)  ## measure: TTFT-A against the simulator's own record, cost per span
 	$(BIN)/python -m bench.ttft
