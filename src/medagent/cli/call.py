@@ -183,7 +183,7 @@ def _summary(played: Rehearsed) -> dict[str, Json]:
 
 def _table(calls: Sequence[Rehearsed], pace: float) -> None:
     table = Table(box=None, pad_edge=False)
-    for name in ("scenario", "outcome", "ended by", "turns", "tools", "TTFT-A p50", "p95", "spans", "as expected"):
+    for name in ("scenario", "outcome", "ended by", "turns", "tools", "TTFT-A", "p95", "spans", "as told"):
         table.add_column(name, no_wrap=True)
     for played in calls:
         waits, end = _waits(played), played.end
