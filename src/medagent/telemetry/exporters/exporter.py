@@ -7,8 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import requests
+
 from medagent.errors import ExportError
 from medagent.telemetry.span import SafeSpan, Seal
+
+_ASK_WITHIN_S = 10.0
 
 
 class Exporter(Protocol):
@@ -61,3 +65,15 @@ def seal_of(span: SafeSpan) -> Seal:
     if span.seal is None:
         raise ExportError("a span that is not sealed cannot be shipped")
     return span.seal
+
+
+def ask(url: str, headers: Mapping[str, str], *, of: str) -> requests.Response:
+    """Read back from a destination, telling it nothing but an id; raises `ExportError` where it cannot be asked."""
+    with requests.Session() as session:
+        session.trust_env = False
+        try:
+            return session.get(
+                url, headers={**headers, "user-agent": "medagent"}, timeout=_ASK_WITHIN_S, allow_redirects=False
+            )
+        except requests.RequestException as error:
+            raise ExportError(f"{of} cannot be asked ({type(error).__name__})") from None

@@ -8,13 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-import requests
 from urllib3.util import Retry
 
 from medagent.errors import ExportError
 from medagent.proof import Json
 from medagent.telemetry.door.exit import ExitSession
-from medagent.telemetry.exporters.exporter import Envelope, seal_of
+from medagent.telemetry.exporters.exporter import Envelope, ask, seal_of
 from medagent.telemetry.span import Ancestor, SafeSpan, SpanKind
 
 if TYPE_CHECKING:
@@ -74,18 +73,11 @@ class LangSmithExporter:
 
     def holds(self, span: SafeSpan) -> bool:
         """Ask for the run by its id, which is all that this request tells."""
-        with requests.Session() as session:
-            session.trust_env = False
-            try:
-                answer = session.get(
-                    f"{self._endpoint}/runs/{span.span_id}",
-                    headers={"x-api-key": self._key, "user-agent": "medagent"},
-                    timeout=10,
-                    allow_redirects=False,
-                )
-                return answer.status_code == _FOUND and answer.json().get("name") == span.name
-            except (requests.RequestException, ValueError) as error:
-                raise ExportError(f"langsmith cannot be asked ({type(error).__name__})") from None
+        answer = ask(f"{self._endpoint}/runs/{span.span_id}", {"x-api-key": self._key}, of=self.name)
+        try:
+            return answer.status_code == _FOUND and answer.json().get("name") == span.name
+        except (ValueError, AttributeError):
+            raise ExportError("langsmith answered what is no run") from None
 
     def close(self) -> None:
         """Close the connections; what was not delivered is the outbox's."""

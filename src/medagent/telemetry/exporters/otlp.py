@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
-import requests
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -28,7 +27,7 @@ from medagent.errors import ExportError, NotAskableError, SettingsError
 from medagent.proof import Json
 from medagent.telemetry.door.exit import ExitSession
 from medagent.telemetry.exporters.attributes import CONSTANTS, KEYS, PREFIX, RELEASE, attributes_of, error_of
-from medagent.telemetry.exporters.exporter import Envelope
+from medagent.telemetry.exporters.exporter import Envelope, ask
 from medagent.telemetry.span import SafeSpan, SpanKind
 
 LANGFUSE_REGIONS = {
@@ -116,20 +115,14 @@ class LangfuseExporter(OtlpExporter):
 
     def holds(self, span: SafeSpan) -> bool:
         """Ask for the observation by its id, which is all that this request tells."""
-        with requests.Session() as session:
-            session.trust_env = False
-            try:
-                answer = session.get(
-                    f"{self._base}/api/public/observations/{_span_id(span.span_id).hex()}",
-                    headers={"authorization": self._authorization, "user-agent": "medagent"},
-                    timeout=10,
-                    allow_redirects=False,
-                )
-                if answer.status_code not in (_FOUND, _UNKNOWN):
-                    raise ExportError(f"{self.name} answered {answer.status_code}")
-                return answer.status_code == _FOUND and answer.json().get("traceId") == UUID(span.trace_id).hex
-            except (requests.RequestException, ValueError, AttributeError) as error:
-                raise ExportError(f"{self.name} cannot be asked ({type(error).__name__})") from None
+        url = f"{self._base}/api/public/observations/{_span_id(span.span_id).hex()}"
+        answer = ask(url, {"authorization": self._authorization}, of=self.name)
+        if answer.status_code not in (_FOUND, _UNKNOWN):
+            raise ExportError(f"{self.name} answered {answer.status_code}")
+        try:
+            return answer.status_code == _FOUND and answer.json().get("traceId") == UUID(span.trace_id).hex
+        except (ValueError, AttributeError):
+            raise ExportError(f"{self.name} answered what is no observation") from None
 
 
 def traces_url(endpoint: str, *, variable: str) -> str:
