@@ -1,0 +1,308 @@
+"""The audit's report: one frozen document from which JSON, HTML and PDF are made, and which alone is signed.
+
+It holds counts, names of rules, paths and digests; no planted value and no finding's text stands in it. Times are ISO
+8601 in UTC, durations carry their unit in their name, digests are SHA-256 in lower-case hex.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Verdict = Literal["GO", "NO-GO", "CLEAN", "NOT CLEAN"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Letter = Annotated[str, Field(pattern=r"^[A-R]$")]
+"""A row of the Safe Harbor list, 45 CFR 164.514(b)(2)(i)."""
+Count = Annotated[int, Field(ge=0)]
+
+
+class Part(BaseModel):
+    """A part of the report: nothing in it is unknown, nothing is changed afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Run(Part):
+    """When and how it was run; at a pace other than 1 it is a rehearsal, which judges no latency."""
+
+    run_id: str
+    started_at: str
+    ended_at: str
+    seed: int
+    pace: float
+    rehearsal: bool
+    env: Literal["dev", "prod"]
+    calls: Count
+    call_seconds: float
+    scenarios: tuple[str, ...]
+    protocol_name: str
+    protocol_version: str
+    protocol_sha256: Sha256
+
+
+class Destination(Part):
+    """Where telemetry goes as configured; during the audit its address alone is the capture's."""
+
+    name: str
+    host: str
+    project: str | None
+    region: str
+    retention_days: int | None
+
+
+class System(Part):
+    """What was audited; the four digests bind the report to exactly this."""
+
+    version: str
+    python: str
+    platform: str
+    processors: Count
+    libraries: dict[str, str]
+    code_sha256: Sha256
+    lock_sha256: Sha256
+    policy_name: str
+    policy_version: str
+    policy_sha256: Sha256
+    policy_reviewed_by: tuple[str, ...]
+    policy_changed_since_last_audit: bool | None
+    destinations: tuple[Destination, ...]
+    destinations_sha256: Sha256
+
+
+class Criterion(Part):
+    """One thing that a GO needs: what was asked, the limit, what was measured; `judged` is false in a rehearsal."""
+
+    name: str
+    question: str
+    limit: str
+    measured: str
+    passed: bool
+    judged: bool = True
+    trips_switch: bool = False
+
+
+class MatrixRow(Part):
+    """One of the 18 identifiers: which fields carry it, what is done to them, what was planted, what was found."""
+
+    letter: Letter
+    identifier: str
+    fields: tuple[str, ...]
+    actions: tuple[str, ...]
+    test: str
+    planted: Count
+    found_outside: Count
+
+
+class InventoryRow(Part):
+    """One field that left or could leave: by which rule, why it is kept where it is, how often it was seen."""
+
+    span: str
+    field: str
+    action: str
+    category: str
+    letter: Letter | None
+    why_kept: str | None
+    seen: Count
+
+
+class Finding(Part):
+    """A planted value outside: which (by id, never by value), in which form and encoding, where."""
+
+    finding_id: str
+    planted_id: str
+    letter: Letter
+    form: str
+    encoding: str
+    channel: str
+    path: str
+
+
+class Channel(Part):
+    """One way out and what left by it."""
+
+    channel: str
+    documents: Count
+    bytes: Count
+    findings: Count
+
+
+class Scan(Part):
+    """The automatic scan of every byte that left; `excluded` are the only places that were not searched."""
+
+    channels: tuple[Channel, ...]
+    excluded: tuple[str, ...]
+    forms: tuple[str, ...]
+    encodings: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+class PlantedRow(Part):
+    """One kind: values and forms planted, how often the system met them, where they were stopped, how many got out."""
+
+    letter: Letter
+    kind: str
+    values: Count
+    forms: Count
+    offered: Count
+    stopped: dict[str, Count]
+    """By `field_rule`, `text_layer`, `admission`, `exit`, `log_door`, and `not_recorded` (telemetry never takes it)."""
+    found_outside: Count
+
+
+class Mark(Part):
+    """What the second reader marked: path and kind; its text is in the encrypted annex alone."""
+
+    mark_id: str
+    path: str
+    kind: str
+    score: float
+    settled: Literal["kept_shape", "adjudicated", "open"]
+    rule: str | None
+
+
+class SecondReader(Part):
+    """An independent reader over every free text that left, and how much of what was planted it can see."""
+
+    engine: str
+    recognisers: tuple[str, ...]
+    texts: Count
+    sensitivity: dict[str, tuple[Count, Count]]
+    """By kind: planted forms that it marked, planted forms that it was shown."""
+    marks: tuple[Mark, ...]
+
+
+class Spread(Part):
+    """A distribution: how many, and its percentiles in the unit of its name."""
+
+    count: Count
+    p50: float
+    p95: float
+    p99: float
+    max: float
+
+
+class Latency(Part):
+    """What telemetry costs the call (microseconds an operation) and how fast the line was (milliseconds)."""
+
+    judged: bool
+    thread_us: Spread
+    wall_us: Spread
+    thread_histogram: tuple[tuple[float, Count], ...]
+    """Upper bound of each bucket in microseconds, and how many operations fell into it."""
+    loop_lag_ms: Spread
+    ttft_ms: Spread
+    ttft_by_call: tuple[tuple[float, ...], ...]
+
+
+class Delivery(Part):
+    """What was accepted and what arrived, counted at the capture itself."""
+
+    events: Count
+    events_lost: Count
+    spans_accepted: Count
+    arrived: dict[str, Count]
+    duplicates_visible: Count
+    drop_rate: float
+
+
+class AlertDrill(Part):
+    """One alert made to fire and to clear."""
+
+    name: str
+    fired_at: str | None
+    cleared_at: str | None
+    messages: Count
+
+
+class SwitchDrill(Part):
+    """The switch thrown in the middle of a call: what left after it, by destination, and whether the call went on."""
+
+    thrown_at: str
+    effective_after_ms: float
+    bytes_after: dict[str, Count]
+    call_went_on: bool
+    recorded: bool
+
+
+class Tampering(Part):
+    """A copy that was tampered with, and whether that was found."""
+
+    what: str
+    rejected: bool
+
+
+class Integrity(Part):
+    """Chains and ledger, and copies of them tampered with."""
+
+    calls: Count
+    chains_verified: Count
+    ledger_entries: Count
+    ledger_head: Sha256 | None
+    tampered: tuple[Tampering, ...]
+
+
+class SampledTrace(Part):
+    """A trace for the reviewers: its id and the digest of its worksheet."""
+
+    trace_id: str
+    sha256: Sha256
+
+
+class Sample(Part):
+    """Drawn at random with the run's seed; the copies with planted leaks are named only in the officer's annex."""
+
+    seed: int
+    traces: tuple[SampledTrace, ...]
+    planted_copies: Count
+
+
+class Annex(Part):
+    """A file beside the report, held to it by its digest."""
+
+    name: str
+    sha256: Sha256
+    encrypted: bool = False
+
+
+class Bound(Part):
+    """What a sample without a finding proves: at most this rate, with 95 % confidence, of this unit."""
+
+    what: str
+    unit: str
+    n: Count
+    found: Count
+    upper_95: float
+
+
+class Report(Part):
+    """All that an audit found; `verdict` is the machine's part of it, which people's signatures must still complete."""
+
+    format: Literal["medagent-audit/1"] = "medagent-audit/1"
+    run: Run
+    system: System
+    verdict: Verdict
+    causes: tuple[str, ...]
+    earliest_launch: str | None
+    """The first day on which a new audit may lead to a launch; None where nothing stands against one."""
+    trips_switch: bool
+    model_scripted: bool
+    criteria: tuple[Criterion, ...]
+    required_roles: dict[str, Count]
+    matrix: Annotated[tuple[MatrixRow, ...], Field(min_length=18, max_length=18)]
+    inventory: tuple[InventoryRow, ...]
+    unclassified: Count
+    scan: Scan
+    planted: tuple[PlantedRow, ...]
+    second_reader: SecondReader
+    latency: Latency
+    delivery: Delivery
+    alerts: tuple[AlertDrill, ...]
+    switch: SwitchDrill
+    integrity: Integrity
+    sample: Sample
+    bounds: tuple[Bound, ...]
+    deviations: tuple[str, ...]
+    does_not_prove: tuple[str, ...]
+    retention: tuple[str, ...]
+    annexes: tuple[Annex, ...]
