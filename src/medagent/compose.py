@@ -239,11 +239,11 @@ class Telemetry:
     def watch(self, session: AgentSession[Any], *, caller: Caller | None = None) -> Bridge:
         """Trace a session that has not started; the bridge's `trace_id` names the call, its `end` closes it.
 
-        From here on log lines pass the door too, whatever handlers the root logger has by now.
+        From here on log lines pass the door too, whatever handlers there are or will be.
         """
         from medagent.agent.bridge import Bridge  # noqa: PLC0415  # livekit costs seconds; the CLI need not pay them
 
-        guard_logging()
+        guard_logging(in_clear=self.settings.logs_in_clear)
         bridge = Bridge(
             self.pipeline.line(),
             model=self.settings.model,
