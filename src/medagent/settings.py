@@ -30,6 +30,10 @@ def _names(value: object) -> object:
     return names
 
 
+def _loggers(value: object) -> object:
+    return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
@@ -83,6 +87,10 @@ class Settings(BaseSettings):
     langfuse_retention_days: Days | None = Field(None, alias="MEDAGENT_LANGFUSE_RETENTION_DAYS")
     jsonlog: str = Field("stdout", alias="MEDAGENT_JSONLOG")
     jsonlog_emf: bool = Field(False, alias="MEDAGENT_JSONLOG_EMF")
+
+    logs_in_clear: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_loggers)] = Field(
+        (), alias="MEDAGENT_LOGS_IN_CLEAR"
+    )
 
     def unusable_destinations(self) -> dict[str, str]:
         """The destinations that stay off although something is set for them, each with what to do about it."""
