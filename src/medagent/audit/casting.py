@@ -28,6 +28,8 @@ _CLOSING_S = 12.0
 _SPOKEN_S = 1.2
 _GAP_S = 2.4
 _TOOL_S = 0.9
+_GOODBYE_HEARD_S = 0.2  # "Goodbye." is short, and here the call goes on after it
+_TOOLS_A_TURN = 2  # LiveKit lets a model call tools three times before it must speak
 _STORY = (
     "I told you, it is {0}, and my back hurts since",
     "{0} said the tablets do not help, please write that down",
@@ -226,7 +228,8 @@ def _shifted(part: Scenario, *, by: int) -> list[Turn]:
             else replace(each, arguments={name: moved(value) for name, value in each.arguments.items()})
             for each in turn.model
         )
-        turns.append(replace(turn, caller=replace(turn.caller, says=moved(turn.caller.says)), model=steps))
+        line = replace(turn.caller, says=moved(turn.caller.says), after_agent_s=_GOODBYE_HEARD_S)
+        turns.append(replace(turn, caller=line, model=steps))
     return turns
 
 
@@ -242,17 +245,18 @@ def planted_turns(values: Sequence[Planted], *, turns: int, dice: random.Random)
     """So many turns that say every form of every value, each in an argument of a tool and in the caller's words."""
     spoken = [text for value in values for texts in forms_of(value).values() for text in texts]
     dice.shuffle(spoken)
-    places = cycle(_places(dice))
+    places = {tool: cycle(arguments) for tool, arguments in _places(dice).items()}
+    tools = cycle(places)
     share = -(-len(spoken) // turns)
     made = []
     for index in range(turns):
         said = spoken[index * share : (index + 1) * share] or spoken[:share]
-        calls: dict[str, dict[str, Any]] = {}
-        for text in said:
-            tool, argument = next(places)
-            calls.setdefault(tool, {}).update(_filled(argument, text, dice))
-        steps = tuple(CallsTool(tool=tool, arguments=arguments) for tool, arguments in list(calls.items()))
-        caller = Line(says=". ".join(dict.fromkeys(said)), seconds=_SPOKEN_S, pause_s=0.2)
+        called = [next(tools) for _ in range(_TOOLS_A_TURN)]
+        calls: dict[str, dict[str, Any]] = {tool: {} for tool in called}
+        for tool, text in zip(cycle(called), said, strict=False):
+            calls[tool] |= _filled(next(places[tool]), text, dice)
+        steps = tuple(CallsTool(tool=tool, arguments=arguments) for tool, arguments in calls.items())
+        caller = Line(says=". ".join(dict.fromkeys(said)), seconds=_SPOKEN_S, pause_s=0.2, after_agent_s=_GOODBYE_HEARD_S)
         made.append(Turn(caller=caller, model=(*steps, Says(says=f"I noted {said[0]}.", seconds=_SPOKEN_S))))
     return made
 
@@ -264,13 +268,12 @@ def forms_of(value: Planted) -> dict[str, tuple[str, ...]]:
     return {"value": (value.value,), **value.forms}
 
 
-def _places(dice: random.Random) -> list[tuple[str, str]]:
+def _places(dice: random.Random) -> dict[str, list[str]]:
     """Every argument of every tool, and beside the declared ones a key, a number, and fields of nobody's."""
-    places = [(tool.name, name) for tool in TOOLS for name in tool.arguments.model_fields]
-    places += [(tool.name, extra) for tool in TOOLS for extra in ("{key}", "{number}", "session_id", "memo")]
-    places += [(tool, extra) for tool in HOST_TOOLS for extra in ("{key}", "{number}", "id", "patient_name", "notes")]
-    dice.shuffle(places)
-    places.sort(key=lambda place: dice.randrange(4))  # neighbours share a tool seldom: several calls to a turn
+    own = {tool.name: [*tool.arguments.model_fields, "{key}", "{number}", "session_id", "memo"] for tool in TOOLS}
+    places = own | {tool: ["{key}", "{number}", "id", "patient_name", "notes", "tags"] for tool in HOST_TOOLS}
+    for arguments in places.values():
+        dice.shuffle(arguments)
     return places
 
 
