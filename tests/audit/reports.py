@@ -216,7 +216,9 @@ def report(
                     region="eu",
                     retention_days=14,
                 ),
-                form.Destination(name="otlp", host="otel.clinic.example", project=None, region="ch", retention_days=None),
+                form.Destination(
+                    name="otlp", host="otel.clinic.example", project=None, region="ch", retention_days=None
+                ),
                 form.Destination(name="archive", host="this host", project=None, region="ch", retention_days=90),
             ),
             destinations_sha256=sha("destinations"),
@@ -303,10 +305,16 @@ def report(
         ),
         alerts=(
             form.AlertDrill(
-                name="error rate over 5 %", fired_at="2026-11-21T08:05:01Z", cleared_at="2026-11-21T08:07:44Z", messages=2
+                name="error rate over 5 %",
+                fired_at="2026-11-21T08:05:01Z",
+                cleared_at="2026-11-21T08:07:44Z",
+                messages=2,
             ),
             form.AlertDrill(
-                name="TTFT-A p95 over 3 s", fired_at="2026-11-21T08:05:09Z", cleared_at="2026-11-21T08:07:52Z", messages=2
+                name="TTFT-A p95 over 3 s",
+                fired_at="2026-11-21T08:05:09Z",
+                cleared_at="2026-11-21T08:07:52Z",
+                messages=2,
             ),
             form.AlertDrill(
                 name="tool failure over 10 %",
@@ -360,9 +368,7 @@ def report(
     )
 
 
-def planted_row(
-    row: tuple[str, str, tuple[str, ...], tuple[str, ...], str], *, found_outside: int
-) -> form.PlantedRow:
+def planted_row(row: tuple[str, str, tuple[str, ...], tuple[str, ...], str], *, found_outside: int) -> form.PlantedRow:
     letter, kind, *_ = row
     heard = letter in "PQ"
     n = 40 + 7 * (ord(letter) - ord("A"))
@@ -411,7 +417,9 @@ def go() -> tuple[Report, Signed]:
             SignOff(
                 role="reviewer", name="Theo Brandt", key_id=sha("t")[:16], at="2026-11-21T10:41:09Z", decision="GO"
             ),
-            SignOff(role="reviewer", name="Noor Haddad", key_id=sha("n")[:16], at="2026-11-21T11:02:55Z", decision="GO"),
+            SignOff(
+                role="reviewer", name="Noor Haddad", key_id=sha("n")[:16], at="2026-11-21T11:02:55Z", decision="GO"
+            ),
             SignOff(
                 role="sign_off", name="Ines Calder", key_id=sha("i")[:16], at="2026-11-21T13:30:00Z", decision="GO"
             ),

@@ -21,7 +21,7 @@ RULE = "#c9ced6"
 BAR = "#3d5a80"
 ALARM = "#a3161a"
 
-_WIDTH = 430
+_WIDTH = 540
 _FONT = "Libertinus Serif"
 
 
@@ -51,6 +51,7 @@ def overhead(latency: Latency) -> str:
         .encode(
             x=alt.X("from:Q", scale=scale, axis=axis),
             x2="to:Q",
+            y2=alt.datum(0),
             y=alt.Y("operations:Q", title="operations", scale=alt.Scale(domain=[0, most]), axis=alt.Axis(tickCount=4)),
         )
     )
@@ -63,7 +64,7 @@ def overhead(latency: Latency) -> str:
     says = base.mark_text(align="right", dx=-4, dy=5, color=ALARM, fontWeight=600).encode(
         y=alt.Y("y:Q", scale=alt.Scale(domain=[0, most])), text="says:N"
     )
-    return _svg(alt.layer(bars, lines, says), height=140)
+    return _svg(alt.layer(bars, lines, says), height=170)
 
 
 def answers(latency: Latency) -> str:
@@ -75,8 +76,10 @@ def answers(latency: Latency) -> str:
     y = alt.Y("call:O", title="call", axis=alt.Axis(grid=False))
     base = alt.Chart(alt.Data(values=rows))
     dots = base.mark_circle(color=BAR, opacity=0.55, size=26).encode(x=x, y=y)
-    medians = base.mark_tick(color=INK, thickness=2.2, size=13).encode(x=alt.X("median(ms):Q", title="TTFT-A, milliseconds"), y=y)
-    return _svg(alt.layer(dots, medians), height=16 * max(1, len(latency.ttft_by_call)))
+    medians = base.mark_tick(color=INK, thickness=2.2, size=13).encode(
+        x=alt.X("median(ms):Q", title="TTFT-A, milliseconds"), y=y
+    )
+    return _svg(alt.layer(dots, medians), height=18 * max(1, len(latency.ttft_by_call)))
 
 
 def sensitivity(reader: SecondReader) -> str:
@@ -91,18 +94,18 @@ def sensitivity(reader: SecondReader) -> str:
     ]
     y = alt.Y("kind:N", title=None, sort=alt.EncodingSortField("share", order="descending"))
     base = alt.Chart(alt.Data(values=rows))
-    bars = base.mark_bar(color=BAR, height=9).encode(
+    bars = base.mark_bar(color=BAR, height=11).encode(
         x=alt.X(
             "share:Q",
             title="planted forms that it marked",
             scale=alt.Scale(domain=[0, 1]),
-            axis=alt.Axis(format="%", tickCount=5),
+            axis=alt.Axis(labelExpr="datum.value * 100 + ' %'", values=[0, 0.25, 0.5, 0.75, 1]),
         ),
         y=y,
     )
-    frames = base.mark_bar(filled=False, stroke=RULE, strokeWidth=0.7, height=9).encode(x=alt.datum(1), y=y)
+    frames = base.mark_bar(filled=False, stroke=RULE, strokeWidth=0.7, height=11).encode(x=alt.datum(1), y=y)
     says = base.mark_text(align="left", dx=6, color=INK).encode(x=alt.datum(1), y=y, text="says:N")
-    return _svg(alt.layer(frames, bars, says), height=15 * max(1, len(rows)), width=_WIDTH - 130)
+    return _svg(alt.layer(frames, bars, says), height=19 * max(1, len(rows)), width=_WIDTH - 190)
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
@@ -122,14 +125,14 @@ def _svg(chart: alt.LayerChart, *, height: int, width: int = _WIDTH) -> str:
             labelColor=QUIET,
             titleColor=QUIET,
             titleFontWeight="normal",
-            titleFontSize=11,
-            labelFontSize=10.5,
+            titleFontSize=12,
+            labelFontSize=12,
             gridColor=RULE,
             gridOpacity=0.5,
             domainColor=RULE,
             tickColor=RULE,
             labelLimit=220,
         )
-        .configure_text(fontSize=10.5)
+        .configure_text(fontSize=12)
     )
     return vl_convert.vegalite_to_svg(styled.to_dict(), show_warnings=False, allowed_base_urls=[])

@@ -65,7 +65,7 @@ def delivery(report: Report, signed: Signed) -> Iterator[Block]:
             ("Events", cell(it.events)),
             ("Events lost", zero(it.events_lost)),
             ("Spans accepted", cell(it.spans_accepted)),
-            ("Drop rate", yes(it.drop_rate < 0.01, percent(it.drop_rate), percent(it.drop_rate))),
+            ("Drop rate", cell(percent(it.drop_rate))),
             ("Visible duplicates", zero(it.duplicates_visible)),
         )
     )

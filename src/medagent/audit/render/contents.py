@@ -37,13 +37,15 @@ _APPENDIX: tuple[tuple[str, str, Callable[[Report, Signed], Iterator[Block]]], .
     ("digests", "Digests in full", people.digests),
     ("verify", "How to check this report offline", people.offline),
 )
+_FRESH = {"identifiers", "planted", "digests"}
+"""Sections whose table fills most of a page."""
 
 
 def document(report: Report, signed: Signed) -> Document:
     """Every word and figure of the pages; raises `SignatureError` on a GO that the report itself does not support."""
     _supported(report, signed)
     made = tuple(
-        Section(anchor=anchor, number=number, title=title, blocks=tuple(blocks(report, signed)))
+        Section(anchor=anchor, number=number, title=title, fresh=anchor in _FRESH, blocks=tuple(blocks(report, signed)))
         for number, (anchor, title, blocks) in (
             *((str(n), each) for n, each in enumerate(_SECTIONS, start=1)),
             *zip("AB", _APPENDIX, strict=True),

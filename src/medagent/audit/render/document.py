@@ -58,11 +58,12 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Rows of as many cells as there are columns; `caption` says what they count."""
+    """Rows of as many cells as there are columns; `caption` says what they count, `total` that the last row sums up."""
 
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    total: bool = False
     kind: Literal["table"] = "table"
 
 
@@ -81,11 +82,12 @@ Block: TypeAlias = Paragraph | Bullets | Facts | Table | Figure
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A numbered part under its title."""
+    """A numbered part under its title; a `fresh` one begins a page of its own on paper."""
 
     anchor: str
     number: str
     title: str
+    fresh: bool
     blocks: tuple[Block, ...]
 
 

@@ -9,7 +9,7 @@ from medagent.attestation.report import Mark, Report
 from medagent.attestation.signed import Signed
 from medagent.audit.render import charts
 from medagent.audit.render.document import Block, Bullets, Cell, Column, Facts, Figure, Paragraph, Table
-from medagent.audit.render.wording import cell, code, count, listed, many, percent, yes, zero
+from medagent.audit.render.wording import cell, code, count, listed, many, percent, tally, yes, zero
 
 _STAGES = {
     "field_rule": "Field rule",
@@ -163,8 +163,9 @@ def planted(report: Report, signed: Signed) -> Iterator[Block]:
     )
     yield Table(
         caption="Where planted identifiers were stopped",
+        total=True,
         columns=(
-            Column(title="A–R", weight=0.6),
+            Column(title="A–R", weight=0.75),
             Column(title="Kind", weight=2.5),
             Column(title="Values", numeric=True),
             Column(title="Forms", numeric=True),
@@ -180,7 +181,7 @@ def planted(report: Report, signed: Signed) -> Iterator[Block]:
                     cell(row.values),
                     cell(row.forms),
                     cell(row.offered),
-                    *(cell(row.stopped.get(stage, 0)) for stage in stages),
+                    *(tally(row.stopped.get(stage, 0)) for stage in stages),
                     zero(row.found_outside),
                 )
                 for row in rows
@@ -191,7 +192,7 @@ def planted(report: Report, signed: Signed) -> Iterator[Block]:
                 cell(sum(row.values for row in rows)),
                 cell(sum(row.forms for row in rows)),
                 cell(sum(row.offered for row in rows)),
-                *(cell(total[stage]) for stage in stages),
+                *(tally(total[stage]) for stage in stages),
                 zero(sum(row.found_outside for row in rows)),
             ),
         ),
@@ -214,7 +215,7 @@ def second_reader(report: Report, signed: Signed) -> Iterator[Block]:
             ("Texts read", cell(reader.texts)),
             ("Marks", cell(len(reader.marks))),
             ("Marks not settled", zero(unsettled)),
-            ("Marks that it made on planted forms", cell(f"{count(seen)} of {count(shown)}{_share(seen, shown)}")),
+            ("Planted forms it marked", cell(f"{count(seen)} of {count(shown)}{_share(seen, shown)}")),
             ("Recognisers", code(listed(reader.recognisers))),
         )
     )

@@ -17,7 +17,7 @@ from medagent.audit.render.document import (
     Table,
     Tone,
 )
-from medagent.audit.render.wording import amount, cell, code, count, day, listed, many, moment, short, yes
+from medagent.audit.render.wording import amount, cell, code, count, day, listed, many, moment, role, short, yes
 
 _MOST_CAUSES = 7
 """On page one; all of them stand in the first section."""
@@ -48,12 +48,7 @@ def cover(report: Report, signed: Signed) -> Cover:
         audited=Facts(
             pairs=(
                 ("Audited on", cell(f"{day(report.run.ended_at)}, {_size(report)}")),
-                (
-                    "Version",
-                    cell(f"medagent {report.system.version}, environment {report.run.env}"),
-                ),
-                ("Policy", cell(f"{report.system.policy_name}, version {report.system.policy_version}")),
-                ("Bound to", code(_bound(report))),
+                *_bound(report),
             )
         ),
         criteria=Table(
@@ -213,7 +208,7 @@ def _launch(report: Report, signed: Signed) -> str:
     if report.earliest_launch is not None:
         return f"{day(report.earliest_launch)}, after a new audit"
     if signed.conclusion == "GO":
-        return "nothing stands against one"
+        return "from now on, for exactly what is named below"
     if report.verdict == "GO":
         return "once every signature stands that the protocol asks for"
     return "after a new audit"
@@ -227,29 +222,27 @@ def _signatures(report: Report, signed: Signed) -> Iterator[Cell]:
     for each in signed.sign_offs:
         tone: Tone = "good" if each.decision == "GO" else "bad"
         yield Cell(
-            text=f"{each.name}, {each.role.replace('_', ' ')}: {each.decision}",
+            text=f"{each.name}, {role(each.role)}: {each.decision}",
             tone=tone,
             detail=f"{moment(each.at)}, key {each.key_id}",
         )
     for who in signed.missing:
-        yield Cell(text=f"missing: {who.replace('_', ' ')}", tone="bad")
+        yield Cell(text=f"missing: {role(who)}", tone="bad")
 
 
 def _size(report: Report) -> str:
     run = report.run
-    said = f"{many(run.calls, 'call')} of {amount(run.call_seconds, 's')}"
+    said = f"{many(run.calls, 'call')} of {amount(run.call_seconds, 's')} each, environment {run.env}"
     return f"{said}, rehearsal at pace {amount(run.pace)}" if run.rehearsal else said
 
 
-def _bound(report: Report) -> str:
+def _bound(report: Report) -> Iterator[tuple[str, Cell]]:
+    """The four things for which alone the report holds, each by the beginning of its digest."""
     it = report.system
-    digests = {
-        "code": it.code_sha256,
-        "lock": it.lock_sha256,
-        "policy": it.policy_sha256,
-        "destinations": it.destinations_sha256,
-    }
-    return "  ".join(f"{name}\u00a0{short(digest)}" for name, digest in digests.items())
+    yield "Code", cell(f"medagent {it.version} · {short(it.code_sha256)}")
+    yield "Libraries", cell(f"{many(len(it.libraries), 'library', 'libraries')} as locked · {short(it.lock_sha256)}")
+    yield "Policy", cell(f"{it.policy_name}, version {it.policy_version} · {short(it.policy_sha256)}")
+    yield "Destinations", cell(f"{listed(tuple(d.name for d in it.destinations))} · {short(it.destinations_sha256)}")
 
 
 def _result(criterion: Criterion) -> Cell:

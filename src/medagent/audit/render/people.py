@@ -8,6 +8,7 @@ from medagent.attestation.report import Bound, Report
 from medagent.attestation.signed import Signed
 from medagent.audit.render.document import Block, Bullets, Cell, Column, Facts, Paragraph, Table
 from medagent.audit.render.wording import amount, cell, code, count, many, moment, percent, yes, zero
+from medagent.audit.render.wording import role as role_said
 from medagent.proof import digest
 
 
@@ -62,9 +63,9 @@ def sample(report: Report, signed: Signed) -> Iterator[Block]:
         yield Table(
             caption="The sample",
             columns=(
-                Column(title="No.", weight=0.4, numeric=True),
-                Column(title="Trace", weight=2.4),
-                Column(title="SHA-256 of the worksheet", weight=4),
+                Column(title="No.", weight=0.5, numeric=True),
+                Column(title="Trace", weight=2.6),
+                Column(title="SHA-256 of the worksheet", weight=5),
             ),
             rows=tuple((cell(n), code(t.trace_id), code(t.sha256)) for n, t in enumerate(it.traces, start=1)),
         )
@@ -90,13 +91,13 @@ def limits(report: Report, signed: Signed) -> Iterator[Block]:
 
 def sign_offs(report: Report, signed: Signed) -> Iterator[Block]:
     """Who has signed, who must still, and what officers decided of single marks."""
-    asked = "; ".join(f"{count(n)} × {role.replace('_', ' ')}" for role, n in sorted(report.required_roles.items()))
+    asked = "; ".join(f"{count(n)} × {role_said(role)}" for role, n in sorted(report.required_roles.items()))
     yield Facts(
         pairs=(
             ("The protocol asks for", cell(asked or "no signature")),
             (
                 "Missing",
-                yes(not signed.missing, "nothing", "; ".join(signed.missing).replace("_", " ")),
+                yes(not signed.missing, "nothing", role_said("; ".join(signed.missing))),
             ),
         )
     )
@@ -113,7 +114,7 @@ def sign_offs(report: Report, signed: Signed) -> Iterator[Block]:
             rows=tuple(
                 (
                     cell(s.name),
-                    cell(s.role.replace("_", " ")),
+                    cell(role_said(s.role)),
                     yes(s.decision == "GO", "GO", "NO-GO"),
                     cell(moment(s.at)),
                     code(s.key_id),
@@ -155,9 +156,9 @@ def custody(report: Report, signed: Signed) -> Iterator[Block]:
         yield Table(
             caption="Annexes, held to the report by their digests",
             columns=(
-                Column(title="File", weight=2.6),
+                Column(title="File", weight=2.1),
                 Column(title="Encrypted", weight=0.9),
-                Column(title="SHA-256", weight=4.6),
+                Column(title="SHA-256", weight=4.8),
             ),
             rows=tuple(
                 (code(a.name), cell("to the officer" if a.encrypted else "no"), code(a.sha256)) for a in report.annexes

@@ -64,6 +64,16 @@ def code(text: str) -> Cell:
     return Cell(text=text, code=True)
 
 
+def tally(number: int) -> Cell:
+    """A count among many of which most are nought: those recede."""
+    return Cell(text=count(number), tone="plain" if number else "quiet")
+
+
+def role(name: str) -> str:
+    """A role as people say it."""
+    return name.replace("_", "-")
+
+
 def zero(number: int) -> Cell:
     """A count that should be nought: quiet where it is, loud where it is not."""
     return Cell(text=count(number), tone="bad" if number else "good")
