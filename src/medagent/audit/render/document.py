@@ -93,9 +93,10 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cover:
-    """Page one: what a reader in a hurry must not miss."""
+    """Page one: what a reader in a hurry must not miss; a rehearsal's conclusion must not look like an audit's."""
 
     conclusion: str
+    rehearsal: bool
     tone: Tone
     meaning: str
     launch: str

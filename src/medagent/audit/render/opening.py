@@ -39,11 +39,12 @@ def cover(report: Report, signed: Signed) -> Cover:
     """What stands on page one."""
     return Cover(
         conclusion=signed.conclusion,
+        rehearsal=report.run.rehearsal,
         tone="good" if signed.conclusion in {"GO", "CLEAN"} else "bad",
         meaning=_MEANING[signed.conclusion],
         launch=_launch(report, signed),
         scripted=_SCRIPTED if report.model_scripted else _LIVE,
-        why=_first(signed.why),
+        why=_first(signed.why) or (_calm(report),),
         signatures=tuple(_signatures(report, signed)),
         audited=Facts(
             pairs=(
@@ -70,7 +71,7 @@ def verdict(report: Report, signed: Signed) -> Iterator[Block]:
         yield Paragraph(text=f"{many(len(signed.why), 'cause')} against it:")
         yield Bullets(items=signed.why, numbered=True)
     else:
-        yield Paragraph(text="Nothing stands against it.")
+        yield Paragraph(text=_calm(report))
     yield Facts(
         pairs=(
             ("Verdict of the machine", cell(report.verdict)),
@@ -195,6 +196,10 @@ def policy(report: Report, signed: Signed) -> Iterator[Block]:
     )
 
 
+def _calm(report: Report) -> str:
+    return "Nothing was found." if report.run.rehearsal else "Nothing stands against it."
+
+
 def _first(why: tuple[str, ...]) -> tuple[str, ...]:
     if len(why) <= _MOST_CAUSES:
         return why
@@ -204,7 +209,7 @@ def _first(why: tuple[str, ...]) -> tuple[str, ...]:
 
 def _launch(report: Report, signed: Signed) -> str:
     if report.run.rehearsal:
-        return "a rehearsal leads to no launch"
+        return "none, a rehearsal leads to no launch"
     if report.earliest_launch is not None:
         return f"{day(report.earliest_launch)}, after a new audit"
     if signed.conclusion == "GO":
