@@ -29,6 +29,10 @@ class SignatureError(MedagentError):
     """A signed document is malformed, or not signed by enough of the trusted keys."""
 
 
+class AttestationError(MedagentError):
+    """An audit's report, its annexes or its signatures are not what was signed, or do not allow what was asked."""
+
+
 class PolicyError(MedagentError):
     """A policy cannot be loaded; names file, line and rule."""
 

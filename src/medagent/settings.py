@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     telemetry: str | None = Field(None, alias="MEDAGENT_TELEMETRY")
     policy_path: Path | None = Field(None, alias="MEDAGENT_POLICY")
     pricing_path: Path | None = Field(None, alias="MEDAGENT_PRICING")
+    officers_path: Path | None = Field(None, alias="MEDAGENT_OFFICERS")
     alerts_path: Path | None = Field(None, alias="MEDAGENT_ALERTS")
     pseudonym_key: SecretStr | None = Field(None, alias="MEDAGENT_PSEUDONYM_KEY")
     signing_key: SecretStr | None = Field(None, alias="MEDAGENT_SIGNING_KEY")
