@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -14,6 +14,7 @@ from uuid import UUID
 
 import orjson
 import zstandard
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 _LANGSMITH_PART = re.compile(rb'name="post\.([0-9a-f-]{36})"')
@@ -44,6 +45,8 @@ class Capture:
     def __init__(self) -> None:
         self._documents: list[Document] = []
         self._lock = threading.Lock()
+        self.refuses = False
+        """Whether every request is answered 503, as by a destination that is down; what came is kept all the same."""
         capture = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -59,6 +62,8 @@ class Capture:
                 status, media_type, answer = _ANSWERS.get(channel, (404, "text/plain", b""))
                 if channel == "langsmith" and self.path.endswith("/info"):
                     status, answer = 200, _LANGSMITH_INFO
+                if capture.refuses:
+                    status, answer = 503, b""
                 self.send_response(status)
                 self.send_header("Content-Type", media_type)
                 self.send_header("Content-Length", str(len(answer)))
@@ -127,8 +132,9 @@ class Arrivals:
         return sum(count - 1 for count in self.seen.values())
 
 
-def arrivals(documents: Sequence[Document], spans: Mapping[str, str]) -> dict[str, Arrivals]:
-    """What came to each destination, read from the captured bodies; `spans` are ids by their first 16 hex digits."""
+def arrivals(documents: Sequence[Document], span_ids: Iterable[str]) -> dict[str, Arrivals]:
+    """What came to each destination, read from the captured bodies; OTLP's short ids are told by these spans' own."""
+    spans = {UUID(span_id).hex[:16]: span_id for span_id in span_ids}
     found: dict[str, Counter[str]] = {"langsmith": Counter(), "otlp": Counter(), "langfuse": Counter()}
     for document in documents:
         if document.channel not in found or not document.path.endswith(" body") or not document.raw:
@@ -154,13 +160,11 @@ def log_arrivals(lines: bytes) -> Arrivals:
 
 
 def _otlp_ids(body: bytes) -> Iterator[str]:
-    request = ExportTraceServiceRequest.FromString(body)
+    try:
+        request = ExportTraceServiceRequest.FromString(body)
+    except DecodeError:
+        return
     for resource in request.resource_spans:
         for scope in resource.scope_spans:
             for span in scope.spans:
                 yield span.span_id.hex()
-
-
-def short_ids(span_ids: Sequence[str]) -> dict[str, str]:
-    """Span ids by what OTLP has room for: the first 8 bytes of the UUID."""
-    return {UUID(span_id).hex[:16]: span_id for span_id in span_ids}

@@ -6,7 +6,6 @@ their results and errors, the names that the line gives to room and participant,
 
 from __future__ import annotations
 
-import base64
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +27,7 @@ _CLOSING_S = 12.0
 _SPOKEN_S = 1.2
 _GAP_S = 2.4
 _TOOL_S = 0.9
+_MARK_BYTES = 128  # of a frame of 960: the rest of it is speech
 _GOODBYE_HEARD_S = 0.2  # "Goodbye." is short, and here the call goes on after it
 _TOOLS_A_TURN = 2  # LiveKit lets a model call tools three times before it must speak
 _STORY = (
@@ -83,6 +83,15 @@ def cast(planted: Sequence[Planted], names: Sequence[str], *, calls: int, second
     return roles
 
 
+def cast_drill(planted: Sequence[Planted], names: Sequence[str], *, seconds: float, seed: int) -> Role:
+    """The call in whose middle the switch is thrown: the first person again, so many seconds long at pace 1."""
+    values = [one for one in planted if one.call == 0]
+    base = next(each for each in map(load_scenario, names) if _lasts(each) and _joins(each))
+    dice = random.Random(f"{seed} drill")  # noqa: S311 - a seeded script, no secret
+    scenario = _long(0, [_played_by(base, person_of(values))], values, seconds=seconds, dice=dice)
+    return _role(replace(scenario, name=f"drill-{base.name}"), 0, values, is_long=True)
+
+
 def person_of(values: Sequence[Planted]) -> dict[str, str]:
     """A scenario's person whose every identifier is planted; number and date of birth in the clinic's own form."""
     person: dict[str, str] = {}
@@ -123,7 +132,7 @@ def _texts(values: Sequence[Planted], letter: str) -> Iterator[str]:
         if one.letter == letter:
             if isinstance(one.value, str):
                 yield one.value
-            yield from (text for texts in one.forms.values() for text in texts)
+            yield from texts_of(one)
 
 
 def _is_date(text: str) -> bool:
@@ -243,29 +252,35 @@ def _lasting(turn: Turn) -> float:
 
 def planted_turns(values: Sequence[Planted], *, turns: int, dice: random.Random) -> list[Turn]:
     """So many turns that say every form of every value, each in an argument of a tool and in the caller's words."""
-    spoken = [text for value in values for texts in forms_of(value).values() for text in texts]
-    dice.shuffle(spoken)
+    said = [unit for value in values for unit in _units(value)]
+    dice.shuffle(said)
     places = {tool: cycle(arguments) for tool, arguments in _places(dice).items()}
     tools = cycle(places)
-    share = -(-len(spoken) // turns)
+    share = -(-len(said) // turns)
     made = []
     for index in range(turns):
-        said = spoken[index * share : (index + 1) * share] or spoken[:share]
+        units = said[index * share : (index + 1) * share] or said[:share]
         called = [next(tools) for _ in range(_TOOLS_A_TURN)]
         calls: dict[str, dict[str, Any]] = {tool: {} for tool in called}
-        for tool, text in zip(cycle(called), said, strict=False):
-            calls[tool] |= _filled(next(places[tool]), text, dice)
+        for tool, unit in zip(cycle(called), units, strict=False):
+            for text in unit:
+                calls[tool] |= _filled(next(places[tool]), text, dice)
         steps = tuple(CallsTool(tool=tool, arguments=arguments) for tool, arguments in calls.items())
-        caller = Line(says=". ".join(dict.fromkeys(said)), seconds=_SPOKEN_S, pause_s=0.2, after_agent_s=_GOODBYE_HEARD_S)
-        made.append(Turn(caller=caller, model=(*steps, Says(says=f"I noted {said[0]}.", seconds=_SPOKEN_S))))
+        spoken = ". ".join(text for unit in units for text in unit)
+        caller = Line(says=spoken, seconds=_SPOKEN_S, pause_s=0.2, after_agent_s=_GOODBYE_HEARD_S)
+        made.append(Turn(caller=caller, model=(*steps, Says(says=f"I noted {units[0][0]}.", seconds=_SPOKEN_S))))
     return made
 
 
-def forms_of(value: Planted) -> dict[str, tuple[str, ...]]:
-    """What is said and sent of a value: its forms, for bytes their text encodings, since a model sends text alone."""
-    if isinstance(value.value, bytes):
-        return {"base64": (base64.b64encode(value.value).decode(),), "hex": (value.value.hex(),)}
-    return {"value": (value.value,), **value.forms}
+def texts_of(value: Planted) -> list[str]:
+    """Every text of every form of a value, each once."""
+    return list(dict.fromkeys(text for texts in value.forms.values() for text in texts))
+
+
+def _units(value: Planted) -> Iterator[tuple[str, ...]]:
+    """What goes into one place, and the two halves that go into two places of one call."""
+    for form, texts in value.forms.items():
+        yield from [texts] if form == "split" else [(text,) for text in texts]
 
 
 def _places(dice: random.Random) -> dict[str, list[str]]:
@@ -296,7 +311,7 @@ def _filled(argument: str, text: str, dice: random.Random) -> dict[str, Any]:
 def _role(scenario: Scenario, number: int, values: Sequence[Planted], *, is_long: bool) -> Role:
     person = person_of(values)
     phone, name = person.get("phone", ""), person.get("patient_name", "")
-    every = [text for value in values for texts in forms_of(value).values() for text in texts]
+    every = [text for value in values for text in texts_of(value)]
     voice = next((one.value for one in values if one.letter == "P" and isinstance(one.value, bytes)), b"")
     return Role(
         scenario=scenario,
@@ -316,5 +331,5 @@ def _role(scenario: Scenario, number: int, values: Sequence[Planted], *, is_long
         job_metadata=" ".join(person.values()),
         log_texts=every,
         result_texts=every,
-        voice_mark=voice.hex(),
+        voice_mark=voice[:_MARK_BYTES].hex(),
     )

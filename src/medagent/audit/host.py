@@ -189,6 +189,6 @@ _WAYS: Sequence[Callable[[str], None]] = (
 )
 
 
-def texts_of(role: Role) -> Iterator[str]:
+def line_texts(role: Role) -> Iterator[str]:
     """What the line itself says of a caller, and never a record of ours takes."""
     yield from (role.participant_name, role.job_metadata, *role.attributes.values())

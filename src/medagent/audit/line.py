@@ -25,7 +25,7 @@ from medagent.agent.clinic_agent import azure_model
 from medagent.agent.limit import CallLimit
 from medagent.agent.local import answer
 from medagent.audit.casting import Role
-from medagent.audit.host import AuditedAgent, House, MarkedVoice, log_lines, room_of, texts_of
+from medagent.audit.host import AuditedAgent, House, MarkedVoice, line_texts, log_lines, room_of
 from medagent.audit.measure import Spent, percentiles
 from medagent.audit.offers import Offers
 from medagent.audit.planted import plant
@@ -169,7 +169,7 @@ class _Line:
 
     async def _talk(self, role: Role, traced: list[Bridge]) -> str:
         spec, settings, scenario = self._spec, self._settings, role.scenario
-        for text in texts_of(role):
+        for text in line_texts(role):
             self._offers.met(role.number, "line", text)
 
         def met(where: str, text: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from typing import Any, Literal
 
-from medagent.audit.casting import forms_of
+from medagent.audit.casting import texts_of
 from medagent.audit.planted import Planted
 from medagent.errors import DoorError
 from medagent.redaction import KnownValues, Policy, Record, Redacted, Redactor
@@ -28,14 +28,13 @@ class Offers:
         self._texts: dict[int, dict[str, str]] = {}
         for value in planted:
             of_call = self._texts.setdefault(value.call, {})
-            for texts in forms_of(value).values():
-                of_call |= dict.fromkeys((text for text in texts if text.strip()), value.planted_id)
-        self._voices = {value.call: value.planted_id for value in planted if isinstance(value.value, bytes)}
-        self._voices |= {value.call: value.planted_id for value in planted if value.letter == "P"}
+            of_call |= dict.fromkeys(texts_of(value), value.planted_id)
+        self._voices = {value.call: value.planted_id for value in planted if value.letter == "P"}
         self._policy = policy
         self._met: list[tuple[int, Site, str]] = []
         self._records: dict[int, tuple[Record, Redacted]] = {}
         self._marked: Counter[int] = Counter()
+        self._looked: dict[tuple[str, int | None], frozenset[str]] = {}
         self.refusals: Counter[Site] = Counter()
 
     def met(self, call: int, where: str, text: str) -> None:
@@ -75,7 +74,7 @@ class Offers:
         """By planted id: how often met, by where it was stopped; `passed` is what the redactor let through."""
         found: dict[str, Counter[str]] = {}
         for call, site, text in self._met:
-            for planted_id in self._in(text, (call,)):
+            for planted_id in self._in(text, call):
                 found.setdefault(planted_id, Counter())[site] += 1
         for call, frames in self._marked.items():
             if call in self._voices:
@@ -83,21 +82,24 @@ class Offers:
         for record, result in self._records.values():
             left = "\n".join(text for _, text in _leaves(result.fields, ()))
             for path, text in _leaves(record.fields, ()):
-                for planted_id in self._in(text, tuple(self._texts)):
+                for planted_id in self._in(text, None):
                     site = self._site(record.name, path, planted_id, left)
                     found.setdefault(planted_id, Counter())[site] += 1
         return {planted_id: dict(sites) for planted_id, sites in found.items()}
 
     def _site(self, span: str, path: tuple[str | int, ...], planted_id: str, left: str) -> Site:
-        if planted_id in self._in(left, tuple(self._texts)):
+        if planted_id in self._in(left, None):
             return "passed"
         rule = self._policy.rule_for(self._policy.span_name(span), path)
         return "text_layer" if rule is not None and rule.free_text else "field_rule"
 
-    def _in(self, text: str, calls: Sequence[int]) -> set[str]:
-        return {
-            planted_id for call in calls for form, planted_id in self._texts.get(call, {}).items() if form in text
-        }
+    def _in(self, text: str, call: int | None) -> frozenset[str]:
+        """Whose forms stand in a text; most texts come again and again, and most hold none."""
+        if (known := self._looked.get((text, call))) is None:
+            of_calls = self._texts.values() if call is None else [self._texts.get(call, {})]
+            known = frozenset(one for forms in of_calls for form, one in forms.items() if form in text)
+            self._looked[text, call] = known
+        return known
 
 
 def _leaves(value: object, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:

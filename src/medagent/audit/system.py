@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 from collections.abc import Iterator
 from importlib import metadata
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import medagent
+from medagent.attestation.binding import code_digest, destinations_digest, lock_digest
 from medagent.attestation.report import Destination, System
 from medagent.compose import ledger_path, policy
 from medagent.errors import MedagentError
-from medagent.proof import digest
 from medagent.settings import Settings
 from medagent.telemetry.ledger import entries
 
@@ -32,7 +30,6 @@ _LIBRARIES = (
     "sqlalchemy",
     "zstandard",
 )
-_PACKAGE = Path(medagent.__file__).parent
 
 
 def describe(settings: Settings) -> System:
@@ -46,15 +43,15 @@ def describe(settings: Settings) -> System:
         platform=platform.platform(terse=True),
         processors=os.cpu_count() or 1,
         libraries=dict(_versions()),
-        code_sha256=_code(),
-        lock_sha256=_lock(),
+        code_sha256=code_digest(),
+        lock_sha256=lock_digest(),
         policy_name=in_force.name,
         policy_version=in_force.version,
         policy_sha256=in_force.digest,
         policy_reviewed_by=tuple(sorted({review.by for review in in_force.reviews.values()})),
         policy_changed_since_last_audit=None if last is None else last != in_force.digest,
         destinations=destinations,
-        destinations_sha256=digest(sorted((one.model_dump(mode="json") for one in destinations), key=digest)),
+        destinations_sha256=destinations_digest(destinations),
     )
 
 
@@ -80,16 +77,6 @@ def _versions() -> Iterator[tuple[str, str]]:
             yield name, metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-
-
-def _code() -> str:
-    files = sorted(path for path in _PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return digest({str(path.relative_to(_PACKAGE)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files})
-
-
-def _lock() -> str:
-    path = _PACKAGE.parent.parent / "requirements.lock"
-    return hashlib.sha256(path.read_bytes() if path.is_file() else b"").hexdigest()
 
 
 def _last_audited_policy(settings: Settings) -> str | None:

@@ -15,7 +15,8 @@ from medagent.audit.capture import Document
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
 _LOOK_EVERY_S = 0.1
-_TEMPORARY = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S108  # looked through, not written to
+_TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108  # looked through, not written to
+_SHARED = Path("/dev/shm")  # noqa: S108  # as above
 _MOST_BYTES = 64 * 2**20
 
 
@@ -129,14 +130,16 @@ class Written:
 def written_files(
     directories: list[Path], *, opened: set[str], since: float, excluded: set[Path], not_ours: list[Path]
 ) -> Written:
-    """Every file below `directories`, every one that was opened to write, and what is new in the temporary directories.
+    """Every file below `directories`, every one that was opened to write, what is new in shared memory and right in /tmp.
 
+    New directories in /tmp may be anybody's: what the system opened there is known from its own events and from /proc.
     `excluded` are exact paths that are not read, `not_ours` directories of the auditor; `since` is Unix seconds.
     """
     candidates = {path for directory in directories for path in _files(directory)}
     candidates |= {Path(path) for path in opened if Path(path).is_file()}
+    candidates |= {path for path in _files(_SHARED) if _newer(path, since)}
     for directory in _TEMPORARY:
-        candidates |= {path for path in _files(directory, not_ours) if _newer(path, since)}
+        candidates |= {path for path in _top(directory) if _newer(path, since)}
     documents, unread = [], []
     for path in sorted(candidates):
         if path in excluded or any(path.is_relative_to(one) for one in not_ours):
@@ -153,14 +156,21 @@ def written_files(
     return Written(documents=tuple(documents), unread=tuple(unread))
 
 
-def _files(directory: Path, not_ours: list[Path] | None = None) -> Iterator[Path]:
-    skipped = {str(path) for path in not_ours or ()}
-    for root, below, names in os.walk(directory, onerror=None):
-        below[:] = [name for name in below if os.path.join(root, name) not in skipped]  # noqa: PTH118  # as os.walk has it
-        for name in names:
-            path = Path(root, name)
-            if not path.is_symlink() and path.is_file():
-                yield path
+def _files(directory: Path) -> Iterator[Path]:
+    for root, _, names in os.walk(directory):
+        yield from (path for name in names if _is_plain(path := Path(root, name)))
+
+
+def _top(directory: Path) -> Iterator[Path]:
+    with contextlib.suppress(OSError):
+        yield from (path for path in directory.iterdir() if _is_plain(path))
+
+
+def _is_plain(path: Path) -> bool:
+    try:
+        return path.is_file() and not path.is_symlink()
+    except OSError:
+        return False
 
 
 def _newer(path: Path, since: float) -> bool:
