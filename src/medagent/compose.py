@@ -91,7 +91,7 @@ def archive(settings: Settings) -> Archive:
     def occurred(span: SafeSpan) -> int:
         return span.end_us + call_clock(in_force, trace_id=span.trace_id, key=key).days * _DAY_US
 
-    return Archive(make_home(settings.home) / "archive", occurred=occurred)
+    return Archive(make_home(settings.home) / "archive", retention_days=settings.archive_days, occurred=occurred)
 
 
 def exporters(settings: Settings) -> list[Exporter]:
@@ -136,8 +136,13 @@ def _listed(name: str, settings: Settings) -> Exporter:
 
 def outbox(settings: Settings, destinations: Sequence[Exporter]) -> Outbox:
     """The durable queue of this host, for these destinations."""
-    path = make_home(settings.home) / "outbox" / "outbox.db"
-    return Outbox(f"sqlite:///{path}", destinations=[one.name for one in destinations], owner=str(uuid4()))
+    make_home(settings.home)
+    return Outbox(
+        settings.outbox_location,
+        destinations=[one.name for one in destinations],
+        owner=str(uuid4()),
+        max_bytes=settings.outbox_max_mb * 2**20,
+    )
 
 
 def redactor(settings: Settings, rosters: Mapping[str, Collection[str]] | None = None) -> Redactor:

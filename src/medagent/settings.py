@@ -50,6 +50,10 @@ class Settings(BaseSettings):
     alerts_path: Path | None = Field(None, alias="MEDAGENT_ALERTS")
     pseudonym_key: SecretStr | None = Field(None, alias="MEDAGENT_PSEUDONYM_KEY")
     signing_key: SecretStr | None = Field(None, alias="MEDAGENT_SIGNING_KEY")
+    outbox_url: SecretStr | None = Field(None, alias="MEDAGENT_OUTBOX_URL")
+    outbox_max_mb: int = Field(1024, alias="MEDAGENT_OUTBOX_MAX_MB", ge=1)
+    outbox_days: Days = Field(30, alias="MEDAGENT_OUTBOX_DAYS")
+    archive_days: Days = Field(90, alias="MEDAGENT_ARCHIVE_DAYS")
     clinic_database_url: SecretStr | None = Field(None, alias="MEDAGENT_CLINIC_DATABASE_URL")
     consent: Literal["not_asked"] | None = Field(None, alias="MEDAGENT_CONSENT")
     consent_basis: str | None = Field(None, alias="MEDAGENT_CONSENT_BASIS")
@@ -113,6 +117,13 @@ class Settings(BaseSettings):
         if self.clinic_database_url is not None:
             return self.clinic_database_url.get_secret_value()
         return f"sqlite:///{self.home / 'clinic' / 'clinic.db'}"
+
+    @cached_property
+    def outbox_location(self) -> str:
+        """The database in which spans wait to be delivered; by default SQLite in its own directory."""
+        if self.outbox_url is not None:
+            return self.outbox_url.get_secret_value()
+        return f"sqlite:///{self.home / 'outbox' / 'outbox.db'}"
 
     def legal_basis(self) -> str:
         """On what ground a call is traced without asking; raises `SettingsError` where prod names none."""
