@@ -239,11 +239,14 @@ class Telemetry:
     def watch(self, session: AgentSession[Any], *, caller: Caller | None = None) -> Bridge:
         """Trace a session that has not started; the bridge's `trace_id` names the call, its `end` closes it.
 
-        From here on log lines pass the door too, whatever handlers there are or will be.
+        From here on log lines pass the door too, whatever handlers there are or will be, and LiveKit's own exits are
+        shut.
         """
         from medagent.agent.bridge import Bridge  # noqa: PLC0415  # livekit costs seconds; the CLI need not pay them
+        from medagent.agent.exits import shut_exits  # noqa: PLC0415
 
         guard_logging(in_clear=self.settings.logs_in_clear)
+        shut_exits(session, leave_open=self.settings.livekit_open)
         bridge = Bridge(
             self.pipeline.line(),
             model=self.settings.model,

@@ -15,23 +15,29 @@ from medagent.errors import SettingsError
 Env = Literal["dev", "prod"]
 Days = Annotated[int, Field(ge=1, le=4000)]
 _LISTED = ("otlp", "langfuse", "jsonlog")
+_EXITS = ("text", "session_host", "spans")
 
 
 def _days(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
-def _names(value: object) -> object:
+def _list(value: object) -> object:
     if not isinstance(value, str):
         return value
-    names = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
-    if not set(names) <= set(_LISTED):
-        raise ValueError(f"a list of some of {', '.join(_LISTED)}")
-    return names
+    return tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
 
 
-def _loggers(value: object) -> object:
-    return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+def _some_of(*allowed: str) -> AfterValidator:
+    def check(names: tuple[str, ...]) -> tuple[str, ...]:
+        if not set(names) <= set(allowed):
+            raise ValueError(f"a list of some of {', '.join(allowed)}")
+        return names
+
+    return AfterValidator(check)
+
+
+Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list)]
 
 
 def _absolute(path: Path) -> Path:
@@ -73,9 +79,7 @@ class Settings(BaseSettings):
 
     slack_webhook_url: SecretStr | None = Field(None, alias="MEDAGENT_SLACK_WEBHOOK_URL")
     pagerduty_routing_key: SecretStr | None = Field(None, alias="MEDAGENT_PAGERDUTY_ROUTING_KEY")
-    destinations: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = Field(
-        (), alias="MEDAGENT_DESTINATIONS"
-    )
+    destinations: Annotated[Listed, _some_of(*_LISTED)] = Field((), alias="MEDAGENT_DESTINATIONS")
     otlp_endpoint: str | None = Field(None, alias="MEDAGENT_OTLP_ENDPOINT")
     otlp_headers: SecretStr | None = Field(None, alias="MEDAGENT_OTLP_HEADERS")
     otlp_region: str = Field("self-hosted", alias="MEDAGENT_OTLP_REGION", pattern=r"^[a-z][a-z0-9-]{0,30}$")
@@ -88,9 +92,11 @@ class Settings(BaseSettings):
     jsonlog: str = Field("stdout", alias="MEDAGENT_JSONLOG")
     jsonlog_emf: bool = Field(False, alias="MEDAGENT_JSONLOG_EMF")
 
-    logs_in_clear: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_loggers)] = Field(
-        (), alias="MEDAGENT_LOGS_IN_CLEAR"
-    )
+    logs_in_clear: Listed = Field((), alias="MEDAGENT_LOGS_IN_CLEAR")
+    livekit_url: str | None = Field(None, alias="LIVEKIT_URL")
+    livekit_api_key: str | None = Field(None, alias="LIVEKIT_API_KEY")
+    livekit_api_secret: SecretStr | None = Field(None, alias="LIVEKIT_API_SECRET")
+    livekit_open: Annotated[Listed, _some_of(*_EXITS)] = Field((), alias="MEDAGENT_LIVEKIT_OPEN")
 
     def unusable_destinations(self) -> dict[str, str]:
         """The destinations that stay off although something is set for them, each with what to do about it."""
