@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     pseudonym_key: SecretStr | None = Field(None, alias="MEDAGENT_PSEUDONYM_KEY")
     signing_key: SecretStr | None = Field(None, alias="MEDAGENT_SIGNING_KEY")
     clinic_database_url: SecretStr | None = Field(None, alias="MEDAGENT_CLINIC_DATABASE_URL")
+    clinic_name: str = Field("the clinic", alias="MEDAGENT_CLINIC_NAME")
     consent: Literal["not_asked"] | None = Field(None, alias="MEDAGENT_CONSENT")
     consent_basis: str | None = Field(None, alias="MEDAGENT_CONSENT_BASIS")
 
