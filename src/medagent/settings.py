@@ -15,6 +15,21 @@ from medagent.errors import SettingsError
 Env = Literal["dev", "prod"]
 Days = Annotated[int, Field(ge=1, le=4000)]
 _LISTED = ("otlp", "langfuse", "jsonlog")
+_PAST_THE_DOOR = {
+    **dict.fromkeys(
+        ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING", "LANGCHAIN_TRACING_V2"),
+        "whatever in this process uses LangSmith's client sends by itself",
+    ),
+    "OTEL_TRACES_EXPORTER": "an auto-instrumented process sends the spans of its libraries",
+    "OTEL_PYTHON_TRACER_PROVIDER": "a tracer provider is set for all libraries of this process",
+    "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "spans of libraries hold what was said",
+    "LIVEKIT_OBSERVABILITY_URL": "LiveKit uploads there what it records of calls that are not traced",
+    "LIVEKIT_TELEMETRY_ALLOW_PII": "LiveKit's spans hold what was said, for whoever takes them",
+    "LANGSMITH_FAILED_TRACES_DIR": "LangSmith's client, where somebody else uses it, keeps there what was refused",
+}
+_LANGSMITH_ADDRESSES = ("LANGSMITH_ENDPOINT", "LANGCHAIN_ENDPOINT")
+_LANGSMITH_REPLICAS = "LANGSMITH_RUNS_ENDPOINTS"
+_SAYS_NO = frozenset({"", "0", "false", "no", "off", "none"})
 _EXITS = ("text", "session_host", "spans")
 
 
@@ -116,6 +131,22 @@ class Settings(BaseSettings):
             elif name not in self.destinations and len(unset) < len(variables):
                 found[name] = f"add {name} to MEDAGENT_DESTINATIONS"
         return found
+
+    @staticmethod
+    def ways_past_the_door() -> dict[str, str]:
+        """The variables by which libraries of this process send, or keep, what has not passed the door; why of each."""
+        return {
+            name: why
+            for name, why in _PAST_THE_DOOR.items()
+            if os.environ.get(name, "").strip().lower() not in _SAYS_NO
+        }
+
+    @staticmethod
+    def langsmith_is_contradicted() -> str | None:
+        """The variable beside which `LANGSMITH_RUNS_ENDPOINTS` cannot stand: LangSmith's client refuses to start."""
+        if not os.environ.get(_LANGSMITH_REPLICAS):
+            return None
+        return next((name for name in _LANGSMITH_ADDRESSES if os.environ.get(name)), None)
 
     @cached_property
     def langsmith_project(self) -> str:
