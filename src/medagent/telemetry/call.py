@@ -73,10 +73,9 @@ class Call:
         """Whether the call's `session.end` has been made."""
         return self._floor is Floor.ENDED
 
-    @property
-    def participant(self) -> str | None:
-        """Who is on the line, raw; None as long as nobody is known."""
-        return self._frame.started.participant
+    def with_caller(self, record: Record) -> Record:
+        """A record of this call with who is on the line, once that is known."""
+        return self._frame.with_caller(record)
 
     def feed(self, event: CallEvent) -> list[Record]:
         """Take one event; returns the records that it completes, often none."""
@@ -94,7 +93,7 @@ class Call:
             self._step(type(event), event)
         if self._agent is not None and self._agent.superseded and self._agent.settled:
             self._step(Settled, event)
-        return [self._frame.with_caller(record) for record in self._out]
+        return [self.with_caller(record) for record in self._out]
 
     def _step(self, cause: type, event: Any) -> None:
         transition = TRANSITIONS.get((self._floor, cause))
