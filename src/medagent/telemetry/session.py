@@ -284,7 +284,7 @@ class Session:
             "self_test": {"passed": self._self_test, "examples": len(shared.policy.examples)},
             "complete": complete,
         }
-        return Record(
+        guardrail = Record(
             kind=SpanKind.GUARDRAIL,
             name="policy.guardrail",
             place=Place(key="policy.guardrail", start_us=root.start_us),
@@ -292,6 +292,7 @@ class Session:
             end_us=max(end_us, root.start_us),
             fields=fields,
         )
+        return self._call.with_caller(guardrail)
 
 
 def _identifiers_of_the_line(started: CallStarted | CallerIdentified) -> list[Identifier]:
