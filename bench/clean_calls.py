@@ -103,7 +103,7 @@ def _settings(home: Path, url: str) -> Settings:
         MEDAGENT_JSONLOG=str(home / "calls.jsonl"),
         MEDAGENT_JSONLOG_EMF="1",
         LANGFUSE_PUBLIC_KEY="pk-lf-1",
-        LANGFUSE_SECRET_KEY="sk-lf-1",  # noqa: S106  # nobody's
+        LANGFUSE_SECRET_KEY="sk-lf-1",  # nobody's
         LANGFUSE_BASE_URL=url,
         LANGSMITH_API_KEY="lsv2_pt_bench",
         LANGSMITH_ENDPOINT=url,
