@@ -92,7 +92,7 @@ def archive(settings: Settings) -> Archive:
     def occurred(span: SafeSpan) -> int:
         return span.end_us + call_clock(in_force, trace_id=span.trace_id, key=key).days * _DAY_US
 
-    return Archive(make_home(settings.home) / "archive", occurred=occurred)
+    return Archive(make_home(settings.home) / "archive", retention_days=settings.archive_days, occurred=occurred)
 
 
 def exporters(settings: Settings) -> list[Exporter]:
@@ -137,8 +137,13 @@ def _listed(name: str, settings: Settings) -> Exporter:
 
 def outbox(settings: Settings, destinations: Sequence[Exporter]) -> Outbox:
     """The durable queue of this host, for these destinations."""
-    path = make_home(settings.home) / "outbox" / "outbox.db"
-    return Outbox(f"sqlite:///{path}", destinations=[one.name for one in destinations], owner=str(uuid4()))
+    make_home(settings.home)
+    return Outbox(
+        settings.outbox_location,
+        destinations=[one.name for one in destinations],
+        owner=str(uuid4()),
+        max_bytes=settings.outbox_max_mb * 2**20,
+    )
 
 
 def redactor(settings: Settings, rosters: Mapping[str, Collection[str]] | None = None) -> Redactor:
@@ -241,11 +246,14 @@ class Telemetry:
     def watch(self, session: AgentSession[Any], *, caller: Caller | None = None) -> Bridge:
         """Trace a session that has not started; the bridge's `trace_id` names the call, its `end` closes it.
 
-        From here on log lines pass the door too, whatever handlers there are or will be.
+        From here on log lines pass the door too, whatever handlers there are or will be, and LiveKit's own exits are
+        shut.
         """
         from medagent.agent.bridge import Bridge  # noqa: PLC0415  # livekit costs seconds; the CLI need not pay them
+        from medagent.agent.exits import shut_exits  # noqa: PLC0415
 
         guard_logging(in_clear=self.settings.logs_in_clear)
+        shut_exits(session, leave_open=self.settings.livekit_open)
         bridge = Bridge(
             self.pipeline.line(),
             model=self.settings.model,
