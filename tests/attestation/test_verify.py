@@ -111,7 +111,7 @@ def test_an_annex_lies_beside_its_report(tmp_path: Path, name: str) -> None:
 def test_what_was_signed_over_cannot_be_taken_away(group: str, number: int) -> None:
     """A review or an adjudication less than the sign-off names, and it does not hold."""
     whole = audit().reviewed("Theo Brandt").reviewed("Noor Haddad").adjudicated("m-1").adjudicated("m-2").signed()
-    kept = [each for at, each in enumerate(getattr(whole.bundle, group)) if at != number]
+    kept: Any = [each for at, each in enumerate(getattr(whole.bundle, group)) if at != number]
     with pytest.raises(AttestationError, match="is missing"):
         replace(whole, bundle=replace(whole.bundle, **{group: tuple(kept)})).verified()
 
@@ -203,7 +203,7 @@ def test_a_statement_that_is_not_what_it_should_be_is_rejected(what: str) -> Non
 @pytest.mark.parametrize(("since", "until"), [(1, 300), (-300, -1)])
 def test_a_key_signs_only_in_its_time(since: int, until: int) -> None:
     """A key that was not valid on the day of a signature made none."""
-    days = {"valid_from": NOW.date() + timedelta(days=since), "valid_until": NOW.date() + timedelta(days=until)}
+    days: Any = {"valid_from": NOW.date() + timedelta(days=since), "valid_until": NOW.date() + timedelta(days=until)}
     listed = Officers(all=(officer("Theo Brandt", **days), *LIST.all[1:]))
     with pytest.raises(AttestationError, match="was not valid"):
         audit().complete().verified(listed=listed)

@@ -201,7 +201,7 @@ def sign(
 ) -> None:
     """Sign off: over the report, every review and every adjudication; what was planted is opened with it.
 
-    A GO is refused while anything but a further signature stands against it.
+    A GO is refused while anything but a further sign-off stands against it.
     """
     at = desk(report, key, passphrase_file, officers_dir, machine_key)
     roles = [each for each in at.person.roles if each not in (REVIEWER, MACHINE)]
@@ -218,7 +218,7 @@ def sign(
     mine = replace(at.bundle, sign_offs=tuple(_others(at)))
     made = mine.adding(sign_off=sign_statement(said_statement(said, mine.over), at.keys.signing))
     then = at.check(made)
-    against = [why for why in then.signed.why if not why.startswith("missing signature")]
+    against = [why for why in then.signed.why if not why.startswith("missing signature") or why.endswith(REVIEWER)]
     if decision is Decision.GO and against:
         _say_conclusion(then)
         raise AttestationError("there is no GO to sign", hint="adjudicate what can be, or sign NO-GO, or audit anew")
@@ -344,6 +344,7 @@ def _about(found: VerifiedReport) -> dict[str, Json]:
         "verified": True,
         "statement": found.sha256,
         **signed,
+        "bounds": [bound.model_dump(mode="json") for bound in found.signed.bounds],
         "checked": [asdict(check) for check in found.checks],
         "not_checked": list(found.not_checked),
     }
