@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import random
@@ -17,9 +18,10 @@ from typing import Any
 
 from medagent.attestation.binding import lock_deviations
 from medagent.attestation.bundle import Bundle
-from medagent.attestation.officers import PINNED, Officers
+from medagent.attestation.officers import Officers
 from medagent.attestation.report import Annex, Report, Run, Sample
 from medagent.audit import assembly
+from medagent.audit.annex import seal_for
 from medagent.audit.alert_drill import drill_alerts
 from medagent.audit.capture import Capture, Document, arrivals, log_arrivals
 from medagent.audit.casting import Role, cast, cast_drill
@@ -37,7 +39,7 @@ from medagent.audit.switch_drill import SwitchThrower
 from medagent.audit.system import describe
 from medagent.audit.verdict import Measured, judge
 from medagent.audit.watching import written_files
-from medagent.compose import archive, key_ring, ledger, policy, switch
+from medagent.compose import archive, key_ring, ledger, officers, policy, switch
 from medagent.errors import MedagentError, TraceNotFoundError
 from medagent.settings import Settings, load_settings
 from medagent.simulator.process import SimulatorProcess
@@ -263,12 +265,12 @@ def _reported(
         rehearsal=order.rehearsal,
         on=evidence.started.date(),
     )
-    officers = Officers.load(settings.officers_path or PINNED)
-    sampled, sheets, annexes = _sampled(order, chains, officers)
+    pinned = officers(settings)
+    sampled, sheets, annexes = _sampled(order, chains, pinned)
     files = {**sheets, "annex/inventory.json": evidence.inventory_of_documents()}
     listed = [*annexes, _annex("annex/inventory.json", files["annex/inventory.json"])]
     secret = evidence.findings_text(scan, reader.texts)
-    for name, content in _sealed(officers, secret).items():
+    for name, content in _sealed(pinned, secret).items():
         files[name] = content
         listed.append(_annex(name, content, encrypted=True))
     report = Report(
@@ -324,7 +326,7 @@ def _rehearsed(order: Order) -> tuple[str, ...]:
 
 
 def _sampled(
-    order: Order, chains: Mapping[str, Sequence[SafeSpan]], officers: Officers
+    order: Order, chains: Mapping[str, Sequence[SafeSpan]], pinned: Officers
 ) -> tuple[Sample, dict[str, bytes], tuple[Annex, ...]]:
     """The traces for people, drawn by the seed; the leaks that are planted in some are those of another seed."""
     protocol = order.protocol
@@ -334,7 +336,7 @@ def _sampled(
     others: Sequence[Planted] = plant(seed=secrets.randbits(31), calls=1)
     leaks = [one.value for one in others if isinstance(one.value, str)]
     sampled = draw_sample(
-        drawn, leaks=leaks, planted_copies=min(protocol.planted_copies, len(drawn)), officers=officers.all
+        drawn, leaks=leaks, planted_copies=min(protocol.planted_copies, len(drawn)), officers=pinned.all
     )
     part = Sample(
         seed=order.seed,
@@ -346,17 +348,13 @@ def _sampled(
 
 
 def _annex(name: str, content: bytes, *, encrypted: bool = False) -> Annex:
-    import hashlib  # noqa: PLC0415
-
     return Annex(name=name, sha256=hashlib.sha256(content).hexdigest(), encrypted=encrypted)
 
 
-def _sealed(officers: Officers, secret: bytes) -> dict[str, bytes]:
+def _sealed(pinned: Officers, secret: bytes) -> dict[str, bytes]:
     """The findings' text for each officer who decides; nobody else reads it, and without officers nobody does."""
-    from medagent.audit.annex import seal_for  # noqa: PLC0415
-
     return {
         f"annex/findings-{officer.key.key_id}.sealed": seal_for(officer.annex_key, secret)
-        for officer in officers.all
+        for officer in pinned.all
         if officer.annex_key is not None and secret
     }

@@ -24,6 +24,7 @@ _COMMANDS = {
     "ledger": "medagent.cli.ledger:app",
     "alerts": "medagent.cli.alerts:app",
     "audit": "medagent.cli.audit:app",
+    "gate": "medagent.cli.gate:gate",
 }
 
 

@@ -17,10 +17,18 @@ from rich.text import Text
 from medagent.attestation.report import Report
 from medagent.audit.protocol import load_protocol
 from medagent.audit.run import Order, Told, run_audit
+from medagent.cli import audit_review, audit_run, audit_signing
 from medagent.cli.output import console, print_json
 from medagent.settings import load_settings
 
 app = typer.Typer(help="The week-5 audit: run it, review it, sign it, verify it.", no_args_is_help=True)
+
+app.command()(audit_run.run)
+app.command()(audit_review.review)
+app.command()(audit_signing.adjudicate)
+app.command()(audit_signing.sign)
+app.command()(audit_signing.verify)
+app.add_typer(audit_signing.key, name="key")
 
 _WEEK5 = Path("audits/week5.yaml")
 _MARKS = {True: Text("passed", style="green"), False: Text("FAILED", style="bold red")}
