@@ -21,8 +21,8 @@ from medagent.attestation.bundle import Bundle
 from medagent.attestation.officers import Officers
 from medagent.attestation.report import Annex, Report, Run, Sample
 from medagent.audit import assembly
-from medagent.audit.annex import seal_for
 from medagent.audit.alert_drill import drill_alerts
+from medagent.audit.annex import seal_for
 from medagent.audit.capture import Capture, Document, arrivals, log_arrivals
 from medagent.audit.casting import Role, cast, cast_drill
 from medagent.audit.child import Ran, Rooms, run_line
@@ -81,6 +81,7 @@ def run_audit(settings: Settings, order: Order, told: Told) -> Audited:
 
     Raises `AuditError` where the audited process died, any `MedagentError` where it cannot begin.
     """
+    officers(settings)  # a list that cannot be read is said before the calls, not after them
     work = Path(tempfile.mkdtemp(prefix="medagent-audit-"))
     try:
         rooms = Rooms.made(work)
@@ -98,8 +99,8 @@ def run_audit(settings: Settings, order: Order, told: Told) -> Audited:
     if report.trips_switch:
         failed = [one.name for one in report.criteria if one.judged and not one.passed and one.trips_switch]
         switch(settings).trip(f"audit: {', '.join(failed)}")
-    content = {"report": bundle.report_sha256, "verdict": report.verdict, "policy": report.system.policy_sha256}
-    ledger(settings).append("audit", content)
+    said = {"report": bundle.report_sha256, "verdict": report.verdict, "policy": report.system.policy_sha256}
+    ledger(settings).append("audit", said)
     return Audited(report=report, directory=order.out)
 
 
@@ -120,9 +121,7 @@ def _played(settings: Settings, order: Order, rooms: Rooms, told: Told) -> Evide
     ):
         system = redirected(settings, rooms=rooms, capture=capture, model=simulator.endpoint, jsonlog="stdout")
         told({"kind": "stage", "stage": f"{len(roles)} calls", "calls": [role.scenario.name for role in roles]})
-        line = run_line(
-            _spec(system, roles, order), rooms=rooms, settings=settings, name="line", on_line=told
-        )
+        line = run_line(_spec(system, roles, order), rooms=rooms, settings=settings, name="line", on_line=told)
         record = simulator.record()
         bodies = capture.documents()
         told({"kind": "stage", "stage": "the alerts, made to fire and to clear"})
@@ -224,9 +223,7 @@ def _spoken_to(*ran: Ran) -> list[Document]:
 # ---- what is reported -----------------------------------------------------------------------------------------------
 
 
-def _reported(
-    settings: Settings, order: Order, rooms: Rooms, evidence: Evidence
-) -> tuple[Report, dict[str, bytes]]:
+def _reported(settings: Settings, order: Order, rooms: Rooms, evidence: Evidence) -> tuple[Report, dict[str, bytes]]:
     protocol, planted, chains = order.protocol, evidence.planted, evidence.chains
     in_force = policy(settings)
     searched = assembly.search_all(

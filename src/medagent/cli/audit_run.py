@@ -31,7 +31,9 @@ def run(
     pace: Annotated[
         float | None, typer.Option(min=1, max=50, help="Over 1 it is a rehearsal: so many times as fast as life.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Plants and draws the same again; a new one by default.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Plants and draws the same again; a new one by default.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Where the report goes; a new directory by default.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The verdict as one JSON object.")] = False,
 ) -> None:
@@ -93,16 +95,20 @@ def _summary(report: Report, directory: Path) -> None:
     for name in ("", "criterion", "measured", "limit"):
         table.add_column(name, overflow="fold")
     for one in report.criteria:
-        table.add_row(_MARKS[one.passed] if one.judged else Text("not judged", style="yellow"), one.name, one.measured, one.limit)
+        table.add_row(
+            _MARKS[one.passed] if one.judged else Text("not judged", style="yellow"), one.name, one.measured, one.limit
+        )
     out.print(table)
     clean = report.verdict in ("GO", "CLEAN")
     out.print(f"\n{report.verdict}", style="bold green" if clean else "bold red")
     for cause in report.causes:
         out.print(f"  {cause}")
     if report.verdict == "GO":
-        out.print("The machine's part. It is no GO until the people whom the protocol names have signed.", style="yellow")
+        out.print(
+            "The machine's part. It is no GO until the people whom the protocol names have signed.", style="yellow"
+        )
     if report.earliest_launch is not None:
         out.print(f"Earliest launch: {report.earliest_launch}, after a new audit.")
     if report.run.rehearsal:
         out.print(f"A rehearsal at pace {report.run.pace:g}: no latency was judged, and nothing may be launched by it.")
-    out.print("The model's behaviour was scripted. Seed "f"{report.run.seed}; the report is in {directory}.")
+    out.print(f"The model's behaviour was scripted. Seed {report.run.seed}; the report is in {directory}.")
