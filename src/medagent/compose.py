@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -18,7 +20,7 @@ from medagent.alerts.rules import Alerts
 from medagent.alerts.slack import Slack
 from medagent.alerts.state import AlertState
 from medagent.alerts.watch import Watch
-from medagent.errors import LedgerError
+from medagent.errors import LedgerError, MedagentError, OutboxUnavailableError
 from medagent.presidio import recognisers_of
 from medagent.pricing import load_prices
 from medagent.proof import Json, KeyRing
@@ -35,11 +37,14 @@ from medagent.telemetry.exporters.jsonlog import JsonLog
 from medagent.telemetry.exporters.langsmith import LangSmithExporter
 from medagent.telemetry.ledger import Ledger
 from medagent.telemetry.outbox import Outbox, OutboxStatus
-from medagent.telemetry.pipeline import Pipeline
+from medagent.telemetry.owners import Owners
+from medagent.telemetry.pipeline import Line, Pipeline
+from medagent.telemetry.recovery import GuardrailEntries, Keeper, Recovered, recover
 from medagent.telemetry.session import Destination, SessionMaker
 from medagent.telemetry.shipper import Shipper
+from medagent.telemetry.shutdown import close_at_end
 from medagent.telemetry.span import SafeSpan
-from medagent.telemetry.switch import Switch
+from medagent.telemetry.switch import Switch, recordable
 
 if TYPE_CHECKING:
     from livekit.agents import AgentSession
@@ -50,6 +55,8 @@ if TYPE_CHECKING:
 _LANGFUSE_CLOUD = "https://cloud.langfuse.com"
 _DAY_US = 86_400_000_000
 _SWITCH_INTERVAL_S = 0.0005
+_JOB_S = 2.5
+_STOP_S = 0.3
 _log = logging.getLogger(__name__)
 
 
@@ -134,10 +141,15 @@ def _listed(name: str, settings: Settings) -> Exporter:
     )
 
 
-def outbox(settings: Settings, destinations: Sequence[Exporter]) -> Outbox:
-    """The durable queue of this host, for these destinations."""
+def outbox(settings: Settings, destinations: Sequence[Exporter], *, owner: str | None = None) -> Outbox:
+    """The durable queue of this host, for these destinations; without an owner no call may be opened in it."""
     path = make_home(settings.home) / "outbox" / "outbox.db"
-    return Outbox(f"sqlite:///{path}", destinations=[one.name for one in destinations], owner=str(uuid4()))
+    return Outbox(f"sqlite:///{path}", destinations=[one.name for one in destinations], owner=owner or str(uuid4()))
+
+
+def owners(settings: Settings) -> Owners:
+    """The processes that share this state directory, the living among them by their locks."""
+    return Owners(make_home(settings.home) / "outbox" / "owners")
 
 
 def redactor(settings: Settings, rosters: Mapping[str, Collection[str]] | None = None) -> Redactor:
@@ -198,10 +210,14 @@ class Telemetry:
         self.ledger = ledger(settings)
         self.switch = switch(settings)
         self.destinations = destinations = exporters(settings)
-        self._outbox = outbox(settings, destinations)
+        self._owners = owners(settings)
+        self._owner = self._owners.claim()
+        self._outbox = outbox(settings, destinations, owner=self._owner.name)
+        self._entries = GuardrailEntries(self._outbox, self.ledger)
         self._shippers = [Shipper(one, outbox=self._outbox, switch=self.switch) for one in destinations]
+        self._redactor = redactor(settings, rosters)
         sessions = SessionMaker(
-            redactor=redactor(settings, rosters),
+            redactor=self._redactor,
             prices=load_prices(settings.pricing_path),
             switch=self.switch,
             env=settings.env,
@@ -210,7 +226,8 @@ class Telemetry:
             ],
             legal_basis=settings.legal_basis(),
             key=key_ring(settings).pseudonym_key(),
-            record=functools.partial(self.ledger.append, "guardrail"),
+            sampling=settings.sampling,
+            closed=self._entries.tell,
         )
         in_force = sessions.policy
         holds = {"name": in_force.name, "version": in_force.version, "sha256": in_force.digest}
@@ -219,9 +236,11 @@ class Telemetry:
         except LedgerError as error:
             _log.error("the ledger does not say which policy holds: %s", error)
         self.pipeline = Pipeline(sessions=sessions, outbox=self._outbox, on_due=self._wake)
+        self._keeper = Keeper(self.recover)
+        self._is_closed = False
 
     def start(self) -> Telemetry:
-        """Begin to work and to ship.
+        """Begin to work and to ship, and to end what dead processes left open.
 
         The interpreter then changes threads every 0.5 ms instead of every 5: a burst of the worker holds the call's
         loop so much less.
@@ -230,20 +249,44 @@ class Telemetry:
         self.pipeline.start()
         for shipper in self._shippers:
             shipper.start()
+        self._keeper.start()
         return self
 
-    def watch(self, session: AgentSession[Any], *, caller: Caller | None = None) -> Bridge:
+    def recover(self) -> Recovered:
+        """End the calls of processes that died, and tell the ledger what it was still to be told."""
+        recovered = recover(
+            self._outbox,
+            owner=self._owner.name,
+            owners=self._owners,
+            redactor=self._redactor,
+            switch=self.switch,
+            entries=self._entries,
+        )
+        if recovered.calls:
+            self._wake()
+        return recovered
+
+    def watch(self, session: AgentSession[Any], *, caller: Caller | None = None, asks: bool = False) -> Bridge:
         """Trace a session that has not started; the bridge's `trace_id` names the call, its `end` closes it.
 
-        From here on log lines pass the door too, whatever handlers the root logger has by now.
+        With `asks` nothing of the call is released before the bridge is told of its consent, whatever the settings say.
+        Inside a LiveKit job the call ends with the job, which waits up to 2.5 s for its delivery. From here on log
+        lines pass the door too, whatever handlers the root logger has by now.
         """
         from medagent.agent.bridge import Bridge  # noqa: PLC0415  # livekit costs seconds; the CLI need not pay them
+        from medagent.agent.job import when_job_ends  # noqa: PLC0415  # livekit as well
 
         guard_logging()
         bridge = Bridge(
             self.pipeline.line(), model=self.settings.model, agent_version=medagent.__version__, caller=caller
         )
-        bridge.attach(session, wall_us=time.time_ns() // 1000)
+        bridge.attach(session, wall_us=time.time_ns() // 1000, asks=asks)
+
+        def end() -> None:
+            bridge.end("shutdown")
+            self.flush(_JOB_S)
+
+        when_job_ends(end)
         return bridge
 
     def hello(self) -> str:
@@ -270,30 +313,93 @@ class Telemetry:
         return [s.name for s in self._shippers if not s.flush(max(0.1, deadline - time.monotonic()))]
 
     def close(self, timeout_s: float = 3.0) -> None:
-        """End open calls, write what is left, stop shipping; what is not delivered stays in the outbox."""
+        """End open calls, write what is left, ship what the time allows; the rest stays in the outbox.
+
+        It takes no longer than `timeout_s`, whatever hangs; a second call does nothing.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
         deadline = time.monotonic() + timeout_s
+        self._keeper.stop()
         self.pipeline.stop(timeout_s)
+        with suppress(OutboxUnavailableError):  # what cannot be read cannot be shipped now
+            for shipper in self._shippers:
+                shipper.flush(max(0.0, deadline - _STOP_S - time.monotonic()))
         for shipper in self._shippers:
-            shipper.stop(max(0.1, deadline - time.monotonic()))
+            shipper.stop(0.0)  # all are asked before one is waited for
+        for shipper in self._shippers:
+            shipper.stop(max(0.0, deadline - time.monotonic()))
+        self._keeper.join(max(0.0, deadline - time.monotonic()))
         self._outbox.close()
+        self._owner.release()
 
     def _wake(self) -> None:
         for shipper in self._shippers:
             shipper.wake()
 
 
+class DisabledTelemetry:
+    """Stands for a telemetry that could not start: calls go on, nothing of them is stored or sent."""
+
+    def watch(self, session: AgentSession[Any], *, caller: Caller | None = None, asks: bool = False) -> Bridge:
+        """A bridge that hears nothing and leads nowhere; log lines pass the door all the same."""
+        from medagent.agent.bridge import Bridge  # noqa: PLC0415  # livekit costs seconds; the CLI need not pay them
+
+        guard_logging()
+        return Bridge(Line(str(uuid4()), lambda _trace_id, _event: None), model="", agent_version=medagent.__version__)
+
+    def flush(self, timeout_s: float) -> Sequence[str]:
+        """There is nothing to wait for."""
+        return ()
+
+    def close(self, timeout_s: float = 3.0) -> None:
+        """There is nothing to close."""
+
+
 @functools.cache
-def telemetry() -> Telemetry:
-    """This process's telemetry, from the environment's settings; made and started at the first call."""
-    return Telemetry(load_settings()).start()
+def telemetry() -> Telemetry | DisabledTelemetry:
+    """This process's telemetry, from the environment's settings; made and started at the first call.
+
+    Where it cannot start – a policy, a key, the state directory – the calls of this process go on without it; the log
+    says why, and the ledger, where it can be written. A setting that is none of the allowed is raised as
+    `SettingsError`, and so is a consent that prod leaves unsettled: such a process is not to answer calls.
+    """
+    settings = load_settings()
+    settings.legal_basis()
+    try:
+        started = Telemetry(settings).start()
+    except Exception as error:  # noqa: BLE001  # whatever keeps telemetry from starting must not keep the agent from answering
+        _not_started(settings, error)
+        return DisabledTelemetry()
+    close_at_end(started.close)
+    return started
+
+
+os.register_at_fork(after_in_child=telemetry.cache_clear)  # the threads of a process stay with it
+
+
+def _not_started(settings: Settings, error: Exception) -> None:
+    says = str(error) if isinstance(error, MedagentError) else "unexpected"  # a foreign message may quote a value
+    _log.error("telemetry is off in this process: %s: %s", type(error).__name__, says)
+    try:
+        ledger(settings).append("not_started", {"error": type(error).__name__, "reason": recordable(says)})
+    except MedagentError as unwritten:
+        _log.error("the ledger does not say that telemetry is off: %s", unwritten)
 
 
 def trace_call(session: AgentSession[Any], *, caller: Caller | None = None) -> Bridge:
     """Trace a LiveKit session that has not started: the one line that an agent needs.
 
     Room and caller are the LiveKit job's, unless `caller` says otherwise; they leave as pseudonyms or not at all.
-    What comes back has the call's `trace_id`; its `end` is needed only where a session never closes. Raises
-    `SettingsError` or `PolicyError` at the first call of a process that is configured wrong; into a call nothing is
-    ever raised.
+    What comes back has the call's `trace_id`; its `end` is needed only where a session never closes, its `consent` only
+    where the settings say that the caller is asked. Raises `SettingsError` in a process with a setting that is none of
+    the allowed; nothing else is ever raised into a call: where telemetry cannot start, or cannot see the session, the
+    call goes on without it.
     """
-    return telemetry().watch(session, caller=caller)
+    running = telemetry()
+    try:
+        return running.watch(session, caller=caller)
+    except Exception as error:  # noqa: BLE001  # no failure of ours may end a call; no message: it may quote
+        _log.error("a call cannot be traced: %s", type(error).__name__)
+        return DisabledTelemetry().watch(session)

@@ -7,7 +7,7 @@ is settled) or *sealed* (numbered, chained, due at every destination). One slice
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from medagent.errors import OutboxError, OutboxUnavailableError
-from medagent.proof import GENESIS, canonical
+from medagent.proof import GENESIS, Json, canonical
 from medagent.telemetry.door.admission import Admitted
 from medagent.telemetry.span import SafeSpan, Seal
 
@@ -34,6 +34,20 @@ _calls = sa.Table(
     sa.Column("release", sa.String(10), nullable=False),
     sa.Column("next_sequence", sa.Integer, nullable=False),
     sa.Column("head", sa.String(64), nullable=False),
+    sa.Column("latest_us", sa.BigInteger, nullable=False, server_default="0"),
+)
+_owners = sa.Table(
+    "owners",
+    _metadata,
+    sa.Column("owner", sa.String(80), primary_key=True),
+    sa.Column("seen_s", sa.BigInteger, nullable=False),
+)
+_marks = sa.Table(
+    "marks",
+    _metadata,
+    sa.Column("trace_id", sa.String(36), primary_key=True),
+    sa.Column("owner", sa.String(80), nullable=False),
+    sa.Column("content", sa.Text, nullable=False),
 )
 _spans = sa.Table(
     "spans",
@@ -63,6 +77,8 @@ _deliveries = sa.Table(
 )
 
 _KEPT_WHEN_WITHDRAWN = ("voice_session", "policy.guardrail")
+_NOW_S = sa.cast(sa.extract("epoch", sa.func.now()), sa.BigInteger)
+"""The database's own clock, in whole seconds: the one that all hosts share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +89,25 @@ class OutboxStatus:
     provisional: int
     ready: int
     last_errors: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCall:
+    """A call whose chain has no end yet: whose it is, and how long its owner has been silent, in seconds."""
+
+    trace_id: str
+    owner: str
+    silent_s: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """What the ledger is still to be told of a call that is closed: by whom, and what."""
+
+    trace_id: str
+    owner: str
+    content: Mapping[str, Json]
+    silent_s: int | None
 
 
 class Outbox:
@@ -144,6 +179,40 @@ class Outbox:
             last_errors={row[0]: row[2] for row in rows if row[2]},
         )
 
+    # ---- whose calls these are -------------------------------------------------------------------------------------
+
+    def beat(self) -> None:
+        """Say that this owner is alive, by the database's clock."""
+        with self.transaction() as transaction:
+            transaction.beat()
+
+    def open_calls(self) -> list[OpenCall]:
+        """The calls of other owners that have not ended."""
+        query = _with_silence(_calls, _calls.c.trace_id, _calls.c.owner).where(
+            _calls.c.state == "open", _calls.c.owner != self._owner
+        )
+        with self._reading() as connection:
+            return [
+                OpenCall(trace_id=row.trace_id, owner=row.owner, silent_s=row.silent_s)
+                for row in connection.execute(query)
+            ]
+
+    def marks(self, trace_id: str | None = None) -> list[Mark]:
+        """What the ledger is still to be told, of one call or of all."""
+        query = _with_silence(_marks, _marks.c.trace_id, _marks.c.owner, _marks.c.content)
+        if trace_id is not None:
+            query = query.where(_marks.c.trace_id == trace_id)
+        with self._reading() as connection:
+            return [
+                Mark(trace_id=row.trace_id, owner=row.owner, content=json.loads(row.content), silent_s=row.silent_s)
+                for row in connection.execute(query)
+            ]
+
+    def unmark(self, trace_id: str) -> None:
+        """The ledger has been told."""
+        with self.transaction() as transaction:
+            transaction.unmark(trace_id)
+
     def close(self) -> None:
         """Let go of the file."""
         self._engine.dispose()
@@ -152,6 +221,15 @@ class Outbox:
     def _reading(self) -> Iterator[sa.Connection]:
         with _translated(), self._engine.connect().execution_options(reading=True) as connection:
             yield connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """A dead owner's call: whether it was released, what of it is not sealed, when the last of it ended (Unix µs)."""
+
+    release: Release
+    spans: Sequence[SafeSpan]
+    latest_us: int
 
 
 class Transaction:
@@ -166,6 +244,7 @@ class Transaction:
         """Begin a call's chain; held until consent is settled, or released from the start."""
         row = {"trace_id": trace_id, "owner": self._owner, "state": "open", "release": release}
         self._connection.execute(sa.insert(_calls).values(**row, next_sequence=0, head=GENESIS))
+        self.beat()
 
     def put(self, admitted: Admitted, *, final: bool) -> None:
         """Store a span, in place of its provisional form if there is one; a final one of a released call is sealed."""
@@ -182,8 +261,10 @@ class Transaction:
             "body": canonical(span.body()).decode(),
         }
         self._upsert(row)
-        if final and call.release != "held":
-            self._seal(call, [(span.span_id, admitted.digest)])
+        if final and call.release == "held":
+            self._set(span.trace_id, latest_us=max(call.latest_us, span.end_us))
+        elif final:
+            self._seal(call, [(span.span_id, admitted.digest)], latest_us=span.end_us)
 
     def release(self, trace_id: str) -> None:
         """Consent is given or not needed: number what is ready and let the rest follow as it comes."""
@@ -217,6 +298,49 @@ class Transaction:
         self._connection.execute(sa.delete(_spans).where(unsealed))
         self._set(trace_id, state="closed")
 
+    # ---- what the next process does for one that died ---------------------------------------------------------------
+
+    def beat(self) -> None:
+        """Say that this owner is alive."""
+        insert = self._dialect.insert(_owners).values(owner=self._owner, seen_s=_NOW_S)
+        self._connection.execute(insert.on_conflict_do_update(index_elements=["owner"], set_={"seen_s": _NOW_S}))
+
+    def adopt(self, trace_id: str, *, owner: str) -> Adopted | None:
+        """Take over an open call of a dead owner, for this transaction alone; None where somebody else has."""
+        mine = (_calls.c.trace_id == trace_id) & (_calls.c.owner == owner) & (_calls.c.state == "open")
+        if self._connection.execute(sa.update(_calls).where(mine).values(owner=self._owner)).rowcount != 1:
+            return None
+        call = self._call(trace_id)
+        query = sa.select(_spans).where(_spans.c.trace_id == trace_id, _spans.c.state != "sealed")
+        rows = self._connection.execute(query.order_by(_spans.c.position)).all()
+        spans = [SafeSpan.from_document(json.loads(row.body)) for row in rows]
+        latest_us = max([call.latest_us, *(span.end_us for span in spans)])
+        return Adopted(release=call.release, spans=spans, latest_us=latest_us)
+
+    def seal_as_stored(self, trace_id: str) -> None:
+        """What is provisional becomes final as it stands, its text withheld; not the session and its guardrail."""
+        call = self._call(trace_id)
+        query = sa.select(_spans.c.span_id, _spans.c.digest).where(
+            _spans.c.trace_id == trace_id,
+            _spans.c.state == "provisional",
+            _spans.c.name.not_in(_KEPT_WHEN_WITHDRAWN),
+        )
+        rows = self._connection.execute(query.order_by(_spans.c.position))
+        self._seal(call, [(row.span_id, row.digest) for row in rows])
+
+    def mark(self, trace_id: str, content: Mapping[str, Json]) -> None:
+        """The ledger is to be told this of a call, in whichever process: it is committed with the call's end."""
+        row = {"trace_id": trace_id, "owner": self._owner, "content": canonical(content).decode()}
+        self._connection.execute(sa.insert(_marks).values(**row))
+
+    def unmark(self, trace_id: str) -> None:
+        """The ledger has been told."""
+        self._connection.execute(sa.delete(_marks).where(_marks.c.trace_id == trace_id))
+
+    @property
+    def _dialect(self) -> Any:
+        return postgresql if self._connection.dialect.name == "postgresql" else sqlite
+
     def _call(self, trace_id: str) -> sa.Row[Any]:
         row = self._connection.execute(sa.select(_calls).where(_calls.c.trace_id == trace_id)).one_or_none()
         if row is None:
@@ -234,7 +358,7 @@ class Transaction:
         )
         return [(row.span_id, row.digest) for row in self._connection.execute(query.order_by(_spans.c.position))]
 
-    def _seal(self, call: sa.Row[Any], spans: Sequence[tuple[str, str]]) -> None:
+    def _seal(self, call: sa.Row[Any], spans: Sequence[tuple[str, str]], *, latest_us: int = 0) -> None:
         sequence, head = call.next_sequence, call.head
         for span_id, span_digest in spans:
             seal = Seal.over(sequence=sequence, previous=head, span_digest=span_digest)
@@ -244,12 +368,11 @@ class Transaction:
             due = [{"span_id": span_id, "destination": name} for name in self._destinations]
             self._connection.execute(sa.insert(_deliveries), due)
             sequence, head = sequence + 1, seal.hash
-        self._set(call.trace_id, next_sequence=sequence, head=head)
+        self._set(call.trace_id, next_sequence=sequence, head=head, latest_us=max(call.latest_us, latest_us))
 
     def _upsert(self, row: dict[str, Any]) -> None:
         """Insert, or replace a provisional form; a span that is final already is refused."""
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        insert = dialect.insert(_spans).values(**row)
+        insert = self._dialect.insert(_spans).values(**row)
         replace = insert.on_conflict_do_update(
             index_elements=["span_id"],
             set_={name: value for name, value in row.items() if name != "span_id"},
@@ -257,6 +380,12 @@ class Transaction:
         )
         if self._connection.execute(replace).rowcount != 1:
             raise OutboxError(f"span {row['span_id']} ({row['name']}) is final already")
+
+
+def _with_silence(table: sa.Table, *columns: sa.Column[Any]) -> sa.Select[Any]:
+    """The rows of a table with how long their owners have been silent."""
+    joined = sa.outerjoin(table, _owners, table.c.owner == _owners.c.owner)
+    return sa.select(*columns, (_NOW_S - _owners.c.seen_s).label("silent_s")).select_from(joined)
 
 
 def _span(row: sa.Row[Any]) -> SafeSpan:
