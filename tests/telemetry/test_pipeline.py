@@ -655,17 +655,17 @@ def test_the_ledger_is_told_of_each_call_once(make: Make, tmp_path: Path) -> Non
     told: list[str] = []
 
     def closed(trace_id: str) -> None:
-        GuardrailEntries(house.outbox, ledger).tell(trace_id)
+        GuardrailEntries(lined.outbox, ledger).tell(trace_id)
         told.append(trace_id)
 
-    house = make(closed=closed)
+    lined = make(closed=closed)
     for _ in range(3):
-        hang_up(house.begin())
-    house.settle()
+        hang_up(lined.begin())
+    lined.settle()
     recorded = [entry.content["trace_id"] for entry in entries(tmp_path / "ledger.jsonl") if entry.kind == "guardrail"]
     assert recorded == told
     assert len(set(told)) == 3
-    assert house.outbox.marks() == []
+    assert lined.outbox.marks() == []
 
 
 def test_a_ledger_that_cannot_be_written_costs_no_span(make: Make, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from medagent.agent.bridge import Bridge
 from medagent.agent.clinic_agent import ClinicAgent, azure_model
 from medagent.agent.limit import CallLimit
 from medagent.agent.local import Watch, answer
@@ -23,6 +24,9 @@ from medagent.simulator.clinic_fault import breaking
 from medagent.simulator.scenario import Scenario
 from medagent.simulator.steps import Ended
 from medagent.tools import TOOLS, Tool
+
+if TYPE_CHECKING:
+    from livekit.agents import AgentSession
 
 
 async def play(
@@ -54,11 +58,19 @@ async def play(
         nonlocal ended
         ended = await caller.run()
 
+    script = scenario.consent_script or settings.asks()
     with breaking(tools, scenario) as offered:
+        agent = ClinicAgent(clinic, name=clinic_name, now=now, tools=offered, consent=script)
+
+        def traced(session: AgentSession[Any]) -> Bridge:
+            bridge = watch(session)
+            agent.traced_by(bridge)
+            return bridge
+
         await answer(
-            ClinicAgent(clinic, name=clinic_name, now=now, tools=offered),
+            agent,
             model=azure_model(settings.model_copy(update={"azure_deployment": deployment})),
-            watch=watch,
+            watch=traced,
             audio_in=caller.input,
             audio_out=caller.output,
             caller=talk,
