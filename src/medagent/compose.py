@@ -37,6 +37,7 @@ from medagent.telemetry.exporters.jsonlog import JsonLog
 from medagent.telemetry.exporters.langsmith import LangSmithExporter
 from medagent.telemetry.ledger import Ledger
 from medagent.telemetry.outbox import Outbox, OutboxStatus
+from medagent.telemetry.overhead import Overhead, OverheadWatch
 from medagent.telemetry.owners import Owners
 from medagent.telemetry.pipeline import Line, Pipeline
 from medagent.telemetry.recovery import GuardrailEntries, Keeper, Recovered, recover
@@ -98,7 +99,7 @@ def archive(settings: Settings) -> Archive:
     def occurred(span: SafeSpan) -> int:
         return span.end_us + call_clock(in_force, trace_id=span.trace_id, key=key).days * _DAY_US
 
-    return Archive(make_home(settings.home) / "archive", occurred=occurred)
+    return Archive(make_home(settings.home) / "archive", retention_days=settings.archive_days, occurred=occurred)
 
 
 def exporters(settings: Settings) -> list[Exporter]:
@@ -142,9 +143,14 @@ def _listed(name: str, settings: Settings) -> Exporter:
 
 
 def outbox(settings: Settings, destinations: Sequence[Exporter], *, owner: str | None = None) -> Outbox:
-    """The durable queue of this host, for these destinations; without an owner no call may be opened in it."""
-    path = make_home(settings.home) / "outbox" / "outbox.db"
-    return Outbox(f"sqlite:///{path}", destinations=[one.name for one in destinations], owner=owner or str(uuid4()))
+    """The durable queue of this host, for these destinations; whoever opens calls in it names an owner that can die."""
+    make_home(settings.home)
+    return Outbox(
+        settings.outbox_location,
+        destinations=[one.name for one in destinations],
+        owner=owner or str(uuid4()),
+        max_bytes=settings.outbox_max_mb * 2**20,
+    )
 
 
 def owners(settings: Settings) -> Owners:
@@ -209,6 +215,8 @@ class Telemetry:
             _log.warning("destination %s is off: %s", name, remedy)
         self.ledger = ledger(settings)
         self.switch = switch(settings)
+        self.overhead = Overhead()
+        self._overhead_watch = OverheadWatch(self.overhead, switch=self.switch)
         self.destinations = destinations = exporters(settings)
         self._owners = owners(settings)
         self._owner = self._owners.claim()
@@ -247,6 +255,7 @@ class Telemetry:
         """
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         self.pipeline.start()
+        self._overhead_watch.start()
         for shipper in self._shippers:
             shipper.start()
         self._keeper.start()
@@ -271,14 +280,20 @@ class Telemetry:
 
         With `asks` nothing of the call is released before the bridge is told of its consent, whatever the settings say.
         Inside a LiveKit job the call ends with the job, which waits up to 2.5 s for its delivery. From here on log
-        lines pass the door too, whatever handlers the root logger has by now.
+        lines pass the door too, whatever handlers there are or will be, and LiveKit's own exits are shut.
         """
         from medagent.agent.bridge import Bridge  # noqa: PLC0415  # livekit costs seconds; the CLI need not pay them
+        from medagent.agent.exits import shut_exits  # noqa: PLC0415  # livekit as well
         from medagent.agent.job import when_job_ends  # noqa: PLC0415  # livekit as well
 
-        guard_logging()
+        guard_logging(in_clear=self.settings.logs_in_clear)
+        shut_exits(session, leave_open=self.settings.livekit_open)
         bridge = Bridge(
-            self.pipeline.line(), model=self.settings.model, agent_version=medagent.__version__, caller=caller
+            self.pipeline.line(),
+            model=self.settings.model,
+            agent_version=medagent.__version__,
+            overhead=self.overhead,
+            caller=caller,
         )
         bridge.attach(session, wall_us=time.time_ns() // 1000, asks=asks)
 
@@ -322,6 +337,7 @@ class Telemetry:
         self._is_closed = True
         deadline = time.monotonic() + timeout_s
         self._keeper.stop()
+        self._overhead_watch.stop(_STOP_S)
         self.pipeline.stop(timeout_s)
         with suppress(OutboxUnavailableError):  # what cannot be read cannot be shipped now
             for shipper in self._shippers:
@@ -342,12 +358,21 @@ class Telemetry:
 class DisabledTelemetry:
     """Stands for a telemetry that could not start: calls go on, nothing of them is stored or sent."""
 
-    def watch(self, session: AgentSession[Any], *, caller: Caller | None = None, asks: bool = False) -> Bridge:
-        """A bridge that hears nothing and leads nowhere; log lines pass the door all the same."""
-        from medagent.agent.bridge import Bridge  # noqa: PLC0415  # livekit costs seconds; the CLI need not pay them
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
 
-        guard_logging()
-        return Bridge(Line(str(uuid4()), lambda _trace_id, _event: None), model="", agent_version=medagent.__version__)
+    def watch(self, session: AgentSession[Any], *, caller: Caller | None = None, asks: bool = False) -> Bridge:
+        """A bridge that hears nothing and leads nowhere; log lines and LiveKit's own exits are shut all the same."""
+        from medagent.agent.bridge import Bridge  # noqa: PLC0415  # livekit costs seconds; the CLI need not pay them
+        from medagent.agent.exits import shut_exits  # noqa: PLC0415  # livekit as well
+
+        guard_logging(in_clear=self.settings.logs_in_clear)
+        try:
+            shut_exits(session, leave_open=self.settings.livekit_open)
+        except Exception as error:  # noqa: BLE001  # no failure of ours may end a call; no message: it may quote
+            _log.error("LiveKit's exits could not be shut: %s", type(error).__name__)
+        nowhere = Line(str(uuid4()), lambda _trace_id, _event: None)
+        return Bridge(nowhere, model="", agent_version=medagent.__version__, overhead=Overhead(), caller=caller)
 
     def flush(self, timeout_s: float) -> Sequence[str]:
         """There is nothing to wait for."""
@@ -357,23 +382,31 @@ class DisabledTelemetry:
         """There is nothing to close."""
 
 
+def start_telemetry(
+    settings: Settings, *, rosters: Mapping[str, Collection[str]] | None = None
+) -> Telemetry | DisabledTelemetry:
+    """Telemetry that works until the process ends, or its stand-in where it cannot start, for whatever reason.
+
+    The calls of such a process go on without it; the log says why, and so does the ledger where it can be written.
+    Raises `SettingsError` where prod leaves consent unsettled: such a process is not to answer calls.
+    """
+    settings.legal_basis()
+    try:
+        started = Telemetry(settings, rosters=rosters).start()
+    except Exception as error:  # noqa: BLE001  # whatever it is, it must not keep the agent from answering
+        _not_started(settings, error)
+        return DisabledTelemetry(settings)
+    close_at_end(started.close)
+    return started
+
+
 @functools.cache
 def telemetry() -> Telemetry | DisabledTelemetry:
     """This process's telemetry, from the environment's settings; made and started at the first call.
 
-    Where it cannot start – a policy, a key, the state directory – the calls of this process go on without it; the log
-    says why, and the ledger, where it can be written. A setting that is none of the allowed is raised as
-    `SettingsError`, and so is a consent that prod leaves unsettled: such a process is not to answer calls.
+    Raises `SettingsError` where a setting is none of the allowed, or prod leaves consent unsettled.
     """
-    settings = load_settings()
-    settings.legal_basis()
-    try:
-        started = Telemetry(settings).start()
-    except Exception as error:  # noqa: BLE001  # whatever keeps telemetry from starting must not keep the agent from answering
-        _not_started(settings, error)
-        return DisabledTelemetry()
-    close_at_end(started.close)
-    return started
+    return start_telemetry(load_settings())
 
 
 os.register_at_fork(after_in_child=telemetry.cache_clear)  # the threads of a process stay with it
@@ -402,4 +435,4 @@ def trace_call(session: AgentSession[Any], *, caller: Caller | None = None) -> B
         return running.watch(session, caller=caller)
     except Exception as error:  # noqa: BLE001  # no failure of ours may end a call; no message: it may quote
         _log.error("a call cannot be traced: %s", type(error).__name__)
-        return DisabledTelemetry().watch(session)
+        return DisabledTelemetry(running.settings).watch(session)

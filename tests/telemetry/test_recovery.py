@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -466,8 +467,8 @@ def test_a_beat_breaks_the_silence(host: Host) -> None:
     process.work(session, [begun])
     other = host.process()
     assert [call.silent_s for call in other.outbox.open_calls()] == [0]
-    with other.outbox._engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE owners SET seen_s = seen_s - 700")
+    with closing(sqlite3.connect(host.home / "outbox.db")) as raw, raw:
+        raw.execute("UPDATE owners SET seen_s = seen_s - 700")
     assert other.outbox.open_calls()[0].silent_s in (700, 701)
     process.outbox.beat()
     assert other.outbox.open_calls()[0].silent_s in (0, 1)

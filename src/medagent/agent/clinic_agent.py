@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from livekit.agents import Agent, llm
+from livekit.agents import Agent, AgentSession, llm
 from livekit.plugins import openai
 from openai.types.realtime.realtime_audio_input_turn_detection import ServerVad
 
 from medagent.agent.bridge import CONSENT_TOOL, Bridge
+from medagent.agent.local import Watch
 from medagent.clinic import Clinic
 from medagent.errors import SettingsError
 from medagent.settings import ConsentScript, Settings
@@ -77,7 +78,7 @@ class ClinicAgent(Agent):
     """Answers, asks, books; what its tools do is decided in the clinic, not here.
 
     With a consent script it begins with exactly these words; `on_consent` is told the answer, once the model has heard
-    one: whoever traces the call sets it. Without it nobody said yes.
+    one: `seen_by` leads it to the call's bridge. Without it nobody said yes.
     """
 
     def __init__(
@@ -111,14 +112,18 @@ class ClinicAgent(Agent):
                 instructions=f"Say exactly these words, nothing before them and nothing after them: {words}"
             )
 
-    def traced_by(self, bridge: Bridge) -> None:
-        """Tell this call's bridge what the caller answers."""
-        version = None if self._consent is None else self._consent.version
+    def seen_by(self, watch: Watch) -> Watch:
+        """The same eyes, whose bridge is also told what this call's caller answers."""
 
-        def settle(granted: bool) -> None:
-            bridge.consent("granted" if granted else "refused", script_version=version)
+        def watching(session: AgentSession[Any]) -> Bridge:
+            bridge = watch(session)
+            version = None if self._consent is None else self._consent.version
+            self.on_consent = lambda granted: bridge.consent(
+                "granted" if granted else "refused", script_version=version
+            )
+            return bridge
 
-        self.on_consent = settle
+        return watching
 
     async def _record_consent(self, raw_arguments: dict[str, object]) -> str:
         """A yes is the boolean true and nothing else."""

