@@ -25,14 +25,16 @@ from medagent.proof import Json, KeyRing
 from medagent.redaction import Policy, Redactor, load_policy
 from medagent.redaction.clock import call_clock
 from medagent.redaction.loading import find_policy
-from medagent.redaction.policy import ClockMode
+from medagent.redaction.policy import ClockMode, Queued
 from medagent.settings import Settings, load_settings, make_home
+from medagent.telemetry.delivery import Delivery
 from medagent.telemetry.door.logs import guard_logging
 from medagent.telemetry.events import AudioStarted, CallEnded, CallStarted, ResponseFinished, ResponseStarted
 from medagent.telemetry.exporters.archive import Archive
 from medagent.telemetry.exporters.exporter import Exporter
 from medagent.telemetry.exporters.jsonlog import JsonLog
 from medagent.telemetry.exporters.langsmith import LangSmithExporter
+from medagent.telemetry.keeper import Housekeeping, Keeper
 from medagent.telemetry.ledger import Ledger
 from medagent.telemetry.outbox import Outbox, OutboxStatus
 from medagent.telemetry.pipeline import Pipeline
@@ -145,6 +147,47 @@ def outbox(settings: Settings, destinations: Sequence[Exporter]) -> Outbox:
     )
 
 
+def keeper(settings: Settings, box: Outbox, store: Archive) -> Keeper:
+    """Who deletes from this outbox and this archive, and says so in the ledger."""
+    return Keeper(
+        outbox=box,
+        store=store,
+        record=lambda kind, content: ledger(settings).append(kind, content),
+        outbox_days=settings.outbox_days,
+        archive_days=settings.archive_days,
+    )
+
+
+def delivery(settings: Settings, destinations: Sequence[Exporter], stop: Switch) -> Delivery:
+    """A shipper for each destination, on this host's outbox, not started."""
+    box = outbox(settings, destinations)
+    store = next(one for one in destinations if isinstance(one, Archive))
+    purges = policy(settings).queued_when_off is Queued.PURGE
+    return Delivery(
+        outbox=box,
+        shippers=[Shipper(one, outbox=box, switch=stop) for one in destinations],
+        housekeeping=Housekeeping(keeper(settings, box, store), switch=stop, purges_when_off=purges),
+    )
+
+
+def purge(settings: Settings, *, by: str, reason: str) -> int:
+    """Delete all that is queued on this host; returns how many calls lost some."""
+    box = outbox(settings, exporters(settings))
+    try:
+        return keeper(settings, box, archive(settings)).purge(by=by, reason=reason)
+    finally:
+        box.close()
+
+
+def prune(settings: Settings, *, by: str) -> int:
+    """Delete from the archive what is older than it may be; returns how many spans."""
+    box = outbox(settings, ())
+    try:
+        return keeper(settings, box, archive(settings)).prune(by=by)
+    finally:
+        box.close()
+
+
 def redactor(settings: Settings, rosters: Mapping[str, Collection[str]] | None = None) -> Redactor:
     """The policy of these settings with this installation's keys."""
     in_force = policy(settings)
@@ -203,8 +246,7 @@ class Telemetry:
         self.ledger = ledger(settings)
         self.switch = switch(settings)
         self.destinations = destinations = exporters(settings)
-        self._outbox = outbox(settings, destinations)
-        self._shippers = [Shipper(one, outbox=self._outbox, switch=self.switch) for one in destinations]
+        self._delivery = delivery(settings, destinations, self.switch)
         sessions = SessionMaker(
             redactor=redactor(settings, rosters),
             prices=load_prices(settings.pricing_path),
@@ -223,7 +265,7 @@ class Telemetry:
             self.ledger.note("policy_changed", holds)
         except LedgerError as error:
             _log.error("the ledger does not say which policy holds: %s", error)
-        self.pipeline = Pipeline(sessions=sessions, outbox=self._outbox, on_due=self._wake)
+        self.pipeline = Pipeline(sessions=sessions, outbox=self._delivery.outbox, on_due=self._delivery.wake)
 
     def start(self) -> Telemetry:
         """Begin to work and to ship.
@@ -233,8 +275,7 @@ class Telemetry:
         """
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         self.pipeline.start()
-        for shipper in self._shippers:
-            shipper.start()
+        self._delivery.start()
         return self
 
     def watch(self, session: AgentSession[Any], *, caller: Caller | None = None) -> Bridge:
@@ -272,19 +313,13 @@ class Telemetry:
         """Wait until all that happened is delivered; returns the destinations that still lack something."""
         deadline = time.monotonic() + timeout_s
         self.pipeline.flush(timeout_s)
-        return [s.name for s in self._shippers if not s.flush(max(0.1, deadline - time.monotonic()))]
+        return self._delivery.flush(max(0.1, deadline - time.monotonic()))
 
     def close(self, timeout_s: float = 3.0) -> None:
         """End open calls, write what is left, stop shipping; what is not delivered stays in the outbox."""
         deadline = time.monotonic() + timeout_s
         self.pipeline.stop(timeout_s)
-        for shipper in self._shippers:
-            shipper.stop(max(0.1, deadline - time.monotonic()))
-        self._outbox.close()
-
-    def _wake(self) -> None:
-        for shipper in self._shippers:
-            shipper.wake()
+        self._delivery.stop(max(0.1, deadline - time.monotonic()))
 
 
 @functools.cache
