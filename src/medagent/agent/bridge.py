@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from medagent.agent.pipeline_mode import PipelineMode, about_model
 from medagent.agent.quality import Quality
 from medagent.agent.raw import hear, usage_of
 from medagent.telemetry import events
+from medagent.telemetry.overhead import Overhead
 from medagent.telemetry.pipeline import Line
 
 _END_REASONS: Mapping[lk.CloseReason, events.EndReason] = {
@@ -36,11 +38,15 @@ _log = logging.getLogger(__name__)
 class Bridge:
     """The eyes on one call: `attach` before `session.start`, `end` when the line is closed.
 
+    `overhead` hears what each handled event cost the call's thread.
     `on_tool(call_id, name, status)` is told when a tool starts (its name) and when it ends (done, error, cancelled).
     """
 
-    def __init__(self, line: Line, *, model: str, agent_version: str, caller: Caller | None = None) -> None:
+    def __init__(
+        self, line: Line, *, model: str, agent_version: str, overhead: Overhead, caller: Caller | None = None
+    ) -> None:
         self._line = line
+        self._overhead = overhead
         self.trace_id = line.trace_id
         self._model = model
         self._agent_version = agent_version
@@ -67,9 +73,11 @@ class Bridge:
         """
         caller = self._caller or self._guarded_job()
         self._is_pipeline = isinstance(session.llm, llm.LLM)
-        model, provider = self._model, "azure.ai.openai"
+        about = [(self._model, "azure.ai.openai")]
         if isinstance(session.llm, llm.LLM):
-            model, provider = about_model(session.llm)
+            about = [("unknown", "other")]
+            self._guard(lambda model: about.append(about_model(model)))(session.llm)
+        model, provider = about[-1]
         self._guard(self._line.send)(
             events.CallStarted,
             wall_us=wall_us,
@@ -88,7 +96,7 @@ class Bridge:
                 session_reconnected=self._guard(self._reconnected),
             )
         elif self._is_pipeline:
-            PipelineMode(self._line, self._guard).attach(session)
+            self._guard(PipelineMode(self._line, self._guard).attach)(session)
         session.on("user_state_changed", self._guard(self._user_state))
         session.on("agent_state_changed", self._guard(self._agent_state))
         session.on("tool_execution_updated", self._guard(self._tool))
@@ -97,7 +105,10 @@ class Bridge:
 
     def end(self, reason: events.EndReason) -> None:
         """The line is closed; the first reason given is the one that counts."""
-        self._guard(self._line.send)(events.CallEnded, reason=reason)
+        self._guard(self._end)(reason)
+
+    def _end(self, reason: events.EndReason) -> None:
+        self._line.send(events.CallEnded, reason=reason)
 
     def _guarded_job(self) -> Caller:
         found = [Caller()]
@@ -124,12 +135,15 @@ class Bridge:
     def _guard(self, handler: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(handler)
         def guarded(*arguments: Any, **fields: Any) -> None:
+            wall_ns, thread_ns = time.perf_counter_ns(), time.thread_time_ns()
             try:
                 handler(*arguments, **fields)
             except Exception as error:  # noqa: BLE001  # a TypeError here would end the call; no message: it may quote
                 self.failures += 1
                 if self.failures == 1:
                     _log.error("telemetry failed on an event of the call: %s", type(error).__name__)
+            finally:
+                self._overhead.add(time.thread_time_ns() - thread_ns, time.perf_counter_ns() - wall_ns)
 
         return guarded
 
@@ -210,10 +224,10 @@ class Bridge:
             recoverable=recoverable,
         )
         if not (recoverable or self._is_pipeline):  # a pipeline is tried again and tells its end by `close`
-            self.end("error")  # LiveKit emits no `close` after a fatal error of the realtime provider
+            self._end("error")  # LiveKit emits no `close` after a fatal error of the realtime provider
 
     def _close(self, event: lk.CloseEvent) -> None:
-        self.end(_END_REASONS.get(event.reason, "unknown"))
+        self._end(_END_REASONS.get(event.reason, "unknown"))
 
 
 def _source(source: object) -> Literal["realtime", "llm", "stt", "tts", "session"]:

@@ -107,7 +107,7 @@ class PipelineMode:
     def _agent_state(self, event: lk.AgentStateChangedEvent) -> None:
         self._listen(self._session.current_agent)
         for speech in self._speeches:
-            self._guard(self._answers)(speech)
+            self._answers(speech)
         if event.new_state == "speaking" and self._session.current_speech is not None:
             self._line.send(events.AudioStarted, response_id=self._session.current_speech.id)
 

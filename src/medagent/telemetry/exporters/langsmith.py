@@ -15,7 +15,7 @@ from medagent.errors import ExportError
 from medagent.proof import Json
 from medagent.proof.keys import PSEUDONYM_SHAPE
 from medagent.telemetry.door.exit import ExitSession
-from medagent.telemetry.exporters.exporter import Envelope, ask, seal_of
+from medagent.telemetry.exporters.exporter import Envelope, ask, failure, seal_of
 from medagent.telemetry.span import Ancestor, SafeSpan, SpanKind
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class LangSmithExporter:
                 for span in batch:
                     self.export([span])
         elif not 200 <= status < 300:
-            raise ExportError(f"langsmith answered {status}")
+            raise failure(self.name, status, self._session.retry_after)
 
     def holds(self, span: SafeSpan) -> bool:
         """Ask for the run by its id, which is all that this request tells."""

@@ -23,11 +23,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from medagent.errors import ExportError, NotAskableError, SettingsError
+from medagent.errors import ExportError, NotAskableError, RefusedError, SettingsError
 from medagent.proof import Json
 from medagent.telemetry.door.exit import ExitSession
 from medagent.telemetry.exporters.attributes import CONSTANTS, KEYS, PREFIX, RELEASE, attributes_of, error_of
-from medagent.telemetry.exporters.exporter import Envelope, ask
+from medagent.telemetry.exporters.exporter import Envelope, ask, failure
 from medagent.telemetry.span import SafeSpan, SpanKind
 
 LANGFUSE_REGIONS = {
@@ -86,9 +86,9 @@ class OtlpExporter:
             batch, lambda: self._session.request("POST", self._url, data=body, headers=headers)
         )
         if not 200 <= status < 300:
-            raise ExportError(f"{self.name} answered {status}")
+            raise failure(self.name, status, self._session.retry_after)
         if rejected := rejected_spans(self._session.answer):
-            raise ExportError(f"{self.name} took all but {rejected} spans")
+            raise RefusedError(f"{self.name} took all but {rejected} spans", status=status)
 
     def holds(self, span: SafeSpan) -> bool:
         """OTLP knows no question: always raises `NotAskableError`."""
