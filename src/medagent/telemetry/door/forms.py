@@ -72,9 +72,10 @@ class Reading:
         rows = [words(one) for one in plain]
         closed = [words(without_apostrophes(one)) for one in plain if _APOSTROPHE.search(one)]
         numbers = [_numbers(row) for row in rows]
+        told = [*rows, *(other for row, other in zip(rows, numbers, strict=True) if other != row)]
         return cls(
-            rows=tuple((tuple(row), frozenset(row)) for row in (*rows, *closed)),
-            joined=tuple(dict.fromkeys("".join(row) for row in (*rows, *map(words, decoded)))),
+            rows=tuple((tuple(row), frozenset(row)) for row in (*told, *closed)),
+            joined=tuple(dict.fromkeys("".join(row) for row in (*told, *map(words, decoded)))),
             digits=tuple(dict.fromkeys((*map(digits_of, (*plain, *decoded)), *map(_digits_among, numbers)))),
             spelled="".join(word for word in rows[-1] if len(word) == 1),
             dates=frozenset(found for row in numbers for found in _dates(row)),
