@@ -14,12 +14,16 @@ from medagent.errors import MedagentError
 
 _COMMANDS = {
     "call": "medagent.cli.call:call",
+    "worker": "medagent.cli.worker:app",
     "doctor": "medagent.cli.doctor:doctor",
     "simulate": "medagent.cli.simulate:simulate",
     "trace": "medagent.cli.trace:app",
     "policy": "medagent.cli.policy:app",
     "redact": "medagent.cli.redact:redact",
     "telemetry": "medagent.cli.telemetry:app",
+    "ship": "medagent.cli.ship:ship",
+    "outbox": "medagent.cli.outbox:app",
+    "archive": "medagent.cli.archive:app",
     "ledger": "medagent.cli.ledger:app",
     "alerts": "medagent.cli.alerts:app",
 }
