@@ -269,7 +269,9 @@ def alert_watch(settings: Settings, alerts: Alerts) -> Watch:
     if settings.slack_webhook_url is not None:
         senders["slack"] = Slack(settings.slack_webhook_url.get_secret_value(), channel=alerts.slack_channel)
     if settings.pagerduty_routing_key is not None:
-        senders["pagerduty"] = PagerDuty(settings.pagerduty_routing_key.get_secret_value())
+        senders["pagerduty"] = PagerDuty(
+            settings.pagerduty_routing_key.get_secret_value(), events_url=settings.pagerduty_url
+        )
     return Watch(
         alerts,
         spans=archive(settings),

@@ -133,3 +133,7 @@ class BrokenLedgerError(MedagentError):
 
 class TornLedgerError(BrokenLedgerError):
     """The last line was not written to its end, as after a crash; the next entry to be written will record that."""
+
+
+class AuditError(MedagentError):
+    """An audit cannot be run, or its protocol is not one; names file, line and key."""

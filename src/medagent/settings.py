@@ -100,6 +100,7 @@ class Settings(BaseSettings):
 
     slack_webhook_url: SecretStr | None = Field(None, alias="MEDAGENT_SLACK_WEBHOOK_URL")
     pagerduty_routing_key: SecretStr | None = Field(None, alias="MEDAGENT_PAGERDUTY_ROUTING_KEY")
+    pagerduty_url: str = Field("https://events.pagerduty.com/v2/enqueue", alias="MEDAGENT_PAGERDUTY_URL")
     destinations: Annotated[Listed, _some_of(*_LISTED)] = Field((), alias="MEDAGENT_DESTINATIONS")
     otlp_endpoint: str | None = Field(None, alias="MEDAGENT_OTLP_ENDPOINT")
     otlp_headers: SecretStr | None = Field(None, alias="MEDAGENT_OTLP_HEADERS")
