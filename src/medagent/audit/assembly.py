@@ -85,7 +85,9 @@ def _scan(documents: Sequence[Document], hits: Sequence[Hit], chains: Chains, ex
         count[document.channel] += 1
         size[document.channel] += len(document.raw)
     count["archive"] = len(chains)
-    size["archive"] = sum(len(text.encode()) for spans in chains.values() for s in spans for _, text in texts_of_span(s))
+    size["archive"] = sum(
+        len(text.encode()) for spans in chains.values() for s in spans for _, text in texts_of_span(s)
+    )
     by_channel = Counter(finding.channel for finding in found)
     names = dict.fromkeys((*_CHANNELS, "archive", *sorted(count)))
     return Scan(

@@ -44,7 +44,9 @@ class Evidence:
     def broken_calls(self) -> tuple[str, ...]:
         """What is wrong with which call: how it ended, what its trace lacks, what the model did and no span tells."""
         made = Counter(
-            one["scenario"] for one in self.record["responses"] if one["kind"] == "tool" and one["status"] == "completed"
+            one["scenario"]
+            for one in self.record["responses"]
+            if one["kind"] == "tool" and one["status"] == "completed"
         )
         found: list[str] = []
         for call in self.line.done.calls:

@@ -52,7 +52,9 @@ class House:
     def tools(self) -> Sequence[Tool[Any]]:
         """The clinic's own, whose database now and then says more than it was asked or breaks, and two of the house."""
         own = [
-            Tool(name=name, description="A tool of the house.", arguments=AnyArguments, result_fields=(), run=self._rows)
+            Tool(
+                name=name, description="A tool of the house.", arguments=AnyArguments, result_fields=(), run=self._rows
+            )
             for name in HOST_TOOLS
         ]
         return [*(replace(tool, run=self._talkative(tool)) for tool in TOOLS), *own]
@@ -67,7 +69,9 @@ class House:
             if tool.name == "get_opening_hours" and count % 2:
                 story = self.story()
                 self._met("error", story)
-                raise IntegrityError("INSERT INTO patients", {"row": story}, ValueError(f"Key ({story}) already exists."))
+                raise IntegrityError(
+                    "INSERT INTO patients", {"row": story}, ValueError(f"Key ({story}) already exists.")
+                )
             answer = tool.run(clinic, arguments, now)
             return {**answer, **self._more()} if count % 3 == 0 else answer
 

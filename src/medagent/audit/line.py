@@ -204,15 +204,15 @@ class _Line:
         mark = bytes.fromhex(role.voice_mark)
         try:
             await answer(
-                AuditedAgent(
-                    self._clinic, House(role, met), met, name=CLINIC_NAME, now=lambda: datetime.now(UTC)
-                ),
+                AuditedAgent(self._clinic, House(role, met), met, name=CLINIC_NAME, now=lambda: datetime.now(UTC)),
                 model=azure_model(settings.model_copy(update={"azure_deployment": deployment})),
                 watch=watch,
                 audio_in=MarkedVoice(caller.input, mark, lambda: self._offers.marked(role.number)),
                 audio_out=caller.output,
                 caller=talk,
-                limit=CallLimit(seconds=settings.call_max_minutes * 60 / spec.pace, cost_usd=settings.call_max_cost_usd),
+                limit=CallLimit(
+                    seconds=settings.call_max_minutes * 60 / spec.pace, cost_usd=settings.call_max_cost_usd
+                ),
                 prices=load_prices(settings.pricing_path),
                 model_name=settings.model,
             )

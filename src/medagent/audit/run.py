@@ -118,9 +118,7 @@ def _played(settings: Settings, order: Order, rooms: Rooms, told: Told) -> Evide
     ):
         system = redirected(settings, rooms=rooms, capture=capture, model=simulator.endpoint, jsonlog="stdout")
         told({"kind": "stage", "stage": f"{len(roles)} calls", "calls": [role.scenario.name for role in roles]})
-        line = run_line(
-            _spec(system, roles, order), rooms=rooms, settings=settings, name="line", on_line=told
-        )
+        line = run_line(_spec(system, roles, order), rooms=rooms, settings=settings, name="line", on_line=told)
         record = simulator.record()
         bodies = capture.documents()
         told({"kind": "stage", "stage": "the alerts, made to fire and to clear"})
@@ -222,9 +220,7 @@ def _spoken_to(*ran: Ran) -> list[Document]:
 # ---- what is reported -----------------------------------------------------------------------------------------------
 
 
-def _reported(
-    settings: Settings, order: Order, rooms: Rooms, evidence: Evidence
-) -> tuple[Report, dict[str, bytes]]:
+def _reported(settings: Settings, order: Order, rooms: Rooms, evidence: Evidence) -> tuple[Report, dict[str, bytes]]:
     protocol, planted, chains = order.protocol, evidence.planted, evidence.chains
     in_force = policy(settings)
     searched = assembly.search_all(

@@ -51,9 +51,7 @@ class SwitchThrower:
             self._thread.join()
         thrown = self._thrown_at
         if thrown is None:
-            return SwitchDrill(
-                thrown_at="", effective_after_ms=0.0, bytes_after={}, call_went_on=False, recorded=False
-            )
+            return SwitchDrill(thrown_at="", effective_after_ms=0.0, bytes_after={}, call_went_on=False, recorded=False)
         bodies = [one for one in self._capture.documents() if one.at > thrown]
         late = [one for one in bodies if one.at > thrown + self._limit_s]
         after = {name: sum(len(one.raw) for one in late if one.channel == name) for name in _DESTINATIONS}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -16,10 +16,12 @@ from rich.text import Text
 
 from medagent.attestation.report import Report
 from medagent.audit.protocol import load_protocol
-from medagent.audit.run import Order, Told, run_audit
 from medagent.cli import audit_review, audit_signing
 from medagent.cli.output import console, print_json
 from medagent.settings import load_settings
+
+if TYPE_CHECKING:
+    from medagent.audit.run import Told
 
 app = typer.Typer(help="The week-5 audit: run it, review it, sign it, verify it.", no_args_is_help=True)
 
@@ -44,7 +46,9 @@ def run(
     pace: Annotated[
         float | None, typer.Option(min=1, max=50, help="Over 1 it is a rehearsal: so many times as fast as life.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Plants and draws the same again; a new one by default.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Plants and draws the same again; a new one by default.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Where the report goes; a new directory by default.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The verdict as one JSON object.")] = False,
 ) -> None:
@@ -52,6 +56,8 @@ def run(
 
     Exit code 0 where the machine's part is clean: GO, which signatures must still complete, or CLEAN for a rehearsal.
     """
+    from medagent.audit.run import Order, run_audit  # noqa: PLC0415  # a call's machinery; to verify needs none of it
+
     settings = load_settings()
     loaded, sha256 = load_protocol(protocol)
     order = Order(
@@ -104,16 +110,20 @@ def _summary(report: Report, directory: Path) -> None:
     for name in ("", "criterion", "measured", "limit"):
         table.add_column(name, overflow="fold")
     for one in report.criteria:
-        table.add_row(_MARKS[one.passed] if one.judged else Text("not judged", style="yellow"), one.name, one.measured, one.limit)
+        table.add_row(
+            _MARKS[one.passed] if one.judged else Text("not judged", style="yellow"), one.name, one.measured, one.limit
+        )
     out.print(table)
     clean = report.verdict in ("GO", "CLEAN")
     out.print(f"\n{report.verdict}", style="bold green" if clean else "bold red")
     for cause in report.causes:
         out.print(f"  {cause}")
     if report.verdict == "GO":
-        out.print("The machine's part. It is no GO until the people whom the protocol names have signed.", style="yellow")
+        out.print(
+            "The machine's part. It is no GO until the people whom the protocol names have signed.", style="yellow"
+        )
     if report.earliest_launch is not None:
         out.print(f"Earliest launch: {report.earliest_launch}, after a new audit.")
     if report.run.rehearsal:
         out.print(f"A rehearsal at pace {report.run.pace:g}: no latency was judged, and nothing may be launched by it.")
-    out.print("The model's behaviour was scripted. Seed "f"{report.run.seed}; the report is in {directory}.")
+    out.print(f"The model's behaviour was scripted. Seed {report.run.seed}; the report is in {directory}.")
