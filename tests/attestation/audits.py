@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -26,12 +26,16 @@ from medagent.attestation.statements import (
 )
 from medagent.attestation.verify import VerifiedReport, verify
 from medagent.audit.review import Sampled, Worksheet, sample
+from medagent.compose import binding
 from medagent.proof import SigningKey
 from medagent.proof.dsse import Envelope, sign
+from medagent.settings import Settings
 from spans import call
 
 MACHINE = SigningKey.from_seed(b"m" * 32)
 NOW = datetime.now(UTC)
+HOST = SigningKey.from_seed(b"h" * 32)
+SECRET = {"MEDAGENT_SIGNING_KEY": (b"h" * 32).hex(), "MEDAGENT_PSEUDONYM_KEY": "ab" * 32}
 LEAKS = ("Maren Oldfield", "415 555 0137", "maren@mail.example", "MRN 00417355")
 PEOPLE = {"Theo Brandt": "reviewer", "Noor Haddad": "reviewer", "Ines Calder": "sign_off"}
 KEYS = {name: PersonKey.new() for name in (*PEOPLE, "Omar Nobody")}
@@ -191,3 +195,13 @@ def answers(audited: Audit, file: Path) -> Path:
     """What a reviewer who finds everything would answer."""
     file.write_text(json.dumps(audited.planted))
     return file
+
+
+def bound_to(settings: Settings) -> Callable[[Report], Report]:
+    """Makes a report one of what runs here."""
+    here = asdict(binding(settings))
+
+    def change(report: Report) -> Report:
+        return report.model_copy(update={"system": report.system.model_copy(update=here)})
+
+    return change

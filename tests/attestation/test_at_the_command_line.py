@@ -4,34 +4,21 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from attestation.audits import LIST, Audit, answers, audit, pin
+from attestation.audits import HOST, LIST, SECRET, Audit, answers, audit, bound_to, pin
 from command import Done, medagent
 from medagent.attestation.bundle import BUNDLE, Bundle
 from medagent.attestation.officers import Officers
 from medagent.attestation.report import Report
-from medagent.compose import binding, ledger, switch
+from medagent.compose import ledger, switch
 from medagent.errors import SwitchError
-from medagent.proof import SigningKey
 from medagent.settings import Settings, load_settings
-
-HOST = SigningKey.from_seed(b"h" * 32)
-SECRET = {"MEDAGENT_SIGNING_KEY": (b"h" * 32).hex(), "MEDAGENT_PSEUDONYM_KEY": "ab" * 32}
-
-
-def bound_to(settings: Settings) -> Any:
-    here = binding(settings)
-
-    def change(report: Report) -> Report:
-        digests = {name: getattr(here, name) for name in type(here).__dataclass_fields__}
-        return report.model_copy(update={"system": report.system.model_copy(update=digests)})
-
-    return change
 
 
 @pytest.fixture
@@ -52,78 +39,98 @@ def said(done: Done) -> dict[str, Any]:
     return found
 
 
-def test_three_people_and_a_stranger(tmp_path: Path) -> None:
-    """Keys, a review from a file, one at the terminal left and resumed, the sign-off; then a stranger checks it all."""
-    home, desk, listed = tmp_path / "home", tmp_path / "desk", tmp_path / "officers"
-    passphrase = tmp_path / "passphrase"
-    passphrase.write_text("a long one\n")
-    words = ("--passphrase-file", str(passphrase), "--out", str(desk))
-    listed.mkdir()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Office:
+    """Three people with keys of their own, a list that has them, and an audit that waits for them."""
+
+    root: Path
+    whole: Audit
+    directory: Path
+
+    def does(self, person: str, *words: str, given: str = "") -> Done:
+        """A command of `audit` by a person, on a machine that ran no audit."""
+        key = ("--key", str(self.root / "desk" / f"{person}.key"), "--passphrase-file", str(self.root / "passphrase"))
+        verb, *rest = words
+        return medagent(
+            "audit", verb, str(self.directory), *rest, *key, *self.keys, home=self.root / "home", given=given
+        )
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """All that a stranger is given beside the report."""
+        return ("--officers", str(self.root / "officers"), "--machine-key", str(self.root / "machine.pem"))
+
+    def stranger(self, *words: str) -> Done:
+        return medagent("audit", "verify", str(self.directory), *self.keys, *words, home=self.root / "elsewhere")
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Office:
+    root = tmp_path_factory.mktemp("office")
+    (root / "passphrase").write_text("a long one\n")
+    (root / "machine.pem").write_text(HOST.public.pem)
+    (root / "officers").mkdir()
     for name, role in (("Theo Brandt", "reviewer"), ("Noor Haddad", "reviewer"), ("Ines Calder", "sign_off")):
-        made = medagent("audit", "key", "new", "--name", name, "--role", role, *words, home=home)
+        made = new_key(root, name, role, out=root / "desk")
         assert made.code == 0, made.err
-        (listed / f"{role}-{name[0]}.yaml").write_text(made.out)
-    assert {file.stat().st_mode & 0o777 for file in desk.glob("*.key")} == {0o600}
-    inside = medagent(
-        "audit", "key", "new", "--name", "A", "--role", "reviewer", *words[:3], str(home / "keys"), home=home
-    )
-    assert (inside.code, "inside" in inside.err) == (2, True)
+        (root / "officers" / f"{name}.yaml").write_text(made.out)
+    whole = audit(listed=Officers.load(root / "officers"), key=HOST)
+    return Office(root=root, whole=whole, directory=whole.written(root / "audit"))
 
-    whole = audit(listed=Officers.load(listed), key=HOST)
-    directory = whole.written(tmp_path / "audit")
-    machine = tmp_path / "machine.pem"
-    machine.write_text(HOST.public.pem)
-    where = ("--officers", str(listed), "--machine-key", str(machine))
 
-    def by(person: str) -> tuple[str, ...]:
-        return ("--key", str(desk / f"{person}.key"), "--passphrase-file", str(passphrase), *where)
+def new_key(root: Path, name: str, role: str, *, out: Path) -> Done:
+    words = ("--name", name, "--role", role, "--out", str(out), "--passphrase-file", str(root / "passphrase"))
+    return medagent("audit", "key", "new", *words, home=root / "home")
 
-    early = medagent("audit", "sign", str(directory), "--decision", "GO", *by("ines-calder"), home=home)
+
+def test_a_persons_key_is_the_persons(office: Office, tmp_path: Path) -> None:
+    """Readable by nobody else, never inside MEDAGENT_HOME, never written over another, its public file fit to pin."""
+    keys = list((office.root / "desk").glob("*.key"))
+    assert {file.stat().st_mode & 0o777 for file in keys} == {0o600}
+    assert all(b"ENCRYPTED PRIVATE KEY" in file.read_bytes() for file in keys)
+    inside = new_key(office.root, "Omar Nobody", "reviewer", out=office.root / "home" / "keys")
+    assert (inside.code, "is inside" in inside.err) == (2, True)
+    again = new_key(office.root, "Theo Brandt", "reviewer", out=office.root / "desk")
+    assert (again.code, "is there already" in again.err) == (2, True)
+    unfit = new_key(office.root, "Theo Brandt", "Reviewer!", out=tmp_path)
+    assert (unfit.code, list(tmp_path.iterdir())) == (2, [])
+
+
+def test_reviewers_read_and_the_officer_decides(office: Office) -> None:
+    """A review from a file, one at the terminal left and resumed, an officer who may not sign GO and signs NO-GO."""
+    early = office.does("ines-calder", "sign", "--decision", "GO")
     assert (early.code, "there is no GO to sign" in early.err) == (2, True)
-    first = medagent(
-        "audit",
-        "review",
-        str(directory),
-        "--reviewer",
-        "Theo Brandt",
-        "--answers",
-        str(answers(whole, tmp_path / "answers.json")),
-        *by("theo-brandt"),
-        home=home,
-    )
+    file = answers(office.whole, office.root / "answers.json")
+    first = office.does("theo-brandt", "review", "--reviewer", "Theo Brandt", "--answers", str(file))
     assert (first.code, "5 traces read, 2 with a leak" in first.out) == (0, True), first.err
 
-    typed = ("audit", "review", str(directory), "--reviewer", "Noor Haddad", *by("noor-haddad"))
-    left = medagent(*typed, home=home, given="99\n\nq\n")
-    assert left.code == 3
-    assert "numbers from 1 to" in left.out
-    resumed = medagent(*typed, home=home, given="\n1 2\n\n\n")
-    assert resumed.code == 0, resumed.err
+    typed = ("noor-haddad", "review", "--reviewer", "Noor Haddad")
+    left = office.does(*typed, given="99\n\nq\n")
+    assert (left.code, "numbers from 1 to" in left.out) == (3, True)
+    resumed = office.does(*typed, given="\n1 2\n\n\n")
+    assert (resumed.code, "5 traces read, 1 with a leak" in resumed.out) == (0, True), resumed.err
     assert "call 1 of 5" not in resumed.out
-    assert "5 traces read, 1 with a leak" in resumed.out
-    assert not list(directory.glob(".review-*"))
-    assert medagent(*typed, home=home, given="\n" * 5).code == 2
+    assert not list(office.directory.glob(".review-*"))
+    assert office.does(*typed, given="\n" * 5).code == 2
 
-    missed = medagent("audit", "sign", str(directory), "--decision", "GO", *by("ines-calder"), home=home)
+    missed = office.does("ines-calder", "sign", "--decision", "GO")
     assert missed.code == 2
     assert "Noor Haddad found 0 of 2 planted leaks; the protocol asks for 80%" in " ".join(missed.out.split())
-    refused = medagent("audit", "sign", str(directory), "--decision", "NO-GO", *by("ines-calder"), home=home)
+    refused = office.does("ines-calder", "sign", "--decision", "NO-GO")
     assert refused.code == 0, refused.err
 
-    stranger = medagent("audit", "verify", str(directory), *where, "--json", home=tmp_path / "elsewhere")
-    assert stranger.out, stranger.err
-    found = said(stranger)
-    assert (stranger.code, found["verified"], found["conclusion"]) == (0, True, "NO-GO")
-    assert "Ines Calder signed NO-GO" in found["why"]
-    assert [one["planted_found"] for one in sorted(found["reviews"], key=lambda r: r["reviewer"])] == [0, 2]
-    assert not (tmp_path / "elsewhere").exists()
-    told = medagent("audit", "verify", str(directory), *where, home=tmp_path / "elsewhere")
+    told = office.stranger()
     assert "not checked" in told.out
     assert "holds    review  by Theo Brandt" in told.out
+    found = said(office.stranger("--json"))
+    assert (found["verified"], found["conclusion"]) == (True, "NO-GO")
+    assert "Ines Calder signed NO-GO" in found["why"]
+    assert {one["reviewer"]: one["planted_found"] for one in found["reviews"]} == {"Theo Brandt": 2, "Noor Haddad": 0}
+    assert not (office.root / "elsewhere").exists()
 
-    sheet = next((directory / "annex").glob("worksheet-*"))
+    sheet = next((office.directory / "annex").glob("worksheet-*"))
     sheet.write_bytes(sheet.read_bytes().replace(b"a cough", b"a sneeze"))
-    changed = medagent("audit", "verify", str(directory), *where, home=tmp_path / "elsewhere")
+    changed = office.stranger()
     assert (changed.code, "not the one that was signed" in changed.err) == (1, True)
 
 

@@ -111,9 +111,9 @@ def test_an_annex_lies_beside_its_report(tmp_path: Path, name: str) -> None:
 def test_what_was_signed_over_cannot_be_taken_away(group: str, number: int) -> None:
     """A review or an adjudication less than the sign-off names, and it does not hold."""
     whole = audit().reviewed("Theo Brandt").reviewed("Noor Haddad").adjudicated("m-1").adjudicated("m-2").signed()
-    kept: Any = [each for at, each in enumerate(getattr(whole.bundle, group)) if at != number]
+    fewer: Any = {group: tuple(each for at, each in enumerate(getattr(whole.bundle, group)) if at != number)}
     with pytest.raises(AttestationError, match="is missing"):
-        replace(whole, bundle=replace(whole.bundle, **{group: tuple(kept)})).verified()
+        replace(whole, bundle=replace(whole.bundle, **fewer)).verified()
 
 
 def test_a_review_that_comes_after_the_sign_off_undoes_it() -> None:

@@ -24,9 +24,14 @@ def upper_95(n: int, found: int) -> float:
     low, high = found / n, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        at_most = math.fsum(math.comb(n, k) * middle**k * (1 - middle) ** (n - k) for k in range(found + 1))
+        at_most = math.fsum(_binomial(n, k, middle) for k in range(found + 1))
         low, high = (middle, high) if at_most > _DOUBT else (low, middle)
     return high
+
+
+def _binomial(n: int, k: int, rate: float) -> float:
+    ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    return math.exp(ways + k * math.log(rate) + (n - k) * math.log1p(-rate))
 
 
 def kappa(readers: Sequence[Sequence[bool]]) -> tuple[float | None, str]:

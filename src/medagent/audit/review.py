@@ -163,7 +163,7 @@ def openings_name(officer: Officer) -> str:
 
 
 def opened(blob: bytes, private: X25519PrivateKey) -> tuple[Opening, ...]:
-    """What was planted, as an officer reads it; raises `AttestationError` where this key does not open it."""
+    """What was planted, as an officer reads it; raises `AnnexError` where this key does not open it."""
     try:
         return _OPENINGS.validate_json(open_with(private, blob))
     except ValidationError:
