@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from medagent.alerts.rules import load_alerts
 from medagent.attestation.binding import lock_deviations
 from medagent.attestation.bundle import Bundle
 from medagent.attestation.officers import Officers
@@ -235,7 +236,7 @@ def _reported(settings: Settings, order: Order, rooms: Rooms, evidence: Evidence
         Search(planted), evidence.documents, chains, excluded=[str(path) for path in rooms.clinic]
     )
     scan = searched.scan.model_copy(update={"forms": tuple(sorted({form for one in planted for form in one.forms}))})
-    reader = read_texts(evidence, planted, in_force, evidence.rosters)
+    reader = read_texts(evidence, planted, policy=in_force, alerts=load_alerts(settings.alerts_path))
     rows, unclassified = assembly.inventory(in_force, chains)
     done, drilled = evidence.line.done, evidence.drill.done
     spans = [span.span_id for spans in chains.values() for span in spans]
@@ -259,7 +260,7 @@ def _reported(settings: Settings, order: Order, rooms: Rooms, evidence: Evidence
             broken_calls=evidence.broken_calls(),
             shortest_call_s=min((call.seconds * order.pace for call in long_calls), default=0.0),
             addresses=evidence.strangers,
-            door_refusals=sum(done.refusals.values()) + sum(drilled.refusals.values()),
+            refused=tuple(sorted({*done.refusals, *drilled.refusals})),
             failures=done.failures + done.spans_suppressed,
             unread=(*evidence.unread, *searched.unread),
         ),
