@@ -21,6 +21,7 @@ from medagent.attestation.binding import lock_deviations
 from medagent.attestation.bundle import Bundle
 from medagent.attestation.officers import Officers
 from medagent.attestation.report import Annex, Report, Run, Sample
+from medagent.attestation.signed import Signed
 from medagent.audit import assembly
 from medagent.audit.alert_drill import drill_alerts
 from medagent.audit.annex import seal_for
@@ -34,6 +35,7 @@ from medagent.audit.planted import Planted, plant
 from medagent.audit.protocol import Protocol
 from medagent.audit.reading import read_texts
 from medagent.audit.redirection import deviations_of, redirected
+from medagent.audit.render import html, pdf
 from medagent.audit.review import sample as draw_sample
 from medagent.audit.search import Search
 from medagent.audit.switch_drill import SwitchThrower
@@ -98,6 +100,9 @@ def run_audit(settings: Settings, order: Order, told: Told) -> Audited:
     bundle = Bundle.sealed(report, key_ring(settings).signing_key())
     bundle.write(order.out)
     (order.out / "report.json").write_text(report.model_dump_json(indent=1), encoding="utf-8")
+    unsigned = Signed.nobody(report)
+    (order.out / "report.html").write_text(html(report, unsigned), encoding="utf-8")
+    (order.out / "report.pdf").write_bytes(pdf(report, unsigned))
     if report.trips_switch:
         failed = [one.name for one in report.criteria if one.judged and not one.passed and one.trips_switch]
         switch(settings).trip(f"audit: {', '.join(failed)}")
