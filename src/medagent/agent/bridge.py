@@ -31,6 +31,9 @@ _END_REASONS: Mapping[lk.CloseReason, events.EndReason] = {
     lk.CloseReason.USER_INITIATED: "agent_ended",
     lk.CloseReason.TASK_COMPLETED: "agent_ended",
 }
+CONSENT_TOOL = "record_consent"
+"""The tool by which a model tells the caller's answer to the question of consent."""
+
 _RESPONSE_ENDS = ("completed", "cancelled", "incomplete", "failed")
 _log = logging.getLogger(__name__)
 
@@ -66,7 +69,7 @@ class Bridge:
             "response.done": self._response_done,
         }
 
-    def attach(self, session: AgentSession[Any], *, wall_us: int) -> None:
+    def attach(self, session: AgentSession[Any], *, wall_us: int, asks: bool = False) -> None:
         """Listen to a session that has not started; every realtime session that its model opens is heard too.
 
         Inside a LiveKit job the room and the caller are the job's, unless they were given.
@@ -88,6 +91,7 @@ class Bridge:
             room=caller.room,
             participant=caller.participant,
             caller_number=caller.number,
+            asks=asks,
         )
         if isinstance(session.llm, llm.RealtimeModel):
             hear(
@@ -109,6 +113,16 @@ class Bridge:
 
     def _end(self, reason: events.EndReason) -> None:
         self._line.send(events.CallEnded, reason=reason)
+
+    def consent(
+        self,
+        state: Literal["granted", "refused"],
+        *,
+        method: Literal["spoken", "keypad"] = "spoken",
+        script_version: str | None = None,
+    ) -> None:
+        """The caller's answer: a yes releases the call's spans, a no deletes them; the first no is the last word."""
+        self._guard(self._line.send)(events.ConsentSettled, state=state, method=method, script_version=script_version)
 
     def _guarded_job(self) -> Caller:
         found = [Caller()]
@@ -177,7 +191,7 @@ class Bridge:
 
     def _item_done(self, event: Mapping[str, Any]) -> None:
         item = event["item"]
-        if item["type"] == "function_call":
+        if item["type"] == "function_call" and item["name"] != CONSENT_TOOL:
             self._line.send(events.ToolRequested, response_id=event["response_id"], call_id=item["call_id"])
 
     def _response_done(self, event: Mapping[str, Any]) -> None:
@@ -207,6 +221,8 @@ class Bridge:
         update = event.update
         if isinstance(update, lk.ToolCallStarted):
             call = update.function_call
+            if call.name == CONSENT_TOOL:  # its answer goes through `consent`; a span of it would tell nothing else
+                return
             self.on_tool(call.call_id, call.name, None)
             self._line.send(events.ToolStarted, call_id=call.call_id, name=call.name, arguments=call.arguments)
         elif isinstance(update, lk.ToolCallEnded):

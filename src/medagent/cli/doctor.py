@@ -67,7 +67,9 @@ def _looked(look: Look, settings: Settings) -> list[Finding]:
 
 def _environment(settings: Settings) -> Iterator[Finding]:
     yield Finding(what="environment", state="ok", says=f"{settings.env}, state in {settings.home}")
-    yield Finding(what="consent", state="ok", says=f"not asked: {settings.legal_basis()}")
+    script = settings.asks()
+    ground = f"asked for, script {script.version}" if script else f"not asked: {settings.legal_basis()}"
+    yield Finding(what="consent", state="ok", says=ground)
 
 
 def _telemetry(settings: Settings) -> Iterator[Finding]:
