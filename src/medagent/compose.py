@@ -8,7 +8,6 @@ import os
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -20,27 +19,29 @@ from medagent.alerts.rules import Alerts
 from medagent.alerts.slack import Slack
 from medagent.alerts.state import AlertState
 from medagent.alerts.watch import Watch
-from medagent.errors import LedgerError, MedagentError, OutboxUnavailableError
+from medagent.errors import LedgerError, MedagentError
 from medagent.presidio import recognisers_of
 from medagent.pricing import load_prices
 from medagent.proof import Json, KeyRing
 from medagent.redaction import Policy, Redactor, load_policy
 from medagent.redaction.clock import call_clock
 from medagent.redaction.loading import find_policy
-from medagent.redaction.policy import ClockMode
+from medagent.redaction.policy import ClockMode, Queued
 from medagent.settings import Settings, load_settings, make_home
+from medagent.telemetry.delivery import Delivery
 from medagent.telemetry.door.logs import guard_logging
 from medagent.telemetry.events import AudioStarted, CallEnded, CallStarted, ResponseFinished, ResponseStarted
 from medagent.telemetry.exporters.archive import Archive
 from medagent.telemetry.exporters.exporter import Exporter
 from medagent.telemetry.exporters.jsonlog import JsonLog
 from medagent.telemetry.exporters.langsmith import LangSmithExporter
+from medagent.telemetry.keeper import Housekeeping, Keeper
 from medagent.telemetry.ledger import Ledger
 from medagent.telemetry.outbox import Outbox, OutboxStatus
 from medagent.telemetry.overhead import Overhead, OverheadWatch
 from medagent.telemetry.owners import Owners
 from medagent.telemetry.pipeline import Line, Pipeline
-from medagent.telemetry.recovery import GuardrailEntries, Keeper, Recovered, recover
+from medagent.telemetry.recovery import GuardrailEntries, Recovered, recover
 from medagent.telemetry.session import Destination, SessionMaker
 from medagent.telemetry.shipper import Shipper
 from medagent.telemetry.shutdown import close_at_end
@@ -158,6 +159,53 @@ def owners(settings: Settings) -> Owners:
     return Owners(make_home(settings.home) / "outbox" / "owners")
 
 
+def keeper(settings: Settings, box: Outbox, store: Archive) -> Keeper:
+    """Who deletes from this outbox and this archive, and says so in the ledger."""
+    return Keeper(
+        outbox=box,
+        store=store,
+        record=lambda kind, content: ledger(settings).append(kind, content),
+        outbox_days=settings.outbox_days,
+        archive_days=settings.archive_days,
+    )
+
+
+def delivery(settings: Settings, destinations: Sequence[Exporter], stop: Switch, redacts: Redactor) -> Delivery:
+    """A shipper for each destination on this host's outbox, and who ends what dead processes left; not started."""
+    living = owners(settings)
+    owner = living.claim()
+    box = outbox(settings, destinations, owner=owner.name)
+    store = next(one for one in destinations if isinstance(one, Archive))
+    purges = policy(settings).queued_when_off is Queued.PURGE
+    entries = GuardrailEntries(box, ledger(settings))
+    return Delivery(
+        outbox=box,
+        owner=owner,
+        entries=entries,
+        shippers=[Shipper(one, outbox=box, switch=stop) for one in destinations],
+        housekeeping=Housekeeping(keeper(settings, box, store), switch=stop, purges_when_off=purges),
+        rescue=lambda: recover(box, owner=owner.name, owners=living, redactor=redacts, switch=stop, entries=entries),
+    )
+
+
+def purge(settings: Settings, *, by: str, reason: str) -> int:
+    """Delete all that is queued on this host; returns how many calls lost some."""
+    box = outbox(settings, exporters(settings))
+    try:
+        return keeper(settings, box, archive(settings)).purge(by=by, reason=reason)
+    finally:
+        box.close()
+
+
+def prune(settings: Settings, *, by: str) -> int:
+    """Delete from the archive what is older than it may be; returns how many spans."""
+    box = outbox(settings, ())
+    try:
+        return keeper(settings, box, archive(settings)).prune(by=by)
+    finally:
+        box.close()
+
+
 def redactor(settings: Settings, rosters: Mapping[str, Collection[str]] | None = None) -> Redactor:
     """The policy of these settings with this installation's keys."""
     in_force = policy(settings)
@@ -218,12 +266,8 @@ class Telemetry:
         self.overhead = Overhead()
         self._overhead_watch = OverheadWatch(self.overhead, switch=self.switch)
         self.destinations = destinations = exporters(settings)
-        self._owners = owners(settings)
-        self._owner = self._owners.claim()
-        self._outbox = outbox(settings, destinations, owner=self._owner.name)
-        self._entries = GuardrailEntries(self._outbox, self.ledger)
-        self._shippers = [Shipper(one, outbox=self._outbox, switch=self.switch) for one in destinations]
         self._redactor = redactor(settings, rosters)
+        self._delivery = delivery(settings, destinations, self.switch, self._redactor)
         sessions = SessionMaker(
             redactor=self._redactor,
             prices=load_prices(settings.pricing_path),
@@ -235,7 +279,7 @@ class Telemetry:
             legal_basis=settings.legal_basis(),
             key=key_ring(settings).pseudonym_key(),
             sampling=settings.sampling,
-            closed=self._entries.tell,
+            closed=self._delivery.entries.tell,
         )
         in_force = sessions.policy
         holds = {"name": in_force.name, "version": in_force.version, "sha256": in_force.digest}
@@ -243,8 +287,7 @@ class Telemetry:
             self.ledger.note("policy_changed", holds)
         except LedgerError as error:
             _log.error("the ledger does not say which policy holds: %s", error)
-        self.pipeline = Pipeline(sessions=sessions, outbox=self._outbox, on_due=self._wake)
-        self._keeper = Keeper(self.recover)
+        self.pipeline = Pipeline(sessions=sessions, outbox=self._delivery.outbox, on_due=self._delivery.wake)
         self._is_closed = False
 
     def start(self) -> Telemetry:
@@ -256,24 +299,12 @@ class Telemetry:
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         self.pipeline.start()
         self._overhead_watch.start()
-        for shipper in self._shippers:
-            shipper.start()
-        self._keeper.start()
+        self._delivery.start()
         return self
 
     def recover(self) -> Recovered:
         """End the calls of processes that died, and tell the ledger what it was still to be told."""
-        recovered = recover(
-            self._outbox,
-            owner=self._owner.name,
-            owners=self._owners,
-            redactor=self._redactor,
-            switch=self.switch,
-            entries=self._entries,
-        )
-        if recovered.calls:
-            self._wake()
-        return recovered
+        return self._delivery.recover()
 
     def watch(self, session: AgentSession[Any], *, caller: Caller | None = None, asks: bool = False) -> Bridge:
         """Trace a session that has not started; the bridge's `trace_id` names the call, its `end` closes it.
@@ -325,7 +356,7 @@ class Telemetry:
         """Wait until all that happened is delivered; returns the destinations that still lack something."""
         deadline = time.monotonic() + timeout_s
         self.pipeline.flush(timeout_s)
-        return [s.name for s in self._shippers if not s.flush(max(0.1, deadline - time.monotonic()))]
+        return self._delivery.flush(max(0.1, deadline - time.monotonic()))
 
     def close(self, timeout_s: float = 3.0) -> None:
         """End open calls, write what is left, ship what the time allows; the rest stays in the outbox.
@@ -336,23 +367,9 @@ class Telemetry:
             return
         self._is_closed = True
         deadline = time.monotonic() + timeout_s
-        self._keeper.stop()
         self._overhead_watch.stop(_STOP_S)
         self.pipeline.stop(timeout_s)
-        with suppress(OutboxUnavailableError):  # what cannot be read cannot be shipped now
-            for shipper in self._shippers:
-                shipper.flush(max(0.0, deadline - _STOP_S - time.monotonic()))
-        for shipper in self._shippers:
-            shipper.stop(0.0)  # all are asked before one is waited for
-        for shipper in self._shippers:
-            shipper.stop(max(0.0, deadline - time.monotonic()))
-        self._keeper.join(max(0.0, deadline - time.monotonic()))
-        self._outbox.close()
-        self._owner.release()
-
-    def _wake(self) -> None:
-        for shipper in self._shippers:
-            shipper.wake()
+        self._delivery.close(max(0.1, deadline - time.monotonic()))
 
 
 class DisabledTelemetry:

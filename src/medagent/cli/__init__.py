@@ -21,6 +21,9 @@ _COMMANDS = {
     "policy": "medagent.cli.policy:app",
     "redact": "medagent.cli.redact:redact",
     "telemetry": "medagent.cli.telemetry:app",
+    "ship": "medagent.cli.ship:ship",
+    "outbox": "medagent.cli.outbox:app",
+    "archive": "medagent.cli.archive:app",
     "ledger": "medagent.cli.ledger:app",
     "alerts": "medagent.cli.alerts:app",
 }

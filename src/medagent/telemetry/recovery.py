@@ -87,13 +87,13 @@ def recover(
     return Recovered(calls=calls, entries=told)
 
 
-class Keeper:
+class RecoveryWatch:
     """Looks after what dead processes left: at once, then every minute, on a thread of its own."""
 
     def __init__(self, look: Callable[[], object]) -> None:
         self._look = look
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="medagent-keeper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="medagent-recovery", daemon=True)
 
     def start(self) -> None:
         """Begin to look."""

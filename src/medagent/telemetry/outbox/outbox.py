@@ -152,6 +152,9 @@ class Outbox:
         return self._drop(None, record)
 
     def _drop(self, before_ms: int | None, record: Callable[[Deleted], object]) -> int:
+        with self._database.reading() as connection:
+            if not deliveries.has_old(connection, before_ms=before_ms):
+                return 0
         count = 0
         while True:
             with self._database.writing() as connection:
