@@ -197,7 +197,7 @@ class _End:
             status="ok",
             env=like.env,
             policy_digest=self._redactor.policy.digest,
-            fields=self._treated(_END, SpanKind.MARKER, self._lost(root.start_us)),
+            fields=self._treated(_END, SpanKind.MARKER, {**self._lost(root.start_us), "unrecovered": True}),
         )
         self._admission.admit(span, ())
         who = {name: value for name, value in like.fields.items() if name == _WHO}  # a pseudonym, admitted as one
