@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -18,7 +20,7 @@ from medagent.alerts.rules import Alerts
 from medagent.alerts.slack import Slack
 from medagent.alerts.state import AlertState
 from medagent.alerts.watch import Watch
-from medagent.errors import LedgerError
+from medagent.errors import LedgerError, MedagentError, OutboxUnavailableError
 from medagent.presidio import recognisers_of
 from medagent.pricing import load_prices
 from medagent.proof import Json, KeyRing
@@ -34,14 +36,18 @@ from medagent.telemetry.exporters.archive import Archive
 from medagent.telemetry.exporters.exporter import Exporter
 from medagent.telemetry.exporters.jsonlog import JsonLog
 from medagent.telemetry.exporters.langsmith import LangSmithExporter
-from medagent.telemetry.keeper import Housekeeping, Keeper
 from medagent.telemetry.ledger import Ledger
 from medagent.telemetry.outbox import Outbox, OutboxStatus
-from medagent.telemetry.pipeline import Pipeline
+from medagent.telemetry.overhead import Overhead, OverheadWatch
+from medagent.telemetry.owners import Owners
+from medagent.telemetry.pipeline import Line, Pipeline
+from medagent.telemetry.recovery import GuardrailEntries, Keeper, Recovered, recover
+from medagent.telemetry.retention import Housekeeping, Retention
 from medagent.telemetry.session import Destination, SessionMaker
 from medagent.telemetry.shipper import Shipper
+from medagent.telemetry.shutdown import close_at_end
 from medagent.telemetry.span import SafeSpan
-from medagent.telemetry.switch import Switch
+from medagent.telemetry.switch import Switch, recordable
 
 if TYPE_CHECKING:
     from livekit.agents import AgentSession
@@ -52,6 +58,8 @@ if TYPE_CHECKING:
 _LANGFUSE_CLOUD = "https://cloud.langfuse.com"
 _DAY_US = 86_400_000_000
 _SWITCH_INTERVAL_S = 0.0005
+_JOB_S = 2.5
+_STOP_S = 0.3
 _log = logging.getLogger(__name__)
 
 
@@ -136,20 +144,20 @@ def _listed(name: str, settings: Settings) -> Exporter:
     )
 
 
-def outbox(settings: Settings, destinations: Sequence[Exporter]) -> Outbox:
-    """The durable queue of this host, for these destinations."""
+def outbox(settings: Settings, destinations: Sequence[Exporter], *, owner: str | None = None) -> Outbox:
+    """The durable queue of this host, for these destinations; whoever opens calls in it names an owner that can die."""
     make_home(settings.home)
     return Outbox(
         settings.outbox_location,
         destinations=[one.name for one in destinations],
-        owner=str(uuid4()),
+        owner=owner or str(uuid4()),
         max_bytes=settings.outbox_max_mb * 2**20,
     )
 
 
-def keeper(settings: Settings, box: Outbox, store: Archive) -> Keeper:
+def retention(settings: Settings, box: Outbox, store: Archive) -> Retention:
     """Who deletes from this outbox and this archive, and says so in the ledger."""
-    return Keeper(
+    return Retention(
         outbox=box,
         store=store,
         record=lambda kind, content: ledger(settings).append(kind, content),
@@ -158,34 +166,31 @@ def keeper(settings: Settings, box: Outbox, store: Archive) -> Keeper:
     )
 
 
-def delivery(settings: Settings, destinations: Sequence[Exporter], stop: Switch) -> Delivery:
-    """A shipper for each destination, on this host's outbox, not started."""
-    box = outbox(settings, destinations)
+def delivery(settings: Settings, box: Outbox, destinations: Sequence[Exporter], stop: Switch) -> Delivery:
+    """A shipper for each of the outbox's destinations, the archive among them; not started."""
     store = next(one for one in destinations if isinstance(one, Archive))
     purges = policy(settings).queued_when_off is Queued.PURGE
     return Delivery(
-        outbox=box,
         shippers=[Shipper(one, outbox=box, switch=stop) for one in destinations],
-        housekeeping=Housekeeping(keeper(settings, box, store), switch=stop, purges_when_off=purges),
+        housekeeping=Housekeeping(retention(settings, box, store), switch=stop, purges_when_off=purges),
     )
 
 
 def purge(settings: Settings, *, by: str, reason: str) -> int:
     """Delete all that is queued on this host; returns how many calls lost some."""
-    box = outbox(settings, exporters(settings))
-    try:
-        return keeper(settings, box, archive(settings)).purge(by=by, reason=reason)
-    finally:
-        box.close()
+    with closing(outbox(settings, ())) as box:
+        return retention(settings, box, archive(settings)).purge(by=by, reason=reason)
 
 
 def prune(settings: Settings, *, by: str) -> int:
     """Delete from the archive what is older than it may be; returns how many spans."""
-    box = outbox(settings, ())
-    try:
-        return keeper(settings, box, archive(settings)).prune(by=by)
-    finally:
-        box.close()
+    with closing(outbox(settings, ())) as box:
+        return retention(settings, box, archive(settings)).prune(by=by)
+
+
+def owners(settings: Settings) -> Owners:
+    """The processes that share this state directory, the living among them by their locks."""
+    return Owners(make_home(settings.home) / "outbox" / "owners")
 
 
 def redactor(settings: Settings, rosters: Mapping[str, Collection[str]] | None = None) -> Redactor:
@@ -245,10 +250,17 @@ class Telemetry:
             _log.warning("destination %s is off: %s", name, remedy)
         self.ledger = ledger(settings)
         self.switch = switch(settings)
+        self.overhead = Overhead()
+        self._overhead_watch = OverheadWatch(self.overhead, switch=self.switch)
         self.destinations = destinations = exporters(settings)
-        self._delivery = delivery(settings, destinations, self.switch)
+        self._owners = owners(settings)
+        self._owner = self._owners.claim()
+        self._outbox = outbox(settings, destinations, owner=self._owner.name)
+        self._entries = GuardrailEntries(self._outbox, self.ledger)
+        self._delivery = delivery(settings, self._outbox, destinations, self.switch)
+        self._redactor = redactor(settings, rosters)
         sessions = SessionMaker(
-            redactor=redactor(settings, rosters),
+            redactor=self._redactor,
             prices=load_prices(settings.pricing_path),
             switch=self.switch,
             env=settings.env,
@@ -257,7 +269,8 @@ class Telemetry:
             ],
             legal_basis=settings.legal_basis(),
             key=key_ring(settings).pseudonym_key(),
-            record=functools.partial(self.ledger.append, "guardrail"),
+            sampling=settings.sampling,
+            closed=self._entries.tell,
         )
         in_force = sessions.policy
         holds = {"name": in_force.name, "version": in_force.version, "sha256": in_force.digest}
@@ -265,31 +278,64 @@ class Telemetry:
             self.ledger.note("policy_changed", holds)
         except LedgerError as error:
             _log.error("the ledger does not say which policy holds: %s", error)
-        self.pipeline = Pipeline(sessions=sessions, outbox=self._delivery.outbox, on_due=self._delivery.wake)
+        self.pipeline = Pipeline(sessions=sessions, outbox=self._outbox, on_due=self._delivery.wake)
+        self._keeper = Keeper(self.recover)
+        self._is_closed = False
 
     def start(self) -> Telemetry:
-        """Begin to work and to ship.
+        """Begin to work and to ship, and to end what dead processes left open.
 
         The interpreter then changes threads every 0.5 ms instead of every 5: a burst of the worker holds the call's
         loop so much less.
         """
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         self.pipeline.start()
+        self._overhead_watch.start()
         self._delivery.start()
+        self._keeper.start()
         return self
 
-    def watch(self, session: AgentSession[Any], *, caller: Caller | None = None) -> Bridge:
+    def recover(self) -> Recovered:
+        """End the calls of processes that died, and tell the ledger what it was still to be told."""
+        recovered = recover(
+            self._outbox,
+            owner=self._owner.name,
+            owners=self._owners,
+            redactor=self._redactor,
+            switch=self.switch,
+            entries=self._entries,
+        )
+        if recovered.calls:
+            self._delivery.wake()
+        return recovered
+
+    def watch(self, session: AgentSession[Any], *, caller: Caller | None = None, asks: bool = False) -> Bridge:
         """Trace a session that has not started; the bridge's `trace_id` names the call, its `end` closes it.
 
-        From here on log lines pass the door too, whatever handlers the root logger has by now.
+        With `asks` nothing of the call is released before the bridge is told of its consent, whatever the settings say.
+        Inside a LiveKit job the call ends with the job, which waits up to 2.5 s for its delivery. From here on log
+        lines pass the door too, whatever handlers there are or will be, and LiveKit's own exits are shut.
         """
         from medagent.agent.bridge import Bridge  # noqa: PLC0415  # livekit costs seconds; the CLI need not pay them
+        from medagent.agent.exits import shut_exits  # noqa: PLC0415  # livekit as well
+        from medagent.agent.job import when_job_ends  # noqa: PLC0415  # livekit as well
 
-        guard_logging()
+        guard_logging(in_clear=self.settings.logs_in_clear)
+        shut_exits(session, leave_open=self.settings.livekit_open)
         bridge = Bridge(
-            self.pipeline.line(), model=self.settings.model, agent_version=medagent.__version__, caller=caller
+            self.pipeline.line(),
+            model=self.settings.model,
+            agent_version=medagent.__version__,
+            overhead=self.overhead,
+            caller=caller,
         )
-        bridge.attach(session, wall_us=time.time_ns() // 1000)
+        bridge.attach(session, wall_us=time.time_ns() // 1000, asks=asks)
+
+        def end() -> None:
+            bridge.end("shutdown")
+            self.flush(_JOB_S)
+
+        when_job_ends(end)
         return bridge
 
     def hello(self) -> str:
@@ -316,24 +362,137 @@ class Telemetry:
         return self._delivery.flush(max(0.1, deadline - time.monotonic()))
 
     def close(self, timeout_s: float = 3.0) -> None:
-        """End open calls, write what is left, stop shipping; what is not delivered stays in the outbox."""
+        """End open calls, write what is left, ship what the time allows; the rest stays in the outbox.
+
+        It takes no longer than `timeout_s`, whatever hangs; a second call does nothing.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
         deadline = time.monotonic() + timeout_s
+        self._keeper.stop()
+        self._overhead_watch.stop(_STOP_S)
         self.pipeline.stop(timeout_s)
-        self._delivery.stop(max(0.1, deadline - time.monotonic()))
+        with suppress(OutboxUnavailableError):  # what cannot be read cannot be shipped now
+            self._delivery.flush(max(0.0, deadline - _STOP_S - time.monotonic()))
+        self._delivery.stop(max(0.0, deadline - time.monotonic()))
+        self._keeper.join(max(0.0, deadline - time.monotonic()))
+        self._outbox.close()
+        self._owner.release()
+
+
+class Apart:
+    """Delivery with no call in its process: what others left in the outbox, dead ones too; stop it at the end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.switch = switch(settings)
+        destinations, owner = exporters(settings), str(uuid4())
+        self.outbox = outbox(settings, destinations, owner=owner)
+        self.delivery = delivery(settings, self.outbox, destinations, self.switch)
+        self._recover = functools.partial(
+            recover,
+            self.outbox,
+            owner=owner,
+            owners=owners(settings),
+            redactor=redactor(settings),
+            switch=self.switch,
+            entries=GuardrailEntries(self.outbox, ledger(settings)),
+        )
+        self._keeper = Keeper(self._recover)
+
+    def start(self) -> None:
+        """End what dead processes left open, as far as the outbox can be had, and begin to ship."""
+        with suppress(OutboxUnavailableError):
+            self._recover()
+        self._keeper.start()
+        self.delivery.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """Stop shipping; what is not delivered stays in the outbox."""
+        self._keeper.stop()
+        self.delivery.stop(timeout_s)
+        self._keeper.join(timeout_s)
+        self.outbox.close()
+
+
+class DisabledTelemetry:
+    """Stands for a telemetry that could not start: calls go on, nothing of them is stored or sent."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def watch(self, session: AgentSession[Any], *, caller: Caller | None = None, asks: bool = False) -> Bridge:
+        """A bridge that hears nothing and leads nowhere; log lines and LiveKit's own exits are shut all the same."""
+        from medagent.agent.bridge import Bridge  # noqa: PLC0415  # livekit costs seconds; the CLI need not pay them
+        from medagent.agent.exits import shut_exits  # noqa: PLC0415  # livekit as well
+
+        guard_logging(in_clear=self.settings.logs_in_clear)
+        try:
+            shut_exits(session, leave_open=self.settings.livekit_open)
+        except Exception as error:  # noqa: BLE001  # no failure of ours may end a call; no message: it may quote
+            _log.error("LiveKit's exits could not be shut: %s", type(error).__name__)
+        nowhere = Line(str(uuid4()), lambda _trace_id, _event: None)
+        return Bridge(nowhere, model="", agent_version=medagent.__version__, overhead=Overhead(), caller=caller)
+
+    def flush(self, timeout_s: float) -> Sequence[str]:
+        """There is nothing to wait for."""
+        return ()
+
+    def close(self, timeout_s: float = 3.0) -> None:
+        """There is nothing to close."""
+
+
+def start_telemetry(
+    settings: Settings, *, rosters: Mapping[str, Collection[str]] | None = None
+) -> Telemetry | DisabledTelemetry:
+    """Telemetry that works until the process ends, or its stand-in where it cannot start, for whatever reason.
+
+    The calls of such a process go on without it; the log says why, and so does the ledger where it can be written.
+    Raises `SettingsError` where prod leaves consent unsettled: such a process is not to answer calls.
+    """
+    settings.legal_basis()
+    try:
+        started = Telemetry(settings, rosters=rosters).start()
+    except Exception as error:  # noqa: BLE001  # whatever it is, it must not keep the agent from answering
+        _not_started(settings, error)
+        return DisabledTelemetry(settings)
+    close_at_end(started.close)
+    return started
 
 
 @functools.cache
-def telemetry() -> Telemetry:
-    """This process's telemetry, from the environment's settings; made and started at the first call."""
-    return Telemetry(load_settings()).start()
+def telemetry() -> Telemetry | DisabledTelemetry:
+    """This process's telemetry, from the environment's settings; made and started at the first call.
+
+    Raises `SettingsError` where a setting is none of the allowed, or prod leaves consent unsettled.
+    """
+    return start_telemetry(load_settings())
+
+
+os.register_at_fork(after_in_child=telemetry.cache_clear)  # the threads of a process stay with it
+
+
+def _not_started(settings: Settings, error: Exception) -> None:
+    says = str(error) if isinstance(error, MedagentError) else "unexpected"  # a foreign message may quote a value
+    _log.error("telemetry is off in this process: %s: %s", type(error).__name__, says)
+    try:
+        ledger(settings).append("not_started", {"error": type(error).__name__, "reason": recordable(says)})
+    except MedagentError as unwritten:
+        _log.error("the ledger does not say that telemetry is off: %s", unwritten)
 
 
 def trace_call(session: AgentSession[Any], *, caller: Caller | None = None) -> Bridge:
     """Trace a LiveKit session that has not started: the one line that an agent needs.
 
     Room and caller are the LiveKit job's, unless `caller` says otherwise; they leave as pseudonyms or not at all.
-    What comes back has the call's `trace_id`; its `end` is needed only where a session never closes. Raises
-    `SettingsError` or `PolicyError` at the first call of a process that is configured wrong; into a call nothing is
-    ever raised.
+    What comes back has the call's `trace_id`; its `end` is needed only where a session never closes, its `consent` only
+    where the settings say that the caller is asked. Raises `SettingsError` in a process with a setting that is none of
+    the allowed; nothing else is ever raised into a call: where telemetry cannot start, or cannot see the session, the
+    call goes on without it.
     """
-    return telemetry().watch(session, caller=caller)
+    running = telemetry()
+    try:
+        return running.watch(session, caller=caller)
+    except Exception as error:  # noqa: BLE001  # no failure of ours may end a call; no message: it may quote
+        _log.error("a call cannot be traced: %s", type(error).__name__)
+        return DisabledTelemetry(running.settings).watch(session)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from medagent.agent.caller import Caller, follow_job
 from medagent.agent.quality import Quality
 from medagent.agent.raw import hear, usage_of
 from medagent.telemetry import events
+from medagent.telemetry.overhead import Overhead
 from medagent.telemetry.pipeline import Line
 
 _END_REASONS: Mapping[lk.CloseReason, events.EndReason] = {
@@ -28,6 +30,9 @@ _END_REASONS: Mapping[lk.CloseReason, events.EndReason] = {
     lk.CloseReason.USER_INITIATED: "agent_ended",
     lk.CloseReason.TASK_COMPLETED: "agent_ended",
 }
+CONSENT_TOOL = "record_consent"
+"""The tool by which a model tells the caller's answer to the question of consent."""
+
 _RESPONSE_ENDS = ("completed", "cancelled", "incomplete", "failed")
 _log = logging.getLogger(__name__)
 
@@ -35,11 +40,15 @@ _log = logging.getLogger(__name__)
 class Bridge:
     """The eyes on one call: `attach` before `session.start`, `end` when the line is closed.
 
+    `overhead` hears what each handled event cost the call's thread.
     `on_tool(call_id, name, status)` is told when a tool starts (its name) and when it ends (done, error, cancelled).
     """
 
-    def __init__(self, line: Line, *, model: str, agent_version: str, caller: Caller | None = None) -> None:
+    def __init__(
+        self, line: Line, *, model: str, agent_version: str, overhead: Overhead, caller: Caller | None = None
+    ) -> None:
         self._line = line
+        self._overhead = overhead
         self.trace_id = line.trace_id
         self._model = model
         self._agent_version = agent_version
@@ -58,7 +67,7 @@ class Bridge:
             "response.done": self._response_done,
         }
 
-    def attach(self, session: AgentSession[Any], *, wall_us: int) -> None:
+    def attach(self, session: AgentSession[Any], *, wall_us: int, asks: bool = False) -> None:
         """Listen to a session that has not started; every realtime session that its model opens is heard too.
 
         Inside a LiveKit job the room and the caller are the job's, unless they were given.
@@ -74,6 +83,7 @@ class Bridge:
             room=caller.room,
             participant=caller.participant,
             caller_number=caller.number,
+            asks=asks,
         )
         if isinstance(session.llm, llm.RealtimeModel):
             hear(
@@ -89,7 +99,20 @@ class Bridge:
 
     def end(self, reason: events.EndReason) -> None:
         """The line is closed; the first reason given is the one that counts."""
-        self._guard(self._line.send)(events.CallEnded, reason=reason)
+        self._guard(self._end)(reason)
+
+    def _end(self, reason: events.EndReason) -> None:
+        self._line.send(events.CallEnded, reason=reason)
+
+    def consent(
+        self,
+        state: Literal["granted", "refused"],
+        *,
+        method: Literal["spoken", "keypad"] = "spoken",
+        script_version: str | None = None,
+    ) -> None:
+        """The caller's answer: a yes releases the call's spans, a no deletes them; the first no is the last word."""
+        self._guard(self._line.send)(events.ConsentSettled, state=state, method=method, script_version=script_version)
 
     def _guarded_job(self) -> Caller:
         found = [Caller()]
@@ -116,12 +139,15 @@ class Bridge:
     def _guard(self, handler: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(handler)
         def guarded(*arguments: Any, **fields: Any) -> None:
+            wall_ns, thread_ns = time.perf_counter_ns(), time.thread_time_ns()
             try:
                 handler(*arguments, **fields)
             except Exception as error:  # noqa: BLE001  # a TypeError here would end the call; no message: it may quote
                 self.failures += 1
                 if self.failures == 1:
                     _log.error("telemetry failed on an event of the call: %s", type(error).__name__)
+            finally:
+                self._overhead.add(time.thread_time_ns() - thread_ns, time.perf_counter_ns() - wall_ns)
 
         return guarded
 
@@ -155,7 +181,7 @@ class Bridge:
 
     def _item_done(self, event: Mapping[str, Any]) -> None:
         item = event["item"]
-        if item["type"] == "function_call":
+        if item["type"] == "function_call" and item["name"] != CONSENT_TOOL:
             self._line.send(events.ToolRequested, response_id=event["response_id"], call_id=item["call_id"])
 
     def _response_done(self, event: Mapping[str, Any]) -> None:
@@ -185,6 +211,8 @@ class Bridge:
         update = event.update
         if isinstance(update, lk.ToolCallStarted):
             call = update.function_call
+            if call.name == CONSENT_TOOL:  # its answer goes through `consent`; a span of it would tell nothing else
+                return
             self.on_tool(call.call_id, call.name, None)
             self._line.send(events.ToolStarted, call_id=call.call_id, name=call.name, arguments=call.arguments)
         elif isinstance(update, lk.ToolCallEnded):
@@ -202,10 +230,10 @@ class Bridge:
             recoverable=recoverable,
         )
         if not recoverable:
-            self.end("error")  # LiveKit emits no `close` after a fatal error of the provider
+            self._end("error")  # LiveKit emits no `close` after a fatal error of the provider
 
     def _close(self, event: lk.CloseEvent) -> None:
-        self.end(_END_REASONS.get(event.reason, "unknown"))
+        self._end(_END_REASONS.get(event.reason, "unknown"))
 
 
 def _source(source: object) -> Literal["realtime", "llm", "stt", "tts", "session"]:

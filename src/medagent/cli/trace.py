@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,6 +23,8 @@ from medagent.telemetry.span import SafeSpan
 
 if TYPE_CHECKING:
     from medagent.telemetry.exporters.archive import Archive
+
+_WHOLE = ("voice_session", "session.start", "agent_turn", "session.end", "policy.guardrail")
 
 app = typer.Typer(help="Read the calls in the local archive.", no_args_is_help=True)
 
@@ -132,10 +135,19 @@ def find(
         raise typer.Exit(1)
 
 
+def _kept(guardrail: SafeSpan) -> tuple[str, ...]:
+    """What a whole call has by its guardrail: after a refusal two spans, outside the sample the guardrail alone."""
+    consent, sampling = guardrail.fields.get("consent"), guardrail.fields.get("sampling")
+    if isinstance(sampling, Mapping) and sampling.get("sampled") is False:
+        return ("policy.guardrail",)
+    refused = isinstance(consent, Mapping) and consent.get("state") == "refused"
+    return ("voice_session", "policy.guardrail") if refused else _WHOLE
+
+
 def missing_of(spans: list[SafeSpan]) -> list[str]:
     """What a whole call would have: by its own account, and by the spans that are there."""
     present = {span.name for span in spans}
-    wanted = ("voice_session", "session.start", "agent_turn", "session.end", "policy.guardrail")
+    wanted = next((_kept(span) for span in spans if span.name == "policy.guardrail"), _WHOLE)
     missing = [name for name in wanted if name not in present]
     for span in spans:
         own = span.fields.get("missing") if span.name == "session.end" else None

@@ -6,8 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from medagent.telemetry.keeper import Housekeeping
-from medagent.telemetry.outbox import Outbox
+from medagent.telemetry.retention import Housekeeping
 from medagent.telemetry.shipper import Shipper
 
 
@@ -15,7 +14,6 @@ from medagent.telemetry.shipper import Shipper
 class Delivery:
     """All that ships in a process, beside its calls or apart from any."""
 
-    outbox: Outbox
     shippers: Sequence[Shipper]
     housekeeping: Housekeeping
 
@@ -33,12 +31,13 @@ class Delivery:
     def flush(self, timeout_s: float) -> list[str]:
         """Wait until all that is due is delivered; returns the destinations that still lack something."""
         deadline = time.monotonic() + timeout_s
-        return [s.name for s in self.shippers if not s.flush(max(0.1, deadline - time.monotonic()))]
+        return [s.name for s in self.shippers if not s.flush(max(0.0, deadline - time.monotonic()))]
 
     def stop(self, timeout_s: float) -> None:
-        """Stop shipping; what is not delivered stays in the outbox."""
+        """Stop shipping; what is not delivered stays in the outbox, which is for its opener to close."""
         deadline = time.monotonic() + timeout_s
         for shipper in self.shippers:
-            shipper.stop(max(0.1, deadline - time.monotonic()))
-        self.housekeeping.stop(max(0.1, deadline - time.monotonic()))
-        self.outbox.close()
+            shipper.stop(0.0)  # all are asked before one is waited for
+        for shipper in self.shippers:
+            shipper.stop(max(0.0, deadline - time.monotonic()))
+        self.housekeeping.stop(max(0.0, deadline - time.monotonic()))

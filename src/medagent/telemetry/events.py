@@ -12,6 +12,7 @@ AgentState = Literal["initializing", "idle", "listening", "thinking", "speaking"
 ErrorSource = Literal["realtime", "llm", "stt", "tts", "tool", "session"]
 EndReason = Literal["caller_hung_up", "agent_ended", "shutdown", "error", "limit", "process_lost", "unknown"]
 ConsentState = Literal["pending", "granted", "refused", "not_asked"]
+Stage = Literal["stt", "llm", "tts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,10 @@ class _Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallStarted(_Event):
-    """The line is open; `wall_us` is the Unix time of `at_ns` in microseconds, the anchor of all times of the trace."""
+    """The line is open; `wall_us` is the Unix time of `at_ns` in microseconds, the anchor of all times of the trace.
+
+    `asks`: the caller will be asked for consent, whatever the settings say; until then nothing of the call is released.
+    """
 
     wall_us: int
     model: str
@@ -34,6 +38,7 @@ class CallStarted(_Event):
     room: str | None = field(default=None, repr=False)
     participant: str | None = field(default=None, repr=False)
     caller_number: str | None = field(default=None, repr=False)
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +140,37 @@ class AgentStateChanged(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UtteranceMeasured(_Event):
+    """How long a pipeline took to take what the caller said for said; seconds, None is unknown."""
+
+    end_of_utterance_delay: float | None
+    transcription_delay: float | None
+    on_user_turn_completed_delay: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageMeasured(_Event):
+    """One request to a pipeline's STT, LLM or TTS ended; durations are seconds, None is unknown.
+
+    `key` names the request: what has the same is the same one told again. `response_id` is the speech that it was made
+    for, where that is known; `first` is the wait for the first token of an LLM or the first sound of a TTS.
+    """
+
+    stage: Stage
+    key: str
+    model: str | None = None
+    provider: str | None = None
+    response_id: str | None = None
+    duration: float | None = None
+    first: float | None = None
+    audio_duration: float | None = None
+    characters: int | None = None
+    streamed: bool | None = None
+    cancelled: bool | None = None
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorRaised(_Event):
     """Something failed; `message` is raw and is treated as free text."""
 
@@ -195,6 +231,8 @@ CallEvent: TypeAlias = (
     | ToolEnded
     | UserStateChanged
     | AgentStateChanged
+    | UtteranceMeasured
+    | StageMeasured
     | ErrorRaised
     | Reconnected
     | QualitySampled

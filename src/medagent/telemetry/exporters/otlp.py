@@ -39,6 +39,7 @@ LANGFUSE_REGIONS = {
 _TRACES = "/v1/traces"
 _MEDIA_TYPE = "application/x-protobuf"
 _SERVICE = "medagent"
+_CALLS_OUT = (SpanKind.AGENT_TURN, SpanKind.STT, SpanKind.LLM, SpanKind.TTS)
 _FOUND, _UNKNOWN = 200, 404
 _PART = re.compile(r"resource\.\d+|scope\.\d+\.\d+|span\.(?P<span>[0-9a-f]{16})")
 _HEADER = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
@@ -203,7 +204,7 @@ def _fill(message: Span, span: SafeSpan) -> None:
     if span.parent_id is not None:
         message.parent_span_id = _span_id(span.parent_id)
     message.name = span.name
-    message.kind = Span.SPAN_KIND_CLIENT if span.kind is SpanKind.AGENT_TURN else Span.SPAN_KIND_INTERNAL
+    message.kind = Span.SPAN_KIND_CLIENT if span.kind in _CALLS_OUT else Span.SPAN_KIND_INTERNAL
     message.start_time_unix_nano = span.start_us * 1000
     message.end_time_unix_nano = span.end_us * 1000
     message.status.code = Status.STATUS_CODE_ERROR if span.status == "error" else Status.STATUS_CODE_OK
