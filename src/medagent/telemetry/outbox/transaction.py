@@ -71,7 +71,7 @@ class Transaction:
             "is_crowded_out": is_crowded_out,
         }
         opened = self._insert(calls, row).on_conflict_do_nothing(index_elements=["trace_id"])
-        if self._connection.execute(opened).rowcount != 1:
+        if self._connection.execute(opened.returning(calls.c.trace_id)).first() is None:
             raise OutboxError(f"call {trace_id} was opened before")
         ownership.beat(self._connection, owner=self._owner)
 
@@ -203,7 +203,7 @@ class Transaction:
             set_={name: value for name, value in row.items() if name != "span_id"},
             where=spans.c.state == "provisional",
         )
-        if self._connection.execute(replace).rowcount != 1:
+        if self._connection.execute(replace.returning(spans.c.span_id)).first() is None:
             raise OutboxError(f"span {row['span_id']} ({row['name']}) is final already")
 
     def _insert(self, table: sa.Table, row: dict[str, Any]) -> postgresql.Insert | sqlite.Insert:
