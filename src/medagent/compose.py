@@ -8,7 +8,6 @@ import os
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -20,7 +19,7 @@ from medagent.alerts.rules import Alerts
 from medagent.alerts.slack import Slack
 from medagent.alerts.state import AlertState
 from medagent.alerts.watch import Watch
-from medagent.errors import LedgerError, MedagentError, OutboxUnavailableError
+from medagent.errors import LedgerError, MedagentError
 from medagent.presidio import recognisers_of
 from medagent.pricing import load_prices
 from medagent.proof import Json, KeyRing
@@ -36,13 +35,13 @@ from medagent.telemetry.exporters.archive import Archive
 from medagent.telemetry.exporters.exporter import Exporter
 from medagent.telemetry.exporters.jsonlog import JsonLog
 from medagent.telemetry.exporters.langsmith import LangSmithExporter
+from medagent.telemetry.keeper import Housekeeping, Keeper
 from medagent.telemetry.ledger import Ledger
 from medagent.telemetry.outbox import Outbox, OutboxStatus
 from medagent.telemetry.overhead import Overhead, OverheadWatch
 from medagent.telemetry.owners import Owners
 from medagent.telemetry.pipeline import Line, Pipeline
-from medagent.telemetry.recovery import GuardrailEntries, Keeper, Recovered, recover
-from medagent.telemetry.retention import Housekeeping, Retention
+from medagent.telemetry.recovery import GuardrailEntries, Recovered, recover
 from medagent.telemetry.session import Destination, SessionMaker
 from medagent.telemetry.shipper import Shipper
 from medagent.telemetry.shutdown import close_at_end
@@ -155,9 +154,14 @@ def outbox(settings: Settings, destinations: Sequence[Exporter], *, owner: str |
     )
 
 
-def retention(settings: Settings, box: Outbox, store: Archive) -> Retention:
+def owners(settings: Settings) -> Owners:
+    """The processes that share this state directory, the living among them by their locks."""
+    return Owners(make_home(settings.home) / "outbox" / "owners")
+
+
+def keeper(settings: Settings, box: Outbox, store: Archive) -> Keeper:
     """Who deletes from this outbox and this archive, and says so in the ledger."""
-    return Retention(
+    return Keeper(
         outbox=box,
         store=store,
         record=lambda kind, content: ledger(settings).append(kind, content),
@@ -166,31 +170,40 @@ def retention(settings: Settings, box: Outbox, store: Archive) -> Retention:
     )
 
 
-def delivery(settings: Settings, box: Outbox, destinations: Sequence[Exporter], stop: Switch) -> Delivery:
-    """A shipper for each of the outbox's destinations, the archive among them; not started."""
+def delivery(settings: Settings, destinations: Sequence[Exporter], stop: Switch, redacts: Redactor) -> Delivery:
+    """A shipper for each destination on this host's outbox, and who ends what dead processes left; not started."""
+    living = owners(settings)
+    owner = living.claim()
+    box = outbox(settings, destinations, owner=owner.name)
     store = next(one for one in destinations if isinstance(one, Archive))
     purges = policy(settings).queued_when_off is Queued.PURGE
+    entries = GuardrailEntries(box, ledger(settings))
     return Delivery(
+        outbox=box,
+        owner=owner,
+        entries=entries,
         shippers=[Shipper(one, outbox=box, switch=stop) for one in destinations],
-        housekeeping=Housekeeping(retention(settings, box, store), switch=stop, purges_when_off=purges),
+        housekeeping=Housekeeping(keeper(settings, box, store), switch=stop, purges_when_off=purges),
+        rescue=lambda: recover(box, owner=owner.name, owners=living, redactor=redacts, switch=stop, entries=entries),
     )
 
 
 def purge(settings: Settings, *, by: str, reason: str) -> int:
     """Delete all that is queued on this host; returns how many calls lost some."""
-    with closing(outbox(settings, ())) as box:
-        return retention(settings, box, archive(settings)).purge(by=by, reason=reason)
+    box = outbox(settings, exporters(settings))
+    try:
+        return keeper(settings, box, archive(settings)).purge(by=by, reason=reason)
+    finally:
+        box.close()
 
 
 def prune(settings: Settings, *, by: str) -> int:
     """Delete from the archive what is older than it may be; returns how many spans."""
-    with closing(outbox(settings, ())) as box:
-        return retention(settings, box, archive(settings)).prune(by=by)
-
-
-def owners(settings: Settings) -> Owners:
-    """The processes that share this state directory, the living among them by their locks."""
-    return Owners(make_home(settings.home) / "outbox" / "owners")
+    box = outbox(settings, ())
+    try:
+        return keeper(settings, box, archive(settings)).prune(by=by)
+    finally:
+        box.close()
 
 
 def redactor(settings: Settings, rosters: Mapping[str, Collection[str]] | None = None) -> Redactor:
@@ -253,12 +266,8 @@ class Telemetry:
         self.overhead = Overhead()
         self._overhead_watch = OverheadWatch(self.overhead, switch=self.switch)
         self.destinations = destinations = exporters(settings)
-        self._owners = owners(settings)
-        self._owner = self._owners.claim()
-        self._outbox = outbox(settings, destinations, owner=self._owner.name)
-        self._entries = GuardrailEntries(self._outbox, self.ledger)
-        self._delivery = delivery(settings, self._outbox, destinations, self.switch)
         self._redactor = redactor(settings, rosters)
+        self._delivery = delivery(settings, destinations, self.switch, self._redactor)
         sessions = SessionMaker(
             redactor=self._redactor,
             prices=load_prices(settings.pricing_path),
@@ -270,7 +279,7 @@ class Telemetry:
             legal_basis=settings.legal_basis(),
             key=key_ring(settings).pseudonym_key(),
             sampling=settings.sampling,
-            closed=self._entries.tell,
+            closed=self._delivery.entries.tell,
         )
         in_force = sessions.policy
         holds = {"name": in_force.name, "version": in_force.version, "sha256": in_force.digest}
@@ -278,8 +287,7 @@ class Telemetry:
             self.ledger.note("policy_changed", holds)
         except LedgerError as error:
             _log.error("the ledger does not say which policy holds: %s", error)
-        self.pipeline = Pipeline(sessions=sessions, outbox=self._outbox, on_due=self._delivery.wake)
-        self._keeper = Keeper(self.recover)
+        self.pipeline = Pipeline(sessions=sessions, outbox=self._delivery.outbox, on_due=self._delivery.wake)
         self._is_closed = False
 
     def start(self) -> Telemetry:
@@ -292,22 +300,11 @@ class Telemetry:
         self.pipeline.start()
         self._overhead_watch.start()
         self._delivery.start()
-        self._keeper.start()
         return self
 
     def recover(self) -> Recovered:
         """End the calls of processes that died, and tell the ledger what it was still to be told."""
-        recovered = recover(
-            self._outbox,
-            owner=self._owner.name,
-            owners=self._owners,
-            redactor=self._redactor,
-            switch=self.switch,
-            entries=self._entries,
-        )
-        if recovered.calls:
-            self._delivery.wake()
-        return recovered
+        return self._delivery.recover()
 
     def watch(self, session: AgentSession[Any], *, caller: Caller | None = None, asks: bool = False) -> Bridge:
         """Trace a session that has not started; the bridge's `trace_id` names the call, its `end` closes it.
@@ -370,49 +367,9 @@ class Telemetry:
             return
         self._is_closed = True
         deadline = time.monotonic() + timeout_s
-        self._keeper.stop()
         self._overhead_watch.stop(_STOP_S)
         self.pipeline.stop(timeout_s)
-        with suppress(OutboxUnavailableError):  # what cannot be read cannot be shipped now
-            self._delivery.flush(max(0.0, deadline - _STOP_S - time.monotonic()))
-        self._delivery.stop(max(0.0, deadline - time.monotonic()))
-        self._keeper.join(max(0.0, deadline - time.monotonic()))
-        self._outbox.close()
-        self._owner.release()
-
-
-class Apart:
-    """Delivery with no call in its process: what others left in the outbox, dead ones too; stop it at the end."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.switch = switch(settings)
-        destinations, owner = exporters(settings), str(uuid4())
-        self.outbox = outbox(settings, destinations, owner=owner)
-        self.delivery = delivery(settings, self.outbox, destinations, self.switch)
-        self._recover = functools.partial(
-            recover,
-            self.outbox,
-            owner=owner,
-            owners=owners(settings),
-            redactor=redactor(settings),
-            switch=self.switch,
-            entries=GuardrailEntries(self.outbox, ledger(settings)),
-        )
-        self._keeper = Keeper(self._recover)
-
-    def start(self) -> None:
-        """End what dead processes left open, as far as the outbox can be had, and begin to ship."""
-        with suppress(OutboxUnavailableError):
-            self._recover()
-        self._keeper.start()
-        self.delivery.start()
-
-    def stop(self, timeout_s: float) -> None:
-        """Stop shipping; what is not delivered stays in the outbox."""
-        self._keeper.stop()
-        self.delivery.stop(timeout_s)
-        self._keeper.join(timeout_s)
-        self.outbox.close()
+        self._delivery.close(max(0.1, deadline - time.monotonic()))
 
 
 class DisabledTelemetry:

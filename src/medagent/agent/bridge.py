@@ -17,6 +17,7 @@ from livekit.agents import AgentSession, llm, stt, tts
 from livekit.agents.voice import events as lk
 
 from medagent.agent.caller import Caller, follow_job
+from medagent.agent.pipeline_mode import PipelineMode, about_model
 from medagent.agent.quality import Quality
 from medagent.agent.raw import hear, usage_of
 from medagent.telemetry import events
@@ -54,6 +55,7 @@ class Bridge:
         self._agent_version = agent_version
         self._caller = caller
         self._audible: str | None = None
+        self._is_pipeline = False
         self.on_tool: Callable[[str, str | None, str | None], None] = lambda _call_id, _name, _status: None
         self.failures = 0
         self._raw: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
@@ -73,12 +75,18 @@ class Bridge:
         Inside a LiveKit job the room and the caller are the job's, unless they were given.
         """
         caller = self._caller or self._guarded_job()
+        self._is_pipeline = isinstance(session.llm, llm.LLM)
+        about = [(self._model, "azure.ai.openai")]
+        if isinstance(session.llm, llm.LLM):
+            about = [("unknown", "other")]
+            self._guard(lambda model: about.append(about_model(model)))(session.llm)
+        model, provider = about[-1]
         self._guard(self._line.send)(
             events.CallStarted,
             wall_us=wall_us,
-            model=self._model,
-            provider="azure.ai.openai",
-            mode="realtime",
+            model=model,
+            provider=provider,
+            mode="pipeline" if self._is_pipeline else "realtime",
             agent_version=self._agent_version,
             room=caller.room,
             participant=caller.participant,
@@ -91,6 +99,8 @@ class Bridge:
                 openai_server_event_received=self._guard(self._server_event),
                 session_reconnected=self._guard(self._reconnected),
             )
+        elif self._is_pipeline:
+            self._guard(PipelineMode(self._line, self._guard).attach)(session)
         session.on("user_state_changed", self._guard(self._user_state))
         session.on("agent_state_changed", self._guard(self._agent_state))
         session.on("tool_execution_updated", self._guard(self._tool))
@@ -229,8 +239,8 @@ class Bridge:
             message=str(cause),
             recoverable=recoverable,
         )
-        if not recoverable:
-            self._end("error")  # LiveKit emits no `close` after a fatal error of the provider
+        if not (recoverable or self._is_pipeline):  # a pipeline is tried again and tells its end by `close`
+            self._end("error")  # LiveKit emits no `close` after a fatal error of the realtime provider
 
     def _close(self, event: lk.CloseEvent) -> None:
         self._end(_END_REASONS.get(event.reason, "unknown"))

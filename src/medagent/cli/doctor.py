@@ -104,6 +104,7 @@ def _prices(settings: Settings) -> Iterator[Finding]:
     else:
         yield Finding(what="prices", state="ok", says=f"{settings.model}, read on {price.as_of}")
     unknown = [name for name, value in prices.line.model_dump().items() if value is None]
+    unknown += [f"every {stage} model" for stage in ("llm", "stt", "tts") if not getattr(prices, stage)]
     if unknown:
         hint = "a call's cost is its model's alone; put your contract's prices into the price list"
         yield Finding(what="prices", state="note", says=f"unknown: {', '.join(unknown)}", hint=hint)

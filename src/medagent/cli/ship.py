@@ -12,10 +12,11 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from medagent.cli.output import console, print_json
-from medagent.compose import Apart
+from medagent.compose import delivery, exporters, redactor, switch
 from medagent.errors import OutboxUnavailableError
 from medagent.proof import Json
 from medagent.settings import load_settings
+from medagent.telemetry.delivery import Delivery
 from medagent.telemetry.outbox import OutboxStatus
 
 _LOOK_EVERY_S = 0.5
@@ -30,7 +31,9 @@ def ship(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, whenever a count changes.")] = False,
 ) -> None:
     """Deliver what waits, what a dead process left too; exit code 1 where something still waits or was set aside."""
-    line = Apart(load_settings())
+    settings = load_settings()
+    kill_switch = switch(settings)
+    line = delivery(settings, exporters(settings), kill_switch, redactor(settings))
     stopping = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopping.set())
@@ -38,10 +41,14 @@ def ship(
     line.start()
     try:
         with shown:
+            try:
+                line.recover()
+            except OutboxUnavailableError as error:
+                shown.say(str(error))
             lacking = _until_delivered(line, shown, stopping, None if follow else time.monotonic() + wait)
     finally:
         line.stop(_STOP_WITHIN_S)
-    if not line.switch.is_on():
+    if not kill_switch.is_on():
         console(stderr=True).print(
             "telemetry is off: nothing leaves (`medagent telemetry status` says why)", style="red"
         )
@@ -49,7 +56,7 @@ def ship(
         raise typer.Exit(1)
 
 
-def _until_delivered(line: Apart, shown: _Lines | _Bars, stopping: threading.Event, deadline: float | None) -> bool:
+def _until_delivered(line: Delivery, shown: _Lines | _Bars, stopping: threading.Event, deadline: float | None) -> bool:
     """Show how it goes until it is done; whether something still waits or was set aside."""
     lacking = True
     while True:
@@ -58,8 +65,8 @@ def _until_delivered(line: Apart, shown: _Lines | _Bars, stopping: threading.Eve
         except OutboxUnavailableError as error:
             shown.say(str(error))
         else:
-            shown.update(status, {one.name: one.delivered for one in line.delivery.shippers})
-            waits = [one.name for one in line.delivery.shippers if status.due.get(one.name)]
+            shown.update(status, {one.name: one.delivered for one in line.shippers})
+            waits = [one.name for one in line.shippers if status.due.get(one.name)]
             lacking = bool(waits or status.set_aside)
             if deadline is not None and not any(_can_go(status, name, deadline) for name in waits):
                 return lacking

@@ -15,13 +15,13 @@ import pytest
 from databases import postgresql_server, postgresql_url
 from ledgers import KEY
 from medagent.errors import BrokenChainError, LedgerError, TraceNotFoundError
-from medagent.telemetry import retention as module
+from medagent.telemetry import keeper as module
 from medagent.telemetry.chain import Tombstone, verify_chain
 from medagent.telemetry.exporters.archive import Archive
+from medagent.telemetry.keeper import Housekeeping, Keeper
 from medagent.telemetry.ledger import Ledger
 from medagent.telemetry.ledger.verify import entries
 from medagent.telemetry.outbox import Outbox
-from medagent.telemetry.retention import Housekeeping, Retention
 from medagent.telemetry.span import SafeSpan
 from medagent.telemetry.switch import Switch
 from outboxes import CALLS, MakeOutbox, begin, make_outbox, outbox_url, put
@@ -55,8 +55,8 @@ def outbox(make_outbox: MakeOutbox) -> Outbox:
 
 
 @pytest.fixture
-def retention(outbox: Outbox, store: Archive, ledger: Ledger) -> Retention:
-    return Retention(outbox=outbox, store=store, record=ledger.append, outbox_days=30, archive_days=90)
+def keeper(outbox: Outbox, store: Archive, ledger: Ledger) -> Keeper:
+    return Keeper(outbox=outbox, store=store, record=ledger.append, outbox_days=30, archive_days=90)
 
 
 @pytest.fixture
@@ -84,13 +84,13 @@ def days_ago(days: float) -> int:
 
 
 def test_a_call_that_is_too_old_leaves_its_chain_behind(
-    retention: Retention, store: Archive, deletions: Deletions, tmp_path: Path
+    keeper: Keeper, store: Archive, deletions: Deletions, tmp_path: Path
 ) -> None:
     """Its spans are gone, byte for byte; tombstones verify in their place; the ledger names first, last and hash."""
     old, young = call(start_us=days_ago(91)), call(CALLS[1], start_us=days_ago(89))
     for spans in (old, young):
         store.export(spans)
-    assert retention.prune() == len(old)
+    assert keeper.prune() == len(old)
     chain = store.chain(TRACE)
     assert all(isinstance(link, Tombstone) and link.cause == "retention" for link in chain)
     assert [link.seal for link in chain] == [span.seal for span in old]
@@ -105,31 +105,31 @@ def test_a_call_that_is_too_old_leaves_its_chain_behind(
     on_disk = b"".join(path.read_bytes() for path in (tmp_path / "archive").iterdir())
     assert old[2].span_id.encode() not in on_disk
     assert young[2].span_id.encode() in on_disk
-    assert (retention.prune(), len(deletions())) == (0, 1)
+    assert (keeper.prune(), len(deletions())) == (0, 1)
 
 
-def test_a_guardrail_stays_for_six_years(retention: Retention, store: Archive, tmp_path: Path) -> None:
+def test_a_guardrail_stays_for_six_years(keeper: Keeper, store: Archive, tmp_path: Path) -> None:
     """Of an old call the proof is kept, in its place in the chain."""
     spans = call(start_us=days_ago(100))
     store.export(spans)
     change(tmp_path, "UPDATE span SET name = 'policy.guardrail' WHERE span_id = ?", spans[4].span_id)
-    retention.prune()
+    keeper.prune()
     chain = store.chain(TRACE)
     assert [isinstance(link, SafeSpan) for link in chain] == [False, False, False, False, True, False]
     verify_chain(chain)
-    older = replace(retention, archive_days=4000)
+    older = replace(keeper, archive_days=4000)
     change(tmp_path, "UPDATE span SET occurred_us = ?", days_ago(2300))
     assert older.prune() == 0
-    assert retention.prune() == 1
+    assert keeper.prune() == 1
 
 
-def test_what_the_ledger_cannot_record_is_not_deleted(retention: Retention, store: Archive, outbox: Outbox) -> None:
+def test_what_the_ledger_cannot_record_is_not_deleted(keeper: Keeper, store: Archive, outbox: Outbox) -> None:
     """A deletion counts after its entry, in the archive and in the outbox."""
 
     def refuse(kind: str, content: object) -> None:
         raise LedgerError("no room")
 
-    mute = replace(retention, record=refuse)
+    mute = replace(keeper, record=refuse)
     store.export(call(start_us=days_ago(91)))
     begin(outbox, CALLS[0])
     put(outbox, CALLS[0], "user_turn")
@@ -140,10 +140,10 @@ def test_what_the_ledger_cannot_record_is_not_deleted(retention: Retention, stor
     assert outbox.status().due == {"archive": 1, "elsewhere": 1}
 
 
-def test_a_removed_span_is_no_deleted_one(retention: Retention, store: Archive) -> None:
+def test_a_removed_span_is_no_deleted_one(keeper: Keeper, store: Archive) -> None:
     """A hole without a tombstone breaks the chain, and so does a tombstone that does not fit into its place."""
     store.export(call(start_us=days_ago(91)))
-    retention.prune()
+    keeper.prune()
     chain = store.chain(TRACE)
     for broken in (
         chain[:2] + chain[3:],
@@ -170,18 +170,18 @@ def test_a_late_delivery_brings_nothing_back(store: Archive) -> None:
 
 
 def test_what_waited_too_long_is_given_up(
-    retention: Retention, outbox: Outbox, store: Archive, deletions: Deletions, monkeypatch: pytest.MonkeyPatch
+    keeper: Keeper, outbox: Outbox, store: Archive, deletions: Deletions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A destination that is away for thirty days, or not configured any more, holds nothing for ever; it is counted."""
     begin(outbox, CALLS[0])
     for number in range(3):
         put(outbox, CALLS[0], "user_turn", number)
     outbox.delivered("archive", outbox.due("archive", 9))
-    assert retention.expire() == 0
+    assert keeper.expire() == 0
     true_ns = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: true_ns() + 31 * DAY_US * 1000)
     put(outbox, CALLS[0], "user_turn", 3)
-    assert retention.expire() == 1
+    assert keeper.expire() == 1
     assert [span.fields["index"] for span in outbox.due("elsewhere", 9)] == [3]
     assert outbox.status().dropped == {"elsewhere": 3}
     [entry] = deletions()
@@ -204,7 +204,7 @@ def test_a_destination_that_is_not_configured_any_more_is_named(make_outbox: Mak
 
 
 def test_a_purge_leaves_places_and_reasons(
-    retention: Retention, outbox: Outbox, store: Archive, deletions: Deletions
+    keeper: Keeper, outbox: Outbox, store: Archive, deletions: Deletions
 ) -> None:
     """All that is queued goes; where the archive lacks it, a tombstone stands; what comes next hangs on it."""
     begin(outbox, CALLS[0])
@@ -214,7 +214,7 @@ def test_a_purge_leaves_places_and_reasons(
     store.export(first)
     outbox.delivered("archive", first)
     outbox.set_aside("elsewhere", first, error="RefusedError 400")
-    assert retention.purge(by="duty", reason="OPS-4711") == 1
+    assert keeper.purge(by="duty", reason="OPS-4711") == 1
     assert outbox.status().due == {"archive": 0, "elsewhere": 0}
     assert (outbox.status().bytes, outbox.status().set_aside) == (0, {})
     put(outbox, CALLS[0], "user_turn", 4)
@@ -230,7 +230,7 @@ def test_a_purge_leaves_places_and_reasons(
 @pytest.mark.parametrize("purges", [True, False])
 def test_an_off_holds_or_purges_as_the_policy_says(
     purges: bool,
-    retention: Retention,
+    keeper: Keeper,
     outbox: Outbox,
     deletions: Deletions,
     tmp_path: Path,
@@ -239,7 +239,7 @@ def test_an_off_holds_or_purges_as_the_policy_says(
     begin(outbox, CALLS[0])
     put(outbox, CALLS[0], "user_turn")
     forced, switch = (Switch(tmp_path, forced=word, env="dev") for word in ("off", None))
-    threads = [Housekeeping(retention, switch=one, purges_when_off=purges) for one in (forced, switch)]
+    threads = [Housekeeping(keeper, switch=one, purges_when_off=purges) for one in (forced, switch)]
     for thread in threads:
         thread.start()
     time.sleep(0.3)

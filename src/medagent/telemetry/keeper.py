@@ -44,7 +44,7 @@ class Store(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retention:
+class Keeper:
     """Deletes from the outbox and the archive, by age or by word; `record` appends to the ledger."""
 
     outbox: Outbox
@@ -92,14 +92,14 @@ class Retention:
 
 
 class Housekeeping:
-    """A thread that deletes what is to go: soon after the start and every hour, and within a second of an off."""
+    """A thread that has a keeper do its work: soon after the start and every hour, and within a second of an off."""
 
-    def __init__(self, retention: Retention, *, switch: Switch, purges_when_off: bool) -> None:
-        self._retention = retention
+    def __init__(self, keeper: Keeper, *, switch: Switch, purges_when_off: bool) -> None:
+        self._keeper = keeper
         self._switch = switch
         self._purges_when_off = purges_when_off
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="medagent-housekeeping", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="medagent-keeper", daemon=True)
 
     def start(self) -> None:
         """Begin."""
@@ -118,13 +118,13 @@ class Housekeeping:
                 self._try(self._purge)
             if time.monotonic() >= due:
                 due = time.monotonic() + _EVERY_S
-                self._try(self._retention.expire)
-                self._try(self._retention.prune)
+                self._try(self._keeper.expire)
+                self._try(self._keeper.prune)
 
     def _purge(self) -> None:
         state = self._switch.state()
         if state.source in _PURGING and not state.on:
-            self._retention.purge(by="medagent", reason="telemetry is off, and the policy purges what is queued")
+            self._keeper.purge(by="medagent", reason="telemetry is off, and the policy purges what is queued")
 
     def _try(self, work: Callable[[], object]) -> None:
         try:
