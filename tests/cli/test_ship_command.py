@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from command import MEDAGENT, medagent
+from databases import postgresql_server, postgresql_url
 from medagent.compose import archive, exporters, outbox
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.door.admission import Admitted
@@ -20,6 +21,8 @@ from medagent.telemetry.outbox import Outbox
 from medagent.telemetry.span import SafeSpan
 from sink import Sink
 from spans import call
+
+__all__ = ["postgresql_server", "postgresql_url"]
 
 
 @pytest.fixture
@@ -145,3 +148,13 @@ def test_the_archive_is_pruned_by_command(box: Outbox, settings: Settings) -> No
     assert checked.code == 0
     assert "deleted by retention: 6 spans" in checked.out
     assert medagent("archive", "prune", home=home, MEDAGENT_ARCHIVE_DAYS="1").out.startswith("0 ")
+
+
+def test_the_outbox_may_be_a_postgresql(settings: Settings, sink: Sink, postgresql_url: str) -> None:
+    """A call is played into it and arrives; a file for it is never made."""
+    played = medagent("call", "--pace", "20", home=settings.home, MEDAGENT_OUTBOX_URL=postgresql_url)
+    assert played.code == 0, played.err
+    done = medagent("ship", home=settings.home, MEDAGENT_OUTBOX_URL=postgresql_url)
+    assert (done.code, not sink.runs()) == (0, False)
+    assert medagent("trace", "check", home=settings.home).code == 0
+    assert not (settings.home / "outbox" / "outbox.db").exists()
