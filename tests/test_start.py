@@ -12,13 +12,14 @@ from livekit.agents import AgentSession
 from pydantic import SecretStr
 
 from medagent.clinic import Clinic, seed_demo
-from medagent.compose import DisabledTelemetry, Telemetry, ledger_path, telemetry, trace_call
+from medagent.compose import Telemetry, ledger_path
 from medagent.errors import MedagentError, SettingsError
 from medagent.settings import load_settings
 from medagent.simulator.play import play
 from medagent.simulator.process import SimulatorProcess
 from medagent.simulator.scenario import load_scenario
 from medagent.telemetry.ledger import entries
+from medagent.tracing import trace_call, tracing
 
 PROD = {"MEDAGENT_ENV": "prod", "MEDAGENT_CONSENT": "not_asked", "MEDAGENT_CONSENT_BASIS": "treatment contract"}
 SIGNING = "7f" * 32
@@ -26,11 +27,11 @@ SIGNING = "7f" * 32
 
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
-    telemetry.cache_clear()
+    tracing.cache_clear()
     yield
-    if telemetry.cache_info().currsize:
-        telemetry().close()
-    telemetry.cache_clear()
+    if tracing.cache_info().currsize:
+        tracing().close()
+    tracing.cache_clear()
 
 
 @pytest.fixture
@@ -60,8 +61,8 @@ async def test_a_bad_policy_turns_telemetry_off(
     bridge = trace_call(session)
     bridge.consent("granted")
     bridge.end("caller_hung_up")
-    assert isinstance(telemetry(), DisabledTelemetry)
-    assert telemetry().flush(1) == ()
+    assert tracing().loaded(20) is None
+    assert tracing().flush(1) == ()
     assert "telemetry is off in this process: PolicyError" in caplog.text
     [entry] = recorded()
     assert entry["error"] == "PolicyError"
@@ -101,6 +102,7 @@ async def test_a_state_directory_that_is_none_turns_telemetry_off(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MEDAGENT_HOME", str(tmp_path / "file"))
     trace_call(session).end("error")
+    assert tracing().loaded(20) is None
     assert "telemetry is off in this process: SettingsError" in caplog.text
     assert "the ledger does not say that telemetry is off" in caplog.text
     monkeypatch.setenv("MEDAGENT_HOME", str(tmp_path / "medagent"))
@@ -116,6 +118,7 @@ async def test_in_prod_a_missing_key_turns_telemetry_off(
     if signing:
         monkeypatch.setenv("MEDAGENT_SIGNING_KEY", SIGNING)
     trace_call(session).end("error")
+    assert tracing().loaded(20) is None
     assert "KeyFileError" in caplog.text
     assert ledger_path(load_settings()).exists() == signing
     if signing:

@@ -11,8 +11,8 @@ from types import FrameType
 from typing import Any
 
 from medagent import trace_call
-from medagent.compose import Telemetry, telemetry
 from medagent.telemetry import events as ev
+from medagent.tracing import tracing
 
 
 def ready(trace_id: str) -> None:
@@ -22,8 +22,8 @@ def ready(trace_id: str) -> None:
 
 def begin() -> str:
     """A call in mid-air: a turn, a tool with a name and free text."""
-    running = telemetry()
-    assert isinstance(running, Telemetry)
+    running = tracing().loaded(20)
+    assert running is not None
     line = running.pipeline.line()
     about: dict[str, Any] = {"mode": "realtime", "model": "gpt-realtime", "provider": "azure.ai.openai"}
     line.send(ev.CallStarted, wall_us=time.time_ns() // 1000, agent_version="0.1.0", **about)
