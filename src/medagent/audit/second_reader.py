@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -76,7 +76,7 @@ class _OfflineEmail(presidio.EmailRecognizer):
         """Nothing to ask."""
 
 
-class _Own(EntityRecognizer):  # type: ignore[misc]  # Presidio is not typed
+class _Own(EntityRecognizer):
     """A detector of ours in Presidio's engine."""
 
     def __init__(self, detector: Detector | NameDetector) -> None:
@@ -100,7 +100,7 @@ class SecondReader:
     def __init__(self, *, names: Names | None = None) -> None:
         own = [_Own(detector) for detector in (*DETECTORS, NameDetector(names or Names.shipped()))]
         recognisers = [*_presidio_recognisers(), *own]
-        self.recognisers: Final = tuple(sorted(each.name for each in recognisers))
+        self.recognisers: Final[tuple[str, ...]] = tuple(sorted(str(vars(each)["name"]) for each in recognisers))
         self._engine = AnalyzerEngine(
             registry=RecognizerRegistry(recognizers=recognisers, supported_languages=["en"]),
             nlp_engine=NoOpNlpEngine(models=[{"lang_code": "en", "model_name": "no_op"}]),
@@ -109,7 +109,7 @@ class SecondReader:
         self._read: dict[tuple[str, str], tuple[tuple[str, float, int, int], ...]] = {}
 
     def read(self, texts: Iterable[Text]) -> list[Marked]:
-        """All that it marks, the best kind for each place; raises `UnreadTextError` where one cannot be read in time."""
+        """All that it marks, the best kind for each place; raises `UnreadTextError` where one takes too long."""
         return [
             Marked(path=each.path, kind=kind, score=score, start=start, end=end, text=each.text)
             for each in texts
@@ -163,4 +163,5 @@ def _presidio_recognisers() -> Iterator[EntityRecognizer]:
     for name, kind in sorted(vars(presidio).items()):
         if not (isinstance(kind, type) and issubclass(kind, EntityRecognizer)) or name in LEFT_OUT:
             continue
-        yield (_OfflineEmail if kind is presidio.EmailRecognizer else kind)(supported_language="en", name=name)
+        made: Any = _OfflineEmail if kind is presidio.EmailRecognizer else kind
+        yield made(supported_language="en", name=name)

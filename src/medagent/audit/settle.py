@@ -1,4 +1,4 @@
-"""Marks of the second reader that are no leaks: values that are, letter for letter, what a machine or a roster writes."""
+"""Marks of the second reader that are no leaks: values that are, sign for sign, what a machine or a roster writes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from medagent.audit.second_reader import Marked
+from medagent.redaction.policy import Policy, steps_of
+from medagent.redaction.safe_harbor import all_rules
+from medagent.redaction.shapes import Rosters
+from medagent.redaction.shapes import Shape as PolicyShape
 
 _ANY_PATH = re.compile("", re.ASCII)
 
@@ -61,6 +65,26 @@ MACHINE_SHAPES: Sequence[Shape] = (
     matching("software version", r"\d{1,3}(\.\d{1,3}){1,3}", path=r"(^|[._])version$"),
 )
 """What machines write into fields of any name; a policy's kept values need shapes of their own."""
+
+
+def declared_shapes(policy: Policy, rosters: Rosters) -> list[Shape]:
+    """What a policy keeps: each field's declared shape under its own name, and the names that the policy itself gives.
+
+    A path is one of names and numbers between dots or brackets; what stands before the declared part does not count.
+    """
+    names = {name for name in policy.spans if not name.endswith("*")}
+    shapes = []
+    for field, rule in all_rules(policy):
+        steps = steps_of(field.partition(": ")[2] or field)
+        names.update(steps)
+        if rule.shape is not None:
+            suffix = "".join(r"[.\[]\d+\]?" if step == "[]" else rf"(?:^|\.){re.escape(step)}" for step in steps)
+            shapes.append(_declared(f"policy: {field}", rule.shape, rosters, re.compile(suffix + "$", re.ASCII)))
+    return [member("policy: a name that it gives", names), *shapes]
+
+
+def _declared(rule: str, shape: PolicyShape, rosters: Rosters, path: re.Pattern[str]) -> Shape:
+    return Shape(rule=rule, fits=lambda value: shape.fits(value, rosters), path=path)
 
 
 def settle(marks: Iterable[Marked], shapes: Sequence[Shape]) -> list[Settled]:
