@@ -27,8 +27,9 @@ from medagent.telemetry import events as ev
 from medagent.telemetry import pipeline as module
 from medagent.telemetry.chain import verify_chain
 from medagent.telemetry.ledger import Ledger, entries
+from medagent.telemetry.line import Line
 from medagent.telemetry.outbox import Outbox
-from medagent.telemetry.pipeline import Line, Pipeline
+from medagent.telemetry.pipeline import Pipeline
 from medagent.telemetry.recovery import GuardrailEntries
 from medagent.telemetry.session import Destination, SessionMaker
 from medagent.telemetry.span import SafeSpan
@@ -444,8 +445,8 @@ def test_a_leak_at_admission_trips_the_switch(make: Make, caplog: pytest.LogCapt
 
 def test_a_full_queue_loses_events_and_says_so(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not fit is counted and leaves the call incomplete; its beginning and its end always fit."""
-    monkeypatch.setattr(module, "_QUEUE_LIMIT", 10)
     house = make(started=False)
+    monkeypatch.setattr(house.pipeline._inlet, "_limit", 10)
     line = house.begin()
     for number in range(5):
         speak(line, number)
