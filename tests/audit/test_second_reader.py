@@ -7,6 +7,7 @@ import hashlib
 import re
 import socket
 import time
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from presidio_analyzer import EntityRecognizer, predefined_recognizers
 from medagent.audit.planted import plant
 from medagent.audit.second_names import Names
 from medagent.audit.second_reader import LEFT_OUT, Marked, SecondReader, Text
-from medagent.audit.settle import MACHINE_SHAPES, declared_shapes, member, settle
+from medagent.audit.settle import MACHINE_SHAPES, declared_shapes, member, moment, settle
 from medagent.redaction.loading import load_policy
 
 ROSTERS = {"doctors": ["Dr. Amara Okafor"], "locations": ["Lakeside Main Street"]}
@@ -109,7 +110,7 @@ def test_nothing_asks_the_network(reader: SecondReader, monkeypatch: pytest.Monk
     assert marks_of(reader, "never seen before: vrando@zwolm.example, http://zwolm.example/x")
 
 
-@pytest.mark.parametrize("text", ["." * 20_000, "a." * 10_000, "1-" * 10_000, "five " * 4_000, "@" * 20_000])
+@pytest.mark.parametrize("text", ["." * 6_000, "a." * 3_000, "1-" * 3_000, "five " * 1_200, "@a" * 3_000])
 def test_a_text_made_to_take_forever_does_not(reader: SecondReader, text: str) -> None:
     """Presidio's patterns take the square of a text's length: in windows a text of ten times the length takes ten."""
 
@@ -159,13 +160,15 @@ def test_the_names_are_the_ones_that_are_described() -> None:
 
 def test_a_kept_value_passes_by_its_shape_alone(reader: SecondReader) -> None:
     """A doctor of the roster, a time, an id pass where they belong; the same sign for sign elsewhere does not."""
-    shapes = [*MACHINE_SHAPES, *declared_shapes(load_policy(), ROSTERS)]
+    run = moment("time of the run", datetime(2026, 11, 24, 9, tzinfo=UTC), datetime(2026, 11, 24, 10, tzinfo=UTC))
+    shapes = [*MACHINE_SHAPES, run, *declared_shapes(load_policy(), ROSTERS)]
     passes = [
         ("fields.arguments.doctor_name", "Dr. Amara Okafor"),
         ("fields.result.slots.0.clinic_location", "Lakeside Main Street"),
         ("fields.arguments.appointment_datetime", "2026-11-24T09:30"),
         ("fields.result.confirmation_id", "LC-6XEH4B"),
         ("trace_id", "0b0dcf40-1c2d-4e5f-8a9b-0123456789ab"),
+        ("span_id", "1234567890123456"),
         ("seal.hash", hashlib.sha256(b"").hexdigest()),
         ("name", "tool.book_appointment"),
         ("line", "2026-11-24 09:30:00,123 INFO sealed 0b0dcf40-1c2d-4e5f-8a9b-0123456789ab"),
@@ -178,6 +181,8 @@ def test_a_kept_value_passes_by_its_shape_alone(reader: SecondReader) -> None:
         ("fields.arguments.appointment_datetime", "1982-03-03T00:00"),
         ("fields.arguments.confirmation_id", "+1 415 555 0137"),
         ("line", "2026-11-24 09:30:00,123 INFO for Yolanda Achterberg"),
+        ("line", "2011-06-18T00:00:00Z admitted"),
+        ("fields.arguments.notes", "4111111111111111"),
     ]
     for path, text in passes:
         settled = settle(marks_of(reader, text, path), shapes)

@@ -40,7 +40,7 @@ LEFT_OUT: Mapping[str, str] = {
 LEAST_SCORE = 0.3
 """Below it Presidio marks any run of digits and half the words; digits and codes of that length are marked by us."""
 
-_WINDOW, _OVERLAP = 400, 100
+_WINDOW, _OVERLAP = 240, 80
 _LONGEST_S = 20.0
 _CARRIER = "the caller said {} and then thanked us"
 
@@ -139,11 +139,12 @@ class SecondReader:
     def _analyse(self, text: str, field_name: str) -> Iterator[tuple[str, float, int, int]]:
         """In windows, since some of Presidio's patterns take the square of a text's length."""
         for begin in range(0, max(len(text) - _OVERLAP, 1), _WINDOW - _OVERLAP):
+            window = text[begin : begin + _WINDOW]
+            if not any(sign.isalnum() for sign in window):
+                continue
             started = time.monotonic()
             context = [word for word in re.split(r"[^a-z]+", field_name.lower()) if word]
-            results = self._engine.analyze(
-                text[begin : begin + _WINDOW], language="en", score_threshold=LEAST_SCORE, context=context
-            )
+            results = self._engine.analyze(window, language="en", score_threshold=LEAST_SCORE, context=context)
             if time.monotonic() - started > _LONGEST_S:
                 raise UnreadTextError(f"a text under {field_name or 'no name'} took too long to read")
             yield from ((each.entity_type, each.score, begin + each.start, begin + each.end) for each in results)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from medagent.audit.second_reader import Marked
@@ -13,6 +14,7 @@ from medagent.redaction.safe_harbor import all_rules
 from medagent.redaction.shapes import Rosters
 from medagent.redaction.shapes import Shape as PolicyShape
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{3,6})?)?(Z|[+-]\d\d:\d\d)?", re.ASCII)
 _ANY_PATH = re.compile("", re.ASCII)
 
 
@@ -55,16 +57,30 @@ def member(rule: str, members: Iterable[str], *, path: str = "") -> Shape:
     return Shape(rule=rule, fits=lambda value: value in listed, path=re.compile(path, re.ASCII))
 
 
-_DAY = r"20\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
 MACHINE_SHAPES: Sequence[Shape] = (
     matching("uuid", r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", inside=True),
-    matching("hex digest or id", r"[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32}|[0-9a-f]{16}", inside=True),
+    matching("SHA-256", r"[0-9a-f]{64}", inside=True),
+    matching("hex id with a letter", r"(?=\d*[a-f])([0-9a-f]{16}|[0-9a-f]{32})", inside=True),
+    matching("trace or span id", r"[0-9a-f]{16}|[0-9a-f]{32}", path=r"(?i:trace|span)_?(?i:id)$"),
     matching("pseudonym", r"psn_[0-9a-f]{8}_[0-9a-f]{32}", inside=True),
-    matching("ISO time", _DAY + r"[T ]([01]\d|2[0-3])(:[0-5]\d){1,2}([.,]\d{3,6})?(Z|[+-]\d\d:\d\d)?", inside=True),
     matching("placeholder", r"<[A-Z_]{4,30}>", inside=True),
-    matching("software version", r"\d{1,3}(\.\d{1,3}){1,3}", path=r"(^|[._])version$"),
 )
-"""What machines write into fields of any name; a policy's kept values need shapes of their own."""
+"""What machines write into fields of any name; times, a policy's kept values and versions need shapes of their own."""
+
+
+def moment(rule: str, begin: datetime, end: datetime) -> Shape:
+    """An ISO 8601 time between two moments (aware): what a clock wrote during a run; one without a zone is in UTC."""
+
+    def fits(value: str) -> bool:
+        if not _TIME.fullmatch(value):
+            return False
+        try:
+            read = datetime.fromisoformat(value.replace(",", "."))
+        except ValueError:
+            return False
+        return begin <= (read if read.tzinfo else read.replace(tzinfo=UTC)) <= end
+
+    return Shape(rule=rule, fits=fits, inside=True)
 
 
 def declared_shapes(policy: Policy, rosters: Rosters) -> list[Shape]:
