@@ -35,7 +35,7 @@ def through(settings: Settings, calls: int) -> tuple[float, list[SafeSpan]]:
             short_call(telemetry.pipeline.line())
         telemetry.pipeline.flush(600)
         took = time.perf_counter() - begun
-        box = telemetry._outbox
+        box = telemetry._delivery.outbox
         sealed = box.status().due["archive"]
         return sealed / took, list(box.due("archive", 400))
     finally:

@@ -10,14 +10,22 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
 
 from bench.recorded import Recording
 from medagent.clinic.confirmation import CONFIRMATION_ID
 from medagent.pricing import Usage
-from medagent.telemetry.events import CallEvent, CallStarted, QualitySampled, ResponseFinished, ToolEnded, ToolStarted
+from medagent.telemetry.events import (
+    CallEvent,
+    CallStarted,
+    ConsentSettled,
+    QualitySampled,
+    ResponseFinished,
+    ToolEnded,
+    ToolStarted,
+)
 
 _FIRST = (
     *("Maren", "Tobias", "Ilse", "Perpetua", "Dashiell", "Ottilie", "Cornelius", "Philippa", "Zoë", "José", "Siân"),
@@ -31,7 +39,21 @@ _WORDS = (
     *("Will", "Hope", "May", "Grace", "Rose", "Mark", "Day", "Park", "Case", "Young", "Long", "Short", "Call"),
     *("English", "Summer", "August", "Joy", "Bill", "Rich", "Price", "Street", "View", "Harbor", "Main"),
     *("Lakeside", "America", "Chicago", "Monday", "Tool", "Reply", "Completed", "Clinic", "Archive", "Session"),
-    *("End", "Start", "Ok", "Turn", "Azure", "Okafor", "Lindqvist", "Doctor", "Local", "Real", "Time", "Realtime"),
+    *(
+        "Amara",
+        "End",
+        "Start",
+        "Ok",
+        "Turn",
+        "Azure",
+        "Okafor",
+        "Lindqvist",
+        "Doctor",
+        "Local",
+        "Real",
+        "Time",
+        "Realtime",
+    ),
     *("Model", "Ended", "Agent", "User", "Greeting", "Shutdown", "Limit", "None", "Null", "True", "Error", "Knee"),
     "Ann",
 )
@@ -46,21 +68,26 @@ _RECENT_US, _YEAR_US = 1_700_000_000_000_000, 31_557_600_000_000
 
 def vary(recording: Recording, random: Random) -> list[CallEvent]:
     """The events of another call; the same seed makes the same call."""
-    write = _rewriting(recording.person, _somebody(random), random)
+    called_us = _RECENT_US + random.randrange(6 * _YEAR_US)
+    write = _rewriting(recording.person, _somebody(random, called_us), random)
     stretch, last_ns, now_ns = random.uniform(0.3, 6.0), recording.events[0].at_ns, random.randrange(10**9, 10**15)
     scale = random.choice((0.1, 1.0, 1.0, 7.3, 1000.0))
     varied: list[CallEvent] = []
     for event in recording.events:
         now_ns += round((event.at_ns - last_ns) * stretch * random.uniform(0.5, 1.5))
         last_ns = event.at_ns
-        changed = replace(event, seq=len(varied), at_ns=now_ns, **_changes(event, write, scale, random))
+        changed = replace(event, seq=len(varied), at_ns=now_ns, **_changes(event, write, scale, random, called_us))
         varied.append(changed)
         if random.random() < 0.02:  # every fiftieth event
             varied.append(_quality(len(varied), now_ns, random))
+        if random.random() < 0.01:
+            varied.append(_consent(len(varied), now_ns))
     return varied
 
 
-def _changes(event: CallEvent, write: Callable[[str], str], scale: float, random: Random) -> dict[str, Any]:
+def _changes(
+    event: CallEvent, write: Callable[[str], str], scale: float, random: Random, called_us: int
+) -> dict[str, Any]:
     match event:
         case CallStarted():
             number = write(event.caller_number or "") or None
@@ -68,7 +95,7 @@ def _changes(event: CallEvent, write: Callable[[str], str], scale: float, random
                 f"clinic_{number}_{random.randrange(16**8):08x}" if random.random() < 0.8 else write(event.room or "")
             )  # mostly
             return {
-                "wall_us": _RECENT_US + random.randrange(6 * _YEAR_US),
+                "wall_us": called_us,
                 "room": room,
                 "participant": write(event.participant or "") or None,
                 "caller_number": number,
@@ -95,12 +122,17 @@ def _quality(seq: int, at_ns: int, random: Random) -> QualitySampled:
     )
 
 
-def _somebody(random: Random) -> dict[str, str]:
+def _consent(seq: int, at_ns: int) -> ConsentSettled:
+    return ConsentSettled(seq=seq, at_ns=at_ns, state="granted", method="spoken", script_version="1.0")
+
+
+def _somebody(random: Random, called_us: int) -> dict[str, str]:
     """An invented person, with every field that a scenario's person may have."""
     first = random.choice(_FIRST if random.random() < 0.5 else _WORDS)  # half of them
     last = random.choice(_LAST if random.random() < 0.5 else _WORDS)  # half of them
     title = random.choice(("", "", "", "", "Mrs. ", "Dr. "))
-    born = date(1930, 1, 1) + timedelta(days=random.randrange(34_000))
+    called = datetime.fromtimestamp(called_us / 1e6, UTC).date()
+    born = called - timedelta(days=random.choice((0, 1, random.randrange(34_000), random.randrange(34_000))))
     records = (f"MRN-{random.randrange(10**7):07d}", str(random.randrange(2500)), f"LC-{random.randrange(10**6):06d}")
     road = f"{random.choice(_WORDS)} {random.choice(('Lane', 'Road', 'Street'))}"
     return {
@@ -121,7 +153,7 @@ def _rewriting(old: Mapping[str, str], new: Mapping[str, str], random: Random) -
     random.shuffle(locations)
     pairs |= dict(zip(_DOCTORS, doctors, strict=True)) | dict(zip(_LOCATIONS, locations, strict=True))
     known = re.compile("|".join(re.escape(was) for was in sorted(pairs, key=len, reverse=True)))
-    days = timedelta(days=random.randrange(-300, 1500))
+    days = timedelta(days=random.randrange(-300, 1500))  # some of those days are a newborn's birthday
     confirmations: dict[str, str] = {}
 
     def confirmation(match: re.Match[str]) -> str:

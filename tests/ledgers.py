@@ -37,6 +37,7 @@ CONTENTS: dict[str, dict[str, Any]] = {
     "policy_changed": POLICY,
     "guardrail": guardrail(),
     "switch_changed": SWITCH,
+    "not_started": {"error": "PolicyError", "reason": "the policy clinic.yaml cannot be read"},
     "audit": AUDIT,
     "sign_off": SIGN_OFF,
     "gate": GATE,

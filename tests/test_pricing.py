@@ -133,3 +133,37 @@ def test_every_shipped_price_has_a_source() -> None:
     """And a day on which it was read there."""
     assert PRICES.realtime
     assert all(price.source and price.as_of for price in PRICES.realtime.values())
+
+
+PIPELINE = """
+version: 1
+realtime: {}
+llm:
+  small: {input: 0.15, cached: 0.075, output: 0.60, source: a test, as_of: 2026-11-20}
+  uncached: {input: 1.0, output: 2.0, source: a test, as_of: 2026-11-20}
+stt: {ears: {per_second: 0.0001, source: a test, as_of: 2026-11-20}}
+tts: {mouth: {per_character: 0.00003, source: a test, as_of: 2026-11-20}}
+line: {}
+"""
+
+
+def test_a_pipelines_parts_have_prices_of_their_own(tmp_path: Path) -> None:
+    """LLM tokens, STT seconds and TTS characters cost what the list says; what it does not say is null."""
+    path = tmp_path / "pricing.yaml"
+    path.write_text(PIPELINE)
+    prices = load_prices(path)
+    usage = Usage(input_tokens=1_000_000, input_cached_tokens=400_000, output_tokens=500_000)
+    assert prices.llm_cost("small", usage) == pytest.approx(0.6 * 0.15 + 0.4 * 0.075 + 0.5 * 0.60)
+    assert prices.llm_cost("uncached", replace(usage, input_cached_tokens=0)) == pytest.approx(1.0 + 1.0)
+    assert (prices.stt_cost("ears", 90.0), prices.tts_cost("mouth", 1_000)) == (0.009, 0.03)
+    unknown = (
+        prices.llm_cost("uncached", usage),  # it has no price for what was cached
+        prices.llm_cost("small", replace(usage, output_tokens=None)),
+        prices.llm_cost("small", None),
+        prices.llm_cost("large", usage),
+        prices.stt_cost("ears", None),
+        prices.stt_cost(None, 90.0),
+        prices.tts_cost("mouth", None),
+        prices.tts_cost("beak", 1_000),
+    )
+    assert set(unknown) == {None}

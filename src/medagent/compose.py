@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -24,29 +25,34 @@ from medagent.attestation.allowance import allowed, filed
 from medagent.attestation.binding import Binding, code_digest, destinations_digest, lock_digest
 from medagent.attestation.officers import PINNED, Officers
 from medagent.attestation.report import Destination as BoundDestination
-from medagent.errors import LedgerError, SwitchError
+from medagent.errors import LedgerError, MedagentError, SwitchError
 from medagent.presidio import recognisers_of
 from medagent.pricing import load_prices
 from medagent.proof import Json, KeyRing, VerifyKey
 from medagent.redaction import Policy, Redactor, load_policy
 from medagent.redaction.clock import call_clock
 from medagent.redaction.loading import find_policy
-from medagent.redaction.policy import ClockMode
+from medagent.redaction.policy import ClockMode, Queued
 from medagent.settings import Settings, load_settings, make_home
+from medagent.telemetry.delivery import Delivery
 from medagent.telemetry.door.logs import guard_logging
 from medagent.telemetry.events import AudioStarted, CallEnded, CallStarted, ResponseFinished, ResponseStarted
 from medagent.telemetry.exporters.archive import Archive
 from medagent.telemetry.exporters.exporter import Exporter
 from medagent.telemetry.exporters.jsonlog import JsonLog
 from medagent.telemetry.exporters.langsmith import LangSmithExporter
+from medagent.telemetry.keeper import Housekeeping, Keeper
 from medagent.telemetry.ledger import Ledger, last_trip
 from medagent.telemetry.outbox import Outbox, OutboxStatus
 from medagent.telemetry.overhead import Overhead, OverheadWatch
-from medagent.telemetry.pipeline import Pipeline
+from medagent.telemetry.owners import Owners
+from medagent.telemetry.pipeline import Line, Pipeline
+from medagent.telemetry.recovery import GuardrailEntries, Recovered, recover
 from medagent.telemetry.session import Destination, SessionMaker
 from medagent.telemetry.shipper import Shipper
+from medagent.telemetry.shutdown import close_at_end
 from medagent.telemetry.span import SafeSpan
-from medagent.telemetry.switch import Switch
+from medagent.telemetry.switch import Switch, recordable
 
 if TYPE_CHECKING:
     from livekit.agents import AgentSession
@@ -58,6 +64,8 @@ _LANGFUSE_CLOUD = "https://cloud.langfuse.com"
 _PAGERDUTY = "events.pagerduty.com"
 _DAY_US = 86_400_000_000
 _SWITCH_INTERVAL_S = 0.0005
+_JOB_S = 2.5
+_STOP_S = 0.3
 _log = logging.getLogger(__name__)
 
 
@@ -235,15 +243,67 @@ def _listed(name: str, settings: Settings) -> Exporter:
     )
 
 
-def outbox(settings: Settings, destinations: Sequence[Exporter]) -> Outbox:
-    """The durable queue of this host, for these destinations."""
+def outbox(settings: Settings, destinations: Sequence[Exporter], *, owner: str | None = None) -> Outbox:
+    """The durable queue of this host, for these destinations; whoever opens calls in it names an owner that can die."""
     make_home(settings.home)
     return Outbox(
         settings.outbox_location,
         destinations=[one.name for one in destinations],
-        owner=str(uuid4()),
+        owner=owner or str(uuid4()),
         max_bytes=settings.outbox_max_mb * 2**20,
     )
+
+
+def owners(settings: Settings) -> Owners:
+    """The processes that share this state directory, the living among them by their locks."""
+    return Owners(make_home(settings.home) / "outbox" / "owners")
+
+
+def keeper(settings: Settings, box: Outbox, store: Archive) -> Keeper:
+    """Who deletes from this outbox and this archive, and says so in the ledger."""
+    return Keeper(
+        outbox=box,
+        store=store,
+        record=lambda kind, content: ledger(settings).append(kind, content),
+        outbox_days=settings.outbox_days,
+        archive_days=settings.archive_days,
+    )
+
+
+def delivery(settings: Settings, destinations: Sequence[Exporter], stop: Switch, redacts: Redactor) -> Delivery:
+    """A shipper for each destination on this host's outbox, and who ends what dead processes left; not started."""
+    living = owners(settings)
+    owner = living.claim()
+    box = outbox(settings, destinations, owner=owner.name)
+    store = next(one for one in destinations if isinstance(one, Archive))
+    purges = policy(settings).queued_when_off is Queued.PURGE
+    entries = GuardrailEntries(box, ledger(settings))
+    return Delivery(
+        outbox=box,
+        owner=owner,
+        entries=entries,
+        shippers=[Shipper(one, outbox=box, switch=stop) for one in destinations],
+        housekeeping=Housekeeping(keeper(settings, box, store), switch=stop, purges_when_off=purges),
+        rescue=lambda: recover(box, owner=owner.name, owners=living, redactor=redacts, switch=stop, entries=entries),
+    )
+
+
+def purge(settings: Settings, *, by: str, reason: str) -> int:
+    """Delete all that is queued on this host; returns how many calls lost some."""
+    box = outbox(settings, exporters(settings))
+    try:
+        return keeper(settings, box, archive(settings)).purge(by=by, reason=reason)
+    finally:
+        box.close()
+
+
+def prune(settings: Settings, *, by: str) -> int:
+    """Delete from the archive what is older than it may be; returns how many spans."""
+    box = outbox(settings, ())
+    try:
+        return keeper(settings, box, archive(settings)).prune(by=by)
+    finally:
+        box.close()
 
 
 def redactor(settings: Settings, rosters: Mapping[str, Collection[str]] | None = None) -> Redactor:
@@ -308,10 +368,10 @@ class Telemetry:
         self.overhead = Overhead()
         self._overhead_watch = OverheadWatch(self.overhead, switch=self.switch)
         self.destinations = destinations = exporters(settings)
-        self._outbox = outbox(settings, destinations)
-        self._shippers = [Shipper(one, outbox=self._outbox, switch=self.switch) for one in destinations]
+        self._redactor = redactor(settings, rosters)
+        self._delivery = delivery(settings, destinations, self.switch, self._redactor)
         sessions = SessionMaker(
-            redactor=redactor(settings, rosters),
+            redactor=self._redactor,
             prices=load_prices(settings.pricing_path),
             switch=self.switch,
             env=settings.env,
@@ -320,7 +380,8 @@ class Telemetry:
             ],
             legal_basis=settings.legal_basis(),
             key=key_ring(settings).pseudonym_key(),
-            record=functools.partial(self.ledger.append, "guardrail"),
+            sampling=settings.sampling,
+            closed=self._delivery.entries.tell,
         )
         in_force = sessions.policy
         holds = {"name": in_force.name, "version": in_force.version, "sha256": in_force.digest}
@@ -328,10 +389,11 @@ class Telemetry:
             self.ledger.note("policy_changed", holds)
         except LedgerError as error:
             _log.error("the ledger does not say which policy holds: %s", error)
-        self.pipeline = Pipeline(sessions=sessions, outbox=self._outbox, on_due=self._wake)
+        self.pipeline = Pipeline(sessions=sessions, outbox=self._delivery.outbox, on_due=self._delivery.wake)
+        self._is_closed = False
 
     def start(self) -> Telemetry:
-        """Begin to work and to ship.
+        """Begin to work and to ship, and to end what dead processes left open.
 
         The interpreter then changes threads every 0.5 ms instead of every 5: a burst of the worker holds the call's
         loop so much less.
@@ -339,18 +401,23 @@ class Telemetry:
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         self.pipeline.start()
         self._overhead_watch.start()
-        for shipper in self._shippers:
-            shipper.start()
+        self._delivery.start()
         return self
 
-    def watch(self, session: AgentSession[Any], *, caller: Caller | None = None) -> Bridge:
+    def recover(self) -> Recovered:
+        """End the calls of processes that died, and tell the ledger what it was still to be told."""
+        return self._delivery.recover()
+
+    def watch(self, session: AgentSession[Any], *, caller: Caller | None = None, asks: bool = False) -> Bridge:
         """Trace a session that has not started; the bridge's `trace_id` names the call, its `end` closes it.
 
-        From here on log lines pass the door too, whatever handlers there are or will be, and LiveKit's own exits are
-        shut.
+        With `asks` nothing of the call is released before the bridge is told of its consent, whatever the settings say.
+        Inside a LiveKit job the call ends with the job, which waits up to 2.5 s for its delivery. From here on log
+        lines pass the door too, whatever handlers there are or will be, and LiveKit's own exits are shut.
         """
         from medagent.agent.bridge import Bridge  # noqa: PLC0415  # livekit costs seconds; the CLI need not pay them
-        from medagent.agent.exits import shut_exits  # noqa: PLC0415
+        from medagent.agent.exits import shut_exits  # noqa: PLC0415  # livekit as well
+        from medagent.agent.job import when_job_ends  # noqa: PLC0415  # livekit as well
 
         guard_logging(in_clear=self.settings.logs_in_clear)
         shut_exits(session, leave_open=self.settings.livekit_open)
@@ -361,7 +428,13 @@ class Telemetry:
             overhead=self.overhead,
             caller=caller,
         )
-        bridge.attach(session, wall_us=time.time_ns() // 1000)
+        bridge.attach(session, wall_us=time.time_ns() // 1000, asks=asks)
+
+        def end() -> None:
+            bridge.end("shutdown")
+            self.flush(_JOB_S)
+
+        when_job_ends(end)
         return bridge
 
     def hello(self) -> str:
@@ -385,34 +458,100 @@ class Telemetry:
         """Wait until all that happened is delivered; returns the destinations that still lack something."""
         deadline = time.monotonic() + timeout_s
         self.pipeline.flush(timeout_s)
-        return [s.name for s in self._shippers if not s.flush(max(0.1, deadline - time.monotonic()))]
+        return self._delivery.flush(max(0.1, deadline - time.monotonic()))
 
     def close(self, timeout_s: float = 3.0) -> None:
-        """End open calls, write what is left, stop shipping; what is not delivered stays in the outbox."""
-        deadline = time.monotonic() + timeout_s
-        self._overhead_watch.stop(timeout_s)
-        self.pipeline.stop(timeout_s)
-        for shipper in self._shippers:
-            shipper.stop(max(0.1, deadline - time.monotonic()))
-        self._outbox.close()
+        """End open calls, write what is left, ship what the time allows; the rest stays in the outbox.
 
-    def _wake(self) -> None:
-        for shipper in self._shippers:
-            shipper.wake()
+        It takes no longer than `timeout_s`, whatever hangs; a second call does nothing.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
+        deadline = time.monotonic() + timeout_s
+        self._overhead_watch.stop(_STOP_S)
+        self.pipeline.stop(timeout_s)
+        self._delivery.close(max(0.1, deadline - time.monotonic()))
+
+
+class DisabledTelemetry:
+    """Stands for a telemetry that could not start: calls go on, nothing of them is stored or sent."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def watch(self, session: AgentSession[Any], *, caller: Caller | None = None, asks: bool = False) -> Bridge:
+        """A bridge that hears nothing and leads nowhere; log lines and LiveKit's own exits are shut all the same."""
+        from medagent.agent.bridge import Bridge  # noqa: PLC0415  # livekit costs seconds; the CLI need not pay them
+        from medagent.agent.exits import shut_exits  # noqa: PLC0415  # livekit as well
+
+        guard_logging(in_clear=self.settings.logs_in_clear)
+        try:
+            shut_exits(session, leave_open=self.settings.livekit_open)
+        except Exception as error:  # noqa: BLE001  # no failure of ours may end a call; no message: it may quote
+            _log.error("LiveKit's exits could not be shut: %s", type(error).__name__)
+        nowhere = Line(str(uuid4()), lambda _trace_id, _event: None)
+        return Bridge(nowhere, model="", agent_version=medagent.__version__, overhead=Overhead(), caller=caller)
+
+    def flush(self, timeout_s: float) -> Sequence[str]:
+        """There is nothing to wait for."""
+        return ()
+
+    def close(self, timeout_s: float = 3.0) -> None:
+        """There is nothing to close."""
+
+
+def start_telemetry(
+    settings: Settings, *, rosters: Mapping[str, Collection[str]] | None = None
+) -> Telemetry | DisabledTelemetry:
+    """Telemetry that works until the process ends, or its stand-in where it cannot start, for whatever reason.
+
+    The calls of such a process go on without it; the log says why, and so does the ledger where it can be written.
+    Raises `SettingsError` where prod leaves consent unsettled: such a process is not to answer calls.
+    """
+    settings.legal_basis()
+    try:
+        started = Telemetry(settings, rosters=rosters).start()
+    except Exception as error:  # noqa: BLE001  # whatever it is, it must not keep the agent from answering
+        _not_started(settings, error)
+        return DisabledTelemetry(settings)
+    close_at_end(started.close)
+    return started
 
 
 @functools.cache
-def telemetry() -> Telemetry:
-    """This process's telemetry, from the environment's settings; made and started at the first call."""
-    return Telemetry(load_settings()).start()
+def telemetry() -> Telemetry | DisabledTelemetry:
+    """This process's telemetry, from the environment's settings; made and started at the first call.
+
+    Raises `SettingsError` where a setting is none of the allowed, or prod leaves consent unsettled.
+    """
+    return start_telemetry(load_settings())
+
+
+os.register_at_fork(after_in_child=telemetry.cache_clear)  # the threads of a process stay with it
+
+
+def _not_started(settings: Settings, error: Exception) -> None:
+    says = str(error) if isinstance(error, MedagentError) else "unexpected"  # a foreign message may quote a value
+    _log.error("telemetry is off in this process: %s: %s", type(error).__name__, says)
+    try:
+        ledger(settings).append("not_started", {"error": type(error).__name__, "reason": recordable(says)})
+    except MedagentError as unwritten:
+        _log.error("the ledger does not say that telemetry is off: %s", unwritten)
 
 
 def trace_call(session: AgentSession[Any], *, caller: Caller | None = None) -> Bridge:
     """Trace a LiveKit session that has not started: the one line that an agent needs.
 
     Room and caller are the LiveKit job's, unless `caller` says otherwise; they leave as pseudonyms or not at all.
-    What comes back has the call's `trace_id`; its `end` is needed only where a session never closes. Raises
-    `SettingsError` or `PolicyError` at the first call of a process that is configured wrong; into a call nothing is
-    ever raised.
+    What comes back has the call's `trace_id`; its `end` is needed only where a session never closes, its `consent` only
+    where the settings say that the caller is asked. Raises `SettingsError` in a process with a setting that is none of
+    the allowed; nothing else is ever raised into a call: where telemetry cannot start, or cannot see the session, the
+    call goes on without it.
     """
-    return telemetry().watch(session, caller=caller)
+    running = telemetry()
+    try:
+        return running.watch(session, caller=caller)
+    except Exception as error:  # noqa: BLE001  # no failure of ours may end a call; no message: it may quote
+        _log.error("a call cannot be traced: %s", type(error).__name__)
+        return DisabledTelemetry(running.settings).watch(session)

@@ -7,7 +7,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _SEALED_WITHIN_S = 20.0
 _LOOK_EVERY_S = 0.05
 _SHORTEST_DIGITS = 8
+_AFTER_A_NO = ["voice_session", "policy.guardrail"]
 
 OnEvent = Callable[[str, str], None]
 """Told what the caller does and hears: kind, detail."""
@@ -98,7 +99,9 @@ class Stage:
         bridges: list[Bridge] = []
 
         def watch(session: AgentSession[Any]) -> Bridge:
-            bridges.append(self.telemetry.watch(session, caller=(caller or phoning)(scenario)))
+            bridges.append(
+                self.telemetry.watch(session, caller=(caller or phoning)(scenario), asks=scenario.consent is not None)
+            )
             if before is not None:
                 before(session, bridges[0])
             return bridges[0]
@@ -206,6 +209,11 @@ def _problems(scenario: Scenario, spans: Sequence[SafeSpan], ended: str, *, trac
     problems = [] if ended == expects.ended else [f"the call ended so for the caller: {ended}, not {expects.ended}"]
     if not traced:
         return problems
+    if problem := _consent_problem(scenario, spans):
+        problems.append(problem)
+    if scenario.consent is not None and scenario.consent.answer == "refused":
+        left = [span.name for span in spans]
+        return problems if left == _AFTER_A_NO else [*problems, f"after a refusal this is left: {', '.join(left)}"]
     end = next((span.fields for span in spans if span.name == "session.end"), None)
     if end is None:
         return [*problems, "the trace has no session.end"]
@@ -216,3 +224,15 @@ def _problems(scenario: Scenario, spans: Sequence[SafeSpan], ended: str, *, trac
     if leaked := found(scenario, spans):
         problems.append(f"found in what left: {', '.join(leaked)}")
     return problems
+
+
+def _consent_problem(scenario: Scenario, spans: Sequence[SafeSpan]) -> str | None:
+    """Whether the guardrail tells the answer that the caller gave, and to which script."""
+    if scenario.consent is None:
+        return None
+    guardrail = next((span.fields for span in spans if span.name == "policy.guardrail"), {})
+    consent = guardrail.get("consent")
+    told = consent if isinstance(consent, Mapping) else {}
+    answer = (told.get("state"), told.get("script_version"))
+    expected = (scenario.consent.answer, scenario.consent.script_version)
+    return None if answer == expected else f"the consent is {answer[0]}, script {answer[1]}, not {expected[0]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -59,6 +60,14 @@ def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentScript:
+    """What the agent says, word for word, to ask for consent; its version is what the guardrail names."""
+
+    words: str
+    version: str
+
+
 class Settings(BaseSettings):
     """All settings of a process; a value that is not one of the allowed is a start-up error that names the variable."""
 
@@ -82,8 +91,13 @@ class Settings(BaseSettings):
     archive_days: Days = Field(90, alias="MEDAGENT_ARCHIVE_DAYS")
     clinic_database_url: SecretStr | None = Field(None, alias="MEDAGENT_CLINIC_DATABASE_URL")
     clinic_name: str = Field("the clinic", alias="MEDAGENT_CLINIC_NAME")
-    consent: Literal["not_asked"] | None = Field(None, alias="MEDAGENT_CONSENT")
+    consent: Literal["not_asked", "ask"] | None = Field(None, alias="MEDAGENT_CONSENT")
     consent_basis: str | None = Field(None, alias="MEDAGENT_CONSENT_BASIS")
+    consent_script: str | None = Field(None, alias="MEDAGENT_CONSENT_SCRIPT")
+    consent_script_version: str | None = Field(
+        None, alias="MEDAGENT_CONSENT_SCRIPT_VERSION", pattern=r"^[0-9]{1,4}(\.[0-9]{1,4}){1,3}$"
+    )
+    sampling: float = Field(1.0, alias="MEDAGENT_SAMPLING", gt=0, le=1)
 
     model: str = Field("gpt-realtime", alias="MEDAGENT_MODEL")
     call_max_minutes: float = Field(15.0, alias="MEDAGENT_CALL_MAX_MINUTES", gt=0)
@@ -173,16 +187,44 @@ class Settings(BaseSettings):
             return self.outbox_url.get_secret_value()
         return f"sqlite:///{self.home / 'outbox' / 'outbox.db'}"
 
-    def legal_basis(self) -> str:
-        """On what ground a call is traced without asking; raises `SettingsError` where prod names none."""
+    def legal_basis(self) -> str | None:
+        """On what ground a call is traced without asking; None: the caller is asked.
+
+        Raises `SettingsError` where prod names neither a ground nor the words to ask with.
+        """
         if self.env == "dev" and self.consent is None:
             return "synthetic callers"
+        if self.consent == "ask":
+            self.asks()
+            return None
         if self.consent is None or not self.consent_basis:
             raise SettingsError(
                 "MEDAGENT_CONSENT is not settled",
-                hint="set MEDAGENT_CONSENT=not_asked, and MEDAGENT_CONSENT_BASIS to the clinic's legal basis",
+                hint="set MEDAGENT_CONSENT=not_asked, and MEDAGENT_CONSENT_BASIS to the clinic's legal basis; "
+                "or MEDAGENT_CONSENT=ask, MEDAGENT_CONSENT_SCRIPT and MEDAGENT_CONSENT_SCRIPT_VERSION",
             )
         return self.consent_basis
+
+    def asks(self) -> ConsentScript | None:
+        """The words that a caller is asked with; None where nobody is asked. Raises `SettingsError` without them."""
+        if self.consent != "ask":
+            return None
+        given = self.consent_script or ""
+        try:
+            words = (
+                Path(given).expanduser().read_text(encoding="utf-8") if given.startswith(("/", "~/", "./")) else given
+            )
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"MEDAGENT_CONSENT_SCRIPT cannot be read ({type(error).__name__})", hint="name a text file in UTF-8"
+            ) from None
+        if not words.strip() or self.consent_script_version is None:
+            raise SettingsError(
+                "MEDAGENT_CONSENT is ask, and there is nothing to ask with",
+                hint="set MEDAGENT_CONSENT_SCRIPT to the words or to a file's path (/…, ~/…, ./…), "
+                "and MEDAGENT_CONSENT_SCRIPT_VERSION to a number like 1.0",
+            )
+        return ConsentScript(words=" ".join(words.split()), version=self.consent_script_version)
 
     def child_environment(self, **extra: str) -> dict[str, str]:
         """What a child process of ours inherits: paths and locale, no key and no setting but the given ones."""

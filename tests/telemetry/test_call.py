@@ -407,6 +407,29 @@ def test_an_error_stands_in_the_turn_and_in_the_call() -> None:
     assert tape.record("agent_turn").status == "error"
 
 
+@pytest.mark.parametrize("order", ["none", "before", "after", "long before"])
+def test_a_response_that_failed_is_one_error(order: str) -> None:
+    """Whether an error was raised of it or not, before or after it was seen to fail: it is listed once."""
+    raised: dict[str, Any] = {"source": "realtime", "error_type": "APIError", "message": None, "recoverable": True}
+    tape = Tape()
+    if order == "long before":
+        tape(50, ev.ErrorRaised, **raised)
+    tape.says("i1", 100, 200)
+    if order == "before":
+        tape(250, ev.ErrorRaised, **raised)
+    tape(300, ev.ResponseStarted, response_id="r1").done("r1", 400, status="failed", usage=None)
+    if order == "after":
+        tape(450, ev.ErrorRaised, **raised)
+    errors = tape.ends(900)["errors"]
+    assert [(one["error_type"], one["at_ms"]) for one in errors] == {
+        "none": [("response_failed", 400.0)],
+        "before": [("APIError", 250.0)],
+        "after": [("APIError", 450.0)],
+        "long before": [("APIError", 50.0), ("response_failed", 400.0)],
+    }[order]
+    assert tape.record("agent_turn").status == "error"
+
+
 @pytest.mark.parametrize(
     ("status", "output", "outcome", "span_status"),
     [
@@ -479,3 +502,99 @@ def test_a_long_call_keeps_its_summary_whole_and_its_series_short() -> None:
     assert quality["jitter_ms"] == {"p50": None, "max": None}
     assert len(quality["series"]) <= 100
     assert (quality["series"][0]["at_ms"], quality["series"][-1]["at_ms"]) == (0.0, 2_490_000.0)
+
+
+# ---- a pipeline ------------------------------------------------------------------------------------------------------
+
+
+def pipeline_tape() -> Tape:
+    return Tape(mode="pipeline", model="gpt-4o-mini", provider="openai", participant="sip_1")
+
+
+def test_an_exchange_adds_its_stages_up() -> None:
+    """Waits are the first request's, lengths and tokens are sums, and the latency is the sum of the three waits."""
+    tape = pipeline_tape().says("i1", 100, 900)
+    measured = {"end_of_utterance_delay": 0.5, "transcription_delay": None, "on_user_turn_completed_delay": 0.001}
+    tape(1400, ev.UtteranceMeasured, **measured)
+    tape(1405, ev.StageMeasured, stage="stt", key="1", audio_duration=0.8, streamed=True)
+    tape(1410, ev.ResponseStarted, response_id="s1")
+    about: dict[str, Any] = {"stage": "llm", "model": "gpt-4o-mini", "response_id": "s1", "usage": USAGE}
+    tape(1900, ev.StageMeasured, **about, key="1", duration=0.45, first=0.3)
+    tape(2500, ev.StageMeasured, **about, key="2", duration=0.55, first=0.7)
+    tape(2800, ev.AudioStarted, response_id="s1")
+    spoken: dict[str, Any] = {"stage": "tts", "response_id": "s1", "streamed": False}
+    tape(2900, ev.StageMeasured, **spoken, key="1", duration=0.4, first=0.25, audio_duration=2.0, characters=30)
+    tape(2950, ev.StageMeasured, **spoken, key="2", duration=0.2, first=0.1, audio_duration=1.0, characters=12)
+    totals = tape.done("s1", 4000, usage=None).ends(5000)
+    exchange = tape.one("conversation_turn")
+    assert exchange["eou"] == measured
+    assert exchange["stt"] == {"duration": None, "audio_duration": 0.8, "streamed": True}
+    assert exchange["llm"] == {"ttft": 0.3, "duration": 1.0, "tokens_per_second": 200.0, "prompt_cached_tokens": 100}
+    assert exchange["tts"] == {
+        "ttfb": 0.25,
+        "duration": 0.6,
+        "audio_duration": 3.0,
+        "characters": 42,
+        "streamed": False,
+    }
+    assert (exchange["total_latency_ms"], exchange["slow"], exchange["incomplete"]) == (1050.0, False, False)
+    assert (exchange["input_tokens"], exchange["output_tokens"], exchange["cost_usd"]) == (600, 200, None)
+    assert (totals["usage"]["tts_characters"], totals["usage"]["tts_audio_seconds"]) == (42, 3.0)
+    assert tape.one("agent_turn")["ttft_ms"] == 1900.0
+    generation = next(record for record in tape.records if record.name == "llm_generation")
+    assert (generation.end_us - generation.place.start_us, generation.end_us - WALL_US) == (450_000, 1_900_000)
+
+
+def test_over_a_second_and_a_half_an_exchange_is_slow() -> None:
+    """The latency of a pipeline is judged as a realtime model's: over 1.5 s the turn carries a warning."""
+    for ttft, slow in ((0.7, False), (0.9, True)):
+        tape = pipeline_tape().says("i1", 100, 900)
+        delays = dict.fromkeys(("transcription_delay", "on_user_turn_completed_delay"))
+        tape(1400, ev.UtteranceMeasured, end_of_utterance_delay=0.5, **delays)
+        tape(1410, ev.ResponseStarted, response_id="s1")
+        tape(2400, ev.StageMeasured, stage="llm", key="1", first=ttft)
+        tape(2900, ev.StageMeasured, stage="tts", key="1", first=0.2)
+        tape.ends(5000)
+        assert tape.one("conversation_turn")["slow"] is slow
+
+
+def test_a_part_that_is_not_known_makes_the_latency_unknown() -> None:
+    """Without one of its three waits an exchange has no latency: it is null, never the sum of the rest."""
+    tape = pipeline_tape().says("i1", 100, 900)
+    tape(1410, ev.ResponseStarted, response_id="s1")(1900, ev.StageMeasured, stage="llm", key="1", first=0.3)
+    tape.ends(5000)
+    exchange = tape.one("conversation_turn")
+    assert (exchange["total_latency_ms"], exchange["slow"], exchange["tts"]["ttfb"]) == (None, None, None)
+
+
+def test_what_comes_late_stands_where_it_belongs_and_counts_once() -> None:
+    """A request of an answer that is over stands under its exchange and counts in the call alone."""
+    tape = pipeline_tape().says("i1", 100, 900)
+    tape(1000, ev.ResponseStarted, response_id="s1")(1500, ev.SpeechStarted, item_id="i2")
+    tape.done("s1", 1600, status="cancelled", usage=None)
+    late: dict[str, Any] = {"stage": "tts", "key": "1", "response_id": "s1", "characters": 30}
+    tape(1700, ev.StageMeasured, **late)(1750, ev.StageMeasured, **late)
+    totals = tape.ends(5000)
+    first, second = sorted(tape.all("conversation_turn"), key=lambda one: one["index"])
+    assert (first["interrupted"], first["tts"]["characters"], second["status"]) == (True, None, "no_response")
+    spoken = tape.record("tts_synthesis")
+    assert [parent.key for parent in spoken.parents] == ["voice_session", "conversation_turn.0"]
+    assert totals["usage"]["tts_characters"] == 30
+
+
+def test_every_span_says_who_is_on_the_line_once_that_is_known() -> None:
+    """Whoever comes stands on all spans from there on, the session's own among them."""
+    tape = Tape()(10, ev.CallerIdentified, participant="sip_1").says("i1", 100, 200).answers("r1", 300, 400, 500)
+    tape.uses("t1", "book_appointment", "{}", 600).ends(900)
+    with_caller = {record.name for record in tape.records if record.fields.get("participant_id") == "sip_1"}
+    assert with_caller == {"user_turn", "agent_turn", "tool.book_appointment", "session.end", "voice_session"}
+
+
+def test_a_calls_end_lists_its_first_twenty_tools() -> None:
+    """Each with name, outcome and time; how many there were in all stands beside, and so does what nobody mended."""
+    tape = Tape().answers("r1", 0, 100, 200)
+    for number in range(25):
+        tape.uses(f"t{number}", "book_appointment", '{"outcome": "timeout"}', 300 + 20 * number)
+    totals = tape.ends(900)
+    assert totals["tools"] == [{"name": "book_appointment", "outcome": "timeout", "duration_ms": 10.0}] * 20
+    assert (totals["tool_calls"], totals["unrecovered"]) == (25, True)

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ledgers import KEY
 from medagent.errors import LedgerError
 from medagent.pricing import Usage, load_prices
 from medagent.proof import PseudonymKey
@@ -25,8 +26,10 @@ from medagent.redaction.loading import find_policy
 from medagent.telemetry import events as ev
 from medagent.telemetry import pipeline as module
 from medagent.telemetry.chain import verify_chain
+from medagent.telemetry.ledger import Ledger, entries
 from medagent.telemetry.outbox import Outbox
 from medagent.telemetry.pipeline import Line, Pipeline
+from medagent.telemetry.recovery import GuardrailEntries
 from medagent.telemetry.session import Destination, SessionMaker
 from medagent.telemetry.span import SafeSpan
 from medagent.telemetry.switch import Switch
@@ -626,38 +629,59 @@ def test_under_a_shifted_clock_every_time_is_moved_by_the_same_days(make: Make) 
     assert root.end_us - root.start_us == pytest.approx(session["duration_ms"] * 1000, abs=2000)
 
 
-def test_a_closed_call_s_guardrail_goes_into_the_ledger(make: Make) -> None:
-    """Once, after the commit, with the head of its chain; of a call that was off all along without one."""
-    recorded: list[dict[str, Any]] = []
-    house = make(record=lambda content: recorded.append(dict(content)))
+def test_a_closed_call_is_marked_for_the_ledger(make: Make) -> None:
+    """Once, in the transaction of its end, with the head of its chain; of a call that was off all along without one."""
+    house = make()
     line = house.begin()
     speak(line, 0)
+    assert house.outbox.marks() == []
     hang_up(line)
     house.settle()
     last = house.sealed()[-1]
     assert last.seal is not None
-    assert [(each["trace_id"], each["head"], each["complete"]) for each in recorded] == [
+    marked = [mark.content for mark in house.outbox.marks()]
+    assert [(each["trace_id"], each["head"], each["complete"]) for each in marked] == [
         (line.trace_id, last.seal.hash, True)
     ]
     house.switch.turn_off(reason="drill", by="duty")
     time.sleep(0.3)
     hang_up(house.begin())
     house.settle()
-    assert [(each["head"], each["complete"]) for each in recorded[1:]] == [(None, False)]
+    assert [(m.content["head"], m.content["complete"]) for m in house.outbox.marks()[1:]] == [(None, False)]
+
+
+def test_the_ledger_is_told_of_each_call_once(make: Make, tmp_path: Path) -> None:
+    """The mark goes once the ledger has the entry."""
+    ledger = Ledger(tmp_path / "ledger.jsonl", KEY)
+    told: list[str] = []
+
+    def closed(trace_id: str) -> None:
+        GuardrailEntries(lined.outbox, ledger).tell(trace_id)
+        told.append(trace_id)
+
+    lined = make(closed=closed)
+    for _ in range(3):
+        hang_up(lined.begin())
+    lined.settle()
+    recorded = [entry.content["trace_id"] for entry in entries(tmp_path / "ledger.jsonl") if entry.kind == "guardrail"]
+    assert recorded == told
+    assert len(set(told)) == 3
+    assert lined.outbox.marks() == []
 
 
 def test_a_ledger_that_cannot_be_written_costs_no_span(make: Make, caplog: pytest.LogCaptureFixture) -> None:
-    """What is sealed is sealed; the failure is counted and said."""
+    """What is sealed is sealed; the failure is counted and said, and what the ledger lacks stays marked."""
 
-    def full(_content: object) -> None:
+    def full(_trace_id: str) -> None:
         raise LedgerError("the ledger cannot be written")
 
-    house = make(record=full)
+    house = make(closed=full)
     hang_up(house.begin())
     house.settle()
     assert "policy.guardrail" in house.names()
     assert house.pipeline.counts.failures == 1
     assert "LedgerError" in caplog.text
+    assert len(house.outbox.marks()) == 1
 
 
 def test_a_policy_that_fails_its_own_examples_trips_the_switch(make: Make) -> None:

@@ -17,6 +17,7 @@ from livekit.agents import AgentSession, llm, stt, tts
 from livekit.agents.voice import events as lk
 
 from medagent.agent.caller import Caller, follow_job
+from medagent.agent.pipeline_mode import PipelineMode, about_model
 from medagent.agent.quality import Quality
 from medagent.agent.raw import hear, usage_of
 from medagent.telemetry import events
@@ -30,6 +31,9 @@ _END_REASONS: Mapping[lk.CloseReason, events.EndReason] = {
     lk.CloseReason.USER_INITIATED: "agent_ended",
     lk.CloseReason.TASK_COMPLETED: "agent_ended",
 }
+CONSENT_TOOL = "record_consent"
+"""The tool by which a model tells the caller's answer to the question of consent."""
+
 _RESPONSE_ENDS = ("completed", "cancelled", "incomplete", "failed")
 _log = logging.getLogger(__name__)
 
@@ -51,6 +55,7 @@ class Bridge:
         self._agent_version = agent_version
         self._caller = caller
         self._audible: str | None = None
+        self._is_pipeline = False
         self.on_tool: Callable[[str, str | None, str | None], None] = lambda _call_id, _name, _status: None
         self.failures = 0
         self._raw: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
@@ -64,22 +69,29 @@ class Bridge:
             "response.done": self._response_done,
         }
 
-    def attach(self, session: AgentSession[Any], *, wall_us: int) -> None:
+    def attach(self, session: AgentSession[Any], *, wall_us: int, asks: bool = False) -> None:
         """Listen to a session that has not started; every realtime session that its model opens is heard too.
 
         Inside a LiveKit job the room and the caller are the job's, unless they were given.
         """
         caller = self._caller or self._guarded_job()
+        self._is_pipeline = isinstance(session.llm, llm.LLM)
+        about = [(self._model, "azure.ai.openai")]
+        if isinstance(session.llm, llm.LLM):
+            about = [("unknown", "other")]
+            self._guard(lambda model: about.append(about_model(model)))(session.llm)
+        model, provider = about[-1]
         self._guard(self._line.send)(
             events.CallStarted,
             wall_us=wall_us,
-            model=self._model,
-            provider="azure.ai.openai",
-            mode="realtime",
+            model=model,
+            provider=provider,
+            mode="pipeline" if self._is_pipeline else "realtime",
             agent_version=self._agent_version,
             room=caller.room,
             participant=caller.participant,
             caller_number=caller.number,
+            asks=asks,
         )
         if isinstance(session.llm, llm.RealtimeModel):
             hear(
@@ -87,6 +99,8 @@ class Bridge:
                 openai_server_event_received=self._guard(self._server_event),
                 session_reconnected=self._guard(self._reconnected),
             )
+        elif self._is_pipeline:
+            self._guard(PipelineMode(self._line, self._guard).attach)(session)
         session.on("user_state_changed", self._guard(self._user_state))
         session.on("agent_state_changed", self._guard(self._agent_state))
         session.on("tool_execution_updated", self._guard(self._tool))
@@ -99,6 +113,16 @@ class Bridge:
 
     def _end(self, reason: events.EndReason) -> None:
         self._line.send(events.CallEnded, reason=reason)
+
+    def consent(
+        self,
+        state: Literal["granted", "refused"],
+        *,
+        method: Literal["spoken", "keypad"] = "spoken",
+        script_version: str | None = None,
+    ) -> None:
+        """The caller's answer: a yes releases the call's spans, a no deletes them; the first no is the last word."""
+        self._guard(self._line.send)(events.ConsentSettled, state=state, method=method, script_version=script_version)
 
     def _guarded_job(self) -> Caller:
         found = [Caller()]
@@ -167,7 +191,7 @@ class Bridge:
 
     def _item_done(self, event: Mapping[str, Any]) -> None:
         item = event["item"]
-        if item["type"] == "function_call":
+        if item["type"] == "function_call" and item["name"] != CONSENT_TOOL:
             self._line.send(events.ToolRequested, response_id=event["response_id"], call_id=item["call_id"])
 
     def _response_done(self, event: Mapping[str, Any]) -> None:
@@ -197,6 +221,8 @@ class Bridge:
         update = event.update
         if isinstance(update, lk.ToolCallStarted):
             call = update.function_call
+            if call.name == CONSENT_TOOL:  # its answer goes through `consent`; a span of it would tell nothing else
+                return
             self.on_tool(call.call_id, call.name, None)
             self._line.send(events.ToolStarted, call_id=call.call_id, name=call.name, arguments=call.arguments)
         elif isinstance(update, lk.ToolCallEnded):
@@ -213,8 +239,8 @@ class Bridge:
             message=str(cause),
             recoverable=recoverable,
         )
-        if not recoverable:
-            self._end("error")  # LiveKit emits no `close` after a fatal error of the provider
+        if not (recoverable or self._is_pipeline):  # a pipeline is tried again and tells its end by `close`
+            self._end("error")  # LiveKit emits no `close` after a fatal error of the realtime provider
 
     def _close(self, event: lk.CloseEvent) -> None:
         self._end(_END_REASONS.get(event.reason, "unknown"))

@@ -9,13 +9,15 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from livekit.agents import Agent, llm
+from livekit.agents import Agent, AgentSession, llm
 from livekit.plugins import openai
 from openai.types.realtime.realtime_audio_input_turn_detection import ServerVad
 
+from medagent.agent.bridge import CONSENT_TOOL, Bridge
+from medagent.agent.local import Watch
 from medagent.clinic import Clinic
 from medagent.errors import SettingsError
-from medagent.settings import Settings
+from medagent.settings import ConsentScript, Settings
 from medagent.tools import TOOLS, Answer, Tool, invoke
 from medagent.tools.callers import OfCaller
 
@@ -56,21 +58,77 @@ Today is {today}.
 """
 
 
+_ASKING = f"""\
+You begin by asking whether the call may be traced. When the caller has answered, call {CONSENT_TOOL}, true only for a
+clear yes. If the answer is unclear ask once more; whoever does not say yes has refused. Then go on: help is the same.
+"""
+_CONSENT_SCHEMA: dict[str, Any] = {
+    "name": CONSENT_TOOL,
+    "description": "Record whether the caller agreed to the question that the call began with.",
+    "parameters": {
+        "type": "object",
+        "properties": {"granted": {"type": "boolean", "description": "True only where the caller clearly said yes."}},
+        "required": ["granted"],
+        "additionalProperties": False,
+    },
+}
+
+
 class ClinicAgent(Agent):
-    """Answers, asks, books; what its tools do is decided in the clinic, not here."""
+    """Answers, asks, books; what its tools do is decided in the clinic, not here.
+
+    With a consent script it begins with exactly these words; `on_consent` is told the answer, once the model has heard
+    one: `seen_by` leads it to the call's bridge. Without it nobody said yes.
+    """
 
     def __init__(
-        self, clinic: Clinic, *, name: str, now: Callable[[], datetime], tools: Sequence[Tool[Any]] = TOOLS
+        self,
+        clinic: Clinic,
+        *,
+        name: str,
+        now: Callable[[], datetime],
+        tools: Sequence[Tool[Any]] = TOOLS,
+        consent: ConsentScript | None = None,
     ) -> None:
-        super().__init__(
-            instructions=_INSTRUCTIONS.format(clinic=name, today=f"{now():%A, %B %d, %Y}"),
-            tools=[self._offer(tool, clinic, now) for tool in tools],
-        )
+        instructions = _INSTRUCTIONS.format(clinic=name, today=f"{now():%A, %B %d, %Y}")
+        offered: list[llm.Tool | llm.Toolset] = [self._offer(tool, clinic, now) for tool in tools]
+        if consent is not None:
+            instructions += _ASKING
+            offered.append(llm.function_tool(self._record_consent, raw_schema=_CONSENT_SCHEMA))
+        super().__init__(instructions=instructions, tools=offered)
         self._unverified = 0
+        self._consent = consent
+        self.on_consent: Callable[[bool], None] = lambda _granted: None
 
     async def on_enter(self) -> None:
-        """Greet: the clinic speaks first when it picks up."""
-        self.session.generate_reply(instructions="Greet the caller in one sentence and ask how you can help.")
+        """Greet: the clinic speaks first when it picks up, with the consent script where there is one."""
+        if self._consent is None:
+            self.session.generate_reply(instructions="Greet the caller in one sentence and ask how you can help.")
+        elif self.session.tts is not None:
+            self.session.say(self._consent.words)
+        else:  # a realtime model has no other mouth than its own
+            words = json.dumps(self._consent.words, ensure_ascii=False)
+            self.session.generate_reply(
+                instructions=f"Say exactly these words, nothing before them and nothing after them: {words}"
+            )
+
+    def seen_by(self, watch: Watch) -> Watch:
+        """The same eyes, whose bridge is also told what this call's caller answers."""
+
+        def watching(session: AgentSession[Any]) -> Bridge:
+            bridge = watch(session)
+            version = None if self._consent is None else self._consent.version
+            self.on_consent = lambda granted: bridge.consent(
+                "granted" if granted else "refused", script_version=version
+            )
+            return bridge
+
+        return watching
+
+    async def _record_consent(self, raw_arguments: dict[str, object]) -> str:
+        """A yes is the boolean true and nothing else."""
+        self.on_consent(raw_arguments.get("granted") is True)
+        return json.dumps({"outcome": "ok"})
 
     def _offer(self, tool: Tool[Any], clinic: Clinic, now: Callable[[], datetime]) -> llm.RawFunctionTool[..., Any]:
         """A tool of ours as LiveKit offers it to the model; it answers with JSON, also when it refuses or fails."""

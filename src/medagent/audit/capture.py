@@ -70,7 +70,7 @@ class Capture:
                 self.end_headers()
                 self.wfile.write(answer)
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _take
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _take  # noqa: N815  # the base class looks for these
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class names it so
                 """The server's own account is what it keeps, not lines on stderr."""

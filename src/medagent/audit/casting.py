@@ -1,7 +1,8 @@
 """Who phones and what is said: the packaged scenarios played by planted people, and turns made of planted values alone.
 
-Every planted value is put, in each of its forms, into what the caller says, the tools' declared and undeclared arguments,
-their results and errors, the names that the line gives to room and participant, and the lines that a host program logs.
+Every planted value is put, in each of its forms, into what the caller says, the tools' declared and undeclared
+arguments, their results and errors, the names that the line gives to room and participant, and the lines that a host
+program logs.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from medagent.simulator.template import references
 from medagent.tools import TOOLS
 
 HOST_TOOLS = ("find_patient", "note_for_doctor")
-"""Tools of the audited agent that no policy names: one returns rows of patients, one breaks with a patient in its error."""
+"""Tools of the audited agent that no policy names: one returns rows of patients, one breaks with one in its error."""
 
 _CLOSING_S = 12.0
 _SPOKEN_S = 1.2
@@ -41,7 +42,7 @@ _GOODBYE = Turn(caller=Line(says="No, that is all. Goodbye.", pause_s=0.3), mode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
-    """One call: its scenario, and all that comes with it besides the voice. What may hold a planted value has no repr."""
+    """One call: its scenario, and all that comes with it besides the voice. What may hold a planted value: no repr."""
 
     scenario: Scenario
     number: int

@@ -91,7 +91,7 @@ def run_line(spec: Spec, *, rooms: Rooms, settings: Settings, name: str, on_line
     reading, writing = os.pipe()
     told: list[bytes] = []
     with out.open("wb") as stdout, err.open("wb") as stderr:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        process = subprocess.Popen(
             [sys.executable, "-m", "medagent.audit.line"],
             stdin=subprocess.PIPE,
             stdout=stdout,

@@ -162,8 +162,9 @@ async def log_lines(role: Role, met: Met, *, every_s: float) -> None:
 
 
 def _raised(text: str) -> None:
+    patients: dict[str, str] = {}
     try:
-        raise LookupError(f"no such patient: {text}")
+        patients[f"no such patient: {text}"]
     except LookupError:
         _host_log.exception("looking for %s failed", text)
 

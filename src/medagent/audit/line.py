@@ -46,7 +46,7 @@ _SHORT_AT_ONCE = 3
 
 
 class Spec(BaseModel):
-    """What to play: settings by their variables' names, roles, the seed of what is planted, where to report (a pipe)."""
+    """What to play: settings by their variables' names, roles, the seed of what is planted, the pipe to report to."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -139,7 +139,7 @@ class _Line:
             self.lag_ms.append(max(0.0, (loop.time() - due) * 1000))
 
     async def _see_the_switch(self) -> None:
-        while self._telemetry.switch.is_on():
+        while self._telemetry.switch.is_on():  # noqa: ASYNC110  # another process throws it: there is no event
             await asyncio.sleep(_TICK_S * 2)
         self.off_after = time.time()
         self.say(kind="off", at=self.off_after)
@@ -211,7 +211,7 @@ class _Line:
                 audio_out=caller.output,
                 caller=talk,
                 limit=CallLimit(
-                    seconds=settings.call_max_minutes * 60 / spec.pace, cost_usd=settings.call_max_cost_usd
+                    seconds=settings.call_max_minutes * 60, cost_usd=settings.call_max_cost_usd
                 ),
                 prices=load_prices(settings.pricing_path),
                 model_name=settings.model,
@@ -250,7 +250,7 @@ def _done(line: _Line, calls: Sequence[CallDone], telemetry: Telemetry, offers: 
         spans_suppressed=counts.spans_suppressed,
         failures=counts.failures,
         offers=offers.counts(),
-        refusals={site: count for site, count in offers.refusals.items()},
+        refusals=dict(offers.refusals),
         lacking=(),
         written=tuple(sorted(touched.written)),
         addresses=tuple(sorted(touched.addresses)),

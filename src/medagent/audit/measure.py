@@ -1,4 +1,4 @@
-"""Distributions as the audit's parts hand them on, and the bound that a sample without a finding supports."""
+"""Distributions as the audit's parts hand them on."""
 
 from __future__ import annotations
 
@@ -28,8 +28,3 @@ def percentiles(values: Sequence[float]) -> Spent:
     ordered = sorted(values)
     p50, p95, p99 = (ordered[math.ceil(len(ordered) * share / 100) - 1] for share in (50, 95, 99))
     return Spent(count=len(ordered), p50=p50, p95=p95, p99=p99, max=ordered[-1])
-
-
-def upper_95(n: int) -> float:
-    """The rate that none found in `n` independent units excludes with 95 % confidence; 1 where nothing was looked at."""
-    return 1 - 0.05 ** (1 / n) if n else 1.0

@@ -55,9 +55,13 @@ class Offers:
             self._records[id(record)] = (record, result)  # the record is held too, so that its id stays its own
             return result
 
-        Redactor.redact = redacted  # type: ignore[method-assign]  # seen from outside, whoever calls it
-        Admission.admit = self._counted(admit, "admission")  # type: ignore[method-assign]
-        Exit.check = self._counted(check, "exit")  # type: ignore[method-assign]
+        # Seen from outside, whoever calls it: the system is built as it always is.
+        for owner, name, seen in (
+            (Redactor, "redact", redacted),
+            (Admission, "admit", self._counted(admit, "admission")),
+            (Exit, "check", self._counted(check, "exit")),
+        ):
+            setattr(owner, name, seen)
 
     def _counted(self, function: Callable[..., Any], site: Site) -> Callable[..., Any]:
         @wraps(function)

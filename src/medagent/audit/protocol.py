@@ -58,7 +58,7 @@ class Protocol(_Part):
 
 
 def load_protocol(path: Path) -> tuple[Protocol, str]:
-    """The protocol and the SHA-256 of its file; raises `AuditError` naming file, line and key, `PolicyError` on YAML."""
+    """The protocol and its file's SHA-256; raises `AuditError` naming file, line and key, `PolicyError` on bad YAML."""
     try:
         raw = path.read_bytes()
         tree = read_yaml(raw.decode("utf-8"), path.name)

@@ -1,8 +1,10 @@
 """STUB adapter."""
 
 from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
 from medagent.attestation.report import SecondReader as Part
 from medagent.audit.evidence import Evidence
 from medagent.audit.planted import Planted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import random
@@ -17,10 +18,11 @@ from typing import Any
 
 from medagent.attestation.binding import lock_deviations
 from medagent.attestation.bundle import Bundle
-from medagent.attestation.officers import PINNED, Officers
+from medagent.attestation.officers import Officers
 from medagent.attestation.report import Annex, Report, Run, Sample
 from medagent.audit import assembly
 from medagent.audit.alert_drill import drill_alerts
+from medagent.audit.annex import seal_for
 from medagent.audit.capture import Capture, Document, arrivals, log_arrivals
 from medagent.audit.casting import Role, cast, cast_drill
 from medagent.audit.child import Ran, Rooms, run_line
@@ -37,7 +39,7 @@ from medagent.audit.switch_drill import SwitchThrower
 from medagent.audit.system import describe
 from medagent.audit.verdict import Measured, judge
 from medagent.audit.watching import written_files
-from medagent.compose import archive, key_ring, ledger, policy, switch
+from medagent.compose import archive, key_ring, ledger, officers, policy, switch
 from medagent.errors import MedagentError, TraceNotFoundError
 from medagent.settings import Settings, load_settings
 from medagent.simulator.process import SimulatorProcess
@@ -79,6 +81,7 @@ def run_audit(settings: Settings, order: Order, told: Told) -> Audited:
 
     Raises `AuditError` where the audited process died, any `MedagentError` where it cannot begin.
     """
+    officers(settings)  # a list that cannot be read is said before the calls, not after them
     work = Path(tempfile.mkdtemp(prefix="medagent-audit-"))
     try:
         rooms = Rooms.made(work)
@@ -96,8 +99,8 @@ def run_audit(settings: Settings, order: Order, told: Told) -> Audited:
     if report.trips_switch:
         failed = [one.name for one in report.criteria if one.judged and not one.passed and one.trips_switch]
         switch(settings).trip(f"audit: {', '.join(failed)}")
-    content = {"report": bundle.report_sha256, "verdict": report.verdict, "policy": report.system.policy_sha256}
-    ledger(settings).append("audit", content)
+    said = {"report": bundle.report_sha256, "verdict": report.verdict, "policy": report.system.policy_sha256}
+    ledger(settings).append("audit", said)
     return Audited(report=report, directory=order.out)
 
 
@@ -259,12 +262,12 @@ def _reported(settings: Settings, order: Order, rooms: Rooms, evidence: Evidence
         rehearsal=order.rehearsal,
         on=evidence.started.date(),
     )
-    officers = Officers.load(settings.officers_path or PINNED)
-    sampled, sheets, annexes = _sampled(order, chains, officers)
+    pinned = officers(settings)
+    sampled, sheets, annexes = _sampled(order, chains, pinned)
     files = {**sheets, "annex/inventory.json": evidence.inventory_of_documents()}
     listed = [*annexes, _annex("annex/inventory.json", files["annex/inventory.json"])]
     secret = evidence.findings_text(scan, reader.texts)
-    for name, content in _sealed(officers, secret).items():
+    for name, content in _sealed(pinned, secret).items():
         files[name] = content
         listed.append(_annex(name, content, encrypted=True))
     report = Report(
@@ -320,7 +323,7 @@ def _rehearsed(order: Order) -> tuple[str, ...]:
 
 
 def _sampled(
-    order: Order, chains: Mapping[str, Sequence[SafeSpan]], officers: Officers
+    order: Order, chains: Mapping[str, Sequence[SafeSpan]], pinned: Officers
 ) -> tuple[Sample, dict[str, bytes], tuple[Annex, ...]]:
     """The traces for people, drawn by the seed; the leaks that are planted in some are those of another seed."""
     protocol = order.protocol
@@ -330,7 +333,7 @@ def _sampled(
     others: Sequence[Planted] = plant(seed=secrets.randbits(31), calls=1)
     leaks = [one.value for one in others if isinstance(one.value, str)]
     sampled = draw_sample(
-        drawn, leaks=leaks, planted_copies=min(protocol.planted_copies, len(drawn)), officers=officers.all
+        drawn, leaks=leaks, planted_copies=min(protocol.planted_copies, len(drawn)), officers=pinned.all
     )
     part = Sample(
         seed=order.seed,
@@ -342,17 +345,13 @@ def _sampled(
 
 
 def _annex(name: str, content: bytes, *, encrypted: bool = False) -> Annex:
-    import hashlib  # noqa: PLC0415
-
     return Annex(name=name, sha256=hashlib.sha256(content).hexdigest(), encrypted=encrypted)
 
 
-def _sealed(officers: Officers, secret: bytes) -> dict[str, bytes]:
+def _sealed(pinned: Officers, secret: bytes) -> dict[str, bytes]:
     """The findings' text for each officer who decides; nobody else reads it, and without officers nobody does."""
-    from medagent.audit.annex import seal_for  # noqa: PLC0415
-
     return {
         f"annex/findings-{officer.key.key_id}.sealed": seal_for(officer.annex_key, secret)
-        for officer in officers.all
+        for officer in pinned.all
         if officer.annex_key is not None and secret
     }

@@ -1,4 +1,4 @@
-"""The switch thrown in the middle of a call, by the real command in another process: what left after it, and what not."""
+"""The switch thrown in the middle of a call, by the real command in another process: what left after it."""
 
 from __future__ import annotations
 

@@ -6,12 +6,10 @@ import os
 import platform
 from collections.abc import Iterator
 from importlib import metadata
-from urllib.parse import urlsplit
 
 import medagent
-from medagent.attestation.binding import code_digest, destinations_digest, lock_digest
-from medagent.attestation.report import Destination, System
-from medagent.compose import ledger_path, policy
+from medagent.attestation.report import System
+from medagent.compose import binding, bound_destinations, ledger_path, policy
 from medagent.errors import MedagentError
 from medagent.settings import Settings
 from medagent.telemetry.ledger import entries
@@ -35,7 +33,7 @@ _LIBRARIES = (
 def describe(settings: Settings) -> System:
     """The system of these settings as it is configured, not as the audit redirects it."""
     in_force = policy(settings)
-    destinations = configured(settings)
+    bound = binding(settings)
     last = _last_audited_policy(settings)
     return System(
         version=medagent.__version__,
@@ -43,32 +41,16 @@ def describe(settings: Settings) -> System:
         platform=platform.platform(terse=True),
         processors=os.cpu_count() or 1,
         libraries=dict(_versions()),
-        code_sha256=code_digest(),
-        lock_sha256=lock_digest(),
+        code_sha256=bound.code_sha256,
+        lock_sha256=bound.lock_sha256,
         policy_name=in_force.name,
         policy_version=in_force.version,
-        policy_sha256=in_force.digest,
+        policy_sha256=bound.policy_sha256,
         policy_reviewed_by=tuple(sorted({review.by for review in in_force.reviews.values()})),
         policy_changed_since_last_audit=None if last is None else last != in_force.digest,
-        destinations=destinations,
-        destinations_sha256=destinations_digest(destinations),
+        destinations=bound_destinations(settings),
+        destinations_sha256=bound.destinations_sha256,
     )
-
-
-def configured(settings: Settings) -> tuple[Destination, ...]:
-    """Where telemetry goes once it may, each with the host of its configured address."""
-    found = [Destination(name="archive", host="local", project=None, region="local", retention_days=90)]
-    if settings.langsmith_api_key is not None:
-        found.append(
-            Destination(
-                name="langsmith",
-                host=_host(settings.langsmith_endpoint),
-                project=settings.langsmith_project,
-                region="",
-                retention_days=settings.langsmith_retention_days,
-            )
-        )
-    return tuple(found)
 
 
 def _versions() -> Iterator[tuple[str, str]]:
@@ -89,7 +71,3 @@ def _last_audited_policy(settings: Settings) -> str | None:
     except MedagentError:
         return last
     return last
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).hostname or "unknown"

@@ -119,7 +119,7 @@ def _criteria(m: Measured, protocol: Protocol, *, rehearsal: bool) -> tuple[Crit
         ),
         Criterion(
             name="ways_out",
-            question="Did the system speak to anybody but the model and its destinations, or write what nobody could read?",
+            question="Did it speak to anybody but the model and its destinations, or write what nobody could read?",
             limit="no other address, no unread file",
             measured=_listed([*m.addresses, *m.unread], "none"),
             passed=not m.addresses and not m.unread,

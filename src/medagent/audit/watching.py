@@ -1,4 +1,4 @@
-"""What a process touches while it runs: files that it opens to write, addresses, commands; seen from inside and outside."""
+"""What a process touches while it runs: files that it writes, addresses, commands; seen from inside and outside."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class Written:
 def written_files(
     directories: list[Path], *, opened: set[str], since: float, excluded: set[Path], not_ours: list[Path]
 ) -> Written:
-    """Every file below `directories`, every one that was opened to write, what is new in shared memory and right in /tmp.
+    """Every file below `directories`, each that was opened to write, what is new in shared memory and right in /tmp.
 
     New directories in /tmp may be anybody's: what the system opened there is known from its own events and from /proc.
     `excluded` are exact paths that are not read, `not_ours` directories of the auditor; `since` is Unix seconds.

@@ -67,7 +67,9 @@ def _looked(look: Look, settings: Settings) -> list[Finding]:
 
 def _environment(settings: Settings) -> Iterator[Finding]:
     yield Finding(what="environment", state="ok", says=f"{settings.env}, state in {settings.home}")
-    yield Finding(what="consent", state="ok", says=f"not asked: {settings.legal_basis()}")
+    script = settings.asks()
+    ground = f"asked for, script {script.version}" if script else f"not asked: {settings.legal_basis()}"
+    yield Finding(what="consent", state="ok", says=ground)
 
 
 def _telemetry(settings: Settings) -> Iterator[Finding]:
@@ -102,6 +104,7 @@ def _prices(settings: Settings) -> Iterator[Finding]:
     else:
         yield Finding(what="prices", state="ok", says=f"{settings.model}, read on {price.as_of}")
     unknown = [name for name, value in prices.line.model_dump().items() if value is None]
+    unknown += [f"every {stage} model" for stage in ("llm", "stt", "tts") if not getattr(prices, stage)]
     if unknown:
         hint = "a call's cost is its model's alone; put your contract's prices into the price list"
         yield Finding(what="prices", state="note", says=f"unknown: {', '.join(unknown)}", hint=hint)

@@ -114,7 +114,7 @@ def _guardrail(fields: Mapping[str, Json]) -> Iterator[Text]:
     yield Text(f"policy {policy.get('name')} {policy.get('version')} {str(policy.get('sha256'))[:8]}")
     counted = {"redact": "redacted", "truncate": "truncated", "pseudonym": "pseudonyms", "drop": "dropped"}
     yield Text(", ".join(f"{actions.get(action, 0)} {said}" for action, said in counted.items()), style="yellow")
-    yield Text(f"consent {consent.get('state')} ({consent.get('basis')})")
+    yield Text(f"consent {consent.get('state')} ({consent.get('basis') or consent.get('method')})")
 
 
 def _object(value: Json) -> Mapping[str, Json]:

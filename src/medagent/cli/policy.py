@@ -197,6 +197,7 @@ def _named(policy: Policy) -> dict[str, Json]:
         "version": policy.version,
         "sha256": policy.digest,
         "clock": policy.clock.value,
+        "queued_when_off": policy.queued_when_off.value,
         "recognisers": list(policy.recognisers),
         "reviews": {
             span: {"by": review.by, "on": review.on.isoformat(), "digest": review.digest}

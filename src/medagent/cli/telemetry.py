@@ -11,6 +11,8 @@ import typer
 from medagent.attestation.allowance import file_report
 from medagent.cli.output import console, print_json
 from medagent.compose import audited, audits, ledger, machine_keys, officers, switch, waiting
+from medagent.compose import purge as purge_outbox
+from medagent.errors import SwitchError
 from medagent.settings import load_settings
 from medagent.telemetry.ledger import reason_problem
 
@@ -58,6 +60,17 @@ def on(
     else:
         console().print(f"the stop is lifted, but telemetry is still off: {state.reason}", style="red")
         raise typer.Exit(1)
+
+
+@app.command()
+def purge(
+    reason: Annotated[str, typer.Option(help="Why; the ledger keeps it for six years. Name a ticket, never a person.")],
+) -> None:
+    """Delete all that waits for a destination; the ledger says of which calls, the archive keeps their places."""
+    if problem := reason_problem(reason):
+        raise SwitchError(f"the reason {problem}", hint="it is kept for six years: name a ticket, never a person")
+    lost = purge_outbox(load_settings(), by=getpass.getuser(), reason=reason)
+    console().print(f"what waited is deleted, of {lost} calls" if lost else "nothing waited")
 
 
 @app.command()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import sys
+from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +15,7 @@ from rich.text import Text
 from medagent.cli.output import console, moment, print_json, tree
 from medagent.compose import archive, redactor
 from medagent.errors import BrokenChainError, TraceNotFoundError
+from medagent.proof import Json
 from medagent.settings import load_settings
 from medagent.telemetry.chain import verify_chain
 from medagent.telemetry.lookup import Lookup, treated
@@ -20,6 +23,8 @@ from medagent.telemetry.span import SafeSpan
 
 if TYPE_CHECKING:
     from medagent.telemetry.exporters.archive import Archive
+
+_WHOLE = ("voice_session", "session.start", "agent_turn", "session.end", "policy.guardrail")
 
 app = typer.Typer(help="Read the calls in the local archive.", no_args_is_help=True)
 
@@ -71,21 +76,30 @@ def show(trace_id: TraceId = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def check(trace_id: TraceId = None, as_json: AsJson = False) -> None:
-    """Check that a call's trace is whole and as it was sealed; exit code 1 where it is not."""
-    spans = _spans(archive(load_settings()), trace_id)
-    missing = missing_of(spans)
+    """Check that a call's trace is whole and as it was sealed; exit code 1 where it is not.
+
+    Of a call of which spans were deleted – by retention, a refusal, a purge – only the chain can be judged.
+    """
+    store = archive(load_settings())
+    chain = store.chain(trace_id or _latest(store))
+    spans = [link for link in chain if isinstance(link, SafeSpan)]
+    deleted: dict[str, Json] = {**Counter(str(link.cause) for link in chain if not isinstance(link, SafeSpan))}
+    missing = [] if deleted else missing_of(spans)
     try:
-        verify_chain(spans)
+        verify_chain(chain)
         broken = None
     except BrokenChainError as error:
         broken = str(error)
     if as_json:
-        whole = not missing and broken is None
-        print_json([{"trace_id": spans[0].trace_id, "complete": whole, "missing": missing, "chain": broken or "ok"}])
+        about: dict[str, Json] = {"trace_id": chain[0].trace_id, "complete": not missing and broken is None}
+        print_json([{**about, "missing": missing, "deleted": deleted, "chain": broken or "ok"}])
     else:
         out = console()
-        out.print(f"call {spans[0].trace_id}: {len(spans)} spans")
-        out.print(f"missing: {', '.join(missing)}" if missing else "complete", style="red" if missing else "green")
+        out.print(f"call {chain[0].trace_id}: {len(spans)} spans")
+        for cause, count in deleted.items():
+            out.print(f"deleted by {cause}: {count} spans, each with its tombstone", style="yellow")
+        if not deleted:
+            out.print(f"missing: {', '.join(missing)}" if missing else "complete", style="red" if missing else "green")
         out.print(f"chain broken: {broken}" if broken else "chain whole", style="red" if broken else "green")
     if missing or broken is not None:
         raise typer.Exit(1)
@@ -121,10 +135,19 @@ def find(
         raise typer.Exit(1)
 
 
+def _kept(guardrail: SafeSpan) -> tuple[str, ...]:
+    """What a whole call has by its guardrail: after a refusal two spans, outside the sample the guardrail alone."""
+    consent, sampling = guardrail.fields.get("consent"), guardrail.fields.get("sampling")
+    if isinstance(sampling, Mapping) and sampling.get("sampled") is False:
+        return ("policy.guardrail",)
+    refused = isinstance(consent, Mapping) and consent.get("state") == "refused"
+    return ("voice_session", "policy.guardrail") if refused else _WHOLE
+
+
 def missing_of(spans: list[SafeSpan]) -> list[str]:
     """What a whole call would have: by its own account, and by the spans that are there."""
     present = {span.name for span in spans}
-    wanted = ("voice_session", "session.start", "agent_turn", "session.end", "policy.guardrail")
+    wanted = next((_kept(span) for span in spans if span.name == "policy.guardrail"), _WHOLE)
     missing = [name for name in wanted if name not in present]
     for span in spans:
         own = span.fields.get("missing") if span.name == "session.end" else None
@@ -134,9 +157,11 @@ def missing_of(spans: list[SafeSpan]) -> list[str]:
 
 
 def _spans(store: Archive, trace_id: str | None) -> list[SafeSpan]:
-    if trace_id is None:
-        latest = store.calls(1)
-        if not latest:
-            raise TraceNotFoundError("no call is in the archive yet", hint="`medagent call` plays one")
-        trace_id = latest[0].trace_id
-    return store.spans(trace_id)
+    return store.spans(trace_id or _latest(store))
+
+
+def _latest(store: Archive) -> str:
+    latest = store.calls(1)
+    if not latest:
+        raise TraceNotFoundError("no call is in the archive yet", hint="`medagent call` plays one")
+    return latest[0].trace_id

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from medagent.clinic import Clinic
-from medagent.compose import Telemetry
+from medagent.compose import DisabledTelemetry, Telemetry, start_telemetry
 from medagent.pricing import load_prices
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.door.logs import guard_logging, guard_tracebacks
@@ -65,12 +65,12 @@ def _guard(settings: Settings) -> None:
 
 
 @functools.cache
-def _line() -> tuple[Settings, Clinic, Telemetry]:
+def _line() -> tuple[Settings, Clinic, Telemetry | DisabledTelemetry]:
     """What a job's process answers its call with, made once."""
     settings = load_settings()
     _guard(settings)
     clinic = Clinic.open(settings.clinic_url)
-    return settings, clinic, Telemetry(settings, rosters=clinic.rosters()).start()
+    return settings, clinic, start_telemetry(settings, rosters=clinic.rosters())
 
 
 def prewarm(_process: JobProcess) -> None:
@@ -89,11 +89,12 @@ async def entrypoint(context: JobContext) -> None:
     async def close() -> None:
         await asyncio.to_thread(telemetry.close)
 
+    agent = ClinicAgent(clinic, name=settings.clinic_name, now=lambda: datetime.now(UTC), consent=settings.asks())
     await answer_job(
         context,
-        ClinicAgent(clinic, name=settings.clinic_name, now=lambda: datetime.now(UTC)),
+        agent,
         model=azure_model(settings),
-        watch=telemetry.watch,
+        watch=agent.seen_by(telemetry.watch),
         limit=CallLimit(seconds=settings.call_max_minutes * 60, cost_usd=settings.call_max_cost_usd),
         prices=load_prices(settings.pricing_path),
         model_name=settings.model,

@@ -94,7 +94,11 @@ def synthetic_records() -> SyntheticCalls:
 
 
 def _settings(policy: Policy) -> dict[str, Json]:
-    return {"clock": policy.clock.value, "recognisers": list(policy.recognisers)}
+    return {
+        "clock": policy.clock.value,
+        "queued_when_off": policy.queued_when_off.value,
+        "recognisers": list(policy.recognisers),
+    }
 
 
 def _document(rule: Rule | None) -> Mapping[str, Json] | None:

@@ -18,6 +18,7 @@ from medagent.redaction.policy import (
     ObjectNode,
     PathConflictError,
     Policy,
+    Queued,
     Review,
     Rule,
     compile_span,
@@ -30,8 +31,8 @@ from medagent.redaction.shapes import ROSTERS, Moment
 from medagent.redaction.trial import run
 from medagent.redaction.yaml_tree import Located, read_yaml
 
-POLICY_KEYS = ("name", "version", "extends", "clock", "recognisers", "fields", "spans", "examples")
-INHERITED = ("clock", "recognisers", "fields", "spans", "examples")
+POLICY_KEYS = ("name", "version", "extends", "clock", "queued_when_off", "recognisers", "fields", "spans", "examples")
+INHERITED = ("clock", "queued_when_off", "recognisers", "fields", "spans", "examples")
 EXAMPLE_KEYS = ("name", "span", "fields", "expect", "rosters")
 REVIEW_KEYS = ("by", "on", "digest")
 REVIEWED = "reviewed"
@@ -169,6 +170,9 @@ def _policy(tree: Located) -> Policy:
         digest=content,
         reviews=_reviews(spans),
         clock=clock,
+        queued_when_off=reading.member(top["queued_when_off"], "queued_when_off", Queued)
+        if "queued_when_off" in top
+        else Queued.HOLD,
         recognisers=tuple(
             reading.word(item, "recognisers", RECOGNISERS)
             for item in reading.items(top.get("recognisers"), "recognisers")

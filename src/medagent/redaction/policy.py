@@ -84,6 +84,13 @@ class ClockMode(Enum):
     SHIFTED = "shifted"
 
 
+class Queued(Enum):
+    """What becomes of spans that wait for a destination while the switch is off: kept until it is on, or deleted."""
+
+    HOLD = "hold"
+    PURGE = "purge"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """Another action, taken where one of the keys (normalised) stands anywhere in the same raw record."""
@@ -200,6 +207,7 @@ class Policy:
     examples: tuple[Example, ...] = ()
     reviews: Mapping[str, Review] = field(default_factory=dict)
     clock: ClockMode = ClockMode.EXACT
+    queued_when_off: Queued = Queued.HOLD
     recognisers: tuple[str, ...] = ()
 
     def span_name(self, raw: str) -> str:

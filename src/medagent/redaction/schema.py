@@ -6,7 +6,7 @@ from enum import Enum
 
 from medagent.proof import Json
 from medagent.redaction import loading, rules
-from medagent.redaction.policy import Action, Bucket, Category, ClockMode, TextMode
+from medagent.redaction.policy import Action, Bucket, Category, ClockMode, Queued, TextMode
 from medagent.redaction.recognisers import RECOGNISERS
 from medagent.redaction.shapes import PLAIN, ROSTERS
 
@@ -25,6 +25,7 @@ def json_schema() -> dict[str, Json]:
                 "version": _form(loading.VERSION.pattern),
                 "extends": _form(loading.POLICY_NAME.pattern),
                 "clock": _enum(ClockMode),
+                "queued_when_off": _enum(Queued),
                 "recognisers": {"type": "array", "items": {"enum": list(RECOGNISERS)}},
                 "fields": _named(loading.FIELD.pattern, _ref("rule")),
                 "spans": _named(loading.SPAN.pattern, _ref("span")),

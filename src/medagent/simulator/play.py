@@ -54,11 +54,13 @@ async def play(
         nonlocal ended
         ended = await caller.run()
 
+    script = scenario.consent_script or settings.asks()
     with breaking(tools, scenario) as offered:
+        agent = ClinicAgent(clinic, name=clinic_name, now=now, tools=offered, consent=script)
         await answer(
-            ClinicAgent(clinic, name=clinic_name, now=now, tools=offered),
+            agent,
             model=azure_model(settings.model_copy(update={"azure_deployment": deployment})),
-            watch=watch,
+            watch=agent.seen_by(watch),
             audio_in=caller.input,
             audio_out=caller.output,
             caller=talk,

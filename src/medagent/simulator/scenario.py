@@ -17,12 +17,14 @@ from pydantic import Field, PositiveFloat, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from medagent.errors import ScenarioError
+from medagent.settings import ConsentScript
 from medagent.simulator import steps
 from medagent.simulator.steps import (
     STRICT,
     Adversary,
     CallsTool,
     ClinicFault,
+    Consent,
     Expects,
     Fault,
     Given,
@@ -61,6 +63,7 @@ class Scenario:
     given: Given = Given()
     clinic_fault: ClinicFault | None = None
     adversary: Adversary | None = None
+    consent: Consent | None = None
     lost: Says = Says(says="I am sorry, I did not get that. Could you say it again?")
     idle: Says = Says(says="Are you still there?")
 
@@ -73,6 +76,14 @@ class Scenario:
     def lines(self) -> tuple[tuple[int, Line], ...]:
         """The caller's lines with the index of their turn."""
         return tuple((index, turn.caller) for index, turn in enumerate(self.turns) if turn.caller is not None)
+
+    @property
+    def consent_script(self) -> ConsentScript | None:
+        """What the agent asks with: the greeting's first words."""
+        if self.consent is None:
+            return None
+        words = next((step.says for step in self.turns[0].model if isinstance(step, Says)), "")
+        return ConsentScript(words=words, version=self.consent.script_version)
 
     def patience_at(self, pace: float) -> float:
         """How long the caller bears silence, in wall seconds: what is real in a call is as slow at any pace."""
@@ -151,6 +162,8 @@ def _check_script(scenario: Scenario, origin: str) -> None:
     called: list[str] = []
     if scenario.given.appointments and not {"patient_name", "phone", "dob"} <= scenario.person.keys():
         raise ScenarioError(f"{origin}: given: appointments need a person with patient_name, phone and dob")
+    if (script := scenario.consent_script) is not None and not script.words:
+        raise ScenarioError(f"{origin}: consent: the first turn has no words to ask with")
     for index, turn in enumerate(scenario.turns):
         if index and turn.caller is None:
             raise ScenarioError(f"{origin}: turns.{index}: only the first turn, the greeting, has no caller")

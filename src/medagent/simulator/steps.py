@@ -157,6 +157,14 @@ class Adversary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
+class Consent:
+    """The agent asks for consent in the words of the greeting, whatever the settings say; how the caller answers."""
+
+    answer: Literal["granted", "refused"]
+    script_version: Annotated[str, Field(pattern=r"^[0-9]{1,4}(\.[0-9]{1,4}){1,3}$")] = "1.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
 class Appointment:
     """An appointment of the person after the call; `time` is held against those that were given."""
 

@@ -65,6 +65,7 @@ class Call:
         self._turn_of_response: dict[str, AgentTurn] = {}
         self._turn_of_tool: dict[str, AgentTurn] = {}
         self._unanswered_ns: int | None = None
+        self._is_told = False
         self._silence_ms: int | None = None
         self._out: list[Record] = []
 
@@ -142,6 +143,7 @@ class Call:
             self._out.append(exchange.record(turn, root=self._frame.root, clock=self._frame.clock))
 
     def _open_user(self, event: SpeechStarted) -> None:
+        self._is_told = False
         interrupts = self._agent is not None and not self._agent.settled
         self._user = UserTurn(
             index=self._tally.user_turns,
@@ -298,7 +300,7 @@ class Call:
             turn.bill.add(event.usage, cost_usd)
             self._tally.bill.add(event.usage, cost_usd)
         if event.status == "failed":
-            turn.failed_ns = None if turn.raised else event.at_ns
+            turn.failed_ns, self._is_told = None if self._is_told else event.at_ns, False
             turn.error = {
                 "error_type": event.error_type or "response_failed",
                 "error_message": None,
@@ -322,6 +324,7 @@ class Call:
         )
         self._tools_seen.add(event.call_id)
         if turn is not None:
+            turn.tool_calls += event.call_id not in self._turn_of_tool
             turn.open_tools.add(event.call_id)
             turn.last_ns = max(turn.last_ns, event.at_ns)
         return False
@@ -355,10 +358,12 @@ class Call:
         return False
 
     def _error(self, event: ErrorRaised) -> bool:
-        """An error counts once: the one that tells why a response of this turn failed is that failure."""
+        """An error counts once: it may tell of a response that failed already, or of one that will be seen to fail."""
         fields = self._tally.error(event)
-        if self._agent is not None and event.source in _OF_RESPONSES:
-            self._agent.raised, self._agent.failed_ns = True, None
+        if event.source in _OF_RESPONSES:
+            self._is_told = self._agent is None or self._agent.failed_ns is None
+            if self._agent is not None:
+                self._agent.failed_ns = None
         if self._agent is not None and not self._agent.settled:
             self._agent.error = fields
         return False

@@ -25,7 +25,10 @@ class _Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallStarted(_Event):
-    """The line is open; `wall_us` is the Unix time of `at_ns` in microseconds, the anchor of all times of the trace."""
+    """The line is open; `wall_us` is the Unix time of `at_ns` in microseconds, the anchor of all times of the trace.
+
+    `asks`: the caller will be asked for consent, whatever the settings say; until then nothing of the call is released.
+    """
 
     wall_us: int
     model: str
@@ -35,6 +38,7 @@ class CallStarted(_Event):
     room: str | None = field(default=None, repr=False)
     participant: str | None = field(default=None, repr=False)
     caller_number: str | None = field(default=None, repr=False)
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

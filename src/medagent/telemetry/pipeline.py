@@ -175,7 +175,7 @@ class Pipeline:
             self._tell(writes)
 
     def _tell(self, writes: list[Write]) -> None:
-        told = [self._on_due]
+        told: list[Callable[[], object]] = [self._on_due]
         for write in writes:
             if write.after is not None:
                 told.append(write.after)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -44,7 +46,7 @@ class Write:
 
     apply: Callable[[Transaction], None]
     span: SafeSpan | None = None
-    after: Callable[[], None] | None = None
+    after: Callable[[], object] | None = None
     """What is to be done once the transaction is committed."""
 
 
@@ -59,10 +61,12 @@ class SessionMaker:
     destinations: Sequence[Destination]
     legal_basis: str | None
     """Why a call may be traced without asking; None: its spans are held until the caller has been asked."""
+    sampling: float = 1.0
+    """The share of calls whose spans are stored, 0 to 1; of the others only the guardrail is."""
     key: PseudonymKey | None = None
     """Draws each call's offset under a shifted clock."""
-    record: Callable[[Mapping[str, Json]], object] = lambda _guardrail: None
-    """Takes each call's guardrail into the ledger once the call is closed; may raise `LedgerError`."""
+    closed: Callable[[str], object] = lambda _trace_id: None
+    """Told of each call once it is closed and marked: its guardrail goes into the ledger; may raise `LedgerError`."""
 
     @property
     def policy(self) -> Policy:
@@ -93,17 +97,20 @@ class Session:
         self._known.learn(_identifiers_of_the_line(started))
         self._waiting: list[Record] = []
         self._counts = Counts()
+        asks = started.asks or shared.legal_basis is None
         self._consent: dict[str, object] = {
-            "state": "pending" if shared.legal_basis is None else "not_asked",
+            "state": "pending" if asks else "not_asked",
             "method": "none",
             "at": None,
             "script_version": None,
-            "basis": shared.legal_basis,
+            "basis": None if asks else shared.legal_basis,
         }
-        self._release: Release = "held" if shared.legal_basis is None else "released"
+        self._is_sampled = is_sampled(trace_id, shared.sampling)
+        self._release: Release = "withdrawn" if not self._is_sampled else "held" if asks else "released"
         self._is_open = False
         self._is_sealed = False
         self._met_off = False
+        self._latest_us = started.wall_us
         self.suppressed = 0
 
     @property
@@ -125,7 +132,7 @@ class Session:
         try:
             if isinstance(event, ConsentSettled):
                 writes += self._settle(event)
-            elif self.over and self._release == "held":  # nobody said yes
+            elif self.over and self._consent["state"] == "pending":  # nobody said yes
                 self._consent["state"] = "refused"
                 writes += self._withdraw()
             for record in records:
@@ -150,7 +157,9 @@ class Session:
             self.suppressed += 1
             return []
         writes = self._opening(record.place)
-        if self.over:
+        if not self._is_sampled:
+            self._latest_us = max(self._latest_us, record.end_us)
+        elif self.over:
             self._waiting.append(record)
         elif self._shared.redactor.has_free_text(record):
             if provisional := self._attempt(record, final=False, withhold_text=True):
@@ -175,7 +184,7 @@ class Session:
             return []
         self._waiting.sort(key=lambda record: record.kind is SpanKind.SESSION)
         writes = [write for record in self._waiting for write in self._attempt(record, final=True)]
-        end_us = max((record.end_us for record in self._waiting), default=self._started.wall_us)
+        end_us = max((record.end_us for record in self._waiting), default=self._latest_us)
         self._waiting = []
         guardrail = self._guardrail(end_us, complete=not self._has_holes)
         writes.append(self._put(guardrail, final=True, counted=False))
@@ -183,41 +192,47 @@ class Session:
         return writes
 
     def _end(self) -> list[Write]:
-        if not self._is_open:
-            return [Write(lambda _transaction: None, after=self._recorded([]))]
-        trace_id, heads = self._trace_id, list[str]()
-        if self._is_sealed:
-            return [
-                Write(lambda transaction: heads.append(transaction.close_call(trace_id)), after=self._recorded(heads))
-            ]
-        return [Write(lambda transaction: transaction.abandon(trace_id), after=self._recorded(heads))]
+        """The chain's end, and in the same transaction the mark of what the ledger is then to be told of the call.
 
-    def _recorded(self, heads: list[str]) -> Callable[[], None]:
-        """The call's entry in the ledger: its chain's head, None where it met an off period and has none."""
-        counts, policy = self._counts.document(), self._shared.policy.digest
-        trace_id, complete = self._trace_id, self._is_sealed and not self._has_holes
+        The entry's head is None where the call met an off period and has none.
+        """
+        trace_id, is_open, is_sealed = self._trace_id, self._is_open, self._is_sealed
+        policy, counts, is_whole = self._shared.policy.digest, self._counts.document(), not self._has_holes
 
-        def record() -> None:
-            head = heads[-1] if heads else None
-            self._shared.record({"trace_id": trace_id, "head": head, "policy": policy, **counts, "complete": complete})
+        def close(transaction: Transaction) -> None:
+            head: str | None = None
+            try:
+                if is_sealed:
+                    head = transaction.close_call(trace_id)
+                elif is_open:
+                    transaction.abandon(trace_id)
+            finally:
+                complete = is_whole and head is not None
+                about: dict[str, Json] = {"trace_id": trace_id, "head": head, "policy": policy, "complete": complete}
+                transaction.mark(trace_id, about | counts)
 
-        return record
+        return [Write(close, after=functools.partial(self._shared.closed, trace_id))]
 
     def _settle(self, event: ConsentSettled) -> list[Write]:
         """A yes releases what is held, a no holds for the rest of the call; anything else settles nothing."""
-        if event.state not in ("granted", "refused") or self._release == "withdrawn":
+        if event.state not in ("granted", "refused") or self._consent["state"] == "refused":
             return []
         at_us = self._started.wall_us + max(0, event.at_ns - self._started.at_ns) // 1000
         at = datetime.fromtimestamp(at_us / 1e6, UTC).isoformat(timespec="milliseconds")
         settled = {"state": event.state, "method": event.method, "at": at, "script_version": event.script_version}
         self._consent |= settled
-        return self._withdraw() if event.state == "refused" else self._allow()
+        writes = self._withdraw() if event.state == "refused" else self._allow()
+        if self._is_open and not self.over and self._shared.switch.is_on():  # a crash from here on knows the answer
+            writes.append(self._put(self._guardrail(self._started.wall_us, complete=False), final=False, counted=False))
+        return writes
 
     def _withdraw(self) -> list[Write]:
         self._release, trace_id = "withdrawn", self._trace_id
         return [Write(lambda transaction: transaction.withdraw(trace_id))] if self._is_open else []
 
     def _allow(self) -> list[Write]:
+        if not self._is_sampled:
+            return []
         self._release, trace_id = "released", self._trace_id
         return [Write(lambda transaction: transaction.release(trace_id))] if self._is_open else []
 
@@ -281,6 +296,7 @@ class Session:
             "destinations": [
                 {"name": d.name, "region": d.region, "retention_days": d.retention_days} for d in shared.destinations
             ],
+            "sampling": {"rate": shared.sampling, "sampled": self._is_sampled},
             "self_test": {"passed": self._self_test, "examples": len(shared.policy.examples)},
             "complete": complete,
         }
@@ -288,11 +304,17 @@ class Session:
             kind=SpanKind.GUARDRAIL,
             name="policy.guardrail",
             place=Place(key="policy.guardrail", start_us=root.start_us),
-            parents=(root,),
+            parents=(root,) if self._is_sampled else (),
             end_us=max(end_us, root.start_us),
             fields=fields,
         )
         return self._call.with_caller(guardrail)
+
+
+def is_sampled(trace_id: str, rate: float) -> bool:
+    """Whether a call is one of the share that is stored whole: the same answer wherever its id is looked at."""
+    drawn = hashlib.sha256(trace_id.encode()).digest()[:8]
+    return int.from_bytes(drawn) < rate * 2**64
 
 
 def _identifiers_of_the_line(started: CallStarted | CallerIdentified) -> list[Identifier]:

@@ -117,7 +117,6 @@ class AgentTurn:
     status: str = "no_response"
     bill: Bill = field(default_factory=Bill)
     error: dict[str, object] = field(default_factory=dict)
-    raised: bool = False
     failed_ns: int | None = None
     """When a response failed of which no error was raised so far."""
 

@@ -10,13 +10,16 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
 from medagent.errors import BrokenChainError, ExportError, TraceNotFoundError
 from medagent.proof import Json
+from medagent.telemetry.chain import Cause, Tombstone
 from medagent.telemetry.exporters.exporter import seal_of
-from medagent.telemetry.span import SafeSpan
+from medagent.telemetry.span import SafeSpan, Seal
 
 _ID_PREFIX = re.compile(r"[0-9a-f-]{1,36}")
 _MOST_CANDIDATES = 10
@@ -26,16 +29,26 @@ CREATE TABLE IF NOT EXISTS span (
   start_us INTEGER NOT NULL, end_us INTEGER NOT NULL, document TEXT NOT NULL, occurred_us INTEGER
 );
 CREATE INDEX IF NOT EXISTS span_of_trace ON span (trace_id, sequence, start_us, end_us);
+CREATE TABLE IF NOT EXISTS tombstone (
+  trace_id TEXT NOT NULL, sequence INTEGER NOT NULL, previous TEXT NOT NULL, hash TEXT NOT NULL, cause TEXT NOT NULL,
+  PRIMARY KEY (trace_id, sequence)
+) WITHOUT ROWID;
 """
 _INDEX_OF_TIME = "CREATE INDEX IF NOT EXISTS span_by_time ON span (occurred_us)"
 _COLUMNS = "SELECT name FROM pragma_table_info('span')"
 _UPSERT = """
 INSERT INTO span (span_id, trace_id, sequence, name, start_us, end_us, document, occurred_us)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+WHERE NOT EXISTS (SELECT 1 FROM tombstone WHERE trace_id = ?2 AND sequence = ?3)
 ON CONFLICT (span_id) DO UPDATE SET trace_id = excluded.trace_id, sequence = excluded.sequence, name = excluded.name,
   start_us = excluded.start_us, end_us = excluded.end_us, document = excluded.document,
   occurred_us = excluded.occurred_us
 """
+_OLD = """
+SELECT trace_id, document FROM span
+WHERE occurred_us < ? AND (name <> 'policy.guardrail' OR occurred_us < ?) ORDER BY trace_id, sequence LIMIT 1000
+"""
+_BURY = "INSERT OR IGNORE INTO tombstone (trace_id, sequence, previous, hash, cause) VALUES (?, ?, ?, ?, ?)"
 _LATEST = """
 SELECT trace_id, MIN(start_us), MAX(end_us), COUNT(*) FROM span GROUP BY trace_id ORDER BY MIN(start_us) DESC LIMIT ?
 """
@@ -87,6 +100,7 @@ class Archive:
         with self._transaction() as database:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")
+            database.execute("PRAGMA secure_delete = ON")
             database.executescript(_SCHEMA)
             if ("occurred_us",) not in database.execute(_COLUMNS).fetchall():
                 database.execute("BEGIN IMMEDIATE")
@@ -99,14 +113,45 @@ class Archive:
     def export(self, batch: Sequence[SafeSpan]) -> None:
         """Store a batch, all or nothing, each span once; raises `ExportError` where it cannot be stored."""
         rows = [(*_row(span), self._occurred(span)) for span in batch]
-        with self._transaction() as database:
-            database.execute("BEGIN IMMEDIATE")
-            try:
-                database.executemany(_UPSERT, rows)
-                database.execute("COMMIT")
-            finally:
-                if database.in_transaction:
-                    database.execute("ROLLBACK")
+        with self._changes() as database:
+            database.executemany(_UPSERT, rows)
+
+    def bury(self, tombstones: Sequence[Tombstone], *, record: Callable[[], object] = lambda: None) -> None:
+        """Put tombstones in the place of spans, here already or not; a later delivery does not bring one back.
+
+        `record` is called before it counts: what it raises keeps the spans. Raises `ExportError` where it cannot be
+        done.
+        """
+        places = [(stone.trace_id, stone.seal.sequence) for stone in tombstones]
+        rows = [(*place, t.seal.previous, t.seal.hash, t.cause) for place, t in zip(places, tombstones, strict=True)]
+        with self._changes() as database:
+            database.executemany(_BURY, rows)
+            database.executemany("DELETE FROM span WHERE trace_id = ? AND sequence = ?", places)
+            record()
+
+    def prune(
+        self, *, before_us: int, guardrails_before_us: int, record: Callable[[Sequence[Tombstone]], object]
+    ) -> int:
+        """Bury what ended before a moment (µs since the Unix epoch, UTC), guardrails before another; returns how many.
+
+        `record` is told of each call's tombstones, in their order, before they count. Raises as `bury`, and
+        `BrokenChainError` where what is stored is no span any more.
+        """
+        count = 0
+        while True:
+            with self._transaction() as database:
+                rows = database.execute(_OLD, (before_us, guardrails_before_us)).fetchall()
+            if not rows:
+                break
+            spans = [_read(document, number) for number, (_, document) in enumerate(rows)]
+            for _, of_call in groupby(spans, key=attrgetter("trace_id")):
+                stones = [Tombstone(trace_id=s.trace_id, seal=seal_of(s), cause="retention") for s in of_call]
+                self.bury(stones, record=partial(record, stones))
+            count += len(rows)
+        if count:
+            with self._transaction() as database:  # what is deleted is to be gone from the log of writes too
+                database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return count
 
     def holds(self, span: SafeSpan) -> bool:
         """Whether the span is stored."""
@@ -141,6 +186,15 @@ class Archive:
             ).fetchall()
         return [_read(document, number) for number, (document,) in enumerate(rows)]
 
+    def chain(self, trace_id_or_prefix: str) -> list[SafeSpan | Tombstone]:
+        """A call's spans and the tombstones of those that were deleted, by their seals; raises as `spans`."""
+        trace_id = self._trace_id(trace_id_or_prefix)
+        query = "SELECT sequence, previous, hash, cause FROM tombstone WHERE trace_id = ?"
+        with self._transaction() as database:
+            rows = database.execute(query, (trace_id,)).fetchall()
+        links: list[SafeSpan | Tombstone] = [*self.spans(trace_id), *(_tombstone(trace_id, *row) for row in rows)]
+        return sorted(links, key=lambda link: link.seal.sequence if link.seal is not None else -1)
+
     def spans_between(self, start_us: int, end_us: int, names: Sequence[str]) -> list[tuple[int, SafeSpan]]:
         """What ended in (start, end], each with that moment, in its order; `tool.*` names a family of spans.
 
@@ -173,7 +227,8 @@ class Archive:
             raise TraceNotFoundError("this is no id of a call", hint="`medagent trace list` shows the ids")
         with self._transaction() as database:
             rows = database.execute(
-                "SELECT DISTINCT trace_id FROM span WHERE trace_id >= ? AND trace_id < ? LIMIT ?",
+                "SELECT trace_id FROM span WHERE trace_id >= ?1 AND trace_id < ?2 UNION"
+                " SELECT trace_id FROM tombstone WHERE trace_id >= ?1 AND trace_id < ?2 LIMIT ?3",
                 (prefix, prefix + "g", _MOST_CANDIDATES),
             ).fetchall()
         candidates = [row[0] for row in rows]
@@ -184,6 +239,17 @@ class Archive:
                 "several calls' ids start so: " + ", ".join(candidates), hint="give more of the id"
             )
         return str(candidates[0])
+
+    @contextmanager
+    def _changes(self) -> Iterator[sqlite3.Connection]:
+        with self._transaction() as database:
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                yield database
+                database.execute("COMMIT")
+            finally:
+                if database.in_transaction:
+                    database.execute("ROLLBACK")
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -204,6 +270,10 @@ def _read(document: str, number: int) -> SafeSpan:
         return SafeSpan.from_document(json.loads(document))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise BrokenChainError(f"span {number} cannot be read") from None
+
+
+def _tombstone(trace_id: str, sequence: int, previous: str, hash_: str, cause: Cause) -> Tombstone:
+    return Tombstone(trace_id=trace_id, seal=Seal(sequence=sequence, previous=previous, hash=hash_), cause=cause)
 
 
 def _summary(call: tuple[str, int, int, int], telling: list[dict[str, Json]]) -> CallSummary:

@@ -98,6 +98,13 @@ class SwitchChanged(_Content):
     """An on is by the audit report of this digest."""
 
 
+class NotStarted(_Content):
+    """Telemetry could not start in a process: its calls went on, and none of them has a trace."""
+
+    error: Name
+    reason: Reason
+
+
 class Audit(_Content):
     """An audit ended; `report` is the digest of its envelope's payload."""
 
@@ -172,6 +179,7 @@ KINDS: Mapping[str, type[_Content]] = {
     "guardrail": Guardrail,
     "policy_changed": PolicyChanged,
     "switch_changed": SwitchChanged,
+    "not_started": NotStarted,
     "audit": Audit,
     "sign_off": SignOff,
     "gate": Gate,

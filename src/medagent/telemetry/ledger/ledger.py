@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from medagent.errors import BrokenLedgerError, LedgerError
-from medagent.proof import GENESIS, Json, SigningKey
+from medagent.proof import GENESIS, Json, SigningKey, canonical
 from medagent.telemetry.ledger.contents import KEY_CREATED, RECOVERED, validated
 from medagent.telemetry.ledger.entry import Entry
 from medagent.telemetry.ledger.lock import lock
@@ -52,6 +52,18 @@ class Ledger:
             return (
                 None if latest is not None and latest.content == recorded else self._append(descriptor, kind, recorded)
             )
+
+    def append_once(self, kind: str, content: Mapping[str, object]) -> Entry | None:
+        """Record what belongs to one call, unless an entry of this kind has the call already; raises as `append` does.
+
+        It reads the whole ledger back where there is none: for what a crash left open, not for every call.
+        """
+        recorded = validated(kind, content)
+        with self._opened() as descriptor:
+            same_call = canonical({"trace_id": recorded["trace_id"]})[1:-1]
+            if _latest(descriptor, kind, holding=same_call) is not None:
+                return None
+            return self._append(descriptor, kind, recorded)
 
     @contextmanager
     def _opened(self) -> Iterator[int]:
@@ -131,7 +143,7 @@ def last_trip(path: Path) -> datetime | None:
     """When the switch tripped last, as the ledger says; raises `LedgerError` where it cannot be read."""
     try:
         with path.open("rb") as file:
-            entry = _latest(file.fileno(), "switch_changed", b'"source":"trip"')
+            entry = _latest(file.fileno(), "switch_changed", holding=b'"source":"trip"')
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -139,11 +151,11 @@ def last_trip(path: Path) -> datetime | None:
     return None if entry is None else datetime.fromisoformat(entry.at)
 
 
-def _latest(descriptor: int, kind: str, mark: bytes = b"") -> Entry | None:
-    """The latest entry of a kind, found from the end by a mark that every such entry has."""
+def _latest(descriptor: int, kind: str, *, holding: bytes | None = None) -> Entry | None:
+    """The latest entry of a kind, found from the end; with `holding` the latest whose line holds these bytes."""
     if os.fstat(descriptor).st_size == 0:
         return None
-    mark = mark or f'"kind":"{kind}"'.encode()
+    mark = f'"kind":"{kind}"'.encode() if holding is None else holding
     with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content:
         end = len(content)
         while (at := content.rfind(mark, 0, end)) >= 0:

@@ -2,7 +2,18 @@
 
 from medagent.telemetry.outbox.deliveries import Deleted
 from medagent.telemetry.outbox.outbox import Outbox
+from medagent.telemetry.outbox.ownership import Mark, OpenCall
 from medagent.telemetry.outbox.status import OutboxStatus, SetAside
-from medagent.telemetry.outbox.transaction import Release, Transaction
+from medagent.telemetry.outbox.transaction import Adopted, Release, Transaction
 
-__all__ = ["Deleted", "Outbox", "OutboxStatus", "Release", "SetAside", "Transaction"]
+__all__ = [
+    "Adopted",
+    "Deleted",
+    "Mark",
+    "OpenCall",
+    "Outbox",
+    "OutboxStatus",
+    "Release",
+    "SetAside",
+    "Transaction",
+]

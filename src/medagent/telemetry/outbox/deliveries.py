@@ -154,12 +154,17 @@ def pause(connection: sa.Connection, destination: str, seconds: float) -> None:
     _note(connection, destination, {"paused_until_ms": until}, paused_until_ms=until)
 
 
+def has_old(connection: sa.Connection, *, before_ms: int | None) -> bool:
+    """Whether `drop` would find something; a look that changes nothing."""
+    return connection.execute(sa.select(deliveries.c.position).where(_queued(before_ms)).limit(1)).first() is not None
+
+
 def drop(connection: sa.Connection, *, before_ms: int | None) -> list[Deleted]:
     """Give up deliveries that were queued before a moment, or all, of some calls; returns what of which.
 
     Nothing more is to be given up once it returns nothing.
     """
-    old = deliveries.c.queued_ms < before_ms if before_ms is not None else sa.true()
+    old = _queued(before_ms)
     joined = sa.join(deliveries, spans, deliveries.c.span_id == spans.c.span_id)
     query = sa.select(spans.c.trace_id).select_from(joined).where(old).distinct().limit(_CALLS_AT_ONCE)
     found: list[Deleted] = []
@@ -183,6 +188,10 @@ def forget_calls(connection: sa.Connection, *, before_ms: int) -> None:
     """Delete what is known of closed calls of which nothing waits any more."""
     gone = (calls.c.state == "closed") & (calls.c.opened_ms < before_ms)
     connection.execute(sa.delete(calls).where(gone & calls.c.trace_id.not_in(sa.select(spans.c.trace_id))))
+
+
+def _queued(before_ms: int | None) -> sa.ColumnElement[bool]:
+    return sa.true() if before_ms is None else deliveries.c.queued_ms < before_ms
 
 
 def _of_one(destination: str) -> sa.ColumnElement[bool]:

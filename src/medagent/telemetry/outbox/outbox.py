@@ -12,9 +12,10 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from medagent.telemetry.outbox import deliveries
+from medagent.telemetry.outbox import deliveries, ownership
 from medagent.telemetry.outbox.database import Database
 from medagent.telemetry.outbox.deliveries import Deleted
+from medagent.telemetry.outbox.ownership import Mark, OpenCall
 from medagent.telemetry.outbox.schema import deliveries as deliveries_table
 from medagent.telemetry.outbox.schema import spans
 from medagent.telemetry.outbox.status import OutboxStatus, read_status
@@ -42,6 +43,28 @@ class Outbox:
         """One slice of work: all of it is accepted or nothing."""
         with self._database.writing() as connection:
             yield Transaction(connection, destinations=self._destinations, owner=self._owner, max_bytes=self._max_bytes)
+
+    # ---- whose calls these are -------------------------------------------------------------------------------------
+
+    def beat(self) -> None:
+        """Say that this owner is alive, by the database's clock."""
+        with self._database.writing() as connection:
+            ownership.beat(connection, owner=self._owner)
+
+    def open_calls(self) -> list[OpenCall]:
+        """The calls of other owners that have not ended."""
+        with self._database.reading() as connection:
+            return ownership.open_calls(connection, but_of=self._owner)
+
+    def marks(self, trace_id: str | None = None) -> list[Mark]:
+        """What the ledger is still to be told, of one call or of all."""
+        with self._database.reading() as connection:
+            return ownership.find_marks(connection, trace_id)
+
+    def unmark(self, trace_id: str) -> None:
+        """The ledger has been told."""
+        with self._database.writing() as connection:
+            ownership.unmark(connection, trace_id)
 
     # ---- delivery --------------------------------------------------------------------------------------------------
 
@@ -129,6 +152,9 @@ class Outbox:
         return self._drop(None, record)
 
     def _drop(self, before_ms: int | None, record: Callable[[Deleted], object]) -> int:
+        with self._database.reading() as connection:
+            if not deliveries.has_old(connection, before_ms=before_ms):
+                return 0
         count = 0
         while True:
             with self._database.writing() as connection:

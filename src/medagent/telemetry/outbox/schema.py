@@ -27,6 +27,20 @@ calls = sa.Table(
     sa.Column("opened_ms", _Big, nullable=False, server_default="0"),
     sa.Column("is_crowded_out", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("refused", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("latest_us", _Big, nullable=False, server_default="0"),
+)
+owners = sa.Table(
+    "owners",
+    metadata,
+    sa.Column("owner", sa.String(80), primary_key=True),
+    sa.Column("seen_s", _Big, nullable=False),
+)
+marks = sa.Table(
+    "marks",
+    metadata,
+    sa.Column("trace_id", sa.String(36), primary_key=True),
+    sa.Column("owner", sa.String(80), nullable=False),
+    sa.Column("content", sa.Text, nullable=False),
 )
 spans = sa.Table(
     "spans",
@@ -69,7 +83,7 @@ destinations = sa.Table(
 )
 _version = sa.Table("outbox_version", metadata, sa.Column("version", sa.Integer, nullable=False))
 
-VERSION = 2
+VERSION = 3
 """Goes up with every column; a file without one is of version 1."""
 _MAKING = 0x6D65_6462
 """The advisory lock under which PostgreSQL's tables are made: two processes may start at once."""

@@ -6,19 +6,22 @@ is settled) or *sealed* (numbered, chained, due at every destination).
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from medagent.errors import OutboxError
-from medagent.proof import GENESIS, canonical
+from medagent.proof import GENESIS, Json, canonical
 from medagent.telemetry.door.admission import Admitted
+from medagent.telemetry.outbox import ownership
 from medagent.telemetry.outbox.deliveries import now_ms
 from medagent.telemetry.outbox.schema import calls, deliveries, spans
-from medagent.telemetry.span import Seal
+from medagent.telemetry.span import SafeSpan, Seal
 
 Release = Literal["held", "released", "withdrawn"]
 
@@ -27,6 +30,15 @@ _KEPT_ALWAYS = ("voice_session", "policy.guardrail")
 _LARGEST_SPAN = 256 * 1024
 """Bytes of a span's body: a hundred times a long turn's, and a batch of one stays far below what destinations take."""
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """A dead owner's call: whether it was released, what of it is not sealed, when the last of it ended (Unix µs)."""
+
+    release: Release
+    spans: Sequence[SafeSpan]
+    latest_us: int
 
 
 class Transaction:
@@ -61,6 +73,7 @@ class Transaction:
         opened = self._insert(calls, row).on_conflict_do_nothing(index_elements=["trace_id"])
         if self._connection.execute(opened).rowcount != 1:
             raise OutboxError(f"call {trace_id} was opened before")
+        ownership.beat(self._connection, owner=self._owner)
 
     def put(self, admitted: Admitted, *, final: bool) -> bool:
         """Store a span, in place of its provisional form if there is one; a final one of a released call is sealed.
@@ -85,8 +98,10 @@ class Transaction:
             "size": len(body),
         }
         self._upsert(row)
-        if final and call.release != "held":
-            self._seal(call, [(span.span_id, admitted.digest)])
+        if final and call.release == "held":
+            self._set(span.trace_id, latest_us=max(call.latest_us, span.end_us))
+        elif final:
+            self._seal(call, [(span.span_id, admitted.digest)], latest_us=span.end_us)
         return True
 
     def release(self, trace_id: str) -> None:
@@ -121,6 +136,31 @@ class Transaction:
         self._connection.execute(sa.delete(spans).where(unsealed))
         self._set(trace_id, state="closed")
 
+    def mark(self, trace_id: str, content: Mapping[str, Json]) -> None:
+        """The ledger is to be told this of a call, in whichever process: it is committed with the call's end."""
+        ownership.mark(self._connection, trace_id, content, owner=self._owner)
+
+    # ---- what the next process does for one that died ---------------------------------------------------------------
+
+    def adopt(self, trace_id: str, *, owner: str) -> Adopted | None:
+        """Take over an open call of a dead owner; None where somebody else has."""
+        if not ownership.take_over(self._connection, trace_id, owner=owner, heir=self._owner):
+            return None
+        call = self._call(trace_id)
+        query = sa.select(spans.c.body).where(spans.c.trace_id == trace_id, spans.c.state != "sealed")
+        bodies = self._connection.execute(query.order_by(spans.c.position)).scalars()
+        unsealed = [SafeSpan.from_document(json.loads(body)) for body in bodies]
+        latest_us = max([call.latest_us, *(span.end_us for span in unsealed)])
+        return Adopted(release=call.release, spans=unsealed, latest_us=latest_us)
+
+    def seal_as_stored(self, trace_id: str) -> None:
+        """What is provisional becomes final as it stands, its text withheld; not the session and its guardrail."""
+        query = sa.select(spans.c.span_id, spans.c.digest).where(
+            spans.c.trace_id == trace_id, spans.c.state == "provisional", spans.c.name.not_in(_KEPT_ALWAYS)
+        )
+        rows = self._connection.execute(query.order_by(spans.c.position))
+        self._seal(self._call(trace_id), [(row.span_id, row.digest) for row in rows])
+
     def _is_full(self) -> bool:
         if self._max_bytes is None:
             return False
@@ -144,7 +184,7 @@ class Transaction:
         query = sa.select(spans.c.span_id, spans.c.digest).where(spans.c.trace_id == trace_id, spans.c.state == "ready")
         return [(row.span_id, row.digest) for row in self._connection.execute(query.order_by(spans.c.position))]
 
-    def _seal(self, call: sa.Row[Any], final: Sequence[tuple[str, str]]) -> None:
+    def _seal(self, call: sa.Row[Any], final: Sequence[tuple[str, str]], *, latest_us: int = 0) -> None:
         sequence, head, queued_ms = call.next_sequence, call.head, now_ms()
         for span_id, span_digest in final:
             seal = Seal.over(sequence=sequence, previous=head, span_digest=span_digest)
@@ -154,7 +194,7 @@ class Transaction:
             due = [{"span_id": span_id, "destination": d, "queued_ms": queued_ms} for d in self._destinations]
             self._connection.execute(sa.insert(deliveries), due)
             sequence, head = sequence + 1, seal.hash
-        self._set(call.trace_id, next_sequence=sequence, head=head)
+        self._set(call.trace_id, next_sequence=sequence, head=head, latest_us=max(call.latest_us, latest_us))
 
     def _upsert(self, row: dict[str, Any]) -> None:
         """Insert, or replace a provisional form; a span that is final already is refused."""

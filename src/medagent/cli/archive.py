@@ -1,0 +1,29 @@
+"""`medagent archive`: what the local archive keeps, and for how long."""
+
+from __future__ import annotations
+
+import getpass
+
+import typer
+
+from medagent.cli.output import console
+from medagent.compose import prune as prune_archive
+from medagent.settings import load_settings
+
+app = typer.Typer(help="The local archive: how long it keeps what.", no_args_is_help=True)
+
+
+@app.callback()
+def _archive() -> None:
+    """The local archive: how long it keeps what."""
+
+
+@app.command()
+def prune() -> None:
+    """Delete spans older than MEDAGENT_ARCHIVE_DAYS, guardrails after six years; every process does so each hour.
+
+    A deleted span leaves a tombstone, so that its call's chain still verifies, and an entry in the ledger.
+    """
+    settings = load_settings()
+    count = prune_archive(settings, by=getpass.getuser())
+    console().print(f"{count} spans deleted; kept are {settings.archive_days} days, guardrails six years")

@@ -1,0 +1,90 @@
+"""`medagent outbox`: what waits for which destination, since when, and what stands in its way."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from medagent.cli.output import console, print_json
+from medagent.compose import exporters, outbox, waiting
+from medagent.proof import Json
+from medagent.settings import load_settings
+from medagent.telemetry.outbox import OutboxStatus
+
+app = typer.Typer(help="What waits to be delivered.", no_args_is_help=True)
+
+
+@app.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
+    """Say what waits for which destination; exit code 1 where a span or the outbox itself was set aside."""
+    found = waiting(load_settings())
+    if as_json:
+        print_json([_document(found)])
+    else:
+        _show(found)
+    if found.set_aside or found.corrupt:
+        raise typer.Exit(1)
+
+
+@app.command()
+def retry(
+    destination: Annotated[str | None, typer.Argument(help="One destination; all if left out.")] = None,
+) -> None:
+    """Offer what was set aside once more, as after a change at the destination."""
+    settings = load_settings()
+    box = outbox(settings, exporters(settings))
+    try:
+        console().print(f"{box.offer_again(destination)} deliveries are due again")
+    finally:
+        box.close()
+
+
+def _document(found: OutboxStatus) -> dict[str, Json]:
+    aside: list[Json] = [
+        {"destination": one.destination, "span_id": one.span_id, "name": one.name, "error": one.error}
+        for one in found.set_aside_spans
+    ]
+    return {
+        "due": dict(found.due),
+        "oldest_s": dict(found.oldest_s),
+        "leased": dict(found.leased),
+        "paused_s": dict(found.paused_s),
+        "last_errors": dict(found.last_errors),
+        "set_aside": dict(found.set_aside),
+        "set_aside_spans": aside,
+        "removed": list(found.removed),
+        "dropped": dict(found.dropped),
+        "provisional": found.provisional,
+        "ready": found.ready,
+        "bytes": found.bytes,
+        "max_bytes": found.max_bytes,
+        "refused": found.refused,
+        "corrupt": list(found.corrupt),
+    }
+
+
+def _show(found: OutboxStatus) -> None:
+    out = console()
+    table = Table("destination", "wait", "oldest", "being sent", "set aside", "last error", box=None, pad_edge=False)
+    for name in sorted({*found.due, *found.set_aside}):
+        oldest = f"{found.oldest_s[name]:,.0f} s" if name in found.oldest_s else "–"
+        counts = (str(each.get(name, 0)) for each in (found.leased, found.set_aside))
+        named = f"{name} (not configured)" if name in found.removed else name
+        table.add_row(named, str(found.due.get(name, 0)), oldest, *counts, found.last_errors.get(name, "–"))
+    out.print(table)
+    for name, seconds in found.paused_s.items():
+        out.print(f"{name} asked to be left alone for another {seconds:,.0f} s")
+    for one in found.set_aside_spans:
+        out.print(
+            f"set aside: {one.name} {one.span_id}, which {one.destination} does not take: {one.error}", style="red"
+        )
+    for name, count in found.dropped.items():
+        out.print(f"{count} deliveries to {name} were given up, as too old or by a purge", style="yellow")
+    for file in found.corrupt:
+        out.print(f"broken and set aside: {file}", style="red")
+    if found.refused:
+        out.print(f"{found.refused} spans were refused: there was no room for them", style="red")
+    limit = "" if found.max_bytes is None else f" of {found.max_bytes / 1e6:,.0f} MB"
+    out.print(f"{found.bytes / 1e6:,.1f}{limit}; {found.provisional} spans are provisional, {found.ready} held")

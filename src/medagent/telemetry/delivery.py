@@ -1,0 +1,78 @@
+"""From the outbox to every destination: a shipper each, who keeps the outbox from growing old, who ends what died."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from medagent.errors import OutboxUnavailableError
+from medagent.telemetry.keeper import Housekeeping
+from medagent.telemetry.outbox import Outbox
+from medagent.telemetry.owners import Owner
+from medagent.telemetry.recovery import GuardrailEntries, Recovered, RecoveryWatch
+from medagent.telemetry.shipper import Shipper
+
+_STOP_S = 0.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """All that ships in a process, beside its calls or apart from any."""
+
+    outbox: Outbox
+    owner: Owner
+    entries: GuardrailEntries
+    shippers: Sequence[Shipper]
+    housekeeping: Housekeeping
+    rescue: Callable[[], Recovered]
+    """Ends the calls of processes that died, and tells the ledger what it was still to be told."""
+    _watch: list[RecoveryWatch] = field(default_factory=list, repr=False)
+
+    def start(self) -> None:
+        """Begin to ship, and to end what dead processes left open."""
+        for shipper in self.shippers:
+            shipper.start()
+        self.housekeeping.start()
+        self._watch.append(RecoveryWatch(self.recover))
+        self._watch[-1].start()
+
+    def recover(self) -> Recovered:
+        """Look once for what dead processes left."""
+        recovered = self.rescue()
+        if recovered.calls:
+            self.wake()
+        return recovered
+
+    def wake(self) -> None:
+        """Something new is due."""
+        for shipper in self.shippers:
+            shipper.wake()
+
+    def flush(self, timeout_s: float) -> list[str]:
+        """Wait until all that is due is delivered; returns the destinations that still lack something."""
+        deadline = time.monotonic() + timeout_s
+        return [s.name for s in self.shippers if not s.flush(max(0.1, deadline - time.monotonic()))]
+
+    def close(self, timeout_s: float) -> None:
+        """Ship what the time allows, then stop, whatever hangs; what is not delivered stays in the outbox."""
+        deadline = time.monotonic() + timeout_s
+        for watch in self._watch:
+            watch.stop()
+        with suppress(OutboxUnavailableError):  # what cannot be read cannot be shipped now
+            for shipper in self.shippers:
+                shipper.flush(max(0.0, deadline - _STOP_S - time.monotonic()))
+        self.stop(deadline - time.monotonic())
+
+    def stop(self, timeout_s: float) -> None:
+        """Stop shipping at once; what is not delivered stays in the outbox."""
+        deadline = time.monotonic() + timeout_s
+        ends = [*(s.stop for s in self.shippers), self.housekeeping.stop, *(watch.join for watch in self._watch)]
+        for watch in self._watch:
+            watch.stop()
+        for left in (False, True):  # all are asked before one is waited for
+            for end in ends:
+                end(max(0.0, deadline - time.monotonic()) if left else 0.0)
+        self.outbox.close()
+        self.owner.release()

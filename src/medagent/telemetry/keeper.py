@@ -1,0 +1,135 @@
+"""What nobody asks for: what is too old goes, and what is queued while telemetry is off, where the policy says so.
+
+Every deletion is in the ledger before it counts, and leaves a tombstone where the archive lacks the span.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from medagent.errors import MedagentError
+from medagent.proof import Json
+from medagent.telemetry.chain import Cause, Tombstone
+from medagent.telemetry.outbox import Deleted, Outbox
+from medagent.telemetry.span import Seal
+from medagent.telemetry.switch import Switch, recordable
+
+GUARDRAIL_DAYS = 2192
+"""Six years."""
+_DAY_US = 86_400_000_000
+_FIRST_S, _EVERY_S = 5.0, 3600.0
+_LOOK_EVERY_S = 1.0
+_PURGING = ("command", "trip")
+"""The sources of an off that speak for the host; the environment speaks for one process."""
+_log = logging.getLogger(__name__)
+
+
+class Store(Protocol):
+    """Where spans rest: the archive."""
+
+    name: str
+
+    def bury(self, tombstones: Sequence[Tombstone], *, record: Callable[[], object] = ...) -> None:
+        """Put tombstones in the place of spans."""
+
+    def prune(
+        self, *, before_us: int, guardrails_before_us: int, record: Callable[[Sequence[Tombstone]], object]
+    ) -> int:
+        """Bury what ended before a moment; returns how many spans."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeper:
+    """Deletes from the outbox and the archive, by age or by word; `record` appends to the ledger."""
+
+    outbox: Outbox
+    store: Store
+    record: Callable[[str, Mapping[str, Json]], object]
+    outbox_days: int
+    archive_days: int
+
+    def prune(self, *, by: str = "medagent") -> int:
+        """Bury the archive's spans that are older than they may be; guardrails after six years; returns how many."""
+        now_us = time.time_ns() // 1000
+
+        def record(stones: Sequence[Tombstone]) -> None:
+            self._record("archive", "retention", stones[0].trace_id, [stone.seal for stone in stones], by=by)
+
+        return self.store.prune(
+            before_us=now_us - self.archive_days * _DAY_US,
+            guardrails_before_us=now_us - max(GUARDRAIL_DAYS, self.archive_days) * _DAY_US,
+            record=record,
+        )
+
+    def expire(self) -> int:
+        """Give up deliveries that have waited for too long; returns how many calls lost some."""
+        before_ms = time.time_ns() // 1_000_000 - self.outbox_days * _DAY_US // 1000
+        return self.outbox.expire(before_ms=before_ms, record=self._losing("retention", by="medagent"))
+
+    def purge(self, *, by: str, reason: str) -> int:
+        """Delete all that is queued; returns how many calls lost some."""
+        return self.outbox.purge(record=self._losing("purge", by=by, reason=recordable(reason)))
+
+    def _losing(self, cause: Cause, *, by: str, reason: str | None = None) -> Callable[[Deleted], None]:
+        def record(lost: Deleted) -> None:
+            self._record("outbox", cause, lost.trace_id, lost.seals, by=by, reason=reason)
+            if lacking := lost.lacking.get(self.store.name):
+                self.store.bury([Tombstone(trace_id=lost.trace_id, seal=seal, cause=cause) for seal in lacking])
+
+        return record
+
+    def _record(
+        self, store: str, cause: Cause, trace_id: str, seals: Sequence[Seal], *, by: str, reason: str | None = None
+    ) -> None:
+        about: dict[str, Json] = {"store": store, "cause": cause, "trace_id": trace_id, "by": by, "reason": reason}
+        last: dict[str, Json] = {"first": seals[0].sequence, "last": seals[-1].sequence, "hash": seals[-1].hash}
+        self.record("deletion", {**about, **last})
+
+
+class Housekeeping:
+    """A thread that has a keeper do its work: soon after the start and every hour, and within a second of an off."""
+
+    def __init__(self, keeper: Keeper, *, switch: Switch, purges_when_off: bool) -> None:
+        self._keeper = keeper
+        self._switch = switch
+        self._purges_when_off = purges_when_off
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="medagent-keeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """End; a deletion that is under way may take until the process's end."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        due = time.monotonic() + _FIRST_S
+        while not self._stopping.wait(_LOOK_EVERY_S):
+            if self._purges_when_off:
+                self._try(self._purge)
+            if time.monotonic() >= due:
+                due = time.monotonic() + _EVERY_S
+                self._try(self._keeper.expire)
+                self._try(self._keeper.prune)
+
+    def _purge(self) -> None:
+        state = self._switch.state()
+        if state.source in _PURGING and not state.on:
+            self._keeper.purge(by="medagent", reason="telemetry is off, and the policy purges what is queued")
+
+    def _try(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except MedagentError as error:
+            _log.error("housekeeping: %s", error)
+        except Exception as error:  # noqa: BLE001  # the thread outlives any failure; no message: it may quote
+            _log.error("housekeeping: %s", type(error).__name__)
