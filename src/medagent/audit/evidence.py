@@ -37,6 +37,8 @@ class Evidence:
     """Addresses to which the system spoke and that are neither the capture's nor the model's."""
     record: Mapping[str, Any] = field(repr=False)
     """The simulator's own account of its responses."""
+    rosters: Mapping[str, frozenset[str]]
+    """The clinic's own doctors and locations."""
     alerts: tuple[AlertDrill, ...]
     switch: SwitchDrill
     integrity: Integrity

@@ -210,9 +210,7 @@ class _Line:
                 audio_in=MarkedVoice(caller.input, mark, lambda: self._offers.marked(role.number)),
                 audio_out=caller.output,
                 caller=talk,
-                limit=CallLimit(
-                    seconds=settings.call_max_minutes * 60, cost_usd=settings.call_max_cost_usd
-                ),
+                limit=CallLimit(seconds=settings.call_max_minutes * 60, cost_usd=settings.call_max_cost_usd),
                 prices=load_prices(settings.pricing_path),
                 model_name=settings.model,
             )

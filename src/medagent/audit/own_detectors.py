@@ -16,7 +16,9 @@ def _any(texts: tuple[str, ...]) -> str:
 
 _GAP = r"[\s,.\-]{1,3}"
 _DIGIT = rf"(?:(?:double|triple){_GAP})?(?:{_any((*DIGITS, 'oh', 'nought'))}|\d)"
-_NUMBER = _any((*DIGITS, "oh", "nought", "hundred", "thousand", "double", "triple", *TEENS, *TENS, *ORDINALS, "thirtieth"))
+_NUMBER = _any(
+    (*DIGITS, "oh", "nought", "hundred", "thousand", "double", "triple", *TEENS, *TENS, *ORDINALS, "thirtieth")
+)
 _MONTH = _any((*MONTHS, *(month[:3] for month in MONTHS), "sept"))
 _DAY = rf"(?:\d{{1,2}}(?:st|nd|rd|th)?|(?:{_any(TENS)}{_GAP})?{_any((*ORDINALS, 'thirtieth'))})"
 _SPOKEN_YEAR = rf"(?:nineteen|twenty){_GAP}{_NUMBER}"
@@ -142,12 +144,10 @@ class NameDetector:
                 yield token.span()
             elif word.lower() in _NO_NAMES:
                 continue
-            elif _AFTER.search(text[: token.start()]) and word[:1].isupper():
-                yield token.span()
-            elif self._is(word, self._names.words) and (
+            elif (_AFTER.search(text[: token.start()]) and word[:1].isupper()) or (self._is(word, self._names.words) and (
                 any(certain[max(number - 1, 0) : number + 2])
                 or (word[:1].isupper() and not word.isupper() and not _SENTENCE.search(text[: token.start()]))
-            ):
+            )):
                 yield token.span()
 
     @staticmethod

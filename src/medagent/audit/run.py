@@ -39,6 +39,7 @@ from medagent.audit.switch_drill import SwitchThrower
 from medagent.audit.system import describe
 from medagent.audit.verdict import Measured, judge
 from medagent.audit.watching import written_files
+from medagent.clinic import Clinic
 from medagent.compose import archive, key_ring, ledger, officers, policy, switch
 from medagent.errors import MedagentError, TraceNotFoundError
 from medagent.settings import Settings, load_settings
@@ -147,6 +148,9 @@ def _played(settings: Settings, order: Order, rooms: Rooms, told: Told) -> Evide
         switched = thrower.result(drilled)
         documents = [*capture.documents(), *line.documents, *drilled.documents, *thrower.documents]
         known = (f"127.0.0.1:{capture.port}", simulator.endpoint.removeprefix("http://"))
+    clinic = Clinic.open(load_settings(**system).clinic_url)
+    rosters = clinic.rosters()
+    clinic.close()
     opened = {path for ran in (line, drilled) for path in (*ran.done.written, *ran.seen.held)}
     files_left = written_files(
         [rooms.system], opened=opened, since=began, excluded=set(rooms.clinic), not_ours=[rooms.auditor, order.out]
@@ -165,6 +169,7 @@ def _played(settings: Settings, order: Order, rooms: Rooms, told: Told) -> Evide
         unread=files_left.unread,
         strangers=tuple(one for ran in (line, drilled) for one in ran.done.addresses if _strange(one, known)),
         record=record,
+        rosters=rosters,
         alerts=tuple(alerts),
         switch=switched,
         integrity=examine(
@@ -230,7 +235,7 @@ def _reported(settings: Settings, order: Order, rooms: Rooms, evidence: Evidence
         Search(planted), evidence.documents, chains, excluded=[str(path) for path in rooms.clinic]
     )
     scan = searched.scan.model_copy(update={"forms": tuple(sorted({form for one in planted for form in one.forms}))})
-    reader = read_texts(evidence, planted, in_force)
+    reader = read_texts(evidence, planted, in_force, evidence.rosters)
     rows, unclassified = assembly.inventory(in_force, chains)
     done, drilled = evidence.line.done, evidence.drill.done
     spans = [span.span_id for spans in chains.values() for span in spans]
@@ -266,7 +271,7 @@ def _reported(settings: Settings, order: Order, rooms: Rooms, evidence: Evidence
     sampled, sheets, annexes = _sampled(order, chains, pinned)
     files = {**sheets, "annex/inventory.json": evidence.inventory_of_documents()}
     listed = [*annexes, _annex("annex/inventory.json", files["annex/inventory.json"])]
-    secret = evidence.findings_text(scan, reader.texts)
+    secret = evidence.findings_text(scan, reader.words)
     for name, content in _sealed(pinned, secret).items():
         files[name] = content
         listed.append(_annex(name, content, encrypted=True))
