@@ -37,6 +37,7 @@ from medagent.telemetry.session import Destination, Session, SessionMaker
 from medagent.telemetry.span import SafeSpan
 from medagent.telemetry.switch import Switch
 from strategies import START_NS, event_streams, started
+from switches import GO, audited
 
 __all__ = ["postgresql_server", "postgresql_url"]  # fixtures
 
@@ -160,7 +161,9 @@ def make(tmp_path: Path) -> Make:
     def build(**changes: Any) -> Host:
         home = tmp_path / str(uuid4())
         home.mkdir()
-        host = Host(home=home, switch=Switch(home, forced=None, env="dev"), owners=Owners(home / "owners"))
+        host = Host(
+            home=home, switch=Switch(home, forced=None, env="dev", audited=audited), owners=Owners(home / "owners")
+        )
         return replace(host, **changes)
 
     return build
@@ -388,7 +391,7 @@ def test_while_the_switch_is_off_a_dead_call_waits(host: Host) -> None:
     process.dies()
     host.switch.turn_off(reason="drill", by="duty")
     assert host.next_process().calls == 0
-    host.switch.turn_on(override="drill is over", by="duty")
+    host.switch.turn_on(report=GO, by="duty")
     assert host.next_process().calls == 1
 
 
