@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import math
 import random
+from collections.abc import Callable
+from typing import TypeAlias
 
 from medagent.attestation import report as form
 from medagent.attestation.report import Report
 from medagent.attestation.signed import Adjudication, Review, Signed, SignOff
 
+Sample: TypeAlias = Callable[[], tuple[Report, Signed]]
 RULE_OF_THREE = 0.05
 
 IDENTIFIERS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...], str], ...] = (
@@ -105,7 +108,7 @@ def criteria(
             trips_switch=True,
         ),
         one(
-            "Nothing open with the second reader",
+            "second_reader",
             "Did other eyes mark anything that is neither of its declared shape nor decided by an officer?",
             "0 open marks",
             f"{marks} open",

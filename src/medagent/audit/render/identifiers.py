@@ -31,7 +31,7 @@ def matrix(report: Report, signed: Signed) -> Iterator[Block]:
     yield Table(
         caption="18 identifiers",
         columns=(
-            Column(title="A–R", weight=0.5),
+            Column(title="Row", weight=0.5),
             Column(title="Identifier", weight=2.1),
             Column(title="Fields", weight=2.5),
             Column(title="Action", weight=1.4),
@@ -70,7 +70,7 @@ def inventory(report: Report, signed: Signed) -> Iterator[Block]:
             Column(title="Field", weight=2.2),
             Column(title="Action", weight=1.15),
             Column(title="Category", weight=1.35),
-            Column(title="A–R", weight=0.5),
+            Column(title="Row", weight=0.5),
             Column(title="Why kept", weight=2.4),
             Column(title="Seen", weight=0.85, numeric=True),
         ),
@@ -127,7 +127,7 @@ def scan(report: Report, signed: Signed) -> Iterator[Block]:
             columns=(
                 Column(title="Finding", weight=1),
                 Column(title="Planted value", weight=1.2),
-                Column(title="A–R", weight=0.5),
+                Column(title="Row", weight=0.5),
                 Column(title="Form", weight=1.1),
                 Column(title="Encoding", weight=1.1),
                 Column(title="Way out", weight=1.5),
@@ -165,7 +165,7 @@ def planted(report: Report, signed: Signed) -> Iterator[Block]:
         caption="Where planted identifiers were stopped",
         total=True,
         columns=(
-            Column(title="A–R", weight=0.75),
+            Column(title="Row", weight=0.75),
             Column(title="Kind", weight=2.5),
             Column(title="Values", numeric=True),
             Column(title="Forms", numeric=True),

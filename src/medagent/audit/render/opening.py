@@ -17,7 +17,7 @@ from medagent.audit.render.document import (
     Table,
     Tone,
 )
-from medagent.audit.render.wording import amount, cell, code, count, day, listed, many, moment, role, short, yes
+from medagent.audit.render.wording import amount, cell, code, count, day, listed, many, moment, role, short, titled, yes
 
 _MOST_CAUSES = 7
 """On page one; all of them stand in the first section."""
@@ -60,7 +60,9 @@ def cover(report: Report, signed: Signed) -> Cover:
                 Column(title="Measured", weight=2.4),
                 Column(title="Result", weight=1.1),
             ),
-            rows=tuple((cell(c.name), cell(c.limit), cell(c.measured), _result(c)) for c in report.criteria),
+            rows=tuple(
+                (cell(titled(c.name)), cell(c.limit), cell(c.measured), _result(c, signed)) for c in report.criteria
+            ),
         ),
     )
 
@@ -93,10 +95,10 @@ def verdict(report: Report, signed: Signed) -> Iterator[Block]:
         ),
         rows=tuple(
             (
-                cell(c.name),
+                cell(titled(c.name)),
                 cell(c.question),
                 cell("NO-GO, switch trips" if c.trips_switch else "NO-GO"),
-                _result(c),
+                _result(c, signed),
             )
             for c in report.criteria
         ),
@@ -210,10 +212,10 @@ def _first(why: tuple[str, ...]) -> tuple[str, ...]:
 def _launch(report: Report, signed: Signed) -> str:
     if report.run.rehearsal:
         return "none, a rehearsal leads to no launch"
-    if report.earliest_launch is not None:
-        return f"{day(report.earliest_launch)}, after a new audit"
     if signed.conclusion == "GO":
         return "from now on, for exactly what is named below"
+    if report.earliest_launch is not None:
+        return f"{day(report.earliest_launch)}, after a new audit"
     if report.verdict == "GO":
         return "once every signature stands that the protocol asks for"
     return "after a new audit"
@@ -250,7 +252,10 @@ def _bound(report: Report) -> Iterator[tuple[str, Cell]]:
     yield "Destinations", cell(f"{listed(tuple(d.name for d in it.destinations))} · {short(it.destinations_sha256)}")
 
 
-def _result(criterion: Criterion) -> Cell:
+def _result(criterion: Criterion, signed: Signed) -> Cell:
+    """What became of a criterion; one that failed beside a GO was settled by the officers' signed decisions."""
     if not criterion.judged:
         return cell("not judged", "quiet")
+    if not criterion.passed and signed.conclusion == "GO":
+        return cell("settled by officers", "good")
     return yes(criterion.passed, "passed", "FAILED")

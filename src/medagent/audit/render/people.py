@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from medagent.attestation.report import Bound, Report
 from medagent.attestation.signed import Signed
 from medagent.audit.render.document import Block, Bullets, Cell, Column, Facts, Paragraph, Table
-from medagent.audit.render.wording import amount, cell, code, count, many, moment, percent, yes, zero
+from medagent.audit.render.wording import at_most, cell, code, count, many, moment, percent, yes, zero
 from medagent.audit.render.wording import role as role_said
 from medagent.proof import digest
 
@@ -44,12 +44,15 @@ def sample(report: Report, signed: Signed) -> Iterator[Block]:
         )
         kappa = "no figure" if signed.kappa is None else f"{signed.kappa:.2f}"
         yield Facts(
-            pairs=(("Agreement, Cohen's kappa", Cell(text=kappa, detail=signed.kappa_note)),),
+            pairs=(
+                ("Sensitivity asked for", cell(percent(it.minimum_sensitivity))),
+                ("Agreement, Cohen's kappa", Cell(text=kappa, detail=signed.kappa_note)),
+            ),
         )
     else:
         yield Paragraph(text="Nobody has reviewed the sample.", tone="quiet" if report.run.rehearsal else "bad")
     yield Table(
-        caption="What no finding proves: the rate is at most this, with 95 % confidence",
+        caption="What this many units prove: the rate of leaks is at most this, with 95 % confidence",
         columns=(
             Column(title="By", weight=2.6),
             Column(title="Unit", weight=1.6),
@@ -68,6 +71,19 @@ def sample(report: Report, signed: Signed) -> Iterator[Block]:
                 Column(title="SHA-256 of the worksheet", weight=5),
             ),
             rows=tuple((cell(n), code(t.trace_id), code(t.sha256)) for n, t in enumerate(it.traces, start=1)),
+        )
+    if any(t.commitment for t in it.traces):
+        yield Table(
+            caption="What is planted in each worksheet, committed to before it was read: a salted hash that the "
+            "sign-off opens",
+            columns=(
+                Column(title="No.", weight=0.5, numeric=True),
+                Column(title="Trace", weight=2.6),
+                Column(title="Commitment", weight=5),
+            ),
+            rows=tuple(
+                (cell(n), code(t.trace_id), code(t.commitment or "none")) for n, t in enumerate(it.traces, start=1)
+            ),
         )
 
 
@@ -210,5 +226,4 @@ def offline(report: Report, signed: Signed) -> Iterator[Block]:
 
 
 def _bound(bound: Bound) -> tuple[Cell, ...]:
-    rate = f"{amount(bound.upper_95 * 100)}\u00a0%" if bound.upper_95 else "0\u00a0%"
-    return (cell(bound.what), cell(bound.unit), cell(bound.n), zero(bound.found), cell(rate))
+    return (cell(bound.what), cell(bound.unit), cell(bound.n), zero(bound.found), cell(at_most(bound.upper_95)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
 from medagent.audit.render.document import Cell, Tone
@@ -32,6 +33,11 @@ def percent(share: float) -> str:
     if 0.9999 < share < 1:
         return "over 99.99\u00a0%"
     return f"{share * 100:.4g}\u00a0%"
+
+
+def at_most(share: float) -> str:
+    """A bound as per cent, never written lower than it is."""
+    return f"{math.ceil(share * 10_000 - 1e-9) / 100:.4g}\u00a0%"
 
 
 def moment(at: str) -> str:
@@ -67,6 +73,12 @@ def code(text: str) -> Cell:
 def tally(number: int) -> Cell:
     """A count among many of which most are nought: those recede."""
     return Cell(text=count(number), tone="plain" if number else "quiet")
+
+
+def titled(name: str) -> str:
+    """A name made for machines, or a sentence as it is, with a capital."""
+    said = name.replace("_", " ")
+    return said[:1].upper() + said[1:]
 
 
 def role(name: str) -> str:
