@@ -13,7 +13,6 @@ from medagent.attestation.report import Report
 from medagent.attestation.signed import Adjudication, Review, Signed, SignOff
 
 Sample: TypeAlias = Callable[[], tuple[Report, Signed]]
-RULE_OF_THREE = 0.05
 
 IDENTIFIERS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...], str], ...] = (
     ("A", "Names", ("patient_name", "notes", "reason_for_visit"), ("redact", "truncate"), "written, spelled, split"),
@@ -78,7 +77,8 @@ def sha(text: str) -> str:
 
 
 def bound(what: str, unit: str, n: int, found: int = 0) -> form.Bound:
-    return form.Bound(what=what, unit=unit, n=n, found=found, upper_95=1 - math.pow(RULE_OF_THREE, 1 / n))
+    most = 1 - math.pow(0.05, 1 / n) if not found else min(1.0, (found + 3 + 2 * math.sqrt(found)) / n)
+    return form.Bound(what=what, unit=unit, n=n, found=found, upper_95=most)
 
 
 def histogram(centre_us: float, count: int) -> tuple[tuple[float, int], ...]:

@@ -18,7 +18,7 @@ from medagent.errors import SignatureError
 FIGURES = {
     "verdict": ("11 causes against it:", "tripped by this audit", "How long does an operation of telemetry"),
     "scope": ("10 side by side, 300\u00a0s each", "week5, version 1", "1, real time", "scripted"),
-    "system": ("2 processors", "eu.api.smith.langchain.com", "14 days", "not stated", "1.8.9"),
+    "system": ("2 processors", "eu.api.smith.langchain.com", "14 days", "not stated", "4, in appendix B"),
     "policy": ("clinic, version 1.4.0", "Ines Calder, compliance officer", "yes"),
     "identifiers": ("Full-face photographs and the like", "patient_name, notes, reason_for_visit", "159"),
     "fields": ("16", "Not classified", "arguments.patient_name", "how long the caller waited"),
@@ -43,6 +43,7 @@ FIGURES = {
     "sign-offs": ("2 × reviewer; 1 × sign-off", "1 of 2 reviewer; 1 of 1 sign-off", "NO-GO"),
     "custody": (reports.RETENTION[0], "findings.enc", "to the officer"),
     "digests": tuple(map(reports.sha, ("code", "lock", "policy", "destinations", "protocol", "officers"))),
+    "libraries": ("livekit-agents", "1.8.9"),
     "verify": ("medagent audit verify BUNDLE --officers DIRECTORY --machine-key FILE",),
 }
 

@@ -34,10 +34,11 @@ def overhead(latency: Latency) -> str:
         for lower, (upper, n) in zip(lowers, latency.thread_histogram, strict=True)
         if n
     ]
-    most = max((n for _, n in latency.thread_histogram), default=1)
+    top = 1.25 * max((n for _, n in latency.thread_histogram), default=1)
     left = min((row["from"] for row in rows), default=1.0)
     right = max(10_000.0, max((row["to"] for row in rows), default=1.0))
     scale = alt.Scale(type="log", domain=[left, right], nice=False)
+    height = alt.Scale(domain=[0, top], nice=False)
     ticks = [v for v in (0.1, 1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000) if left <= v <= right]
     axis = alt.Axis(
         title="time of one operation on the thread",
@@ -52,17 +53,17 @@ def overhead(latency: Latency) -> str:
             x=alt.X("from:Q", scale=scale, axis=axis),
             x2="to:Q",
             y2=alt.datum(0),
-            y=alt.Y("operations:Q", title="operations", scale=alt.Scale(domain=[0, most]), axis=alt.Axis(tickCount=4)),
+            y=alt.Y("operations:Q", title="operations", scale=height, axis=alt.Axis(tickCount=4)),
         )
     )
     limits: list[dict[str, float | str]] = [
-        {"at": 1_000, "says": "1 ms: limit for a GO", "y": most},
-        {"at": 5_000, "says": "5 ms: switch trips", "y": most * 0.86},
+        {"at": 1_000, "says": "1 ms: limit for a GO", "y": top},
+        {"at": 5_000, "says": "5 ms: switch trips", "y": top * 0.9},
     ]
     base = _chart(limits).encode(x=alt.X("at:Q", scale=scale))
     lines = base.mark_rule(color=ALARM, strokeWidth=1.2, strokeDash=[4, 2])
     says = base.mark_text(align="right", dx=-4, dy=5, color=ALARM, fontWeight=600).encode(
-        y=alt.Y("y:Q", scale=alt.Scale(domain=[0, most])), text="says:N"
+        y=alt.Y("y:Q", scale=height), text="says:N"
     )
     return _svg(alt.layer(bars, lines, says), height=170)
 

@@ -35,6 +35,7 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Report, Signed], Iterator[Block]]], .
 )
 _APPENDIX: tuple[tuple[str, str, Callable[[Report, Signed], Iterator[Block]]], ...] = (
     ("digests", "Digests in full", people.digests),
+    ("libraries", "Libraries", people.libraries),
     ("verify", "How to check this report offline", people.offline),
 )
 _FRESH = {"identifiers", "planted", "digests"}
@@ -48,7 +49,7 @@ def document(report: Report, signed: Signed) -> Document:
         Section(anchor=anchor, number=number, title=title, fresh=anchor in _FRESH, blocks=tuple(blocks(report, signed)))
         for number, (anchor, title, blocks) in (
             *((str(n), each) for n, each in enumerate(_SECTIONS, start=1)),
-            *zip("AB", _APPENDIX, strict=True),
+            *zip("ABC", _APPENDIX, strict=True),
         )
     )
     run = report.run

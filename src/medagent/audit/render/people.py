@@ -201,6 +201,16 @@ def digests(report: Report, signed: Signed) -> Iterator[Block]:
     yield Facts(pairs=tuple((name, code(value)) for name, value in pairs))
 
 
+def libraries(report: Report, signed: Signed) -> Iterator[Block]:
+    """What was installed, by name and version."""
+    del signed
+    yield Table(
+        caption="Libraries as installed",
+        columns=(Column(title="Library", weight=3), Column(title="Version", weight=2)),
+        rows=tuple((code(name), code(version)) for name, version in sorted(report.system.libraries.items())),
+    )
+
+
 def offline(report: Report, signed: Signed) -> Iterator[Block]:
     """How a stranger checks it, with public keys alone."""
     del report, signed
