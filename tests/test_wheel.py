@@ -10,10 +10,13 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 LOADS = """
 import medagent, sys
+from importlib.resources import files
 from medagent.alerts.rules import load_alerts
 from medagent.pricing import load_prices
 from medagent.redaction.loading import find_policy, load_policy
 from medagent.simulator.scenario import list_scenarios
+pages = {file.name for file in files("medagent.audit.render").joinpath("templates").iterdir()}
+assert pages == {"report.css", "report.html.j2", "report.typ"}, pages
 assert medagent.__file__.startswith(sys.argv[1]), medagent.__file__
 strict = load_policy(find_policy("safe-harbor"))
 print(load_policy().name, strict.name, len(list_scenarios()), bool(load_prices().realtime),

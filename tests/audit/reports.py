@@ -418,12 +418,6 @@ def go() -> tuple[Report, Signed]:
         officers_sha256=sha("officers"),
         sign_offs=(
             SignOff(
-                role="reviewer", name="Theo Brandt", key_id=sha("t")[:16], at="2026-11-21T10:41:09Z", decision="GO"
-            ),
-            SignOff(
-                role="reviewer", name="Noor Haddad", key_id=sha("n")[:16], at="2026-11-21T11:02:55Z", decision="GO"
-            ),
-            SignOff(
                 role="sign_off", name="Ines Calder", key_id=sha("i")[:16], at="2026-11-21T13:30:00Z", decision="GO"
             ),
         ),
@@ -512,11 +506,6 @@ def no_go(findings: int = 7) -> tuple[Report, Signed]:
         statement_sha256=sha("another statement"),
         machine_key_id="5d1f0a9be27c4431",
         officers_sha256=sha("officers"),
-        sign_offs=(
-            SignOff(
-                role="reviewer", name="Theo Brandt", key_id=sha("t")[:16], at="2026-11-21T10:41:09Z", decision="NO-GO"
-            ),
-        ),
         reviews=(
             Review(
                 reviewer="Theo Brandt",

@@ -12,7 +12,7 @@ from medagent.attestation.report import Report
 from medagent.attestation.signed import Signed
 from medagent.audit.render.contents import document
 from medagent.audit.render.document import Document, Section, Table
-from medagent.audit.render.wording import amount, at_most, percent
+from medagent.audit.render.wording import amount, at_most, moment, percent
 from medagent.errors import SignatureError
 
 FIGURES = {
@@ -40,7 +40,7 @@ FIGURES = {
     "sample": ("Theo Brandt", "3 of 4", "75\u00a0%", "there is one reviewer", "trace", "20261121", "1,914"),
     "deviations": ("The audit was played on a host with two processors; the protocol asks for four.",),
     "limits": (reports.LIMITS[0],),
-    "sign-offs": ("2 × reviewer; 1 × sign-off", "1 of 2 reviewer; 1 of 1 sign-off", "NO-GO"),
+    "sign-offs": ("2 × reviewer; 1 × sign-off", "1 of 2 reviewer; 1 of 1 sign-off", "2 leaks"),
     "custody": (reports.RETENTION[0], "findings.enc", "to the officer"),
     "digests": tuple(map(reports.sha, ("code", "lock", "policy", "destinations", "protocol", "officers"))),
     "libraries": ("livekit-agents", "1.8.9"),
@@ -79,8 +79,8 @@ def test_page_one_of_a_go_says_who_signed_and_from_when() -> None:
     cover = document(*reports.go()).cover
     assert (cover.conclusion, cover.tone, cover.launch.split(",")[0]) == ("GO", "good", "from now on")
     assert [each.text for each in cover.signatures] == [
-        "Theo Brandt, reviewer: GO",
-        "Noor Haddad, reviewer: GO",
+        "Theo Brandt, reviewer: no leak in 10 traces",
+        "Noor Haddad, reviewer: no leak in 10 traces",
         "Ines Calder, sign-off: GO",
     ]
     assert "scripted" in cover.scripted
@@ -197,6 +197,19 @@ def test_a_share_is_never_made_to_look_perfect(share: float) -> None:
 def test_a_bound_is_never_written_lower_than_it_is(share: float) -> None:
     """Whoever reads the bound may rely on it."""
     assert float(at_most(share).split("\u00a0")[0]) >= share * 100 - 1e-6
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        ("2026-11-21T00:30:00+01:00", "2026-11-20 23:30:00 UTC"),
+        ("2026-11-21T08:09:47Z", "2026-11-21 08:09:47 UTC"),
+        ("2026-11-21T08:09:47", "2026-11-21 08:09:47 UTC"),
+    ],
+)
+def test_a_time_is_said_in_utc(at: str, said: str) -> None:
+    """What is labelled UTC is UTC, whatever zone it was written in."""
+    assert moment(at) == said
 
 
 @pytest.mark.parametrize(

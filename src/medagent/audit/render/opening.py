@@ -17,7 +17,21 @@ from medagent.audit.render.document import (
     Table,
     Tone,
 )
-from medagent.audit.render.wording import amount, cell, code, count, day, listed, many, moment, role, short, titled, yes
+from medagent.audit.render.wording import (
+    amount,
+    cell,
+    code,
+    count,
+    day,
+    leaks,
+    listed,
+    many,
+    moment,
+    role,
+    short,
+    titled,
+    yes,
+)
 
 _MOST_CAUSES = 7
 """On page one; all of them stand in the first section."""
@@ -219,9 +233,15 @@ def _launch(report: Report, signed: Signed) -> str:
 
 def _signatures(report: Report, signed: Signed) -> Iterator[Cell]:
     """Who has signed, then who has not; a rehearsal asks for nobody."""
-    if report.run.rehearsal and not signed.sign_offs and not signed.missing:
+    if report.run.rehearsal and not (signed.reviews or signed.sign_offs or signed.missing):
         yield cell("a rehearsal asks for no signature", "quiet")
         return
+    for review in signed.reviews:
+        yield Cell(
+            text=f"{review.reviewer}, reviewer: {leaks(review.leaks)} in {many(review.traces, 'trace')}",
+            tone="bad" if review.leaks else "good",
+            detail=f"{moment(review.at)}, key {review.key_id}",
+        )
     for each in signed.sign_offs:
         tone: Tone = "good" if each.decision == "GO" else "bad"
         yield Cell(

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from medagent.attestation.report import Bound, Report
 from medagent.attestation.signed import Signed
 from medagent.audit.render.document import Block, Bullets, Cell, Column, Facts, Paragraph, Table
-from medagent.audit.render.wording import at_most, cell, code, count, many, moment, percent, yes, zero
-from medagent.audit.render.wording import role as role_said
+from medagent.audit.render.wording import at_most, cell, code, count, leaks, many, moment, percent, role, yes, zero
 from medagent.proof import digest
 
 
@@ -107,17 +106,17 @@ def limits(report: Report, signed: Signed) -> Iterator[Block]:
 
 def sign_offs(report: Report, signed: Signed) -> Iterator[Block]:
     """Who has signed, who must still, and what officers decided of single marks."""
-    asked = "; ".join(f"{count(n)} × {role_said(role)}" for role, n in sorted(report.required_roles.items()))
+    asked = "; ".join(f"{count(n)} × {role(name)}" for name, n in sorted(report.required_roles.items()))
     yield Facts(
         pairs=(
             ("The protocol asks for", cell(asked or "no signature")),
             (
                 "Missing",
-                yes(not signed.missing, "nothing", role_said("; ".join(signed.missing))),
+                yes(not signed.missing, "nothing", role("; ".join(signed.missing))),
             ),
         )
     )
-    if signed.sign_offs:
+    if signed.reviews or signed.sign_offs:
         yield Table(
             caption="Signatures by keys on the pinned list of officers",
             columns=(
@@ -127,15 +126,27 @@ def sign_offs(report: Report, signed: Signed) -> Iterator[Block]:
                 Column(title="At", weight=1.9),
                 Column(title="Key", weight=1.7),
             ),
-            rows=tuple(
-                (
-                    cell(s.name),
-                    cell(role_said(s.role)),
-                    yes(s.decision == "GO", "GO", "NO-GO"),
-                    cell(moment(s.at)),
-                    code(s.key_id),
-                )
-                for s in signed.sign_offs
+            rows=(
+                *(
+                    (
+                        cell(r.reviewer),
+                        cell("reviewer"),
+                        cell(leaks(r.leaks), "bad" if r.leaks else "good"),
+                        cell(moment(r.at)),
+                        code(r.key_id),
+                    )
+                    for r in signed.reviews
+                ),
+                *(
+                    (
+                        cell(s.name),
+                        cell(role(s.role)),
+                        yes(s.decision == "GO", "GO", "NO-GO"),
+                        cell(moment(s.at)),
+                        code(s.key_id),
+                    )
+                    for s in signed.sign_offs
+                ),
             ),
         )
     else:
