@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: call test check bench bench-redaction setup postgres lock clean help
+.PHONY: call test check bench bench-door bench-redaction setup postgres lock clean help
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -23,6 +23,9 @@ check: $(READY)  ## format, lint, types, architecture
 
 bench: $(READY)  ## measure: TTFT-A against the simulator's own record, cost per span
 	$(BIN)/python -m bench.ttft
+
+bench-door: $(READY)  ## measure: ten thousand clean calls through both parts of the door, to every destination
+	$(BIN)/python -m bench.clean_calls $(if $(CALLS),--calls $(CALLS))
 
 bench-redaction: $(READY)  ## measure: what free text loses, keeps and costs, beside other tools (DATA=the corpora)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check "pip>=25.1"

@@ -66,9 +66,9 @@ def main() -> int:
         pairs = asyncio.run(measure(turns, Path(directory)))
     errors = [abs(ours - theirs) for ours, theirs in pairs]
     served = [theirs for _, theirs in pairs]
-    print(f"TTFT-A over {turns} turns at pace 1, real audio in real time")  # noqa: T201  # a script's output
-    print(f"  the server's record   p50 {statistics.median(served):7.1f} ms   p95 {p95(served):7.1f} ms")  # noqa: T201
-    print(  # noqa: T201
+    print(f"TTFT-A over {turns} turns at pace 1, real audio in real time")  # a script's output
+    print(f"  the server's record   p50 {statistics.median(served):7.1f} ms   p95 {p95(served):7.1f} ms")
+    print(
         f"  trace minus record    p50 {statistics.median(errors):7.2f} ms   p95 {p95(errors):7.2f} ms   "
         f"max {max(errors):7.2f} ms   limit p95 {LIMIT_MS:.0f} ms"
     )

@@ -24,6 +24,18 @@ if TYPE_CHECKING:
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest as OtlpRequest
     from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
+_INFO = {
+    "version": "0.18.0",
+    "instance_flags": {"zstd_compression_enabled": True},
+    "batch_ingest_config": {
+        "use_multipart_endpoint": True,
+        "size_limit": 100,
+        "size_limit_bytes": 20971520,
+        "scale_up_qsize_trigger": 1000,
+        "scale_up_nthreads_limit": 16,
+        "scale_down_nempty_trigger": 4,
+    },
+}
 _NAME = re.compile(rb'name="([^"]+)"')
 
 
@@ -190,7 +202,7 @@ class _Server:
         if mode["answer"] is not None:
             return web.Response(body=bytes.fromhex(mode["answer"]), status=status, headers=headers)
         if request.path == "/info":
-            return web.json_response({"version": "0.18.0", "batch_ingest_config": {"use_multipart_endpoint": True}})
+            return web.json_response(_INFO)
         return web.json_response({"echo": body.decode("latin1")[:200]}, status=status, headers=headers)
 
     def _run(self, run_id: str) -> web.Response:

@@ -12,13 +12,15 @@ from medagent.proof import GENESIS, Json
 from medagent.telemetry.span import Ancestor, SafeSpan, Seal, SpanKind
 
 START_US = 1_767_225_600_000_000
+CALLER = "psn_0123abcd_" + "0f" * 16
+"""A pseudonym of nobody."""
 
 
 AGENT_TURN: dict[str, Json] = {
     "index": 1,
     "kind": "reply",
     "model": "gpt-realtime",
-    "provider": "azure",
+    "provider": "azure.ai.openai",
     "ttft_ms": 812.5,
     "perceived_ms": None,
     "total_latency_ms": 812.5,
@@ -35,6 +37,36 @@ AGENT_TURN: dict[str, Json] = {
     "interrupted": True,
     "tool_calls": 1,
 }
+EXCHANGE: dict[str, Json] = {
+    "index": 1,
+    "kind": "reply",
+    "model": "gpt-4o-mini",
+    "total_latency_ms": 1610.0,
+    "slow": True,
+    "eou": {"end_of_utterance_delay": 0.5, "transcription_delay": 0.31, "on_user_turn_completed_delay": 0.001},
+    "stt": {"duration": None, "audio_duration": 2.5, "streamed": True},
+    "llm": {"ttft": 0.81, "duration": 1.25, "tokens_per_second": 20.8, "prompt_cached_tokens": 0},
+    "tts": {"ttfb": 0.3, "duration": 0.75, "audio_duration": 3.25, "characters": 48, "streamed": True},
+    "input_tokens": 211,
+    "output_tokens": 26,
+    "total_tokens": 237,
+    "input_cached_tokens": 0,
+    "cost_usd": 0.00321,
+    "interrupted": False,
+}
+LLM: dict[str, Json] = {
+    "model": "gpt-4o-mini",
+    "provider": "openai",
+    "llm": EXCHANGE["llm"],
+    "input_tokens": 211,
+    "output_tokens": 26,
+    "total_tokens": 237,
+    "input_cached_tokens": 0,
+    "cancelled": False,
+    "cost_usd": 0.0000472,
+}
+STT: dict[str, Json] = {"model": "nova-3", "provider": "deepgram", "stt": EXCHANGE["stt"], "cost_usd": None}
+TTS: dict[str, Json] = {"model": "sonic-2", "provider": "cartesia", "tts": EXCHANGE["tts"], "cost_usd": 0.0024}
 TOOL: dict[str, Json] = {
     "arguments": {"patient_name": "<REDACTED>", "reason_for_visit": "a cough …", "doctor_name": "Dr. Okafor", "n": 3},
     "result": {"confirmation_id": "CNF-7Q2M9K", "slots": [{"at": "2026-01-07T10:30:00", "free": True}], "note": None},
@@ -90,6 +122,41 @@ def call(trace_id: str = "5f0c3b1e-0c1d-4f6a-9a55-1f2e3d4c5b6a", *, start_us: in
     )
 
 
+def exchange() -> list[SafeSpan]:
+    """A pipeline's exchange, whole: the caller's turn, the three stages, the agent's turn, a tool under it."""
+
+    def span(number: int, name: str, kind: SpanKind, fields: dict[str, Json]) -> SafeSpan:
+        ids = [f"6f0c3b{n:02x}-0c1d-4f6a-9a55-1f2e3d4c5b6a" for n in (0, 1, number)]
+        above = [(ids[n], START_US + n * 1_000_001) for n in (0, 1)][: 1 if number == 1 else 2]
+        return SafeSpan(
+            trace_id=ids[0],
+            span_id=ids[2],
+            ancestors=tuple(Ancestor(span_id=one, start_us=start_us) for one, start_us in above),
+            name=name,
+            kind=kind,
+            start_us=START_US + number * 1_000_001,
+            end_us=START_US + number * 1_000_001 + 250_000,
+            status="ok",
+            env="dev",
+            policy_digest="ab" * 32,
+            fields={"participant_id": CALLER, **fields},
+        )
+
+    heard: dict[str, Json] = {"index": 1, "audio_ms": 2500.0}
+    spoken: dict[str, Json] = {"index": 1, "kind": "reply", "ttft_ms": 1650.0, "tool_calls": 1}
+    return seal(
+        [
+            span(2, "user_turn", SpanKind.USER_TURN, heard),
+            span(3, "stt_processing", SpanKind.STT, STT),
+            span(4, "llm_generation", SpanKind.LLM, LLM),
+            span(5, "tts_synthesis", SpanKind.TTS, TTS),
+            span(6, "tool.book_appointment", SpanKind.TOOL, TOOL),
+            span(7, "agent_turn", SpanKind.AGENT_SPEECH, spoken),
+            span(1, "conversation_turn", SpanKind.EXCHANGE, EXCHANGE),
+        ]
+    )
+
+
 _text = st.text(st.characters(codec="utf-8"), max_size=24)
 _scalars = (
     st.none()
@@ -128,7 +195,7 @@ def safe_spans(draw: st.DrawFn) -> SafeSpan:
 _OUR_NAMES = [
     *("kind", "model", "provider", "participant_id", "ttft_ms", "total_latency_ms", "perceived_ms", "duration_ms"),
     *("at_ms", "outcome", "status", "slow", "input_tokens", "total_tokens", "cost_usd", "error_type", "error_message"),
-    *("arguments", "result", "tools", "errors", "usage", "llm", "tts", "eou", "name"),
+    *("arguments", "result", "tools", "errors", "usage", "llm", "tts", "eou", "name", "ttft", "stt", "duration"),
 ]
 _our_fields: st.SearchStrategy[Any] = st.recursive(
     st.none()
@@ -147,6 +214,10 @@ def named_spans(draw: st.DrawFn) -> SafeSpan:
         st.sampled_from(
             [
                 (SpanKind.AGENT_TURN, "agent_turn"),
+                (SpanKind.EXCHANGE, "conversation_turn"),
+                (SpanKind.AGENT_SPEECH, "agent_turn"),
+                (SpanKind.LLM, "llm_generation"),
+                (SpanKind.TTS, "tts_synthesis"),
                 (SpanKind.TOOL, "tool.check_availability"),
                 (SpanKind.MARKER, "session.end"),
                 (SpanKind.SESSION, "voice_session"),

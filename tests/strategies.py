@@ -11,7 +11,7 @@ from medagent.pricing import Usage
 from medagent.telemetry import events as ev
 from spans import safe_spans
 
-__all__ = ["event_streams", "made_up_names", "records_of_any_kind", "safe_spans", "started", "usages"]
+__all__ = ["event_streams", "made_up_names", "modes", "records_of_any_kind", "safe_spans", "started", "usages"]
 
 WALL_US = 1_767_225_600_000_000
 START_NS = 7_000_000_000
@@ -25,6 +25,7 @@ _raw_json = st.sampled_from(
     ["", "{}", "[1]", "{", '{"notes": "a cough"}', '{"outcome": "refused"}', '{"outcome": "timeout"}', "NaN"]
 )
 _ms = st.none() | st.floats(0, 500)
+_seconds = st.none() | st.floats(0.001, 60)
 
 made_up_names = st.sampled_from(
     ["Jane Doe", "Zoë Brandt-Day", "Mrs. Ann O'Day", "Dr. Will May", "Li", "José de la Rosa", "Doctor Hope Park", "Roy"]
@@ -94,8 +95,29 @@ _happenings = st.one_of(
         new=st.sampled_from(["listening", "thinking", "speaking"]),
     ),
     _kind(
+        ev.UtteranceMeasured,
+        end_of_utterance_delay=_seconds,
+        transcription_delay=_seconds,
+        on_user_turn_completed_delay=_seconds,
+    ),
+    _kind(
+        ev.StageMeasured,
+        stage=st.sampled_from(["stt", "llm", "tts"]),
+        key=st.sampled_from(["a", "b", "c"]),
+        model=st.sampled_from([None, "gpt-4o-mini", "nova-3"]),
+        provider=st.sampled_from([None, "openai"]),
+        response_id=st.none() | _responses,
+        duration=_seconds,
+        first=_seconds,
+        audio_duration=_seconds,
+        characters=st.none() | st.integers(1, 500),
+        streamed=st.none() | st.booleans(),
+        cancelled=st.none() | st.booleans(),
+        usage=st.none() | usages(),
+    ),
+    _kind(
         ev.ErrorRaised,
-        source=st.sampled_from(["realtime", "tool", "session"]),
+        source=st.sampled_from(["realtime", "llm", "stt", "tts", "tool", "session"]),
         error_type=st.just("TimeoutError"),
         message=st.none() | st.just("the line was busy"),
         recoverable=st.booleans(),
@@ -107,6 +129,7 @@ _happenings = st.one_of(
     _kind(ev.Gap, lost=st.integers(1, 5)),
 )
 
+modes = st.sampled_from(["realtime", "pipeline"])
 _reasons = st.sampled_from(["caller_hung_up", "agent_ended", "shutdown", "error", "limit", "process_lost", "unknown"])
 
 
@@ -132,5 +155,6 @@ def records_of_any_kind(draw: st.DrawFn) -> Sequence[Any]:
     from medagent.pricing import load_prices
     from medagent.telemetry.call import Call
 
-    call = Call(started(), prices=load_prices(), policy_name="clinic", policy_version="1.0.0")
-    return [record for event in [started(), *draw(event_streams())] for record in call.feed(event)]
+    began = started(mode=draw(modes), participant=draw(st.none() | st.just("sip_1")))
+    call = Call(began, prices=load_prices(), policy_name="clinic", policy_version="1.0.0")
+    return [record for event in [began, *draw(event_streams())] for record in call.feed(event)]

@@ -486,4 +486,4 @@ def _main() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(_main()))  # noqa: T201  # a command's output
+    print("\n".join(_main()))  # a command's output

@@ -35,8 +35,8 @@ def medagent(mode: TextMode) -> System:
 
 def presidio() -> System:
     """presidio-analyzer with every recogniser it has that needs no statistical model."""
-    from presidio_analyzer import AnalyzerEngine, RecognizerRegistry  # noqa: PLC0415  # each package is loaded by its own measurement
-    from presidio_analyzer.nlp_engine import NoOpNlpEngine  # noqa: PLC0415  # each package is loaded by its own measurement
+    from presidio_analyzer import AnalyzerEngine, RecognizerRegistry  # each package is loaded by its own measurement
+    from presidio_analyzer.nlp_engine import NoOpNlpEngine  # each package is loaded by its own measurement
 
     logging.disable(logging.CRITICAL)
     registry = RecognizerRegistry(supported_languages=["en"])
@@ -52,7 +52,7 @@ def presidio() -> System:
 
 def scrubadub() -> System:
     """Scrubadub as it comes."""
-    import scrubadub as package  # noqa: PLC0415  # each package is loaded by its own measurement
+    import scrubadub as package  # each package is loaded by its own measurement
 
     scrubber = package.Scrubber()
 
@@ -64,7 +64,7 @@ def scrubadub() -> System:
 
 def langsmith() -> System:
     """LangSmith's anonymizer with five patterns; it tells no places, so they are found beside it, outside its time."""
-    from langsmith.anonymizer import create_anonymizer  # noqa: PLC0415  # each package is loaded by its own measurement
+    from langsmith.anonymizer import create_anonymizer  # each package is loaded by its own measurement
 
     patterns = [re.compile(pattern) for pattern in FIVE]
     anonymize: Any = create_anonymizer([{"pattern": pattern, "replace": "<REDACTED>"} for pattern in patterns])

@@ -35,6 +35,7 @@ from medagent.telemetry.exporters.jsonlog import JsonLog
 from medagent.telemetry.exporters.langsmith import LangSmithExporter
 from medagent.telemetry.ledger import Ledger
 from medagent.telemetry.outbox import Outbox, OutboxStatus
+from medagent.telemetry.overhead import Overhead, OverheadWatch
 from medagent.telemetry.pipeline import Pipeline
 from medagent.telemetry.session import Destination, SessionMaker
 from medagent.telemetry.shipper import Shipper
@@ -91,7 +92,7 @@ def archive(settings: Settings) -> Archive:
     def occurred(span: SafeSpan) -> int:
         return span.end_us + call_clock(in_force, trace_id=span.trace_id, key=key).days * _DAY_US
 
-    return Archive(make_home(settings.home) / "archive", occurred=occurred)
+    return Archive(make_home(settings.home) / "archive", retention_days=settings.archive_days, occurred=occurred)
 
 
 def exporters(settings: Settings) -> list[Exporter]:
@@ -136,8 +137,13 @@ def _listed(name: str, settings: Settings) -> Exporter:
 
 def outbox(settings: Settings, destinations: Sequence[Exporter]) -> Outbox:
     """The durable queue of this host, for these destinations."""
-    path = make_home(settings.home) / "outbox" / "outbox.db"
-    return Outbox(f"sqlite:///{path}", destinations=[one.name for one in destinations], owner=str(uuid4()))
+    make_home(settings.home)
+    return Outbox(
+        settings.outbox_location,
+        destinations=[one.name for one in destinations],
+        owner=str(uuid4()),
+        max_bytes=settings.outbox_max_mb * 2**20,
+    )
 
 
 def redactor(settings: Settings, rosters: Mapping[str, Collection[str]] | None = None) -> Redactor:
@@ -197,6 +203,8 @@ class Telemetry:
             _log.warning("destination %s is off: %s", name, remedy)
         self.ledger = ledger(settings)
         self.switch = switch(settings)
+        self.overhead = Overhead()
+        self._overhead_watch = OverheadWatch(self.overhead, switch=self.switch)
         self.destinations = destinations = exporters(settings)
         self._outbox = outbox(settings, destinations)
         self._shippers = [Shipper(one, outbox=self._outbox, switch=self.switch) for one in destinations]
@@ -228,6 +236,7 @@ class Telemetry:
         """
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         self.pipeline.start()
+        self._overhead_watch.start()
         for shipper in self._shippers:
             shipper.start()
         return self
@@ -235,13 +244,20 @@ class Telemetry:
     def watch(self, session: AgentSession[Any], *, caller: Caller | None = None) -> Bridge:
         """Trace a session that has not started; the bridge's `trace_id` names the call, its `end` closes it.
 
-        From here on log lines pass the door too, whatever handlers the root logger has by now.
+        From here on log lines pass the door too, whatever handlers there are or will be, and LiveKit's own exits are
+        shut.
         """
         from medagent.agent.bridge import Bridge  # noqa: PLC0415  # livekit costs seconds; the CLI need not pay them
+        from medagent.agent.exits import shut_exits  # noqa: PLC0415
 
-        guard_logging()
+        guard_logging(in_clear=self.settings.logs_in_clear)
+        shut_exits(session, leave_open=self.settings.livekit_open)
         bridge = Bridge(
-            self.pipeline.line(), model=self.settings.model, agent_version=medagent.__version__, caller=caller
+            self.pipeline.line(),
+            model=self.settings.model,
+            agent_version=medagent.__version__,
+            overhead=self.overhead,
+            caller=caller,
         )
         bridge.attach(session, wall_us=time.time_ns() // 1000)
         return bridge
@@ -272,6 +288,7 @@ class Telemetry:
     def close(self, timeout_s: float = 3.0) -> None:
         """End open calls, write what is left, stop shipping; what is not delivered stays in the outbox."""
         deadline = time.monotonic() + timeout_s
+        self._overhead_watch.stop(timeout_s)
         self.pipeline.stop(timeout_s)
         for shipper in self._shippers:
             shipper.stop(max(0.1, deadline - time.monotonic()))

@@ -65,8 +65,26 @@ class DoorError(MedagentError):
     """A payload did not pass the door; nothing of it left. Names paths and rules, never the value."""
 
 
+class OversizedError(DoorError):
+    """A payload is larger than its destination takes; of a batch, a part may pass."""
+
+
 class ExportError(MedagentError):
-    """A destination did not take a batch; it stays in the outbox."""
+    """A destination did not take a batch; it stays in the outbox.
+
+    `status` is that of the answer, if there was one; `retry_after_s` how long the destination asked to be left alone.
+    """
+
+    def __init__(
+        self, message: str, *, status: int | None = None, retry_after_s: float | None = None, hint: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+
+class RefusedError(ExportError):
+    """A destination answered, and does not take what is in this batch, now or later."""
 
 
 class NotAskableError(ExportError):

@@ -107,6 +107,12 @@ class LlmPrice(_Sourced):
     cached: Price | None = None
     output: Price
 
+    def cost(self, usage: Usage) -> float | None:
+        """US dollars of a request; None as soon as a count or a price that it needs is unknown."""
+        tokens = ModalityPrice(input=self.input, cached=self.cached)
+        read, written = _part(usage.input_tokens, usage.input_cached_tokens, tokens), usage.output_tokens
+        return None if read is None or written is None else round((read + written * self.output) / 1_000_000, 8)
+
 
 class SttPrice(_Sourced):
     """US dollars per second of recognised audio."""
@@ -141,6 +147,21 @@ class PriceList(_Entry):
         """US dollars of a response of `model`; None where the usage, the model or a price is unknown."""
         price = self.realtime.get(model)
         return None if price is None or usage is None else price.cost(usage)
+
+    def llm_cost(self, model: str | None, usage: Usage | None) -> float | None:
+        """US dollars of a request to a text model; None where the usage, the model or a price is unknown."""
+        price = self.llm.get(model or "")
+        return None if price is None or usage is None else price.cost(usage)
+
+    def stt_cost(self, model: str | None, seconds: float | None) -> float | None:
+        """US dollars of recognised audio; None where its length or the model's price is unknown."""
+        price = self.stt.get(model or "")
+        return None if price is None or seconds is None else round(seconds * price.per_second, 8)
+
+    def tts_cost(self, model: str | None, characters: int | None) -> float | None:
+        """US dollars of spoken text; None where its length or the model's price is unknown."""
+        price = self.tts.get(model or "")
+        return None if price is None or characters is None else round(characters * price.per_character, 8)
 
 
 def load_prices(path: Path | None = None) -> PriceList:

@@ -15,19 +15,44 @@ from medagent.errors import SettingsError
 Env = Literal["dev", "prod"]
 Days = Annotated[int, Field(ge=1, le=4000)]
 _LISTED = ("otlp", "langfuse", "jsonlog")
+_PAST_THE_DOOR = {
+    **dict.fromkeys(
+        ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING", "LANGCHAIN_TRACING_V2"),
+        "whatever in this process uses LangSmith's client sends by itself",
+    ),
+    "OTEL_TRACES_EXPORTER": "an auto-instrumented process sends the spans of its libraries",
+    "OTEL_PYTHON_TRACER_PROVIDER": "a tracer provider is set for all libraries of this process",
+    "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "spans of libraries hold what was said",
+    "LIVEKIT_OBSERVABILITY_URL": "LiveKit uploads there what it records of calls that are not traced",
+    "LIVEKIT_TELEMETRY_ALLOW_PII": "LiveKit's spans hold what was said, for whoever takes them",
+    "LANGSMITH_FAILED_TRACES_DIR": "LangSmith's client, where somebody else uses it, keeps there what was refused",
+}
+_LANGSMITH_ADDRESSES = ("LANGSMITH_ENDPOINT", "LANGCHAIN_ENDPOINT")
+_LANGSMITH_REPLICAS = "LANGSMITH_RUNS_ENDPOINTS"
+_SAYS_NO = frozenset({"", "0", "false", "no", "off", "none"})
+_EXITS = ("text", "session_host", "spans")
 
 
 def _days(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
-def _names(value: object) -> object:
+def _list(value: object) -> object:
     if not isinstance(value, str):
         return value
-    names = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
-    if not set(names) <= set(_LISTED):
-        raise ValueError(f"a list of some of {', '.join(_LISTED)}")
-    return names
+    return tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+
+
+def _some_of(*allowed: str) -> AfterValidator:
+    def check(names: tuple[str, ...]) -> tuple[str, ...]:
+        if not set(names) <= set(allowed):
+            raise ValueError(f"a list of some of {', '.join(allowed)}")
+        return names
+
+    return AfterValidator(check)
+
+
+Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list)]
 
 
 def _absolute(path: Path) -> Path:
@@ -51,7 +76,12 @@ class Settings(BaseSettings):
     alerts_path: Path | None = Field(None, alias="MEDAGENT_ALERTS")
     pseudonym_key: SecretStr | None = Field(None, alias="MEDAGENT_PSEUDONYM_KEY")
     signing_key: SecretStr | None = Field(None, alias="MEDAGENT_SIGNING_KEY")
+    outbox_url: SecretStr | None = Field(None, alias="MEDAGENT_OUTBOX_URL")
+    outbox_max_mb: int = Field(1024, alias="MEDAGENT_OUTBOX_MAX_MB", ge=1)
+    outbox_days: Days = Field(30, alias="MEDAGENT_OUTBOX_DAYS")
+    archive_days: Days = Field(90, alias="MEDAGENT_ARCHIVE_DAYS")
     clinic_database_url: SecretStr | None = Field(None, alias="MEDAGENT_CLINIC_DATABASE_URL")
+    clinic_name: str = Field("the clinic", alias="MEDAGENT_CLINIC_NAME")
     consent: Literal["not_asked"] | None = Field(None, alias="MEDAGENT_CONSENT")
     consent_basis: str | None = Field(None, alias="MEDAGENT_CONSENT_BASIS")
 
@@ -70,9 +100,7 @@ class Settings(BaseSettings):
 
     slack_webhook_url: SecretStr | None = Field(None, alias="MEDAGENT_SLACK_WEBHOOK_URL")
     pagerduty_routing_key: SecretStr | None = Field(None, alias="MEDAGENT_PAGERDUTY_ROUTING_KEY")
-    destinations: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = Field(
-        (), alias="MEDAGENT_DESTINATIONS"
-    )
+    destinations: Annotated[Listed, _some_of(*_LISTED)] = Field((), alias="MEDAGENT_DESTINATIONS")
     otlp_endpoint: str | None = Field(None, alias="MEDAGENT_OTLP_ENDPOINT")
     otlp_headers: SecretStr | None = Field(None, alias="MEDAGENT_OTLP_HEADERS")
     otlp_region: str = Field("self-hosted", alias="MEDAGENT_OTLP_REGION", pattern=r"^[a-z][a-z0-9-]{0,30}$")
@@ -84,6 +112,12 @@ class Settings(BaseSettings):
     langfuse_retention_days: Days | None = Field(None, alias="MEDAGENT_LANGFUSE_RETENTION_DAYS")
     jsonlog: str = Field("stdout", alias="MEDAGENT_JSONLOG")
     jsonlog_emf: bool = Field(False, alias="MEDAGENT_JSONLOG_EMF")
+
+    logs_in_clear: Listed = Field((), alias="MEDAGENT_LOGS_IN_CLEAR")
+    livekit_url: str | None = Field(None, alias="LIVEKIT_URL")
+    livekit_api_key: str | None = Field(None, alias="LIVEKIT_API_KEY")
+    livekit_api_secret: SecretStr | None = Field(None, alias="LIVEKIT_API_SECRET")
+    livekit_open: Annotated[Listed, _some_of(*_EXITS)] = Field((), alias="MEDAGENT_LIVEKIT_OPEN")
 
     def unusable_destinations(self) -> dict[str, str]:
         """The destinations that stay off although something is set for them, each with what to do about it."""
@@ -103,6 +137,22 @@ class Settings(BaseSettings):
                 found[name] = f"add {name} to MEDAGENT_DESTINATIONS"
         return found
 
+    @staticmethod
+    def ways_past_the_door() -> dict[str, str]:
+        """The variables by which libraries of this process send, or keep, what has not passed the door; why of each."""
+        return {
+            name: why
+            for name, why in _PAST_THE_DOOR.items()
+            if os.environ.get(name, "").strip().lower() not in _SAYS_NO
+        }
+
+    @staticmethod
+    def langsmith_is_contradicted() -> str | None:
+        """The variable beside which `LANGSMITH_RUNS_ENDPOINTS` cannot stand: LangSmith's client refuses to start."""
+        if not os.environ.get(_LANGSMITH_REPLICAS):
+            return None
+        return next((name for name in _LANGSMITH_ADDRESSES if os.environ.get(name)), None)
+
     @cached_property
     def langsmith_project(self) -> str:
         """The project's name in LangSmith; two environments, two projects."""
@@ -114,6 +164,13 @@ class Settings(BaseSettings):
         if self.clinic_database_url is not None:
             return self.clinic_database_url.get_secret_value()
         return f"sqlite:///{self.home / 'clinic' / 'clinic.db'}"
+
+    @cached_property
+    def outbox_location(self) -> str:
+        """The database in which spans wait to be delivered; by default SQLite in its own directory."""
+        if self.outbox_url is not None:
+            return self.outbox_url.get_secret_value()
+        return f"sqlite:///{self.home / 'outbox' / 'outbox.db'}"
 
     def legal_basis(self) -> str:
         """On what ground a call is traced without asking; raises `SettingsError` where prod names none."""

@@ -127,7 +127,7 @@ def test_diff() -> None:
         "doctor_name",
         "clinic_location",
         "voice_session: room_id",
-        "voice_session: participant_id",
+        "participant_id",
         "policy.guardrail: consent.at",
         "tool.reschedule_appointment: arguments.new_appointment_datetime",
         "tool.get_opening_hours: arguments.date",

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given, settings
 
 from medagent.pricing import Usage, load_prices
-from medagent.telemetry import call as module
 from medagent.telemetry import events as ev
-from medagent.telemetry.call import TRANSITIONS, Call, Floor, Settled
+from medagent.telemetry import transitions as module
+from medagent.telemetry.call import Call
 from medagent.telemetry.record import Record
-from strategies import START_NS, WALL_US, event_streams, started
+from medagent.telemetry.span import SpanKind
+from medagent.telemetry.transitions import TRANSITIONS, Floor, Settled
+from strategies import START_NS, WALL_US, event_streams, modes, started
 
 USAGE = Usage(
     input_tokens=300,
@@ -122,11 +124,11 @@ def _taken(stream: list[ev.CallEvent]) -> list[ev.CallEvent]:
 
 
 @settings(max_examples=4 * settings().max_examples)
-@given(stream=event_streams())
-def test_whatever_comes_adds_up(stream: list[ev.CallEvent]) -> None:
+@given(mode=modes, stream=event_streams())
+def test_whatever_comes_adds_up(mode: str, stream: list[ev.CallEvent]) -> None:
     """In any order, twice, with holes, with time going back: nothing raises, nothing is counted twice or lost."""
-    call = new_call()
-    records = [record for event in [started(), *stream] for record in call.feed(event)]
+    call = new_call(started(mode=mode))
+    records = [record for event in [started(mode=mode), *stream] for record in call.feed(event)]
     assert call.ended
     assert [r for event in [*stream, ev.CallEnded(seq=99, at_ns=0, reason="error")] for r in call.feed(event)] == []
 
@@ -156,12 +158,39 @@ def test_whatever_comes_adds_up(stream: list[ev.CallEvent]) -> None:
     assert totals["tool_calls"] == len(tools) == len({e.call_id for e in taken if isinstance(e, ev.ToolStarted)})
 
     finished: dict[str, ev.ResponseFinished] = {}
+    requests: dict[tuple[str, str], ev.StageMeasured] = {}
     for event in taken:
         if isinstance(event, ev.ResponseFinished):
             finished.setdefault(event.response_id, event)
-    usage = sum((e.usage for e in finished.values() if e.usage is not None), Usage())
-    assert totals["usage"] == usage.fields()
+        if isinstance(event, ev.StageMeasured):
+            requests.setdefault((event.stage, event.key), event)
+    stages = [record for record in final if record.kind in (SpanKind.STT, SpanKind.LLM, SpanKind.TTS)]
+    assert len(stages) == len(requests)
+    counted = [*requests.values(), *(finished.values() if mode == "realtime" else ())]
+    usage = sum((event.usage for event in counted if event.usage is not None), Usage())
+    assert totals["usage"] == usage.fields() | {
+        "stt_audio_seconds": _total([one.audio_duration for one in requests.values() if one.stage == "stt"]),
+        "tts_audio_seconds": _total([one.audio_duration for one in requests.values() if one.stage == "tts"]),
+        "tts_characters": _total([one.characters for one in requests.values() if one.stage == "tts"]),
+    }
     assert totals["complete"] == (not totals["missing"])
+    assert len(totals["tools"]) == min(20, totals["tool_calls"])
+
+    exchanges = [record for record in final if record.name == "conversation_turn"]
+    assert (not exchanges) if mode == "realtime" else len(exchanges) >= min(1, len(turns) + totals["user_turns"])
+    for turn in final:
+        if turn.name in ("user_turn", "agent_turn"):
+            under = [parent.key.partition(".")[0] for parent in turn.parents]
+            assert under == ["voice_session"] + ["conversation_turn"] * (mode == "pipeline")
+    for exchange in exchanges:
+        own = [one for one in stages if exchange.place in one.parents and one.kind is SpanKind.LLM]
+        spent = exchange.fields["output_tokens"]
+        assert spent is None or spent <= sum(one.fields["output_tokens"] or 0 for one in own)
+
+
+def _total(parts: list[Any]) -> Any:
+    known = [part for part in parts if part is not None]
+    return pytest.approx(sum(known)) if known else None
 
 
 @given(stream=event_streams())

@@ -243,7 +243,7 @@ def test_any_interleaving_leaves_whole_chains(tmp_path_factory: pytest.TempPathF
                         transaction.abandon(trace_id)
         except OutboxError as error:
             refusals.append(str(error))
-    expected = ("is not open", "is closed", "is final already", "is still held", "IntegrityError")
+    expected = ("is not open", "is closed", "is final already", "is still held", "was opened before")
     assert all(any(said in refusal for said in expected) for refusal in refusals)
     spans = outboxes[0].due("archive", 1000)
     assert [span.span_id for span in outboxes[1].due("elsewhere", 1000)] == [span.span_id for span in spans]
@@ -316,12 +316,13 @@ def _says_no_value(error: MedagentError) -> bool:
 
 
 def test_a_file_that_is_none_is_unavailable(tmp_path: Path) -> None:
-    """Garbage, a directory, a parent that is a file: an error of ours, at once."""
-    (tmp_path / "garbage.db").write_bytes(b"this is no database at all" * 100)
+    """A directory, a parent that is a file: an error of ours at the first use, and none before."""
+    (tmp_path / "file").write_bytes(b"")
     (tmp_path / "directory").mkdir()
-    for path in ("garbage.db", "directory", "garbage.db/outbox.db"):
+    for path in ("directory", "file/outbox.db"):
+        outbox = Outbox(f"sqlite:///{tmp_path / path}", destinations=PLACES, owner="o")
         with pytest.raises(OutboxUnavailableError) as caught:
-            Outbox(f"sqlite:///{tmp_path / path}", destinations=PLACES, owner="o")
+            outbox.status()
         assert _says_no_value(caught.value)
 
 

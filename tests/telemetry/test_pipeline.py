@@ -181,7 +181,7 @@ def test_a_call_is_sealed_whole(house: House) -> None:
     assert guardrail["switch"] == {"state": "on", "source": "none"}
     assert guardrail["destinations"] == [{"name": "archive", "region": "local", "retention_days": 90}]
     assert guardrail["actions"]["redact"] == 1
-    assert guardrail["actions"]["pseudonym"] == 2
+    assert guardrail["actions"]["pseudonym"] == 7
     assert guardrail["complete"] is True
     assert [span.span_id for span in house.told] == [span.span_id for span in house.sealed()]
     assert house.outbox.status().provisional == 0

@@ -186,8 +186,8 @@ def test_an_exporter_that_breaks_does_not_end_the_thread(
     expected = fill(outbox)
     destination = Destination(failures=[KeyError(SECRET), ValueError(SECRET), RecursionError(SECRET)])
     assert ship(destination).flush(5)
-    assert ids(destination) == expected
-    assert "ValueError" in caplog.text
+    assert sorted(ids(destination)) == sorted(expected)
+    assert "RecursionError" in caplog.text
     assert SECRET not in caplog.text
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from medagent.agent.caller import Caller, follow_job
 from medagent.agent.quality import Quality
 from medagent.agent.raw import hear, usage_of
 from medagent.telemetry import events
+from medagent.telemetry.overhead import Overhead
 from medagent.telemetry.pipeline import Line
 
 _END_REASONS: Mapping[lk.CloseReason, events.EndReason] = {
@@ -35,11 +37,15 @@ _log = logging.getLogger(__name__)
 class Bridge:
     """The eyes on one call: `attach` before `session.start`, `end` when the line is closed.
 
+    `overhead` hears what each handled event cost the call's thread.
     `on_tool(call_id, name, status)` is told when a tool starts (its name) and when it ends (done, error, cancelled).
     """
 
-    def __init__(self, line: Line, *, model: str, agent_version: str, caller: Caller | None = None) -> None:
+    def __init__(
+        self, line: Line, *, model: str, agent_version: str, overhead: Overhead, caller: Caller | None = None
+    ) -> None:
         self._line = line
+        self._overhead = overhead
         self.trace_id = line.trace_id
         self._model = model
         self._agent_version = agent_version
@@ -89,7 +95,10 @@ class Bridge:
 
     def end(self, reason: events.EndReason) -> None:
         """The line is closed; the first reason given is the one that counts."""
-        self._guard(self._line.send)(events.CallEnded, reason=reason)
+        self._guard(self._end)(reason)
+
+    def _end(self, reason: events.EndReason) -> None:
+        self._line.send(events.CallEnded, reason=reason)
 
     def _guarded_job(self) -> Caller:
         found = [Caller()]
@@ -116,12 +125,15 @@ class Bridge:
     def _guard(self, handler: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(handler)
         def guarded(*arguments: Any, **fields: Any) -> None:
+            wall_ns, thread_ns = time.perf_counter_ns(), time.thread_time_ns()
             try:
                 handler(*arguments, **fields)
             except Exception as error:  # noqa: BLE001  # a TypeError here would end the call; no message: it may quote
                 self.failures += 1
                 if self.failures == 1:
                     _log.error("telemetry failed on an event of the call: %s", type(error).__name__)
+            finally:
+                self._overhead.add(time.thread_time_ns() - thread_ns, time.perf_counter_ns() - wall_ns)
 
         return guarded
 
@@ -202,10 +214,10 @@ class Bridge:
             recoverable=recoverable,
         )
         if not recoverable:
-            self.end("error")  # LiveKit emits no `close` after a fatal error of the provider
+            self._end("error")  # LiveKit emits no `close` after a fatal error of the provider
 
     def _close(self, event: lk.CloseEvent) -> None:
-        self.end(_END_REASONS.get(event.reason, "unknown"))
+        self._end(_END_REASONS.get(event.reason, "unknown"))
 
 
 def _source(source: object) -> Literal["realtime", "llm", "stt", "tts", "session"]:

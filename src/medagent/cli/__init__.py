@@ -14,6 +14,7 @@ from medagent.errors import MedagentError
 
 _COMMANDS = {
     "call": "medagent.cli.call:call",
+    "worker": "medagent.cli.worker:app",
     "doctor": "medagent.cli.doctor:doctor",
     "simulate": "medagent.cli.simulate:simulate",
     "trace": "medagent.cli.trace:app",

@@ -55,7 +55,7 @@ def call(  # noqa: PLR0917  # typer reads options from the signature
         )
     logging.basicConfig(level=logging.CRITICAL, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("medagent").setLevel(logging.WARNING)  # a scenario's faults make libraries complain
-    guard_logging()
+    guard_logging(in_clear=settings.logs_in_clear)
     names = list(list_scenarios()) if every else scenario or ["book"]
     if len(names) == 1:
         problems = _one(names[0], settings, pace=pace, azure=azure, as_json=as_json)

@@ -139,6 +139,35 @@ def _destinations(settings: Settings) -> Iterator[Finding]:
         yield Finding(what="langsmith", state="note", says="off", hint="set LANGSMITH_API_KEY to see traces there")
 
 
+def _exits(settings: Settings) -> Iterator[Finding]:
+    """What would leave past the door, by the environment's word or by somebody's tracer provider."""
+    ways = settings.ways_past_the_door()
+    for name, why in ways.items():
+        yield Finding(what="exits", state="note", says=f"{name} is set: {why}", hint=f"unset {name}: no door is there")
+    if "OTEL_PYTHON_TRACER_PROVIDER" not in ways and is_tracer_provider_set():
+        says = "a global tracer provider is set: the spans of other libraries leave by it, past the door"
+        yield Finding(what="exits", state="note", says=says, hint="set none in the agent's process")
+        ways = {"": says}
+    if settings.livekit_open:
+        says = f"open by MEDAGENT_LIVEKIT_OPEN: {', '.join(settings.livekit_open)}"
+        yield Finding(what="livekit", state="note", says=says, hint="what is said leaves by it, past the door")
+    elif not ways:
+        yield Finding(what="exits", state="ok", says="LiveKit's are shut, no other library's is open")
+    if settings.logs_in_clear:
+        says = f"in clear by MEDAGENT_LOGS_IN_CLEAR: {', '.join(settings.logs_in_clear)}"
+        yield Finding(what="logs", state="note", says=says, hint="no line of theirs may hold a patient's value")
+    if (other := settings.langsmith_is_contradicted()) is not None:
+        says = f"{other} and LANGSMITH_RUNS_ENDPOINTS are both set: LangSmith's client refuses to start"
+        yield Finding(what="langsmith", state="missing", says=says, hint="unset LANGSMITH_RUNS_ENDPOINTS")
+
+
+def is_tracer_provider_set() -> bool:
+    """Whether a tracer provider that can send anything is set in this process, as auto-instrumentation does."""
+    from opentelemetry import trace  # noqa: PLC0415  # only here, and `redact` need not pay for it
+
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider | trace.NoOpTracerProvider)
+
+
 def _sent(settings: Settings) -> Iterator[Finding]:
     telemetry = Telemetry(settings).start()
     try:
@@ -176,4 +205,4 @@ def _until_shown(destination: Exporter, spans: Sequence[SafeSpan]) -> bool:
     return False
 
 
-_LOOKS: Sequence[Look] = (_environment, _telemetry, _policy, _prices, _clinic, _model, _destinations)
+_LOOKS: Sequence[Look] = (_environment, _telemetry, _policy, _prices, _clinic, _model, _destinations, _exits)

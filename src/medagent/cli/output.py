@@ -85,10 +85,17 @@ def _parts(span: SafeSpan) -> Iterator[Text]:
             counts = ("user_turns", "agent_turns", "tool_calls", "interruptions", "reconnects")
             yield from _amounts(fields, **{name: name.replace("_", " ") + " {}" for name in counts})
             yield from _amounts(fields, cost_usd="${:.4f}")
+        case SpanKind.EXCHANGE:
+            yield from _amounts(fields, total_latency_ms="latency {:,.0f} ms", cost_usd="${:.4f}")
+            yield from _flags(fields, "slow", "interrupted", "incomplete")
+        case SpanKind.STT | SpanKind.LLM | SpanKind.TTS:
+            yield from _said(fields, "model")
+            yield from _amounts(fields, total_tokens="{:,} tokens", cost_usd="${:.4f}")
+            yield from _flags(fields, "cancelled")
         case SpanKind.USER_TURN:
             yield from _amounts(fields, audio_ms="{:,.0f} ms of speech")
             yield from _flags(fields, "interrupted_agent", "incomplete")
-        case SpanKind.AGENT_TURN:
+        case SpanKind.AGENT_TURN | SpanKind.AGENT_SPEECH:
             yield from _said(fields, "kind") if fields.get("kind") == "greeting" else ()
             yield from _amounts(fields, ttft_ms="TTFT-A {:,.0f} ms", perceived_ms="perceived {:,.0f} ms")
             yield from _amounts(fields, responses="responses {}", total_tokens="{:,} tokens", cost_usd="${:.4f}")

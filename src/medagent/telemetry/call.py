@@ -1,24 +1,9 @@
-"""Events in, records out: a state machine with no I/O and no clock of its own; its transitions are the table below.
-
-```
-            SpeechStarted          SpeechStopped          ResponseStarted        Settled
-IDLE        CALLER                 WAITING                AGENT                  –
-CALLER      CALLER                 WAITING                OVERLAP                –
-WAITING     CALLER                 WAITING                AGENT                  –
-AGENT       OVERLAP                TRAILING               AGENT                  –
-OVERLAP     OVERLAP                TRAILING               OVERLAP                CALLER
-TRAILING    OVERLAP                TRAILING               AGENT                  WAITING
-```
-
-`Settled` is no event from outside: it holds as soon as a superseded agent turn has no response, tool or sound left.
-`CallEnded` leads from everywhere to ENDED, where every event is ignored. All other events fill what is open.
-"""
+"""Events in, records out: a state machine with no I/O and no clock of its own; its table is in `transitions`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from enum import Enum, auto
 from typing import Any, ClassVar
 
 from medagent.pricing import PriceList
@@ -37,72 +22,31 @@ from medagent.telemetry.events import (
     ResponseStarted,
     SpeechStarted,
     SpeechStopped,
+    StageMeasured,
     ToolEnded,
     ToolRequested,
     ToolStarted,
     TurnDetectionSet,
     UserStateChanged,
+    UtteranceMeasured,
 )
+from medagent.telemetry.exchange import Exchange, cost_of, stage_record
+from medagent.telemetry.frame import Frame
 from medagent.telemetry.record import Place, Record
-from medagent.telemetry.span import SpanKind
 from medagent.telemetry.tally import Tally
-from medagent.telemetry.turns import AgentTurn, ToolRun, UserTurn
+from medagent.telemetry.transitions import TRANSITIONS, Floor, Settled
+from medagent.telemetry.turns import AgentTurn, ToolRun, UserTurn, milliseconds
 
-
-class Floor(Enum):
-    """Who has the floor."""
-
-    IDLE = auto()
-    CALLER = auto()
-    WAITING = auto()
-    AGENT = auto()
-    OVERLAP = auto()
-    TRAILING = auto()
-    ENDED = auto()
-
-
-class Settled:
-    """A superseded agent turn has nothing left to wait for."""
-
-
-TRANSITIONS: dict[tuple[Floor, type], tuple[tuple[str, ...], Floor]] = {
-    (Floor.IDLE, SpeechStarted): (("open_user",), Floor.CALLER),
-    (Floor.CALLER, SpeechStarted): (("cut_user", "open_user"), Floor.CALLER),
-    (Floor.WAITING, SpeechStarted): (("open_user",), Floor.CALLER),
-    (Floor.AGENT, SpeechStarted): (("supersede", "open_user"), Floor.OVERLAP),
-    (Floor.OVERLAP, SpeechStarted): (("cut_user", "open_user"), Floor.OVERLAP),
-    (Floor.TRAILING, SpeechStarted): (("open_user",), Floor.OVERLAP),
-    (Floor.IDLE, SpeechStopped): (("late_user",), Floor.WAITING),
-    (Floor.CALLER, SpeechStopped): (("close_user",), Floor.WAITING),
-    (Floor.WAITING, SpeechStopped): (("late_user",), Floor.WAITING),
-    (Floor.AGENT, SpeechStopped): (("supersede", "late_user"), Floor.TRAILING),
-    (Floor.OVERLAP, SpeechStopped): (("close_user",), Floor.TRAILING),
-    (Floor.TRAILING, SpeechStopped): (("late_user",), Floor.TRAILING),
-    (Floor.IDLE, ResponseStarted): (("open_agent",), Floor.AGENT),
-    (Floor.CALLER, ResponseStarted): (("open_agent", "supersede"), Floor.OVERLAP),
-    (Floor.WAITING, ResponseStarted): (("open_agent",), Floor.AGENT),
-    (Floor.AGENT, ResponseStarted): ((), Floor.AGENT),
-    (Floor.OVERLAP, ResponseStarted): (("close_agent", "open_agent", "supersede"), Floor.OVERLAP),
-    (Floor.TRAILING, ResponseStarted): (("close_agent", "open_agent"), Floor.AGENT),
-    (Floor.OVERLAP, Settled): (("close_agent",), Floor.CALLER),
-    (Floor.TRAILING, Settled): (("close_agent",), Floor.WAITING),
-    **{
-        (floor, CallEnded): (("cut_user", "close_tools", "close_agent", "end"), Floor.ENDED)
-        for floor in Floor
-        if floor is not Floor.ENDED
-    },
-}
-"""(who has the floor, what happens) → (what is done, who has it then)."""
+_OF_RESPONSES = ("realtime", "llm", "tts")
 
 
 class Call:
     """The state of one call; `feed` takes each event as it comes, in any order, and never raises on one."""
 
     def __init__(self, started: CallStarted, *, prices: PriceList, policy_name: str, policy_version: str) -> None:
-        self._started = started
+        self._frame = Frame(started, policy_name=policy_name, policy_version=policy_version)
+        self._model = (started.model, started.provider) if started.mode == "realtime" else None
         self._prices = prices
-        self._policy = {"policy_name": policy_name, "policy_version": policy_version}
-        self._root = Place(key="voice_session", start_us=started.wall_us)
         self._tally = Tally(start_ns=started.at_ns)
         self._floor = Floor.IDLE
         self._opened = False
@@ -112,6 +56,10 @@ class Call:
         self._items: set[tuple[type, str]] = set()
         self._user: UserTurn | None = None
         self._agent: AgentTurn | None = None
+        self._exchange: Exchange | None = None
+        self._exchanges = 0
+        self._exchange_of: dict[int, Exchange] = {}
+        self._stages = 0
         self._tools: dict[str, ToolRun] = {}
         self._tools_seen: set[str] = set()
         self._turn_of_response: dict[str, AgentTurn] = {}
@@ -124,6 +72,10 @@ class Call:
     def ended(self) -> bool:
         """Whether the call's `session.end` has been made."""
         return self._floor is Floor.ENDED
+
+    def with_caller(self, record: Record) -> Record:
+        """A record of this call with who is on the line, once that is known."""
+        return self._frame.with_caller(record)
 
     def feed(self, event: CallEvent) -> list[Record]:
         """Take one event; returns the records that it completes, often none."""
@@ -141,7 +93,7 @@ class Call:
             self._step(type(event), event)
         if self._agent is not None and self._agent.superseded and self._agent.settled:
             self._step(Settled, event)
-        return self._out
+        return [self.with_caller(record) for record in self._out]
 
     def _step(self, cause: type, event: Any) -> None:
         transition = TRANSITIONS.get((self._floor, cause))
@@ -154,9 +106,6 @@ class Call:
 
     # ---- time and order -------------------------------------------------------------------------------------------
 
-    def _clock(self, at_ns: int) -> int:
-        return self._started.wall_us + max(0, at_ns - self._started.at_ns) // 1000
-
     def _notice_gap(self, seq: int) -> None:
         if self._highest_seq is not None and seq > self._highest_seq + 1:
             self._lose(seq - self._highest_seq - 1)
@@ -164,30 +113,40 @@ class Call:
 
     def _lose(self, count: int) -> None:
         self._tally.events_lost += count
-        for open_one in (self._user, self._agent, *self._tools.values()):
+        for open_one in (self._user, self._agent, self._exchange, *self._tools.values()):
             if open_one is not None:
                 open_one.incomplete = True
 
     # ---- actions of the table -------------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        started = self._started
-        about: dict[str, object] = {
-            "mode": started.mode,
-            "model": started.model,
-            "provider": started.provider,
-            "agent_version": started.agent_version,
-            **self._policy,
-        }
         self._opened = True
-        self._out.append(self._session(end_ns=started.at_ns, final=False, extra={}))
-        self._out.append(self._marker("session.start", started.at_ns, about))
+        self._out += self._frame.opening()
+
+    def _stand(self, at_ns: int, *, answers: bool) -> tuple[Place, ...]:
+        """What a turn stands under: the call, and in a pipeline its exchange; an answered one takes no more turns."""
+        root = self._frame.root
+        if self._model is not None:
+            return (root,)
+        if self._exchange is None or self._exchange.answered:
+            place = Place(key=f"conversation_turn.{self._exchanges}", start_us=self._frame.clock(at_ns))
+            self._exchange = Exchange(index=self._exchanges, place=place, last_ns=at_ns)
+            self._exchanges += 1
+        self._exchange.answered |= answers
+        return (root, self._exchange.place)
+
+    def _close_exchange(self, turn: AgentTurn | None) -> None:
+        exchange = self._exchange if turn is None else self._exchange_of.get(turn.index)
+        if exchange is not None and not exchange.closed:
+            exchange.closed = True
+            self._out.append(exchange.record(turn, root=self._frame.root, clock=self._frame.clock))
 
     def _open_user(self, event: SpeechStarted) -> None:
         interrupts = self._agent is not None and not self._agent.settled
         self._user = UserTurn(
             index=self._tally.user_turns,
             item_id=event.item_id,
+            parents=self._stand(event.at_ns, answers=False),
             start_ns=event.at_ns,
             start_audio_ms=event.audio_ms,
             interrupted_agent=interrupts,
@@ -197,7 +156,10 @@ class Call:
     def _finish_user(self, end_ns: int, end_audio_ms: int | None) -> None:
         if self._user is not None:
             turn, self._user = self._user, None
-            self._out.append(turn.record(end_ns, end_audio_ms=end_audio_ms, root=self._root, clock=self._clock))
+            self._out.append(turn.record(end_ns, end_audio_ms=end_audio_ms, clock=self._frame.clock))
+            if self._exchange is not None:
+                self._exchange.last_ns = max(self._exchange.last_ns, end_ns)
+                self._exchange.incomplete |= turn.incomplete
 
     def _close_user(self, event: SpeechStopped) -> None:
         self._finish_user(event.at_ns, event.audio_ms)
@@ -212,6 +174,7 @@ class Call:
         self._user = UserTurn(
             index=self._tally.user_turns,
             item_id=event.item_id,
+            parents=self._stand(event.at_ns, answers=False),
             start_ns=event.at_ns,
             start_known=False,
             incomplete=True,
@@ -225,12 +188,15 @@ class Call:
         start_ns = event.at_ns if stopped_ns is None else stopped_ns
         self._agent = AgentTurn(
             index=index,
-            place=Place(key=f"agent_turn.{index}", start_us=self._clock(start_ns)),
+            place=Place(key=f"agent_turn.{index}", start_us=self._frame.clock(start_ns)),
+            parents=self._stand(start_ns, answers=True),
             kind="reply" if self._tally.user_turns else "greeting",
             start_ns=start_ns,
             last_ns=event.at_ns,
             stopped_ns=stopped_ns,
         )
+        if self._exchange is not None:
+            self._exchange_of[index] = self._exchange
 
     def _supersede(self, event: CallEvent) -> None:
         if self._agent is not None:
@@ -243,15 +209,10 @@ class Call:
         if self._agent is not None:
             turn, self._agent = self._agent, None
             self._tally.agent_turn(turn)
-            started = self._started
-            record = turn.record(
-                root=self._root,
-                clock=self._clock,
-                model=started.model,
-                provider=started.provider,
-                silence_ms=self._silence_ms,
-            )
-            self._out.append(record)
+            if turn.failed_ns is not None:
+                self._tally.note(turn.error, turn.failed_ns)
+            self._out.append(turn.record(clock=self._frame.clock, silence_ms=self._silence_ms, model=self._model))
+            self._close_exchange(turn)
 
     def _close_tools(self, event: CallEvent) -> None:
         for run in list(self._tools.values()):
@@ -260,12 +221,13 @@ class Call:
 
     def _end(self, event: CallEnded) -> None:
         end_ns = event.at_ns
+        self._close_exchange(None)
         unfinished = self._heard_of(ResponseStarted) - self._heard_of(ResponseFinished)
         self._tally.bill.unpriced |= bool(unfinished)
         totals = self._tally.fields(reason=event.reason, end_ns=end_ns)
         summary = {name: totals[name] for name in ("reason", "outcome", "duration_ms", "complete", "missing")}
-        self._out.append(self._marker("session.end", end_ns, totals))
-        self._out.append(self._session(end_ns=end_ns, final=True, extra={**summary, "quality": self._tally.quality()}))
+        self._out.append(self._frame.marker("session.end", end_ns, totals))
+        self._out.append(self._frame.session(end_ns=end_ns, summary={**summary, "quality": self._tally.quality()}))
 
     # ---- what events fill in; True lets the event move the floor ---------------------------------------------------
 
@@ -331,15 +293,16 @@ class Call:
         turn.last_ns = max(turn.last_ns, event.at_ns)
         turn.status = event.status
         turn.cancelled += event.status == "cancelled"
-        if event.usage is not None or event.status != "failed":
-            cost_usd = self._prices.realtime_cost(self._started.model, event.usage)
+        if self._model is not None and (event.usage is not None or event.status != "failed"):
+            cost_usd = self._prices.realtime_cost(self._model[0], event.usage)
             turn.bill.add(event.usage, cost_usd)
             self._tally.bill.add(event.usage, cost_usd)
         if event.status == "failed":
+            turn.failed_ns = None if turn.raised else event.at_ns
             turn.error = {
                 "error_type": event.error_type or "response_failed",
                 "error_message": None,
-                "error_source": "realtime",
+                "error_source": "session" if self._model is None else "realtime",
                 "error_recoverable": True,
             }
         return False
@@ -353,7 +316,7 @@ class Call:
             number=len(self._tools_seen),
             name=event.name,
             start_ns=event.at_ns,
-            parents=(self._root,) if turn is None else (self._root, turn.place),
+            parents=(self._frame.root,) if turn is None else (*turn.parents, turn.place),
             turn=turn,
             arguments=event.arguments,
         )
@@ -374,9 +337,10 @@ class Call:
         if run.turn is not None:
             run.turn.open_tools.discard(run.call_id)
             run.turn.last_ns = max(run.turn.last_ns, end_ns)
-        record, outcome = run.record(end_ns, status=status, output=output, clock=self._clock)
-        self._tally.tool_outcomes.append((run.name, outcome))
-        self._tally.tool_calls_recorded.add(run.call_id)
+        record, outcome = run.record(end_ns, status=status, output=output, clock=self._frame.clock)
+        self._tally.tool(
+            run.call_id, name=run.span_name, outcome=outcome, duration_ms=milliseconds(run.start_ns, end_ns)
+        )
         self._out.append(record)
 
     def _agent_state(self, event: AgentStateChanged) -> bool:
@@ -391,9 +355,41 @@ class Call:
         return False
 
     def _error(self, event: ErrorRaised) -> bool:
+        """An error counts once: the one that tells why a response of this turn failed is that failure."""
         fields = self._tally.error(event)
+        if self._agent is not None and event.source in _OF_RESPONSES:
+            self._agent.raised, self._agent.failed_ns = True, None
         if self._agent is not None and not self._agent.settled:
             self._agent.error = fields
+        return False
+
+    def _utterance(self, event: UtteranceMeasured) -> bool:
+        if self._exchange is not None:
+            self._exchange.utterance = event
+        return False
+
+    def _stage(self, event: StageMeasured) -> bool:
+        """A request stands in the exchange of the speech that it was made for, else in the one that is open."""
+        if not self._first_of(StageMeasured, f"{event.stage}.{event.key}"):
+            return False
+        turn = self._turn_of_response.get(event.response_id or "")
+        exchange = self._exchange if turn is None else self._exchange_of.get(turn.index)
+        if turn is None and exchange is not None and exchange.closed:
+            exchange = None
+        cost_usd = cost_of(event, self._prices)
+        self._tally.stage(event, cost_usd)
+        if exchange is not None:
+            exchange.add(event, cost_usd)
+        root = self._frame.root
+        record = stage_record(
+            event,
+            number=self._stages,
+            parents=(root,) if exchange is None else (root, exchange.place),
+            clock=self._frame.clock,
+            cost_usd=cost_usd,
+        )
+        self._stages += 1
+        self._out.append(record)
         return False
 
     def _reconnected(self, _event: Reconnected) -> bool:
@@ -409,10 +405,7 @@ class Call:
         return False
 
     def _identified(self, event: CallerIdentified) -> bool:
-        """The first who comes is the caller; whoever joins later is not."""
-        if self._started.participant is None:
-            room = event.room if self._started.room is None else self._started.room
-            self._started = replace(self._started, room=room, participant=event.participant)
+        self._frame.identify(event)
         return False
 
     def _turn_detection(self, event: TurnDetectionSet) -> bool:
@@ -432,42 +425,10 @@ class Call:
         ToolEnded: _tool_ended,
         UserStateChanged: _user_state,
         AgentStateChanged: _agent_state,
+        UtteranceMeasured: _utterance,
+        StageMeasured: _stage,
         ErrorRaised: _error,
         Reconnected: _reconnected,
         QualitySampled: _sample,
         Gap: _gap,
     }
-
-    # ---- records of the session ------------------------------------------------------------------------------------
-
-    def _marker(self, name: str, at_ns: int, fields: dict[str, object]) -> Record:
-        return Record(
-            kind=SpanKind.MARKER,
-            name=name,
-            place=Place(key=name, start_us=self._clock(at_ns)),
-            parents=(self._root,),
-            end_us=self._clock(at_ns),
-            fields=fields,
-        )
-
-    def _session(self, *, end_ns: int, final: bool, extra: dict[str, object]) -> Record:
-        started = self._started
-        return Record(
-            kind=SpanKind.SESSION,
-            name="voice_session",
-            place=self._root,
-            parents=(),
-            end_us=self._clock(end_ns),
-            status="error" if extra.get("outcome") == "failed" else "ok",
-            final=final,
-            fields={
-                "room_id": started.room,
-                "participant_id": started.participant,
-                "mode": started.mode,
-                "model": started.model,
-                "provider": started.provider,
-                "agent_version": started.agent_version,
-                **self._policy,
-                **extra,
-            },
-        )

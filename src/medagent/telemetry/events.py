@@ -12,6 +12,7 @@ AgentState = Literal["initializing", "idle", "listening", "thinking", "speaking"
 ErrorSource = Literal["realtime", "llm", "stt", "tts", "tool", "session"]
 EndReason = Literal["caller_hung_up", "agent_ended", "shutdown", "error", "limit", "process_lost", "unknown"]
 ConsentState = Literal["pending", "granted", "refused", "not_asked"]
+Stage = Literal["stt", "llm", "tts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +136,37 @@ class AgentStateChanged(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UtteranceMeasured(_Event):
+    """How long a pipeline took to take what the caller said for said; seconds, None is unknown."""
+
+    end_of_utterance_delay: float | None
+    transcription_delay: float | None
+    on_user_turn_completed_delay: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageMeasured(_Event):
+    """One request to a pipeline's STT, LLM or TTS ended; durations are seconds, None is unknown.
+
+    `key` names the request: what has the same is the same one told again. `response_id` is the speech that it was made
+    for, where that is known; `first` is the wait for the first token of an LLM or the first sound of a TTS.
+    """
+
+    stage: Stage
+    key: str
+    model: str | None = None
+    provider: str | None = None
+    response_id: str | None = None
+    duration: float | None = None
+    first: float | None = None
+    audio_duration: float | None = None
+    characters: int | None = None
+    streamed: bool | None = None
+    cancelled: bool | None = None
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorRaised(_Event):
     """Something failed; `message` is raw and is treated as free text."""
 
@@ -195,6 +227,8 @@ CallEvent: TypeAlias = (
     | ToolEnded
     | UserStateChanged
     | AgentStateChanged
+    | UtteranceMeasured
+    | StageMeasured
     | ErrorRaised
     | Reconnected
     | QualitySampled

@@ -256,7 +256,11 @@ class Session:
         )
         admitted = self._admission.admit(span, tuple(self._known))
         leaves = final and (self._release == "released" or record.kind in _ALWAYS_LEAVE)
-        return Write(lambda transaction: transaction.put(admitted, final=final), span if leaves else None)
+        return Write(lambda transaction: self._stored(transaction.put(admitted, final=final)), span if leaves else None)
+
+    def _stored(self, taken: bool) -> None:
+        """What the outbox has no room for is a hole in the call, which its guardrail and its end tell of."""
+        self.suppressed += not taken
 
     def _span_id(self, place: Place) -> str:
         """The same place of the same call always has the same id: a second delivery is harmless."""
@@ -280,7 +284,7 @@ class Session:
             "self_test": {"passed": self._self_test, "examples": len(shared.policy.examples)},
             "complete": complete,
         }
-        return Record(
+        guardrail = Record(
             kind=SpanKind.GUARDRAIL,
             name="policy.guardrail",
             place=Place(key="policy.guardrail", start_us=root.start_us),
@@ -288,6 +292,7 @@ class Session:
             end_us=max(end_us, root.start_us),
             fields=fields,
         )
+        return self._call.with_caller(guardrail)
 
 
 def _identifiers_of_the_line(started: CallStarted | CallerIdentified) -> list[Identifier]:

@@ -5,21 +5,35 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
+from collections.abc import Sequence
 
-from medagent.errors import DoorError, MedagentError
+from medagent.errors import DoorError, ExportError, MedagentError, OutboxError, OversizedError, RefusedError
 from medagent.telemetry.exporters.exporter import Exporter
 from medagent.telemetry.outbox import Outbox
+from medagent.telemetry.span import SafeSpan
 from medagent.telemetry.switch import Switch
 
 _BATCH = 100
 _LOOK_EVERY_S = 0.5
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
+_RENEW_EVERY_S = 5.0
+_LONGEST_LEASE_S = 300.0
+"""An export that takes longer hangs: others may try."""
+_MOST_REFUSALS = 31
+"""So many in a row, and it is the destination that refuses everything, not a span that is bad."""
+_CONTENT = (RefusedError, OversizedError, ValueError, TypeError, LookupError)
+"""What is said of the batch and not of the moment: of a part of it it may not be true."""
 _log = logging.getLogger(__name__)
 
 
 class Shipper:
-    """Ships what is due, oldest first, at least once; a failure pauses it, doubling up to 30 s, and loses nothing."""
+    """Ships what is due, oldest first, at least once; a failure pauses it, doubling up to 30 s, and loses nothing.
+
+    A batch that the destination refuses for what is in it is split until the spans that it will not take are found.
+    They are set aside only where it took another one in the same round: else it refuses everything, and all stays due.
+    """
 
     def __init__(self, exporter: Exporter, *, outbox: Outbox, switch: Switch) -> None:
         self._exporter = exporter
@@ -28,7 +42,11 @@ class Shipper:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._pause_s = 0.0
+        self._sending: tuple[float, Sequence[SafeSpan]] | None = None
         self._thread = threading.Thread(target=self._run, name=f"medagent-ship-{exporter.name}", daemon=True)
+        self._keeper = threading.Thread(target=self._renew, name=f"medagent-keep-{exporter.name}", daemon=True)
+        self.delivered = 0
+        """How many spans the destination took from this shipper."""
 
     @property
     def name(self) -> str:
@@ -38,6 +56,7 @@ class Shipper:
     def start(self) -> None:
         """Begin to ship."""
         self._thread.start()
+        self._keeper.start()
 
     def wake(self) -> None:
         """Something new is due."""
@@ -46,7 +65,7 @@ class Shipper:
     def flush(self, timeout_s: float) -> bool:
         """Wait until nothing is due here; False where the time ran out first or the switch is off."""
         deadline = time.monotonic() + timeout_s
-        while self._outbox.due(self.name, 1):
+        while self._outbox.waits(self.name):
             if time.monotonic() > deadline or not self._switch.is_on() or not self._thread.is_alive():
                 return False
             self.wake()
@@ -83,19 +102,78 @@ class Shipper:
         """Ship one batch; True when there may be more."""
         if not self._switch.is_on():
             return False
-        batch = self._outbox.due(self.name, _BATCH)
+        batch = self._outbox.lease(self.name, _BATCH)
         if not batch:
             return False
+        self._sending = (time.monotonic(), batch)
         try:
-            self._exporter.export(batch)
-        except Exception as error:
-            if isinstance(error, DoorError):
-                self._switch.trip(f"exit to {self.name}: {error}")
-            self._outbox.failed(self.name, batch, error=type(error).__name__)
-            raise
-        self._outbox.delivered(self.name, batch)
+            went_on = self._send(batch)
+        finally:
+            self._sending = None
         self._pause_s = 0.0
-        return True
+        return went_on
+
+    def _send(self, batch: Sequence[SafeSpan]) -> bool:
+        """Send a batch, in ever smaller parts where it is refused; False where it was not to be sent to its end."""
+        parts, refused, refusals, has_taken = deque([batch]), list[tuple[SafeSpan, Exception]](), 0, False
+        while parts:
+            part = parts.popleft()
+            if self._stopping.is_set() or not self._switch.is_on():
+                self._outbox.let_go(self.name, [span for one in (part, *parts) for span in one])
+                break
+            try:
+                self._exporter.export(part)
+            except Exception as error:
+                half, refusals = len(part) // 2, refusals + 1
+                is_content = isinstance(error, _CONTENT) and (half or not isinstance(error, OversizedError))
+                if not is_content or (refusals > _MOST_REFUSALS and not has_taken):
+                    self._failed([*part, *(s for one in parts for s in one), *(span for span, _ in refused)], error)
+                    raise
+                if half:
+                    parts.extend((part[:half], part[half:]))  # at the end: the good half is soon known
+                else:
+                    refused.append((part[0], error))
+            else:
+                has_taken = True
+                self._outbox.delivered(self.name, part)
+                self.delivered += len(part)
+        self._judge(refused, has_taken=has_taken)
+        return not self._stopping.is_set() and self._switch.is_on()
+
+    def _judge(self, refused: Sequence[tuple[SafeSpan, Exception]], *, has_taken: bool) -> None:
+        """Set aside what was refused alone while others were taken; raises the last refusal where none was."""
+        if refused and not has_taken:
+            self._failed([span for span, _ in refused], refused[-1][1])
+            raise refused[-1][1]
+        for span, error in refused:
+            self._outbox.set_aside(self.name, [span], error=_kind(error))
+            _log.error(
+                "%s does not take span %s (%s): %s; it is set aside", self.name, span.span_id, span.name, _kind(error)
+            )
+
+    def _failed(self, batch: Sequence[SafeSpan], error: Exception) -> None:
+        """Note why a batch stays due; a leak counts before it is noted."""
+        if isinstance(error, DoorError):
+            self._switch.trip(f"exit to {self.name}: {error}")
+        if isinstance(error, ExportError) and error.retry_after_s:
+            self._outbox.pause(self.name, error.retry_after_s)
+        self._outbox.failed(self.name, batch, error=_kind(error))
 
     def _pause(self) -> None:
         self._pause_s = min(max(self._pause_s * 2, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
+
+    def _renew(self) -> None:
+        """Hold what is being sent, but not for ever."""
+        while not self._stopping.wait(_RENEW_EVERY_S):
+            sending = self._sending
+            if sending is not None and time.monotonic() - sending[0] < _LONGEST_LEASE_S:
+                try:
+                    self._outbox.renew(self.name, sending[1])
+                except OutboxError as error:
+                    _log.warning("shipping to %s: %s", self.name, error)
+
+
+def _kind(error: Exception) -> str:
+    """An error by its class, and the status of the answer: never by its words."""
+    status = error.status if isinstance(error, ExportError) else None
+    return type(error).__name__ if status is None else f"{type(error).__name__} {status}"

@@ -21,13 +21,22 @@ def _step(ancestor: Ancestor) -> dict[str, Json]:
 
 
 class SpanKind(StrEnum):
-    """What a span stands for; each exporter maps it to its destination's own word."""
+    """What a span stands for; each exporter maps it to its destination's own word.
+
+    An agent's turn is `AGENT_TURN` where one model hears, thinks and speaks, and `AGENT_SPEECH` in a pipeline, whose
+    tokens and cost are those of `STT`, `LLM` and `TTS`.
+    """
 
     SESSION = "session"
     MARKER = "marker"
     GUARDRAIL = "guardrail"
+    EXCHANGE = "exchange"
     USER_TURN = "user_turn"
     AGENT_TURN = "agent_turn"
+    AGENT_SPEECH = "agent_speech"
+    STT = "stt"
+    LLM = "llm"
+    TTS = "tts"
     TOOL = "tool"
 
 

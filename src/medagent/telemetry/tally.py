@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
 
-from medagent.telemetry.events import EndReason, ErrorRaised, QualitySampled, UserStateChanged
+from medagent.telemetry.events import EndReason, ErrorRaised, QualitySampled, StageMeasured, UserStateChanged
 from medagent.telemetry.turns import AgentTurn, Bill, milliseconds
 
 OUTCOME_OF_TOOL = {
@@ -22,9 +22,11 @@ OUTCOME_OF_TOOL = {
 
 _CHANGES = frozenset({"booked", "rescheduled", "cancelled", "transferred"})
 _ENDINGS = (("ok", "informed"), ("failed", "failed"), ("timeout", "failed"), ("refused", "refused"))
+_LOST = ("error", "process_lost")
 _MOST_SAMPLES = 360
 _MOST_LISTED = 100
 _MOST_IN_SERIES = 100
+_MOST_TOOLS = 20
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,10 +40,14 @@ class Tally:
     interruptions: int = 0
     tools_requested: set[str] = field(default_factory=set)
     tool_outcomes: list[tuple[str, str]] = field(default_factory=list)
+    tools: list[dict[str, object]] = field(default_factory=list)
     tool_calls_recorded: set[str] = field(default_factory=set)
     reconnects: int = 0
     events_lost: int = 0
     bill: Bill = field(default_factory=Bill)
+    stt_audio_seconds: float | None = None
+    tts_audio_seconds: float | None = None
+    tts_characters: int | None = None
     errors: list[dict[str, object]] = field(default_factory=list, repr=False)
     fatal: bool = False
     user_states: list[dict[str, object]] = field(default_factory=list)
@@ -64,9 +70,30 @@ class Tally:
             "error_recoverable": event.recoverable,
         }
         self.fatal = self.fatal or not event.recoverable
-        if len(self.errors) < _MOST_LISTED:
-            self.errors.append({**fields, "at_ms": milliseconds(self.start_ns, event.at_ns)})
+        self.note(fields, event.at_ns)
         return fields
+
+    def note(self, error: dict[str, object], at_ns: int) -> None:
+        """List an error with its moment, a hundred of them at most."""
+        if len(self.errors) < _MOST_LISTED:
+            self.errors.append({**error, "at_ms": milliseconds(self.start_ns, at_ns)})
+
+    def tool(self, call_id: str, *, name: str, outcome: str, duration_ms: float) -> None:
+        """Count a tool's run, and list the first twenty."""
+        self.tool_outcomes.append((name, outcome))
+        self.tool_calls_recorded.add(call_id)
+        if len(self.tools) < _MOST_TOOLS:
+            self.tools.append({"name": name, "outcome": outcome, "duration_ms": duration_ms})
+
+    def stage(self, request: StageMeasured, cost_usd: float | None) -> None:
+        """Count a request to a pipeline's STT, LLM or TTS."""
+        self.bill.add(request.usage, cost_usd)
+        if request.stage == "stt" and request.audio_duration is not None:
+            self.stt_audio_seconds = round((self.stt_audio_seconds or 0.0) + request.audio_duration, 6)
+        if request.stage == "tts" and request.audio_duration is not None:
+            self.tts_audio_seconds = round((self.tts_audio_seconds or 0.0) + request.audio_duration, 6)
+        if request.stage == "tts" and request.characters is not None:
+            self.tts_characters = (self.tts_characters or 0) + request.characters
 
     def user_state(self, event: UserStateChanged) -> None:
         """Note a change of the caller's state and the time spent in the one before."""
@@ -117,7 +144,7 @@ class Tally:
         made = [change for change, outcome in changes if outcome == "ok"]
         if made:
             return made[-1]
-        if self.fatal or reason in ("error", "process_lost"):
+        if self.fatal or reason in _LOST:
             return "failed"
         attempts = {outcome for _, outcome in changes[-1:] or outcomes}
         for ending, said in _ENDINGS:
@@ -138,10 +165,10 @@ class Tally:
         """The raw fields of `session.end`."""
         self._leave_state(end_ns)
         self._state = None
-        missing = self.missing()
+        missing, outcome = self.missing(), self.outcome(reason)
         return {
             "reason": reason,
-            "outcome": self.outcome(reason),
+            "outcome": outcome,
             "duration_ms": milliseconds(self.start_ns, end_ns),
             "complete": not missing,
             "missing": missing,
@@ -153,11 +180,18 @@ class Tally:
             "interruption_rate": round(self.interruptions / self.agent_turns, 4) if self.agent_turns else None,
             "reconnects": self.reconnects,
             "events_lost": self.events_lost,
-            "usage": self.bill.fields(),
+            "tools": self.tools,
+            "usage": {
+                **self.bill.fields(),
+                "stt_audio_seconds": self.stt_audio_seconds,
+                "tts_audio_seconds": self.tts_audio_seconds,
+                "tts_characters": self.tts_characters,
+            },
             "cost_usd": self.bill.cost_usd,
             "user_states": self.user_states,
             "time_in_state_ms": self.time_in_state_ms,
-            "errors": self.errors,
+            "unrecovered": self.fatal or reason in _LOST or outcome == "failed",
+            "errors": sorted(self.errors, key=lambda error: float(str(error["at_ms"]))),
         }
 
 

@@ -61,6 +61,7 @@ class UserTurn:
 
     index: int
     item_id: str
+    parents: tuple[Place, ...]
     start_ns: int
     start_known: bool = True
     start_audio_ms: int | None = None
@@ -75,13 +76,13 @@ class UserTurn:
             return float(end_audio_ms - self.start_audio_ms)
         return milliseconds(self.start_ns, end_ns)
 
-    def record(self, end_ns: int, *, end_audio_ms: int | None, root: Place, clock: Clock) -> Record:
+    def record(self, end_ns: int, *, end_audio_ms: int | None, clock: Clock) -> Record:
         """The `user_turn` span; `audio_ms` is None where the beginning was not heard."""
         return Record(
             kind=SpanKind.USER_TURN,
             name="user_turn",
             place=Place(key=f"user_turn.{self.index}", start_us=clock(self.start_ns)),
-            parents=(root,),
+            parents=self.parents,
             end_us=clock(end_ns),
             fields={
                 "index": self.index,
@@ -98,6 +99,7 @@ class AgentTurn:
 
     index: int
     place: Place
+    parents: tuple[Place, ...]
     kind: str
     start_ns: int
     last_ns: int
@@ -115,6 +117,19 @@ class AgentTurn:
     status: str = "no_response"
     bill: Bill = field(default_factory=Bill)
     error: dict[str, object] = field(default_factory=dict)
+    raised: bool = False
+    failed_ns: int | None = None
+    """When a response failed of which no error was raised so far."""
+
+    @property
+    def failed(self) -> bool:
+        """An error happened in this turn, or its last response failed."""
+        return bool(self.error) or self.status == "failed"
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Events of this turn were lost, or it ended before its responses and tools."""
+        return self.incomplete or bool(self.open_responses or self.open_tools)
 
     @property
     def settled(self) -> bool:
@@ -127,36 +142,41 @@ class AgentTurn:
             return None
         return milliseconds(self.stopped_ns, self.first_audio_ns)
 
-    def record(self, *, root: Place, clock: Clock, model: str, provider: str, silence_ms: int | None) -> Record:
-        """The `agent_turn` span."""
+    def record(self, *, clock: Clock, silence_ms: int | None, model: tuple[str, str] | None) -> Record:
+        """The `agent_turn` span; `model` is name and provider of what hears and speaks, None in a pipeline."""
         ttft = self.ttft_ms()
         return Record(
-            kind=SpanKind.AGENT_TURN,
+            kind=SpanKind.AGENT_SPEECH if model is None else SpanKind.AGENT_TURN,
             name="agent_turn",
             place=self.place,
-            parents=(root,),
+            parents=self.parents,
             end_us=max(clock(self.last_ns), self.place.start_us),
-            status="error" if self.error or self.status == "failed" else "ok",
+            status="error" if self.failed else "ok",
             fields={
                 "index": self.index,
                 "kind": self.kind,
-                "model": model,
-                "provider": provider,
                 "ttft_ms": ttft,
                 "perceived_ms": None if ttft is None or silence_ms is None else round(ttft + silence_ms, 3),
-                "total_latency_ms": ttft,
-                "slow": None if ttft is None else ttft > SLOW_MS,
-                **self.bill.fields(),
-                "cost_usd": None if self.open_responses else self.bill.cost_usd,
+                **({} if model is None else self._of_model(*model, ttft)),
                 "responses": self.responses,
                 "cancelled_responses": self.cancelled,
                 "tool_calls": self.tool_calls,
                 "status": self.status,
                 "interrupted": self.interrupted,
-                "incomplete": self.incomplete or bool(self.open_responses or self.open_tools),
+                "incomplete": self.is_incomplete,
                 **self.error,
             },
         )
+
+    def _of_model(self, model: str, provider: str, ttft: float | None) -> dict[str, object]:
+        return {
+            "model": model,
+            "provider": provider,
+            "total_latency_ms": ttft,
+            "slow": None if ttft is None else ttft > SLOW_MS,
+            **self.bill.fields(),
+            "cost_usd": None if self.open_responses else self.bill.cost_usd,
+        }
 
 
 @dataclass(slots=True, kw_only=True)
@@ -171,6 +191,11 @@ class ToolRun:
     turn: AgentTurn | None
     arguments: str = field(repr=False)
     incomplete: bool = False
+
+    @property
+    def span_name(self) -> str:
+        """The tool's name where it is one; a model can make up others."""
+        return self.name if _TOOL_NAME.fullmatch(self.name) else "unnamed"
 
     def record(self, end_ns: int, *, status: str, output: str | None, clock: Clock) -> tuple[Record, str]:
         """The `tool.<name>` span and its outcome: ok, refused, failed, timeout or cancelled."""
@@ -187,7 +212,7 @@ class ToolRun:
             }
         record = Record(
             kind=SpanKind.TOOL,
-            name=f"tool.{self.name if _TOOL_NAME.fullmatch(self.name) else 'unnamed'}",
+            name=f"tool.{self.span_name}",
             place=Place(key=f"tool.{self.number}", start_us=clock(self.start_ns)),
             parents=self.parents,
             end_us=clock(end_ns),

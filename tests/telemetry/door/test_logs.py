@@ -112,19 +112,101 @@ def test_passing_twice_is_passing_once(message: str, arguments: list[str], extra
     assert not extras.keys() & vars(record).keys()
 
 
-def test_guarding_reaches_every_handler_once() -> None:
-    """Every root handler gets one door, however often it is asked for, and the last resort too."""
-    handler = logging.StreamHandler(io.StringIO())
-    logging.root.addHandler(handler)
+@pytest.fixture
+def guarded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(logging.Logger, "callHandlers", logging.Logger.callHandlers)
+    guard_logging()
+    yield
+    guard_logging()
+    logging.captureWarnings(False)
+
+
+def a_handler() -> tuple[logging.Handler, io.StringIO]:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(EverythingFormatter("%(levelname)s %(name)s %(filename)s:%(lineno)d %(message)s"))
+    return handler, stream
+
+
+@pytest.mark.usefixtures("guarded")
+@pytest.mark.parametrize("propagate", [True, False])
+def test_a_handler_that_is_added_later_stands_behind_the_door(propagate: bool) -> None:
+    """On the root, or on a logger that tells nobody above it: it gets no library's words, arguments or extras."""
+    logger = logging.getLogger(f"livekit.late.{propagate}")
+    logger.propagate = propagate
+    handler, stream = a_handler()
+    where = logging.root if propagate else logger
+    where.addHandler(handler)
     try:
-        guard_logging()
-        guard_logging()
-        assert [type(each) for each in handler.filters] == [LogDoor]
-        assert logging.lastResort is not None
-        assert sum(isinstance(each, LogDoor) for each in logging.lastResort.filters) == 1
+        logger.error("no slot for %s", CANARY, extra={"room": CANARY})
+        try:
+            fail(ValueError)
+        except ValueError:
+            logger.exception(CANARY)
     finally:
-        logging.captureWarnings(False)
-        logging.root.removeHandler(handler)
+        where.removeHandler(handler)
+    assert CANARY not in stream.getvalue()
+    assert stream.getvalue().count("test_logs.py:") == 2
+    assert "[ValueError]" in stream.getvalue()
+
+
+@pytest.mark.usefixtures("guarded")
+def test_a_record_of_another_process_passes_the_door_too() -> None:
+    """LiveKit hands a job's record to `callHandlers` of the parent's logger, past `handle` and its filters."""
+    handler, stream = a_handler()
+    logger = logging.getLogger("livekit.of_a_job")
+    logger.addHandler(handler)
+    logger.callHandlers(logging.LogRecord("livekit.of_a_job", logging.ERROR, "x.py", 1, CANARY, None, None))
+    assert WITHHELD_TEXT in stream.getvalue()
+    assert CANARY not in stream.getvalue()
+
+
+@pytest.mark.usefixtures("guarded")
+def test_guarding_twice_is_guarding_once() -> None:
+    """However many calls a process answers, there is one door."""
+    once = logging.Logger.callHandlers
+    guard_logging()
+    assert logging.Logger.callHandlers is once
+
+
+@pytest.mark.usefixtures("guarded")
+@pytest.mark.parametrize(
+    ("name", "stays"), [("pharmacy", True), ("pharmacy.desk", True), ("pharmacyx", False), ("livekit", False)]
+)
+def test_a_host_program_may_speak_in_clear(name: str, stays: bool) -> None:
+    """The words of the loggers that it names stay, and those below them; extras and messages of exceptions never do."""
+    guard_logging(in_clear=["pharmacy"])
+    handler, stream = a_handler()
+    logger = logging.getLogger(name)
+    logger.addHandler(handler)
+    try:
+        fail(ValueError)
+    except ValueError:
+        logger.exception("the desk is %s", "open", extra={"room": CANARY})
+    finally:
+        logger.removeHandler(handler)
+    assert ("the desk is open [ValueError]" in stream.getvalue()) is stays
+    assert CANARY not in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [
+        "raise KeyError(CANARY)",
+        "import threading; t = threading.Thread(target=lambda: {}[CANARY]); t.start(); t.join()",
+        "class C:\n    def __del__(self): raise KeyError(CANARY)\nC()",
+    ],
+)
+def test_what_nobody_caught_leaves_without_its_message(failing: str) -> None:
+    """In a process of ours an uncaught exception is a line with its class and place, in each of Python's three ways."""
+    code = (
+        "import logging; from medagent.telemetry.door.logs import guard_logging, guard_tracebacks\n"
+        "logging.basicConfig(); guard_logging(); guard_tracebacks()\n"
+        f"CANARY = {CANARY!r}\n{failing}"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert CANARY not in done.stderr
+    assert "nobody caught KeyError at <string>:" in done.stderr
 
 
 def test_a_warning_is_a_log_line() -> None:

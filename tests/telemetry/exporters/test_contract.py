@@ -22,7 +22,7 @@ from medagent.telemetry.exporters.langsmith import LangSmithExporter
 from medagent.telemetry.exporters.otlp import LangfuseExporter, OtlpExporter
 from medagent.telemetry.span import SafeSpan, SpanKind
 from sink import Sink, attributes
-from spans import AGENT_TURN, call
+from spans import AGENT_TURN, call, exchange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +123,7 @@ def _jsonlog(directory: Path) -> Iterator[Destination]:
 def _logged(span: SafeSpan) -> Json:
     names = {
         SpanKind.AGENT_TURN: ("index", "kind", "model", "slow", "interrupted", "input_tokens", "cost_usd"),
+        SpanKind.EXCHANGE: ("index", "kind", "model", "slow", "interrupted", "input_tokens", "cost_usd"),
         SpanKind.TOOL: ("outcome",),
         SpanKind.MARKER: ("reason", "outcome", "complete"),
     }.get(span.kind)
@@ -159,7 +160,7 @@ def _typed(values: Sequence[Any]) -> set[tuple[str, Any]]:
 
 def test_a_batch_arrives_whole(destination: Destination) -> None:
     """Every span of a batch arrives, and with it every value of its fields, each of its own type."""
-    spans = call()
+    spans = [*call(), *exchange()]
     destination.exporter.export(spans)
     held = destination.held()
     told = {span.span_id: destination.told(span) for span in spans}

@@ -23,7 +23,7 @@ from medagent.proof import Json
 from medagent.telemetry.door.exit import Exit
 from medagent.telemetry.exporters.jsonlog import ENVELOPE, JsonLog, lines_of
 from medagent.telemetry.span import SafeSpan
-from spans import AGENT_TURN, alone, call, named_spans, safe_spans
+from spans import AGENT_TURN, alone, call, exchange, named_spans, safe_spans
 
 SESSION, START, TURN, TOOLED, FAILED, END = call()
 REAL_TOOL: dict[str, Json] = {"outcome": "refused", "duration_ms": 41.75}
@@ -58,6 +58,7 @@ ENDED: dict[str, Json] = {
     "tool_calls": 2,
     "tool_failures": 1,
     "interruptions": 1,
+    "unrecovered": False,
     "usage": {"input_tokens": 3110, "output_tokens": 970, "total_tokens": 4080},
     "cost_usd": 0.1234,
     "tools": TOOLS,
@@ -105,12 +106,15 @@ def test_a_turn_is_one_line() -> None:
     ]
 
 
-def test_a_pipelines_parts_are_told_where_the_turn_has_them() -> None:
-    """In pipeline mode the turn's own parts, in seconds, stand where the queries look for them."""
-    parts: dict[str, Json] = {"llm": {"ttft": 0.41}, "tts": {"ttfb": 0.2}, "eou": {"end_of_utterance_delay": 0.5}}
-    [line] = _told(alone(TURN, fields={**AGENT_TURN, **parts, "total_latency_ms": 1110.0}))
-    assert (line["llm"], line["tts"], line["total_latency"]) == ({"ttft": 0.41}, {"ttfb": 0.2}, 1.11)
+def test_a_pipelines_exchange_is_one_line() -> None:
+    """In pipeline mode the exchange tells what the agent's turn tells otherwise, its parts in seconds; once."""
+    lines = {span.name: _told(span) for span in exchange()}
+    [line] = lines["conversation_turn"]
+    assert line["_event_type"] == "voice_metrics"
+    assert (line["llm"], line["tts"], line["total_latency"]) == ({"ttft": 0.81}, {"ttfb": 0.3}, 1.61)
     assert line["eou"] == {"end_of_utterance_delay": 0.5, "delay": 0.5}
+    assert (line["model"], line["input_tokens"], line["cost_usd"], line["slow"]) == ("gpt-4o-mini", 211, 0.00321, True)
+    assert {name for name, told in lines.items() if told} == {"conversation_turn", "tool.book_appointment"}
 
 
 def test_a_tool_call_is_one_line() -> None:
@@ -142,11 +146,10 @@ def test_a_failed_tool_is_an_error_too(outcome: str) -> None:
     }
 
 
-def test_a_failed_response_is_an_error() -> None:
-    """A turn whose model failed says so in a line of its own."""
-    voice, error = _told(alone(TURN, fields={**AGENT_TURN, "status": "failed", "error_type": "server_error"}))
-    assert (voice["_event_type"], error["_event_type"]) == ("voice_metrics", "session_error")
-    assert error["error_type"] == "server_error"
+def test_a_failed_response_is_told_by_the_calls_end_alone() -> None:
+    """A turn whose model failed makes no error line of its own: the call's end lists that error once."""
+    [voice] = _told(alone(TURN, fields={**AGENT_TURN, "status": "failed", "error_type": "server_error"}))
+    assert voice["_event_type"] == "voice_metrics"
 
 
 def test_a_call_is_one_line_and_one_for_each_error() -> None:
@@ -158,7 +161,7 @@ def test_a_call_is_one_line_and_one_for_each_error() -> None:
     assert analytics == {
         **_common(END, "session_analytics"),
         **{name: ENDED[name] for name in ("reason", "outcome", "complete", "missing", "user_turns", "agent_turns")},
-        **{name: ENDED[name] for name in ("tool_failures", "interruptions", "cost_usd")},
+        **{name: ENDED[name] for name in ("tool_failures", "interruptions", "cost_usd", "unrecovered")},
         "duration": 61.2505,
         "tool_call_count": 2,
         "tool_calls": [

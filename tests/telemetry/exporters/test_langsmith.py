@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from medagent.errors import ExportError
 from medagent.telemetry.exporters.langsmith import LangSmithExporter, run_of
 from medagent.telemetry.span import SafeSpan
 from sink import Sink
-from spans import AGENT_TURN, START_US, TOOL, alone, call, safe_spans
+from spans import AGENT_TURN, CALLER, START_US, TOOL, alone, call, exchange, safe_spans
 
 PROJECT = "medical-voice-agent-dev"
 SESSION, START, TURN, TOOLED, FAILED, END = call()
@@ -105,6 +106,42 @@ def test_a_turn_names_its_model_in_both_languages() -> None:
             "ttft_ms": 812.5,
             "perceived_ms": None,
         }.items()
+    )
+
+
+def test_every_run_says_whose_and_which() -> None:
+    """Session, caller, environment, release and tags are on every run, also on those of a pipeline's stages."""
+    for span in exchange():
+        assert run_of(span, PROJECT)["tags"] == ["medagent", "dev"]
+        assert (
+            _metadata(span).items()
+            >= {
+                "session_id": span.trace_id,
+                "thread_id": span.trace_id,
+                "user_id": CALLER,
+                "environment": "dev",
+                "revision_id": version("medagent"),
+            }.items()
+        )
+    assert "user_id" not in _metadata(alone(TURN, fields={"participant_id": "<REDACTED>"}))
+
+
+def test_a_pipelines_generation_is_an_llm_run() -> None:
+    """Of a pipeline the LLM's request is the run that LangSmith computes with; the turns around it are chains."""
+    runs = {span.name: run_of(span, PROJECT) for span in exchange()}
+    kinds = {name: run["run_type"] for name, run in runs.items()}
+    assert kinds == dict.fromkeys(kinds, "chain") | {"llm_generation": "llm", "tool.book_appointment": "tool"}
+    llm = runs["llm_generation"]
+    assert llm["outputs"]["usage_metadata"] == {
+        "input_tokens": 211,
+        "output_tokens": 26,
+        "total_tokens": 237,
+        "total_cost": 0.0000472,
+        "input_token_details": {"cache_read": 0},
+    }
+    assert (llm["extra"]["metadata"]["ls_provider"], llm["extra"]["metadata"]["ls_model_name"]) == (
+        "openai",
+        "gpt-4o-mini",
     )
 
 

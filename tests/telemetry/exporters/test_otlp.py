@@ -32,10 +32,10 @@ from medagent.telemetry.exporters.otlp import (
 )
 from medagent.telemetry.span import SafeSpan, SpanKind
 from sink import Sink, attributes
-from spans import AGENT_TURN, TOOL, alone, call, named_spans, safe_spans
+from spans import AGENT_TURN, CALLER, TOOL, alone, call, exchange, named_spans, safe_spans
 
 SESSION, START, TURN, TOOLED, FAILED, END = call()
-CALLER = "psn_0123abcd_" + "0f" * 16
+HEARD, STT, LLM, TTS, _, SPOKEN, EXCHANGE = exchange()
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_a_call_is_one_tree(sink: Sink, exporter: OtlpExporter) -> None:
         assert sent.parent_span_id.hex() == (span.parent_id or "").replace("-", "")[:16]
         assert (sent.start_time_unix_nano, sent.end_time_unix_nano) == (span.start_us * 1000, span.end_us * 1000)
         assert sent.name == span.name
-        is_client = span.kind is SpanKind.AGENT_TURN
+        is_client = span.kind is SpanKind.AGENT_TURN  # the model is elsewhere
         assert sent.kind == (Span.SPAN_KIND_CLIENT if is_client else Span.SPAN_KIND_INTERNAL)
 
 
@@ -126,13 +126,15 @@ COMMON: dict[str, Any] = {
     "langfuse.environment": "dev",
     "langfuse.release": RELEASE,
     "langsmith.metadata.thread_id": TURN.trace_id,
+    "langsmith.metadata.session_id": TURN.trace_id,
+    "langsmith.span.tags": "medagent, dev",
 }
+OF_CALLER = {"user.id": CALLER, "langfuse.user.id": CALLER, "langsmith.metadata.user_id": CALLER}
 NAMED: dict[str, tuple[SafeSpan, dict[str, Any]]] = {
     "voice_session": (
-        alone(SESSION, fields={"participant_id": CALLER}),
+        alone(SESSION, fields={"participant_id": CALLER, "provider": "azure.ai.openai"}),
         {
-            "user.id": CALLER,
-            "langfuse.user.id": CALLER,
+            **OF_CALLER,
             "langfuse.observation.type": "agent",
             "langfuse.observation.level": "DEFAULT",
             "gen_ai.operation.name": "invoke_agent",
@@ -169,7 +171,6 @@ NAMED: dict[str, tuple[SafeSpan, dict[str, Any]]] = {
             "langfuse.observation.type": "generation",
             "langfuse.observation.level": "DEFAULT",
             "gen_ai.operation.name": "chat",
-            "gen_ai.provider.name": "azure.ai.openai",
             "langsmith.span.kind": "llm",
             "openinference.span.kind": "LLM",
         },
@@ -230,6 +231,44 @@ NAMED: dict[str, tuple[SafeSpan, dict[str, Any]]] = {
 }
 
 
+CHAIN = {
+    "langfuse.observation.type": "span",
+    "langfuse.observation.level": "DEFAULT",
+    "langsmith.span.kind": "chain",
+    "openinference.span.kind": "CHAIN",
+}
+NAMED |= {
+    "conversation_turn": (EXCHANGE, {**OF_CALLER, **CHAIN, "langfuse.observation.level": "WARNING"}),
+    "a pipeline's agent_turn": (SPOKEN, {**OF_CALLER, **CHAIN}),
+    "a pipeline's user_turn": (HEARD, {**OF_CALLER, **CHAIN}),
+    "stt_processing": (STT, {**OF_CALLER, **CHAIN, "gen_ai.provider.name": "deepgram"}),
+    "tts_synthesis": (TTS, {**OF_CALLER, **CHAIN, "gen_ai.provider.name": "cartesia"}),
+    "llm_generation": (
+        LLM,
+        {
+            **OF_CALLER,
+            "langfuse.observation.type": "generation",
+            "langfuse.observation.level": "DEFAULT",
+            "langfuse.observation.model.name": "gpt-4o-mini",
+            "langfuse.observation.usage_details": '{"input":211,"output":26,"total":237,"cached_tokens":0}',
+            "langfuse.observation.cost_details": '{"total":0.0000472}',
+            "langfuse.observation.completion_start_time": "2026-01-01T00:00:04.810004+00:00",
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "openai",
+            "gen_ai.request.model": "gpt-4o-mini",
+            "gen_ai.response.model": "gpt-4o-mini",
+            "gen_ai.usage.input_tokens": 211,
+            "gen_ai.usage.output_tokens": 26,
+            "gen_ai.usage.cache_read.input_tokens": 0,
+            "gen_ai.usage.cost": 0.0000472,
+            "gen_ai.response.time_to_first_chunk": 0.81,
+            "langsmith.span.kind": "llm",
+            "openinference.span.kind": "LLM",
+        },
+    ),
+}
+
+
 @pytest.mark.parametrize(("span", "expected"), NAMED.values(), ids=NAMED.keys())
 def test_the_backends_find_what_they_look_for(
     sink: Sink, langfuse: LangfuseExporter, span: SafeSpan, expected: dict[str, Any]
@@ -238,7 +277,8 @@ def test_the_backends_find_what_they_look_for(
     langfuse.export([span])
     [sent] = sink.spans().values()
     theirs = {name: value for name, value in attributes(sent.attributes).items() if not name.startswith("medagent.")}
-    assert theirs == COMMON | expected
+    ids = {name: span.trace_id for name, value in COMMON.items() if value == TURN.trace_id}
+    assert theirs == COMMON | ids | expected
 
 
 def test_what_is_no_pseudonym_is_no_user(sink: Sink, langfuse: LangfuseExporter) -> None:

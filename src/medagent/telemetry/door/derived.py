@@ -14,7 +14,7 @@ _DONE = ("ok", "refused")
 
 
 def derived(span: SafeSpan) -> Iterator[str | float | bool]:
-    """Times in other units, ids without dashes, order, label; a tool's success; the moment of the first sound."""
+    """Times in other units, ids without dashes, order, label; a tool's success; the first sound or token."""
     own = Ancestor(span_id=span.span_id, start_us=span.start_us)
     yield _moment(span.start_us).isoformat(timespec="microseconds")
     yield _moment(span.end_us).isoformat(timespec="microseconds")
@@ -25,9 +25,12 @@ def derived(span: SafeSpan) -> Iterator[str | float | bool]:
     yield from (short_id(one) for one in (span.span_id, span.parent_id) if one is not None)
     if "." in span.name:
         yield span.name.partition(".")[2]
-    ttft = span.fields.get("ttft_ms")
-    if isinstance(ttft, int | float) and 0 <= ttft < _DAY_MS:
-        yield _moment(span.start_us + round(ttft * 1000)).isoformat(timespec="microseconds")
+    stage = span.fields.get("llm")
+    token = stage.get("ttft") if isinstance(stage, Mapping) else None
+    for wait, ms in ((span.fields.get("ttft_ms"), 1.0), (token, 1000.0)):
+        if isinstance(wait, int | float) and 0 <= wait * ms < _DAY_MS:
+            yield _moment(span.start_us + round(wait * ms * 1000)).isoformat(timespec="microseconds")
+            yield wait * ms / 1000
     for key, value in _leaves(span.fields):
         if key.endswith("_ms") and isinstance(value, int | float):
             yield value / 1000

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.exceptions import MaxRetryError
 
-from medagent.errors import DoorError, ExportError, MedagentError, UnansweredError
+from medagent.errors import DoorError, ExportError, MedagentError, RefusedError, UnansweredError
 from medagent.proof import Json
 from medagent.telemetry.door.derived import derived, short_id
 from medagent.telemetry.door.wire import decode, strict_json
@@ -127,6 +127,8 @@ class ExitSession(requests.Session):
         self._outcomes: list[int | MedagentError] = []
         self.answer = b""
         """The body of the last answer, in which some destinations say that they did not take all."""
+        self.retry_after: str | None = None
+        """Its header of that name."""
         self.trust_env = False  # no proxy, no .netrc, no certificate store from the environment
         self.headers.clear()
         self.headers["Accept-Encoding"] = "identity"
@@ -138,11 +140,12 @@ class ExitSession(requests.Session):
         Raises `DoorError` where the exit refused, `ExportError` where nothing was sent, `UnansweredError` where
         something was and no answer came.
         """
-        self._batch, self._outcomes, self.answer = batch, [], b""
+        self._batch, self._outcomes, self.answer, self.retry_after = batch, [], b"", None
         try:
             work()
         except Exception as error:  # noqa: BLE001 - whatever a library raises may quote what it was given
-            raise ExportError(f"the client failed with {type(error).__name__}") from None
+            kind = RefusedError if isinstance(error, ValueError | TypeError | LookupError) else ExportError
+            raise kind(f"the client failed with {type(error).__name__}") from None
         finally:
             outcomes, self._batch, self._outcomes = self._outcomes, (), []
         for outcome in outcomes:
@@ -166,7 +169,7 @@ class ExitSession(requests.Session):
             request.body = body = _bytes(request.body)
             self._check(request, body)
             answer = super().send(request, timeout=self._timeout_s, allow_redirects=False, proxies={})
-            self.answer = answer.content
+            self.answer, self.retry_after = answer.content, answer.headers.get("Retry-After")
             self._outcomes.append(answer.status_code)
         except DoorError as error:
             self._outcomes.append(error)

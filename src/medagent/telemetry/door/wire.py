@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import orjson
 import zstandard
 
-from medagent.errors import DoorError
+from medagent.errors import DoorError, OversizedError
 from medagent.proof import Json
 
 _MULTIPART = re.compile(r"multipart/form-data; boundary=([0-9a-f]{32})")
@@ -37,7 +37,7 @@ class Document:
 def decode(body: bytes, *, content_type: str, content_encoding: str | None, limit: int) -> list[Document]:
     """Every document of a body of at most `limit` bytes, inflated; raises `DoorError` on any form it does not know."""
     if len(body) > limit:
-        raise DoorError("exit: the body is larger than its destination takes")
+        raise OversizedError("exit: the body is larger than its destination takes")
     inflated = inflate(body, content_encoding, limit)
     if content_type == "application/json":
         return [Document(name=None, value=strict_json(inflated, "body"))]
@@ -70,7 +70,7 @@ def inflate(body: bytes, content_encoding: str | None, limit: int) -> bytes:
     except (zlib.error, zstandard.ZstdError):
         raise DoorError("exit: the body is not in its content encoding") from None
     if len(inflated) > limit:
-        raise DoorError("exit: the inflated body is larger than its destination takes")
+        raise OversizedError("exit: the inflated body is larger than its destination takes")
     return inflated
 
 

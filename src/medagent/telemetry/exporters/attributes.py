@@ -23,23 +23,33 @@ PREFIX = "medagent"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_MS = 86_400_000
-_PROVIDER = "azure.ai.openai"
 _TRACE_NAME = "voice_session"
 _TAG = "medagent"
-_OPERATIONS = {SpanKind.SESSION: "invoke_agent", SpanKind.AGENT_TURN: "chat", SpanKind.TOOL: "execute_tool"}
+_OPERATIONS = {
+    SpanKind.SESSION: "invoke_agent",
+    SpanKind.AGENT_TURN: "chat",
+    SpanKind.LLM: "chat",
+    SpanKind.TOOL: "execute_tool",
+}
 _LANGFUSE_TYPES = {
     SpanKind.SESSION: "agent",
     SpanKind.MARKER: "event",
     SpanKind.GUARDRAIL: "guardrail",
+    SpanKind.EXCHANGE: "span",
     SpanKind.USER_TURN: "span",
     SpanKind.AGENT_TURN: "generation",
+    SpanKind.AGENT_SPEECH: "span",
+    SpanKind.STT: "span",
+    SpanKind.LLM: "generation",
+    SpanKind.TTS: "span",
     SpanKind.TOOL: "tool",
 }
-_LANGSMITH_KINDS = {SpanKind.AGENT_TURN: "llm", SpanKind.TOOL: "tool"}
+_LANGSMITH_KINDS = {SpanKind.AGENT_TURN: "llm", SpanKind.LLM: "llm", SpanKind.TOOL: "tool"}
 _PHOENIX_KINDS = {
     SpanKind.SESSION: "AGENT",
     SpanKind.GUARDRAIL: "GUARDRAIL",
     SpanKind.AGENT_TURN: "LLM",
+    SpanKind.LLM: "LLM",
     SpanKind.TOOL: "TOOL",
 }
 _OF_EVERY_SPAN = (
@@ -47,9 +57,10 @@ _OF_EVERY_SPAN = (
     "session.id",
     "langfuse.session.id",
     "langsmith.metadata.thread_id",
+    "langsmith.metadata.session_id",
     f"{PREFIX}.trace_id",
 )
-_OF_THE_CALLER = ("user.id", "langfuse.user.id")
+_OF_THE_CALLER = ("user.id", "langfuse.user.id", "langsmith.metadata.user_id")
 _OF_THE_MODEL = ("gen_ai.request.model", "gen_ai.response.model", "langfuse.observation.model.name")
 _USAGE = {
     "gen_ai.usage.input_tokens": "input_tokens",
@@ -72,19 +83,25 @@ KEYS = frozenset(
     | {"langfuse.environment", "langfuse.trace.tags", "langfuse.observation.status_message"}
     | {"langfuse.observation.usage_details", "langfuse.observation.cost_details"}
     | {"langfuse.observation.input", "langfuse.observation.output", "langfuse.observation.completion_start_time"}
-    | {"gen_ai.tool.name", "gen_ai.response.time_to_first_chunk", "error.type"}
+    | {"gen_ai.tool.name", "gen_ai.provider.name", "gen_ai.response.time_to_first_chunk", "error.type"}
 )
 """Attributes whose values are the span's."""
 
+
+def _langsmith_tags(env: str) -> str:
+    """LangSmith reads tags from one text."""
+    return f"{_TAG}, {env}"
+
+
 CONSTANTS: Mapping[str, frozenset[str]] = {
     "gen_ai.operation.name": frozenset(_OPERATIONS.values()),
-    "gen_ai.provider.name": frozenset({_PROVIDER}),
     "langfuse.trace.name": frozenset({_TRACE_NAME}),
     "langfuse.trace.tags": frozenset({_TAG}),
     "langfuse.release": frozenset({RELEASE}),
     "langfuse.observation.type": frozenset(_LANGFUSE_TYPES.values()),
     "langfuse.observation.level": frozenset({"DEFAULT", "WARNING", "ERROR"}),
     "langsmith.span.kind": frozenset({"chain", *_LANGSMITH_KINDS.values()}),
+    "langsmith.span.tags": frozenset(_langsmith_tags(env) for env in ("dev", "prod")),
     "openinference.span.kind": frozenset({"CHAIN", *_PHOENIX_KINDS.values()}),
 }
 """Attributes whose values are ours."""
@@ -94,8 +111,8 @@ def attributes_of(span: SafeSpan) -> dict[str, Json]:
     """All attributes of a span: scalars, lists of scalars of one type, JSON texts; what is null is absent."""
     own: dict[str, Json] = dict(_flat(span.fields, PREFIX))
     named = _of_any(span)
-    if span.kind is SpanKind.AGENT_TURN:
-        named |= _of_agent_turn(span)
+    if span.kind in (SpanKind.AGENT_TURN, SpanKind.LLM):
+        named |= _of_generation(span)
     elif span.kind is SpanKind.TOOL:
         named |= _of_tool(span)
     return own | {name: _flattened(value) for name, value in named.items() if value is not None}
@@ -112,7 +129,7 @@ def _of_any(span: SafeSpan) -> dict[str, Json]:
         f"{PREFIX}.env": span.env,
         f"{PREFIX}.policy_digest": span.policy_digest,
         "gen_ai.operation.name": _OPERATIONS.get(span.kind),
-        "gen_ai.provider.name": _PROVIDER if span.kind in (SpanKind.SESSION, SpanKind.AGENT_TURN) else None,
+        "gen_ai.provider.name": span.fields.get("provider"),
         "error.type": error_of(span),
         "langfuse.trace.name": _TRACE_NAME,
         "langfuse.trace.tags": [_TAG, span.env],
@@ -122,23 +139,32 @@ def _of_any(span: SafeSpan) -> dict[str, Json]:
         "langfuse.observation.level": _level(span),
         "langfuse.observation.status_message": error_of(span),
         "langsmith.span.kind": _LANGSMITH_KINDS.get(span.kind, "chain"),
+        "langsmith.span.tags": _langsmith_tags(span.env),
         "openinference.span.kind": _PHOENIX_KINDS.get(span.kind, "CHAIN"),
     }
 
 
-def _of_agent_turn(span: SafeSpan) -> dict[str, Json]:
-    fields, ttft = span.fields, span.fields.get("ttft_ms")
+def _of_generation(span: SafeSpan) -> dict[str, Json]:
+    fields, first_ms = span.fields, _first_ms(span)
     named: dict[str, Json] = {
         **dict.fromkeys(_OF_THE_MODEL, fields.get("model")),
         **_named(fields, _USAGE),
         "langfuse.observation.usage_details": _named(fields, _LANGFUSE_USAGE) or None,
         "langfuse.observation.cost_details": _named(fields, _LANGFUSE_COST) or None,
     }
-    if isinstance(ttft, int | float) and 0 <= ttft < _DAY_MS:
-        first = _EPOCH + timedelta(microseconds=span.start_us + round(ttft * 1000))
-        named["gen_ai.response.time_to_first_chunk"] = ttft / 1000
+    if first_ms is not None:
+        first = _EPOCH + timedelta(microseconds=span.start_us + round(first_ms * 1000))
+        named["gen_ai.response.time_to_first_chunk"] = first_ms / 1000
         named["langfuse.observation.completion_start_time"] = first.isoformat(timespec="microseconds")
     return named
+
+
+def _first_ms(span: SafeSpan) -> float | None:
+    """From a generation's start to its first sound, or in a pipeline to its first token, in ms; None is unknown."""
+    stage, first, unit = span.fields.get("llm"), span.fields.get("ttft_ms"), 1.0
+    if span.kind is SpanKind.LLM:
+        first, unit = stage.get("ttft") if isinstance(stage, Mapping) else None, 1000.0
+    return first * unit if isinstance(first, int | float) and 0 <= first * unit < _DAY_MS else None
 
 
 def _of_tool(span: SafeSpan) -> dict[str, Json]:

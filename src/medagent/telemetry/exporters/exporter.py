@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 import requests
 
-from medagent.errors import ExportError
+from medagent.errors import ExportError, RefusedError
 from medagent.telemetry.span import SafeSpan, Seal
 
 _ASK_WITHIN_S = 10.0
+_REFUSALS = (400, 413, 422)
+"""The answers that are about what was sent; all others are about the moment, the address or the key."""
+_LONGEST_PAUSE_S = 3600.0
 
 
 class Exporter(Protocol):
@@ -65,6 +70,28 @@ def seal_of(span: SafeSpan) -> Seal:
     if span.seal is None:
         raise ExportError("a span that is not sealed cannot be shipped")
     return span.seal
+
+
+def failure(name: str, status: int, retry_after: str | None = None) -> ExportError:
+    """The error of an answer that is no success; `retry_after` is its header of that name, if it had one."""
+    if status in _REFUSALS:
+        return RefusedError(f"{name} answered {status}", status=status)
+    return ExportError(f"{name} answered {status}", status=status, retry_after_s=pause_asked_s(retry_after))
+
+
+def pause_asked_s(retry_after: str | None) -> float | None:
+    """The seconds of a `Retry-After`, which are a number or a date, at most an hour; None where it is neither."""
+    if retry_after is None:
+        return None
+    text = retry_after.strip()
+    if text.isascii() and text.isdecimal():
+        return min(float(text), _LONGEST_PAUSE_S)
+    try:
+        until = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    aware = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
+    return min(max((aware - datetime.now(UTC)).total_seconds(), 0.0), _LONGEST_PAUSE_S)
 
 
 def ask(url: str, headers: Mapping[str, str], *, of: str) -> requests.Response:

@@ -38,7 +38,10 @@ _METRICS = {
 """CloudWatch metric → unit, the line that it is taken from, the span's field."""
 _ERROR = ("error_type", "error_message", "error_source", "error_recoverable")
 _VOICE = ("index", "kind", "model", "slow", "interrupted", "input_tokens", "output_tokens", "cost_usd")
-_ANALYTICS = ("reason", "outcome", "complete", "missing", "user_turns", "agent_turns", "tool_failures", "interruptions")
+_ANALYTICS = (
+    *("reason", "outcome", "complete", "missing", "unrecovered"),
+    *("user_turns", "agent_turns", "tool_failures", "interruptions"),
+)
 _DONE = ("ok", "refused")
 _MOST_ERRORS = 100
 _FAILED = ("failed", "timeout")
@@ -113,13 +116,15 @@ class JsonLog:
 
 
 def lines_of(span: SafeSpan, *, emf: bool = False) -> list[dict[str, Json]]:
-    """The lines that a span makes: one for a turn or a tool's call, one for each error, one for the call; else none."""
+    """The lines that a span makes: one for a turn or a tool's call, one for each error, one for the call; else none.
+
+    A turn is a realtime model's agent turn or a pipeline's exchange. A tool's error is told once, by its own span, any
+    other once, by the call's end.
+    """
     seal_of(span)
     lines: list[dict[str, Json]] = []
-    if span.kind is SpanKind.AGENT_TURN:
+    if span.kind in (SpanKind.AGENT_TURN, SpanKind.EXCHANGE):
         lines.append(_line(span, "voice_metrics", _voice(span.fields), emf=emf))
-        if span.fields.get("status") == "failed":
-            lines.append(_line(span, "session_error", _error(span.fields)))
     elif span.kind is SpanKind.TOOL:
         tool: Json = span.name.partition(".")[2] or span.name
         lines.append(_line(span, "tool_metrics", {**_tool(span.fields), "tool": tool}, emf=emf))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -12,8 +13,9 @@ from urllib3.util import Retry
 
 from medagent.errors import ExportError
 from medagent.proof import Json
+from medagent.proof.keys import PSEUDONYM_SHAPE
 from medagent.telemetry.door.exit import ExitSession
-from medagent.telemetry.exporters.exporter import Envelope, ask, seal_of
+from medagent.telemetry.exporters.exporter import Envelope, ask, failure, seal_of
 from medagent.telemetry.span import Ancestor, SafeSpan, SpanKind
 
 if TYPE_CHECKING:
@@ -28,8 +30,16 @@ _REGIONS = {
     "apac.api.smith.langchain.com": "apac",
     "aws.api.smith.langchain.com": "us-aws",
 }
-_RUN_TYPES = {SpanKind.AGENT_TURN: "llm", SpanKind.TOOL: "tool"}
-_OPERATIONS = {SpanKind.SESSION: "invoke_agent", SpanKind.AGENT_TURN: "chat", SpanKind.TOOL: "execute_tool"}
+_RELEASE = version("medagent")
+_TAG = "medagent"
+_RUN_TYPES = {SpanKind.AGENT_TURN: "llm", SpanKind.LLM: "llm", SpanKind.TOOL: "tool"}
+_OPERATIONS = {
+    SpanKind.SESSION: "invoke_agent",
+    SpanKind.AGENT_TURN: "chat",
+    SpanKind.LLM: "chat",
+    SpanKind.TOOL: "execute_tool",
+}
+_AZURE, _AZURE_OPENAI = "azure", "azure.ai.openai"
 _USAGE = {
     "input_tokens": "input_tokens",
     "output_tokens": "output_tokens",
@@ -69,7 +79,7 @@ class LangSmithExporter:
                 for span in batch:
                     self.export([span])
         elif not 200 <= status < 300:
-            raise ExportError(f"langsmith answered {status}")
+            raise failure(self.name, status, self._session.retry_after)
 
     def holds(self, span: SafeSpan) -> bool:
         """Ask for the run by its id, which is all that this request tells."""
@@ -131,14 +141,15 @@ def envelope(*, api_key: str, endpoint: str, project: str) -> Envelope:
             {"id", "trace_id", "parent_run_id", "dotted_order", "name", "start_time", "end_time", "metadata"}
             | {"thread_id", "session_id", "gen_ai.conversation.id", "gen_ai.tool.name", "usage_metadata"}
             | {"input_token_details", "output_token_details", *_USAGE, *_INPUT_DETAILS, *_OUTPUT_DETAILS}
-            | {*_MODEL, *_STANDARD}
+            | {*_MODEL, *_STANDARD, "ls_provider", "gen_ai.provider.name", "user_id", "environment", "tags"}
         ),
         constants={
             "run_type": frozenset({"chain", *_RUN_TYPES.values()}),
             "session_name": frozenset({project}),
-            "ls_provider": frozenset({"azure"}),
+            "ls_provider": frozenset({_AZURE}),
             "ls_model_type": frozenset({"chat"}),
-            "gen_ai.provider.name": frozenset({"azure.ai.openai"}),
+            "revision_id": frozenset({_RELEASE}),
+            "tags": frozenset({_TAG}),
             "gen_ai.operation.name": frozenset(_OPERATIONS.values()),
         },
         part=_PART,
@@ -153,7 +164,7 @@ def run_of(span: SafeSpan, project: str) -> dict[str, Any]:
     if span.kind is SpanKind.TOOL:
         inputs = _record(rest, "arguments")
         outputs = _record(rest, "result")
-    elif span.kind is SpanKind.AGENT_TURN:
+    elif _RUN_TYPES.get(span.kind) == "llm":
         outputs = {"usage_metadata": _usage(span.fields)}
     run: dict[str, Any] = {
         "id": span.span_id,
@@ -162,6 +173,7 @@ def run_of(span: SafeSpan, project: str) -> dict[str, Any]:
         "name": span.name,
         "run_type": _RUN_TYPES.get(span.kind, "chain"),
         "session_name": project,
+        "tags": [_TAG, span.env],
         "start_time": _moment(span.start_us).isoformat(timespec="microseconds"),
         "end_time": _moment(span.end_us).isoformat(timespec="microseconds"),
         "inputs": inputs,
@@ -176,12 +188,14 @@ def run_of(span: SafeSpan, project: str) -> dict[str, Any]:
 
 
 def _metadata(span: SafeSpan) -> dict[str, Json]:
-    seal = seal_of(span)
+    seal, caller, provider = seal_of(span), span.fields.get("participant_id"), span.fields.get("provider")
     metadata: dict[str, Json] = {
         "thread_id": span.trace_id,
         "session_id": span.trace_id,
         "gen_ai.conversation.id": span.trace_id,
         "env": span.env,
+        "environment": span.env,
+        "revision_id": _RELEASE,
         "policy_digest": span.policy_digest,
         "sequence": seal.sequence,
         "previous": seal.previous,
@@ -191,8 +205,13 @@ def _metadata(span: SafeSpan) -> dict[str, Json]:
         metadata["gen_ai.operation.name"] = _OPERATIONS[span.kind]
     if span.kind is SpanKind.TOOL:
         metadata["gen_ai.tool.name"] = span.name.partition(".")[2] or span.name
-    if span.kind is SpanKind.AGENT_TURN:
-        metadata |= {"ls_provider": "azure", "ls_model_type": "chat", "gen_ai.provider.name": "azure.ai.openai"}
+    if isinstance(caller, str) and PSEUDONYM_SHAPE.fullmatch(caller):
+        metadata["user_id"] = caller
+    if provider is not None:
+        metadata["gen_ai.provider.name"] = provider
+    if _RUN_TYPES.get(span.kind) == "llm":
+        metadata["ls_model_type"] = "chat"
+        metadata |= {} if provider is None else {"ls_provider": _AZURE if provider == _AZURE_OPENAI else provider}
         metadata |= _named(span.fields, dict.fromkeys(_MODEL, "model") | _STANDARD)
     return metadata
 

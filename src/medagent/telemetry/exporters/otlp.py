@@ -23,11 +23,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from medagent.errors import ExportError, NotAskableError, SettingsError
+from medagent.errors import ExportError, NotAskableError, RefusedError, SettingsError
 from medagent.proof import Json
 from medagent.telemetry.door.exit import ExitSession
 from medagent.telemetry.exporters.attributes import CONSTANTS, KEYS, PREFIX, RELEASE, attributes_of, error_of
-from medagent.telemetry.exporters.exporter import Envelope, ask
+from medagent.telemetry.exporters.exporter import Envelope, ask, failure
 from medagent.telemetry.span import SafeSpan, SpanKind
 
 LANGFUSE_REGIONS = {
@@ -39,6 +39,7 @@ LANGFUSE_REGIONS = {
 _TRACES = "/v1/traces"
 _MEDIA_TYPE = "application/x-protobuf"
 _SERVICE = "medagent"
+_CALLS_OUT = (SpanKind.AGENT_TURN, SpanKind.STT, SpanKind.LLM, SpanKind.TTS)
 _FOUND, _UNKNOWN = 200, 404
 _PART = re.compile(r"resource\.\d+|scope\.\d+\.\d+|span\.(?P<span>[0-9a-f]{16})")
 _HEADER = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
@@ -85,9 +86,9 @@ class OtlpExporter:
             batch, lambda: self._session.request("POST", self._url, data=body, headers=headers)
         )
         if not 200 <= status < 300:
-            raise ExportError(f"{self.name} answered {status}")
+            raise failure(self.name, status, self._session.retry_after)
         if rejected := rejected_spans(self._session.answer):
-            raise ExportError(f"{self.name} took all but {rejected} spans")
+            raise RefusedError(f"{self.name} took all but {rejected} spans", status=status)
 
     def holds(self, span: SafeSpan) -> bool:
         """OTLP knows no question: always raises `NotAskableError`."""
@@ -203,7 +204,7 @@ def _fill(message: Span, span: SafeSpan) -> None:
     if span.parent_id is not None:
         message.parent_span_id = _span_id(span.parent_id)
     message.name = span.name
-    message.kind = Span.SPAN_KIND_CLIENT if span.kind is SpanKind.AGENT_TURN else Span.SPAN_KIND_INTERNAL
+    message.kind = Span.SPAN_KIND_CLIENT if span.kind in _CALLS_OUT else Span.SPAN_KIND_INTERNAL
     message.start_time_unix_nano = span.start_us * 1000
     message.end_time_unix_nano = span.end_us * 1000
     message.status.code = Status.STATUS_CODE_ERROR if span.status == "error" else Status.STATUS_CODE_OK

@@ -1,0 +1,240 @@
+"""What one tool span costs the thread that makes it: medagent beside LangSmith, OpenTelemetry and Langfuse.
+
+Each way has a process of its own, so that nobody's threads disturb another, and takes its turn several times in one
+run. All ship over real HTTP to a destination in yet another process. Figures are wall time on the calling thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.sink import Sink
+
+from bench.measure import HEAD, Figures, verdict
+
+ARGUMENTS = {
+    "doctor_name": "Dr. Amara Okafor",
+    "appointment_datetime": "2026-11-23T08:30:00-06:00",
+    "patient_name": "Maren Oldfield",
+    "phone": "+14155550137",
+    "dob": "1982-03-03",
+    "reason_for_visit": "Sore knee, it hurts when walking and gets worse in the evening.",
+}
+RESULT = {"outcome": "ok", "confirmation_id": "LC-KEBF6K", "clinic_location": "Lakeside Main Street"}
+PERIOD_S = 0.001
+WARM_UP = 500
+Operation = Callable[[int], Callable[[], object]]
+"""Makes what the host makes anyway; what it returns is measured."""
+
+
+@contextmanager
+def medagent(url: str, home: Path) -> Iterator[Operation]:
+    """The bridge's own handlers, given LiveKit's own events: a tool begins and ends."""
+    from livekit.agents import AgentSession, llm  # each way pays for its own imports
+    from livekit.agents.voice import events as lk
+
+    from medagent.agent.clinic_agent import azure_model
+    from medagent.compose import Telemetry
+    from medagent.settings import load_settings
+
+    settings = load_settings(
+        MEDAGENT_HOME=home,
+        LANGSMITH_API_KEY="bench",
+        LANGSMITH_ENDPOINT=url,
+        AZURE_OPENAI_ENDPOINT=url,
+        AZURE_OPENAI_API_KEY="bench",
+    )
+    telemetry = Telemetry(settings).start()
+    heard: dict[str, Callable[..., object]] = {}
+
+    class Session(AgentSession[Any]):
+        def on(self, event: Any, callback: Any = None) -> Any:
+            heard[event] = callback
+
+    session = Session(llm=azure_model(settings), vad=None)
+    bridge = telemetry.watch(session)
+    arguments, result = json.dumps(ARGUMENTS), json.dumps(RESULT)
+
+    def one(number: int) -> Callable[[], object]:
+        call = llm.FunctionCall(call_id=f"call_{number}", name="book_appointment", arguments=arguments)
+        ended = lk.ToolCallEnded(id=call.id, call_id=call.call_id, status="done", message=result)
+        events = [
+            lk.ToolExecutionUpdatedEvent(update=update) for update in (lk.ToolCallStarted(function_call=call), ended)
+        ]
+
+        def emit() -> None:
+            for event in events:
+                heard["tool_execution_updated"](event)
+
+        return emit
+
+    yield one
+    bridge.end("agent_ended")
+    telemetry.flush(60)
+    telemetry.close()
+
+
+@contextmanager
+def langsmith_run_tree(url: str, _home: Path) -> Iterator[Operation]:
+    """A child of a run tree, posted, ended and patched, as the documentation shows it."""
+    from langsmith import Client, RunTree
+
+    client = Client(url, api_key="bench")
+    parent = RunTree(name="call", run_type="chain", project_name="bench", client=client)
+    parent.post()
+
+    def one() -> None:
+        child = parent.create_child(name="tool.book_appointment", run_type="tool", inputs=ARGUMENTS)
+        child.post()
+        child.end(outputs=RESULT)
+        child.patch()
+
+    yield lambda _number: one
+
+
+@contextmanager
+def langsmith_trace(url: str, _home: Path) -> Iterator[Operation]:
+    """The context manager."""
+    import langsmith
+
+    client = langsmith.Client(url, api_key="bench")
+
+    def one() -> None:
+        with langsmith.trace(
+            "tool.book_appointment", "tool", inputs=ARGUMENTS, project_name="bench", client=client
+        ) as run:
+            run.end(outputs=RESULT)
+
+    with langsmith.tracing_context(enabled=True):
+        yield lambda _number: one
+
+
+@contextmanager
+def opentelemetry(url: str, _home: Path) -> Iterator[Operation]:
+    """The SDK with its batch processor and its own OTLP exporter."""
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{url}/v1/traces")))
+    tracer = provider.get_tracer("bench")
+
+    def one() -> None:
+        span = tracer.start_span("tool.book_appointment", attributes=ARGUMENTS)
+        span.set_attributes(RESULT)
+        span.end()
+
+    yield lambda _number: one
+
+
+@contextmanager
+def langfuse(url: str, _home: Path) -> Iterator[Operation]:
+    """The SDK's own observation."""
+    from langfuse import Langfuse
+
+    client = Langfuse(public_key="pk-bench", secret_key="sk-bench", base_url=url)  # no secret
+
+    def one() -> None:
+        span = client.start_observation(name="tool.book_appointment", as_type="tool", input=ARGUMENTS)
+        span.update(output=RESULT)
+        span.end()
+
+    yield lambda _number: one
+
+
+WAYS = {
+    "medagent": medagent,
+    "LangSmith RunTree": langsmith_run_tree,
+    "langsmith.trace": langsmith_trace,
+    "OpenTelemetry": opentelemetry,
+    "Langfuse SDK": langfuse,
+}
+
+
+async def operate(one: Operation, count: int) -> list[float]:
+    """Microseconds of wall time of each operation, on a loop, at a thousand a second."""
+    taken: list[float] = []
+    due = time.perf_counter()
+    for number in range(WARM_UP + count):
+        operation = one(number)
+        begun = time.perf_counter_ns()
+        operation()
+        taken.append((time.perf_counter_ns() - begun) / 1000)
+        due += PERIOD_S
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+    return taken[WARM_UP:]
+
+
+def child(way: str, url: str, count: int) -> None:
+    """Measure one way in this process and print its figures."""
+
+    async def run() -> list[float]:
+        with tempfile.TemporaryDirectory() as home, WAYS[way](url, Path(home)) as one:
+            return await operate(one, count)
+
+    print(json.dumps(asyncio.run(run())), flush=True)
+    os._exit(0)  # what a client's own exit may hang on is not what is measured
+
+
+def measure(count: int, rounds: int) -> dict[str, list[float]]:
+    """All ways in turn, so many times."""
+    found: dict[str, list[float]] = {way: [] for way in WAYS}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("LANG", "MEDAGENT"))}
+    with tempfile.TemporaryDirectory() as directory, Sink(Path(directory)) as sink:
+        for _ in range(rounds):
+            for way in WAYS:
+                ran = subprocess.run(  # this very file
+                    [sys.executable, "-m", "bench.cost", "--way", way, "--url", sink.url, "--count", str(count)],
+                    capture_output=True,
+                    text=True,
+                    timeout=120,
+                    check=False,
+                    env=environment,
+                )
+                if ran.returncode:
+                    sys.exit(f"{way} failed:\n{ran.stderr}")
+                found[way] += json.loads(ran.stdout.splitlines()[-1])
+    return found
+
+
+def main() -> int:
+    """Measure and print; exit code 1 where a target is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--way", choices=WAYS)
+    parser.add_argument("--url")
+    parser.add_argument("--count", type=int, default=3000)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    if given.way:
+        child(given.way, given.url, given.count)
+        return 0
+    taken = {way: Figures.of(values) for way, values in measure(given.count, given.rounds).items()}
+    print("one tool span, µs on the calling thread, 1,000 a second, shipping on")
+    print(f"  {'':20}{HEAD}")
+    for way, figures in taken.items():
+        print(f"  {way:20}{figures}")
+    ours, theirs = taken["medagent"], taken["LangSmith RunTree"]
+    others = [figures for way, figures in taken.items() if way != "medagent"]
+    met = [
+        verdict("p50 beside RunTree", ours.p50 / theirs.p50, 1 / 10, "of it"),
+        verdict("p99 beside RunTree", ours.p99 / theirs.p99, 1 / 20, "of it"),
+        verdict("p50 beside the cheapest other", ours.p50 / min(o.p50 for o in others), 1, "of it"),
+        verdict("p99 beside the cheapest other", ours.p99 / min(o.p99 for o in others), 1, "of it"),
+    ]
+    return int(not all(met))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

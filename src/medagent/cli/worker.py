@@ -1,0 +1,101 @@
+"""`medagent worker`: answer real calls, which a LiveKit server hands out."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from medagent.clinic import Clinic
+from medagent.compose import Telemetry
+from medagent.pricing import load_prices
+from medagent.settings import Settings, load_settings
+from medagent.telemetry.door.logs import guard_logging, guard_tracebacks
+
+if TYPE_CHECKING:
+    from livekit.agents import JobContext, JobProcess
+
+LogLevel = Literal["debug", "info", "warning", "error", "critical"]
+Level = Annotated[LogLevel, typer.Option("--log-level", help="From which level on log lines are written.")]
+
+app = typer.Typer(no_args_is_help=True, help="Answer real calls, which a LiveKit server hands out.")
+
+
+@app.command()
+def start(
+    log_level: Level = "info",
+    drain_timeout: Annotated[int, typer.Option(min=1, help="How many seconds calls have to end after SIGTERM.")] = 1800,
+) -> None:
+    """Take calls until SIGTERM; calls that are open then may end."""
+    _serve("start", "--log-level", log_level, "--drain-timeout", str(drain_timeout))
+
+
+@app.command()
+def dev(log_level: Level = "debug") -> None:
+    """Take calls on this machine, for a trial; ends at once."""
+    _serve("dev", "--log-level", log_level)
+
+
+@app.command()
+def connect(
+    room: Annotated[str, typer.Option(help="The room's name.")],
+    log_level: Level = "debug",
+) -> None:
+    """Join one room without waiting to be sent there."""
+    _serve("connect", "--room", room, "--log-level", log_level)
+
+
+def _serve(*words: str) -> None:
+    from medagent.agent.clinic_agent import azure_model  # noqa: PLC0415  # livekit costs seconds; `--help` need not pay
+    from medagent.agent.worker import run_worker  # noqa: PLC0415  # the same
+
+    settings = load_settings()
+    _guard(settings)
+    settings.legal_basis()
+    azure_model(settings)  # what is missing is said here, not in the first call
+    run_worker(words, settings, entrypoint=entrypoint, prewarm=prewarm)
+
+
+def _guard(settings: Settings) -> None:
+    guard_logging(in_clear=settings.logs_in_clear)
+    guard_tracebacks()
+
+
+@functools.cache
+def _line() -> tuple[Settings, Clinic, Telemetry]:
+    """What a job's process answers its call with, made once."""
+    settings = load_settings()
+    _guard(settings)
+    clinic = Clinic.open(settings.clinic_url)
+    return settings, clinic, Telemetry(settings, rosters=clinic.rosters()).start()
+
+
+def prewarm(_process: JobProcess) -> None:
+    """Load all that a call needs before there is one."""
+    _line()
+
+
+async def entrypoint(context: JobContext) -> None:
+    """Answer the job's call; when the job ends, what is left is written and delivered as far as there is time."""
+    from medagent.agent.clinic_agent import ClinicAgent, azure_model  # noqa: PLC0415  # livekit costs seconds
+    from medagent.agent.limit import CallLimit  # noqa: PLC0415  # the same
+    from medagent.agent.worker import answer_job  # noqa: PLC0415  # the same
+
+    settings, clinic, telemetry = _line()
+
+    async def close() -> None:
+        await asyncio.to_thread(telemetry.close)
+
+    await answer_job(
+        context,
+        ClinicAgent(clinic, name=settings.clinic_name, now=lambda: datetime.now(UTC)),
+        model=azure_model(settings),
+        watch=telemetry.watch,
+        limit=CallLimit(seconds=settings.call_max_minutes * 60, cost_usd=settings.call_max_cost_usd),
+        prices=load_prices(settings.pricing_path),
+        model_name=settings.model,
+        closing=close,
+    )

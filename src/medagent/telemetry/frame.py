@@ -1,0 +1,73 @@
+"""What frames a call: its clock, who is on the line, the spans of its beginning and its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from medagent.telemetry.events import CallerIdentified, CallStarted
+from medagent.telemetry.record import Place, Record
+from medagent.telemetry.span import SpanKind
+
+
+class Frame:
+    """A call's root and anchor of time; `started` is what is known of it so far."""
+
+    def __init__(self, started: CallStarted, *, policy_name: str, policy_version: str) -> None:
+        self.started = started
+        self.root = Place(key="voice_session", start_us=started.wall_us)
+        self._about: dict[str, object] = {
+            "mode": started.mode,
+            "model": started.model,
+            "provider": started.provider,
+            "agent_version": started.agent_version,
+            "policy_name": policy_name,
+            "policy_version": policy_version,
+        }
+
+    def clock(self, at_ns: int) -> int:
+        """Unix time in microseconds of a monotonic moment; nothing is before the call."""
+        return self.started.wall_us + max(0, at_ns - self.started.at_ns) // 1000
+
+    def identify(self, event: CallerIdentified) -> None:
+        """The first who comes is the caller; whoever joins later is not."""
+        if self.started.participant is None:
+            room = event.room if self.started.room is None else self.started.room
+            self.started = replace(self.started, room=room, participant=event.participant)
+
+    def with_caller(self, record: Record) -> Record:
+        """The record with who is on the line, once that is known: a destination groups every span by it."""
+        if self.started.participant is None or "participant_id" in record.fields:
+            return record
+        return replace(record, fields={"participant_id": self.started.participant, **record.fields})
+
+    def opening(self) -> list[Record]:
+        """The session, whose end is open, and `session.start`."""
+        began_ns = self.started.at_ns
+        return [self.session(end_ns=began_ns), self.marker("session.start", began_ns, self._about)]
+
+    def marker(self, name: str, at_ns: int, fields: dict[str, object]) -> Record:
+        """A moment of the call."""
+        return Record(
+            kind=SpanKind.MARKER,
+            name=name,
+            place=Place(key=name, start_us=self.clock(at_ns)),
+            parents=(self.root,),
+            end_us=self.clock(at_ns),
+            fields=fields,
+        )
+
+    def session(self, *, end_ns: int, summary: Mapping[str, object] | None = None) -> Record:
+        """The `voice_session` span; without a summary the one whose end is open."""
+        final, summary = summary is not None, summary or {}
+        who = {"room_id": self.started.room, "participant_id": self.started.participant}
+        return Record(
+            kind=SpanKind.SESSION,
+            name="voice_session",
+            place=self.root,
+            parents=(),
+            end_us=self.clock(end_ns),
+            status="error" if summary.get("outcome") == "failed" else "ok",
+            final=final,
+            fields={**who, **self._about, **summary},
+        )

@@ -1,0 +1,204 @@
+"""Which spans are due where, who is sending them right now, and what becomes of those that are not taken.
+
+A batch is *leased* while it is being sent, so that of several processes one sends it; a lease that is not renewed ends
+soon, and one that ends further ahead than any can was given before the clock went back: it is none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from medagent.telemetry.outbox.schema import calls, deliveries, destinations, spans
+from medagent.telemetry.span import SafeSpan, Seal
+
+LEASE_S = 15.0
+"""How long a batch stays with a process that died while it sent it."""
+LONGEST_PAUSE_S = 3600.0
+_MOST_BYTES = 2 * 2**20
+"""Stored bytes of a batch, a tenth of what a destination takes: on the wire a span is a few times as long."""
+_CALLS_AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deleted:
+    """What one call lost of what was queued: the seals that each destination will never have, in their order."""
+
+    trace_id: str
+    lacking: Mapping[str, Sequence[Seal]]
+
+    @property
+    def seals(self) -> list[Seal]:
+        """All of them, each once."""
+        return sorted({seal for each in self.lacking.values() for seal in each}, key=lambda seal: seal.sequence)
+
+
+def now_ms() -> int:
+    """The wall clock, in milliseconds since the Unix epoch: all processes share it, and it may jump."""
+    return time.time_ns() // 1_000_000
+
+
+def is_leased(now: int) -> sa.ColumnElement[bool]:
+    """Whether some process is sending it."""
+    until = deliveries.c.leased_until_ms
+    return (until > now) & (until <= now + int(LEASE_S * 1000))
+
+
+def pause_left_s(until_ms: int, now: int) -> float:
+    """What is left of a pause; one that ends further ahead than any can is none."""
+    left = (until_ms - now) / 1000
+    return left if 0 < left <= LONGEST_PAUSE_S else 0.0
+
+
+def is_due(destination: str) -> sa.ColumnElement[bool]:
+    """What a destination has not had and was not refused."""
+    return (deliveries.c.destination == destination) & ~deliveries.c.is_set_aside
+
+
+def free(connection: sa.Connection, destination: str) -> bool:
+    """Whether there is something to lease; a look that changes nothing."""
+    paused = sa.select(destinations.c.paused_until_ms).where(destinations.c.name == destination)
+    if pause_left_s(connection.execute(paused).scalar() or 0, now_ms()):
+        return False
+    query = sa.select(deliveries.c.position).where(is_due(destination), ~is_leased(now_ms())).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def lease(connection: sa.Connection, destination: str, *, owner: str, limit: int) -> tuple[list[SafeSpan], list[str]]:
+    """The oldest free spans, now leased; and the ids of those that are not what was sealed, now set aside."""
+    query = (
+        sa.select(spans, deliveries.c.position.label("place"))
+        .join(deliveries, deliveries.c.span_id == spans.c.span_id)
+        .where(is_due(destination), ~is_leased(now_ms()))
+        .order_by(deliveries.c.position)
+        .limit(limit)
+        .with_for_update(of=deliveries, skip_locked=True)
+    )
+    batch: list[SafeSpan] = []
+    altered: list[str] = []
+    places: list[int] = []
+    size = 0
+    for row in connection.execute(query):
+        size += row.size
+        if places and size > _MOST_BYTES:
+            break
+        try:
+            batch.append(read(row))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            altered.append(row.span_id)
+        else:
+            places.append(row.place)
+    until = {"leased_by": owner, "leased_until_ms": now_ms() + int(LEASE_S * 1000)}
+    connection.execute(sa.update(deliveries).where(deliveries.c.position.in_(places)).values(**until))
+    if altered:
+        set_aside(connection, destination, altered, error="not what was sealed")
+    return batch, altered
+
+
+def read(row: sa.Row[Any]) -> SafeSpan:
+    """The span of a row; raises `ValueError`, `KeyError` or `TypeError` where it is not the one that was sealed."""
+    if hashlib.sha256(row.body.encode()).hexdigest() != row.digest:
+        raise ValueError("the stored span has not its digest")
+    seal = Seal(sequence=row.sequence, previous=row.previous, hash=row.hash)
+    return SafeSpan.from_document(json.loads(row.body)).sealed(seal)
+
+
+def renew(connection: sa.Connection, destination: str, ids: Sequence[str], *, owner: str) -> None:
+    """Hold what is still ours for as long again."""
+    mine = _of(destination, ids) & (deliveries.c.leased_by == owner)
+    connection.execute(sa.update(deliveries).where(mine).values(leased_until_ms=now_ms() + int(LEASE_S * 1000)))
+
+
+def delivered(connection: sa.Connection, destination: str, ids: Sequence[str]) -> None:
+    """Take spans off a destination's list; a span that is on no list any more leaves the outbox."""
+    connection.execute(sa.delete(deliveries).where(_of(destination, ids)))
+    _forget(connection, ids)
+
+
+def failed(connection: sa.Connection, destination: str, ids: Sequence[str], *, error: str) -> None:
+    """Note a failed attempt and let go of the lease; the spans stay due."""
+    change = sa.update(deliveries).where(_of(destination, ids))
+    values = {"last_error": error[:80], "leased_by": None, "leased_until_ms": 0}
+    connection.execute(change.values(attempts=deliveries.c.attempts + 1, **values))
+
+
+def let_go(connection: sa.Connection, destination: str, ids: Sequence[str]) -> None:
+    """End a lease without an attempt."""
+    change = sa.update(deliveries).where(_of(destination, ids))
+    connection.execute(change.values(leased_by=None, leased_until_ms=0))
+
+
+def set_aside(connection: sa.Connection, destination: str, ids: Sequence[str], *, error: str) -> None:
+    """Stop offering spans to a destination that will not take them."""
+    failed(connection, destination, ids, error=error)
+    connection.execute(sa.update(deliveries).where(_of(destination, ids)).values(is_set_aside=True))
+
+
+def offer_again(connection: sa.Connection, destination: str | None) -> int:
+    """Make due what was set aside, at one destination or at all; returns how many deliveries."""
+    aside = deliveries.c.is_set_aside if destination is None else _of_one(destination) & deliveries.c.is_set_aside
+    change = sa.update(deliveries).where(aside).values(is_set_aside=False, leased_by=None, leased_until_ms=0)
+    return connection.execute(change).rowcount
+
+
+def pause(connection: sa.Connection, destination: str, seconds: float) -> None:
+    """Leave a destination alone for as long as it asked, in every process; at most an hour."""
+    until = now_ms() + int(min(seconds, LONGEST_PAUSE_S) * 1000)
+    _note(connection, destination, {"paused_until_ms": until}, paused_until_ms=until)
+
+
+def drop(connection: sa.Connection, *, before_ms: int | None) -> list[Deleted]:
+    """Give up deliveries that were queued before a moment, or all, of some calls; returns what of which.
+
+    Nothing more is to be given up once it returns nothing.
+    """
+    old = deliveries.c.queued_ms < before_ms if before_ms is not None else sa.true()
+    joined = sa.join(deliveries, spans, deliveries.c.span_id == spans.c.span_id)
+    query = sa.select(spans.c.trace_id).select_from(joined).where(old).distinct().limit(_CALLS_AT_ONCE)
+    found: list[Deleted] = []
+    for trace_id in connection.execute(query).scalars().all():
+        of_call = sa.select(deliveries.c.position, deliveries.c.destination, spans).select_from(joined)
+        rows = connection.execute(of_call.where(old, spans.c.trace_id == trace_id).order_by(spans.c.sequence)).all()
+        lacking: dict[str, list[Seal]] = {}
+        for row in rows:
+            seal = Seal(sequence=row.sequence, previous=row.previous, hash=row.hash)
+            lacking.setdefault(row.destination, []).append(seal)
+        connection.execute(sa.delete(deliveries).where(deliveries.c.position.in_([row[0] for row in rows])))
+        _forget(connection, [row.span_id for row in rows])
+        for destination, seals in lacking.items():
+            count = len(seals)
+            _note(connection, destination, {"dropped": destinations.c.dropped + count}, dropped=count)
+        found.append(Deleted(trace_id=trace_id, lacking=lacking))
+    return found
+
+
+def forget_calls(connection: sa.Connection, *, before_ms: int) -> None:
+    """Delete what is known of closed calls of which nothing waits any more."""
+    gone = (calls.c.state == "closed") & (calls.c.opened_ms < before_ms)
+    connection.execute(sa.delete(calls).where(gone & calls.c.trace_id.not_in(sa.select(spans.c.trace_id))))
+
+
+def _of_one(destination: str) -> sa.ColumnElement[bool]:
+    return deliveries.c.destination == destination
+
+
+def _of(destination: str, ids: Sequence[str]) -> sa.ColumnElement[bool]:
+    return _of_one(destination) & deliveries.c.span_id.in_(ids)
+
+
+def _forget(connection: sa.Connection, ids: Sequence[str]) -> None:
+    waiting = sa.select(deliveries.c.span_id).where(deliveries.c.span_id.in_(ids))
+    connection.execute(sa.delete(spans).where(spans.c.span_id.in_(ids) & spans.c.span_id.not_in(waiting)))
+
+
+def _note(connection: sa.Connection, name: str, change: Mapping[str, Any], **first: int) -> None:
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    insert = dialect.insert(destinations).values(name=name, **first)
+    connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=dict(change)))

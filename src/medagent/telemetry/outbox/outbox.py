@@ -1,0 +1,154 @@
+"""The durable queue: one slice of work is one transaction, and what it accepted stays until every destination has it.
+
+Several processes may share it. Every method raises `OutboxUnavailableError` where the store cannot do it now, and
+`OutboxError` where no later try would do it either; nothing of the transaction was accepted then.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from medagent.telemetry.outbox import deliveries
+from medagent.telemetry.outbox.database import Database
+from medagent.telemetry.outbox.deliveries import Deleted
+from medagent.telemetry.outbox.schema import deliveries as deliveries_table
+from medagent.telemetry.outbox.schema import spans
+from medagent.telemetry.outbox.status import OutboxStatus, read_status
+from medagent.telemetry.outbox.transaction import Transaction
+from medagent.telemetry.span import SafeSpan
+
+_log = logging.getLogger(__name__)
+
+
+class Outbox:
+    """Sealed spans on disk until every destination has them."""
+
+    def __init__(self, url: str, *, destinations: Sequence[str], owner: str, max_bytes: int | None = None) -> None:
+        """`owner` is this process; `max_bytes` of spans make the outbox full. Raises `OutboxError` on what is no URL.
+
+        The database is opened at the first use, so that one that is away does not keep a process from starting.
+        """
+        self._destinations = tuple(destinations)
+        self._owner = owner
+        self._max_bytes = max_bytes
+        self._database = Database(url)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """One slice of work: all of it is accepted or nothing."""
+        with self._database.writing() as connection:
+            yield Transaction(connection, destinations=self._destinations, owner=self._owner, max_bytes=self._max_bytes)
+
+    # ---- delivery --------------------------------------------------------------------------------------------------
+
+    def due(self, destination: str, limit: int) -> list[SafeSpan]:
+        """The oldest sealed spans that a destination has not had, whoever is sending them."""
+        query = (
+            sa.select(spans)
+            .join(deliveries_table, deliveries_table.c.span_id == spans.c.span_id)
+            .where(deliveries.is_due(destination))
+            .order_by(deliveries_table.c.position)
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return [deliveries.read(row) for row in connection.execute(query)]
+
+    def waits(self, destination: str) -> bool:
+        """Whether a destination has not had everything that it may still take."""
+        query = sa.select(deliveries_table.c.position).where(deliveries.is_due(destination)).limit(1)
+        with self._database.reading() as connection:
+            return connection.execute(query).first() is not None
+
+    def lease(self, destination: str, limit: int) -> list[SafeSpan]:
+        """The oldest due spans that nobody is sending, for us to send within 15 s or to `renew`; a few MB at most.
+
+        Nothing while the destination asked to be left alone.
+        """
+        with self._database.reading() as connection:
+            if not deliveries.free(connection, destination):
+                return []
+        with self._database.writing() as connection:
+            batch, altered = deliveries.lease(connection, destination, owner=self._owner, limit=limit)
+        for span_id in altered:
+            _log.error("span %s is not what was sealed: it is set aside and not shipped to %s", span_id, destination)
+        return batch
+
+    def renew(self, destination: str, batch: Sequence[SafeSpan]) -> None:
+        """Sending takes longer: nobody else is to begin."""
+        with self._database.writing() as connection:
+            deliveries.renew(connection, destination, _ids(batch), owner=self._owner)
+
+    def let_go(self, destination: str, batch: Sequence[SafeSpan]) -> None:
+        """It will not be sent now; whoever comes may."""
+        with self._database.writing() as connection:
+            deliveries.let_go(connection, destination, _ids(batch))
+
+    def delivered(self, destination: str, batch: Sequence[SafeSpan]) -> None:
+        """Take spans off a destination's list; a span that is on no list any more leaves the outbox."""
+        with self._database.writing() as connection:
+            deliveries.delivered(connection, destination, _ids(batch))
+
+    def failed(self, destination: str, batch: Sequence[SafeSpan], *, error: str) -> None:
+        """Note a failed attempt by the name of its error; the spans stay due."""
+        with self._database.writing() as connection:
+            deliveries.failed(connection, destination, _ids(batch), error=error)
+
+    def pause(self, destination: str, seconds: float) -> None:
+        """The destination asked to be left alone: no process sends it anything for so long, at most an hour."""
+        with self._database.writing() as connection:
+            deliveries.pause(connection, destination, seconds)
+
+    def set_aside(self, destination: str, batch: Sequence[SafeSpan], *, error: str) -> None:
+        """The destination will never take these: keep them, and do not offer them again unless told to."""
+        with self._database.writing() as connection:
+            deliveries.set_aside(connection, destination, _ids(batch), error=error)
+
+    def offer_again(self, destination: str | None = None) -> int:
+        """Make due what was set aside, at one destination or at all; returns how many deliveries."""
+        with self._database.writing() as connection:
+            return deliveries.offer_again(connection, destination)
+
+    # ---- what is kept ----------------------------------------------------------------------------------------------
+
+    def expire(self, *, before_ms: int, record: Callable[[Deleted], object]) -> int:
+        """Give up deliveries queued before a moment (ms since the Unix epoch, UTC); returns how many calls lost some.
+
+        `record` is told of each call before it counts: what it raises keeps the spans.
+        """
+        count = self._drop(before_ms, record)
+        with self._database.writing() as connection:
+            deliveries.forget_calls(connection, before_ms=before_ms)
+        return count
+
+    def purge(self, *, record: Callable[[Deleted], object]) -> int:
+        """Give up every delivery; what is not sealed yet stays. Returns and records as `expire`."""
+        return self._drop(None, record)
+
+    def _drop(self, before_ms: int | None, record: Callable[[Deleted], object]) -> int:
+        count = 0
+        while True:
+            with self._database.writing() as connection:
+                lost = deliveries.drop(connection, before_ms=before_ms)
+                for each in lost:
+                    record(each)
+            if not lost:
+                return count
+            count += len(lost)
+
+    def status(self) -> OutboxStatus:
+        """What waits where."""
+        corrupt = self._database.corrupt()
+        with self._database.reading() as connection:
+            return read_status(connection, configured=self._destinations, max_bytes=self._max_bytes, corrupt=corrupt)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._database.close()
+
+
+def _ids(batch: Sequence[SafeSpan]) -> list[str]:
+    return [span.span_id for span in batch]

@@ -1,0 +1,104 @@
+"""The outbox's tables, and how a file of another version comes to have them.
+
+A table only ever gains columns, each with a default: then an older file is brought up to date without touching a row,
+and an older program still works on a newer file.
+"""
+
+from __future__ import annotations
+
+import time
+
+import sqlalchemy as sa
+
+_Big = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+"""SQLite numbers its rows only by a column that it calls INTEGER, which holds as much."""
+
+metadata = sa.MetaData()
+
+calls = sa.Table(
+    "calls",
+    metadata,
+    sa.Column("trace_id", sa.String(36), primary_key=True),
+    sa.Column("owner", sa.String(80), nullable=False),
+    sa.Column("state", sa.String(8), nullable=False),
+    sa.Column("release", sa.String(10), nullable=False),
+    sa.Column("next_sequence", sa.Integer, nullable=False),
+    sa.Column("head", sa.String(64), nullable=False),
+    sa.Column("opened_ms", _Big, nullable=False, server_default="0"),
+    sa.Column("is_crowded_out", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("refused", sa.Integer, nullable=False, server_default="0"),
+)
+spans = sa.Table(
+    "spans",
+    metadata,
+    sa.Column("position", _Big, primary_key=True, autoincrement=True),
+    sa.Column("span_id", sa.String(36), nullable=False, unique=True),
+    sa.Column("trace_id", sa.String(36), nullable=False, index=True),
+    sa.Column("name", sa.String(80), nullable=False),
+    sa.Column("state", sa.String(11), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("sequence", sa.Integer),
+    sa.Column("previous", sa.String(64)),
+    sa.Column("hash", sa.String(64)),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False, server_default="0"),
+    sa.UniqueConstraint("trace_id", "sequence"),
+    sa.Index("span_size", "size"),
+)
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("position", _Big, primary_key=True, autoincrement=True),
+    sa.Column("span_id", sa.String(36), nullable=False),
+    sa.Column("destination", sa.String(40), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("last_error", sa.String(80)),
+    sa.Column("queued_ms", _Big, nullable=False, server_default="0"),
+    sa.Column("is_set_aside", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("leased_by", sa.String(80)),
+    sa.Column("leased_until_ms", _Big, nullable=False, server_default="0"),
+    sa.UniqueConstraint("span_id", "destination"),
+    sa.Index("delivery_due", "destination", "is_set_aside", "position"),
+)
+destinations = sa.Table(
+    "destinations",
+    metadata,
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("paused_until_ms", _Big, nullable=False, server_default="0"),
+    sa.Column("dropped", sa.Integer, nullable=False, server_default="0"),
+)
+_version = sa.Table("outbox_version", metadata, sa.Column("version", sa.Integer, nullable=False))
+
+VERSION = 2
+"""Goes up with every column; a file without one is of version 1."""
+_MAKING = 0x6D65_6462
+"""The advisory lock under which PostgreSQL's tables are made: two processes may start at once."""
+
+
+def is_current(connection: sa.Connection) -> bool:
+    """Whether every table has all of its columns; a look that changes nothing."""
+    if not set(metadata.tables) <= set(sa.inspect(connection).get_table_names()):
+        return False
+    return (connection.execute(sa.select(sa.func.max(_version.c.version))).scalar() or 0) >= VERSION
+
+
+def bring_up_to_date(connection: sa.Connection) -> None:
+    """Make what is missing, in the transaction at hand; no row is lost."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MAKING)))
+    if is_current(connection):
+        return
+    metadata.create_all(connection)
+    seen = sa.inspect(connection)
+    for table in metadata.sorted_tables:
+        has = {column["name"] for column in seen.get_columns(table.name)}
+        for column in (column for column in table.columns if column.name not in has):
+            declared = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {declared}")
+        indexed = {index["name"] for index in seen.get_indexes(table.name)}
+        for index in (index for index in table.indexes if index.name not in indexed):
+            index.create(connection)
+    unknown = deliveries.c.queued_ms == 0
+    connection.execute(sa.update(deliveries).where(unknown).values(queued_ms=time.time_ns() // 1_000_000))
+    connection.execute(sa.delete(_version))
+    connection.execute(sa.insert(_version).values(version=VERSION))

@@ -1,0 +1,172 @@
+"""One slice of work: what a call's spans become, until they are sealed and due.
+
+A span is *provisional* (its call goes on and may still replace it), *ready* (final, but its call is held until consent
+is settled) or *sealed* (numbered, chained, due at every destination).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from medagent.errors import OutboxError
+from medagent.proof import GENESIS, canonical
+from medagent.telemetry.door.admission import Admitted
+from medagent.telemetry.outbox.deliveries import now_ms
+from medagent.telemetry.outbox.schema import calls, deliveries, spans
+from medagent.telemetry.span import Seal
+
+Release = Literal["held", "released", "withdrawn"]
+
+_KEPT_ALWAYS = ("voice_session", "policy.guardrail")
+"""What is left of a call that was withdrawn, or that found the outbox full."""
+_LARGEST_SPAN = 256 * 1024
+"""Bytes of a span's body: a hundred times a long turn's, and a batch of one stays far below what destinations take."""
+_log = logging.getLogger(__name__)
+
+
+class Transaction:
+    """The changes of one slice of work."""
+
+    def __init__(
+        self, connection: sa.Connection, *, destinations: Sequence[str], owner: str, max_bytes: int | None
+    ) -> None:
+        self._connection = connection
+        self._destinations = destinations
+        self._owner = owner
+        self._max_bytes = max_bytes
+
+    def open_call(self, trace_id: str, *, release: Release) -> None:
+        """Begin a call's chain; held until consent is settled, or released from the start.
+
+        Where the outbox is full by then, it takes nothing of this call but its session and its guardrail.
+        """
+        is_crowded_out = self._is_full()
+        if is_crowded_out:
+            _log.error("the outbox is full: it takes no more of call %s than its frame", trace_id)
+        row = {
+            "trace_id": trace_id,
+            "owner": self._owner,
+            "state": "open",
+            "release": release,
+            "next_sequence": 0,
+            "head": GENESIS,
+            "opened_ms": now_ms(),
+            "is_crowded_out": is_crowded_out,
+        }
+        opened = self._insert(calls, row).on_conflict_do_nothing(index_elements=["trace_id"])
+        if self._connection.execute(opened).rowcount != 1:
+            raise OutboxError(f"call {trace_id} was opened before")
+
+    def put(self, admitted: Admitted, *, final: bool) -> bool:
+        """Store a span, in place of its provisional form if there is one; a final one of a released call is sealed.
+
+        False where the outbox has no room for it: the call is not whole, and its guardrail should say so.
+        """
+        span = admitted.span
+        call = self._call(span.trace_id)
+        if call.release == "withdrawn" and span.name not in _KEPT_ALWAYS:
+            return True
+        body = canonical(span.body())
+        if len(body) > _LARGEST_SPAN or (call.is_crowded_out and span.name not in _KEPT_ALWAYS):
+            self._set(span.trace_id, refused=call.refused + 1)
+            return False
+        row = {
+            "span_id": span.span_id,
+            "trace_id": span.trace_id,
+            "name": span.name,
+            "state": "ready" if final else "provisional",
+            "digest": admitted.digest,
+            "body": body.decode(),
+            "size": len(body),
+        }
+        self._upsert(row)
+        if final and call.release != "held":
+            self._seal(call, [(span.span_id, admitted.digest)])
+        return True
+
+    def release(self, trace_id: str) -> None:
+        """Consent is given or not needed: number what is ready and let the rest follow as it comes."""
+        call = self._call(trace_id)
+        if call.release == "held":
+            self._set(trace_id, release="released")
+            self._seal(call, self._final(trace_id))
+
+    def withdraw(self, trace_id: str) -> None:
+        """Consent is refused: delete what is not sealed but the session and its guardrail, and take nothing else."""
+        if self._call(trace_id).release != "withdrawn":
+            self._set(trace_id, release="withdrawn")
+            unsealed = (spans.c.trace_id == trace_id) & (spans.c.state != "sealed")
+            self._connection.execute(sa.delete(spans).where(unsealed & spans.c.name.not_in(_KEPT_ALWAYS)))
+
+    def close_call(self, trace_id: str) -> str:
+        """End the chain, without what never became final; returns its head, the hash of the last sealed span."""
+        call = self._call(trace_id)
+        if call.release == "held":
+            raise OutboxError(f"call {trace_id} is still held: settle its consent before it is closed")
+        if call.release == "withdrawn":
+            self._seal(call, self._final(trace_id))
+        head = str(self._call(trace_id).head)
+        self.abandon(trace_id)
+        return head
+
+    def abandon(self, trace_id: str) -> None:
+        """The call ended while telemetry was off: drop what is not sealed, leave the rest without an end."""
+        self._call(trace_id)
+        unsealed = (spans.c.trace_id == trace_id) & (spans.c.state != "sealed")
+        self._connection.execute(sa.delete(spans).where(unsealed))
+        self._set(trace_id, state="closed")
+
+    def _is_full(self) -> bool:
+        if self._max_bytes is None:
+            return False
+        held = self._connection.execute(sa.select(sa.func.sum(spans.c.size))).scalar() or 0
+        return int(held) >= self._max_bytes
+
+    def _call(self, trace_id: str) -> sa.Row[Any]:
+        # Locked where the database locks by the row: who recovers a call must not meet who still writes it.
+        query = sa.select(calls).where(calls.c.trace_id == trace_id).with_for_update()
+        row = self._connection.execute(query).one_or_none()
+        if row is None:
+            raise OutboxError(f"call {trace_id} is not open")
+        if row.state != "open":
+            raise OutboxError(f"call {trace_id} is closed")
+        return row
+
+    def _set(self, trace_id: str, **values: str | int) -> None:
+        self._connection.execute(sa.update(calls).where(calls.c.trace_id == trace_id).values(**values))
+
+    def _final(self, trace_id: str) -> list[tuple[str, str]]:
+        query = sa.select(spans.c.span_id, spans.c.digest).where(spans.c.trace_id == trace_id, spans.c.state == "ready")
+        return [(row.span_id, row.digest) for row in self._connection.execute(query.order_by(spans.c.position))]
+
+    def _seal(self, call: sa.Row[Any], final: Sequence[tuple[str, str]]) -> None:
+        sequence, head, queued_ms = call.next_sequence, call.head, now_ms()
+        for span_id, span_digest in final:
+            seal = Seal.over(sequence=sequence, previous=head, span_digest=span_digest)
+            change = sa.update(spans).where(spans.c.span_id == span_id)
+            values = {"state": "sealed", "sequence": seal.sequence, "previous": seal.previous, "hash": seal.hash}
+            self._connection.execute(change.values(**values))
+            due = [{"span_id": span_id, "destination": d, "queued_ms": queued_ms} for d in self._destinations]
+            self._connection.execute(sa.insert(deliveries), due)
+            sequence, head = sequence + 1, seal.hash
+        self._set(call.trace_id, next_sequence=sequence, head=head)
+
+    def _upsert(self, row: dict[str, Any]) -> None:
+        """Insert, or replace a provisional form; a span that is final already is refused."""
+        replace = self._insert(spans, row).on_conflict_do_update(
+            index_elements=["span_id"],
+            set_={name: value for name, value in row.items() if name != "span_id"},
+            where=spans.c.state == "provisional",
+        )
+        if self._connection.execute(replace).rowcount != 1:
+            raise OutboxError(f"span {row['span_id']} ({row['name']}) is final already")
+
+    def _insert(self, table: sa.Table, row: dict[str, Any]) -> postgresql.Insert | sqlite.Insert:
+        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        insert: postgresql.Insert | sqlite.Insert = dialect.insert(table).values(**row)
+        return insert
