@@ -130,9 +130,14 @@ def _policy_reviews(report: Report, officers: Officers) -> Iterator[str]:
     if report.run.env != "prod":
         return
     names = {officer.person for officer in officers.all}
-    others = [by for by in report.system.policy_reviewed_by if " ".join(by.casefold().split()) not in names]
+    others = [by for by in report.system.policy_reviewed_by if _person(by) not in names]
     if others or not report.system.policy_reviewed_by:
         yield f"the policy's rules were read by {', '.join(others) or 'nobody'}, not by an officer"
+
+
+def _person(signature: str) -> str:
+    """Whose a policy review is: what stands before a comma is the name, what follows is said of it."""
+    return " ".join(signature.partition(",")[0].casefold().split())
 
 
 def _planted(people: People, trace_id: str) -> tuple[str, ...]:

@@ -23,6 +23,8 @@ _COMMANDS = {
     "telemetry": "medagent.cli.telemetry:app",
     "ledger": "medagent.cli.ledger:app",
     "alerts": "medagent.cli.alerts:app",
+    "audit": "medagent.cli.audit:app",
+    "gate": "medagent.cli.gate:gate",
 }
 
 

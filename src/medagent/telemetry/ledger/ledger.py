@@ -127,11 +127,23 @@ def _is_json(piece: bytes) -> bool:
     return True
 
 
-def _latest(descriptor: int, kind: str) -> Entry | None:
-    """The latest entry of a kind, found from the end."""
+def last_trip(path: Path) -> datetime | None:
+    """When the switch tripped last, as the ledger says; raises `LedgerError` where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            entry = _latest(file.fileno(), "switch_changed", b'"source":"trip"')
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise LedgerError(f"the ledger {path} cannot be read ({type(error).__name__})") from None
+    return None if entry is None else datetime.fromisoformat(entry.at)
+
+
+def _latest(descriptor: int, kind: str, mark: bytes = b"") -> Entry | None:
+    """The latest entry of a kind, found from the end by a mark that every such entry has."""
     if os.fstat(descriptor).st_size == 0:
         return None
-    mark = f'"kind":"{kind}"'.encode()
+    mark = mark or f'"kind":"{kind}"'.encode()
     with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content:
         end = len(content)
         while (at := content.rfind(mark, 0, end)) >= 0:
