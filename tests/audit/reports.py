@@ -93,63 +93,103 @@ def histogram(centre_us: float, count: int) -> tuple[tuple[float, int], ...]:
 
 
 def criteria(
-    *, findings: int = 0, marks: int = 0, p99_us: float = 214, drop: float = 0, judged: bool = True
+    *, findings: int = 0, marks: int = 0, p99_us: float = 214, drop: float = 0, silent: str = "", judged: bool = True
 ) -> tuple[form.Criterion, ...]:
-    def one(name: str, question: str, limit: str, measured: str, passed: bool, **more: bool) -> form.Criterion:
-        return form.Criterion(name=name, question=question, limit=limit, measured=measured, passed=passed, **more)
-
-    return (
-        one(
-            "No identifier outside",
-            "Was any planted identifier found in any byte that left, in any form or encoding?",
-            "0 findings",
-            f"{findings} findings",
+    """Fourteen of them, as long as a real audit words them."""
+    wall_us = p99_us * 1.31
+    rows: tuple[tuple[str, str, str, str, bool], ...] = (
+        (
+            "leaks",
+            "Did a planted identifier leave, in any form, by any way?",
+            "0 found outside",
+            f"{findings} found: A in Files written, D in LangSmith, body" if findings else "0 in 13436022 bytes",
             not findings,
-            trips_switch=True,
         ),
-        one(
+        (
             "second_reader",
-            "Did other eyes mark anything that is neither of its declared shape nor decided by an officer?",
+            "Did an independent reader mark a text that left, and is no mark open?",
             "0 open marks",
-            f"{marks} open",
+            f"{marks} open of 2 marks in 1914 texts",
             not marks,
-            trips_switch=True,
         ),
-        one("Every field classified", "Is every field that left named by a rule?", "0 fields", "0 fields", True),
-        one(
-            "Overhead, thread",
-            "How long does an operation of telemetry hold the call's thread, at p99?",
-            "1,000 µs",
-            f"{p99_us:,.0f} µs",
+        ("planted", "Were identifiers of all 18 kinds planted?", "18 kinds", "18 kinds", True),
+        (
+            "inventory",
+            "Is every field that left named by a rule of the policy?",
+            "0 not classified",
+            "0 not classified",
+            True,
+        ),
+        (
+            "ways_out",
+            "Did the system speak to anybody but the model and its destinations, or write what nobody could read?",
+            "no other address, no unread file",
+            "none",
+            True,
+        ),
+        (
+            "calls",
+            "Did every call take place, last, and leave a complete trace?",
+            "10 calls of 300 s, every scenario, none broken",
+            "10 long and 18 short calls, the shortest long one 301 s; broken: none",
+            True,
+        ),
+        (
+            "door",
+            "Did the door stop anything, or telemetry fail, in calls that were redacted before it?",
+            "0 refusals, 0 failures",
+            "0 refusals, 0 failures",
+            True,
+        ),
+        (
+            "overhead",
+            "What does telemetry take of a call's own thread, an operation?",
+            "p99 at most 1000 µs",
+            f"p99 {p99_us:.0f} µs of 18420 operations",
             p99_us <= 1_000,
-            judged=judged,
         ),
-        one(
-            "Overhead, wall",
-            "How long does an operation of telemetry take in the call, by the clock on the wall, at p99?",
-            "1,000 µs",
-            f"{p99_us * 1.31:,.0f} µs",
-            p99_us * 1.31 <= 1_000,
-            judged=judged,
+        (
+            "overhead_wall",
+            "What does telemetry take of the clock on the wall, an operation?",
+            "p99 at most 1000 µs",
+            f"p99 {wall_us:.0f} µs",
+            wall_us <= 1_000,
         ),
-        one(
-            "Span drop",
-            "Which share of the accepted spans did not arrive?",
-            "under 1 %",
-            f"{drop:.2%}",
+        (
+            "drop",
+            "Did everything that was accepted arrive, once?",
+            "under 1.0% lost, none twice",
+            f"{drop:.2%} lost of 2236 spans and 9310 events, 0 twice",
             drop < 0.01,
         ),
-        one("Alerts fire and clear", "Did each alert fire and clear?", "3 of 3", "3 of 3", True),
-        one("Switch holds", "Did any byte leave after the switch took effect?", "0 bytes", "0 bytes", True),
-        one(
-            "Integrity",
-            "Do the chains and the ledger verify, and is every copy that was tampered with rejected?",
-            "all of 6 rejected",
-            "6 of 6",
-            True,
-            trips_switch=True,
+        (
+            "alerts",
+            "Did each alert fire, clear, and tell somebody of both?",
+            "3 alerts",
+            f"silent: {silent or 'none'}",
+            not silent,
         ),
-        one("Calls complete", "Did every call end with one session.end and all of its spans?", "10 of 10", "10", True),
+        (
+            "switch",
+            "Thrown in the middle of a call, does the switch stop every byte while the call goes on?",
+            "0 bytes later than 1000 ms, the call goes on, the ledger says so",
+            "0 bytes after, effective after 312 ms, the call went on, recorded",
+            True,
+        ),
+        ("seals", "Are every call's chain and the ledger whole?", "all", "10 of 10 chains, 64 entries", True),
+        ("tampering", "Is every tampered copy rejected?", "all of 6", "6 copies, accepted: none", True),
+    )
+    return tuple(
+        form.Criterion(
+            name=name,
+            question=question,
+            limit=limit,
+            measured=measured,
+            passed=passed,
+            judged=judged or not name.startswith("overhead"),
+            trips_switch=name == "leaks" and not passed,
+        )
+        for name, question, limit, measured, passed in rows
     )
 
 
@@ -236,6 +276,7 @@ def report(
             marks=sum(m.settled == "open" for m in marks),
             p99_us=p99_us,
             drop=drop,
+            silent="tool_failure_rate" if bad else "",
             judged=not rehearsal,
         ),
         required_roles={"reviewer": 2, "sign_off": 1},

@@ -16,7 +16,7 @@ from medagent.audit.render.wording import amount, at_most, moment, percent
 from medagent.errors import SignatureError
 
 FIGURES = {
-    "verdict": ("11 causes against it:", "tripped by this audit", "How long does an operation of telemetry"),
+    "verdict": ("11 causes against it:", "tripped by this audit", "Were identifiers of all 18 kinds planted?"),
     "scope": ("10 side by side, 300\u00a0s each", "week5, version 1", "1, real time", "scripted"),
     "system": ("2 processors", "eu.api.smith.langchain.com", "14 days", "not stated", "4, in appendix B"),
     "policy": ("clinic, version 1.4.0", "Ines Calder, compliance officer", "yes"),
@@ -97,6 +97,8 @@ def test_page_one_of_a_no_go_says_why_when_and_who_has_not_signed() -> None:
         "missing: 1 of 2 reviewer",
         "missing: 1 of 1 sign-off",
     ]
+    long = Signed(conclusion="NO-GO", why=("a cause. " * 30, "another. " * 30, "a third"), missing=())
+    assert document(report, long).cover.why == (long.why[0], "and 2 more, all of them in section 1")
     assert set(signed.why) <= set(texts(section(document(report, signed), "verdict")))
 
 

@@ -9,12 +9,13 @@ import typer
 from pydantic import ValidationError
 
 from medagent.attestation.bundle import BUNDLE, Bundle
-from medagent.attestation.officers import PINNED, Officers
+from medagent.attestation.officers import Officers
 from medagent.attestation.report import Report
 from medagent.attestation.signed import Signed
 from medagent.attestation.verify import verify
+from medagent.cli.audit_signing import MachineKeys, OfficersPath
 from medagent.cli.output import console
-from medagent.compose import key_ring
+from medagent.compose import machine_keys, officers
 from medagent.errors import AttestationError
 from medagent.proof import VerifyKey
 from medagent.settings import load_settings
@@ -26,13 +27,8 @@ def render(
     ],
     html: Annotated[Path | None, typer.Option(dir_okay=False, help="Write one self-contained HTML file.")] = None,
     pdf: Annotated[Path | None, typer.Option(dir_okay=False, help="Write a PDF (PDF/A-3a, PDF/UA-1).")] = None,
-    officers: Annotated[
-        Path | None, typer.Option(file_okay=False, help="The pinned list; the settings' own if left out.")
-    ] = None,
-    machine_key: Annotated[
-        list[Path] | None,
-        typer.Option(exists=True, dir_okay=False, help="The auditing host's public key (PEM); this one's if left out."),
-    ] = None,
+    officers_path: OfficersPath = None,
+    machine_key: MachineKeys = None,
 ) -> None:
     """Set a report as HTML, PDF or both; a bundle's signatures are verified first, and nothing is written if one fails.
 
@@ -40,7 +36,7 @@ def render(
     """
     if html is None and pdf is None:
         raise typer.BadParameter("say where to: --html FILE, --pdf FILE, or both")
-    found, signed = _read(report, officers, machine_key or [])
+    found, signed = _read(report, officers_path, machine_key or [])
     made: list[tuple[Path, bytes]] = []
     try:
         from medagent.audit import render as pages  # noqa: PLC0415  # of the extra `audit`: a missing part is one line
@@ -58,7 +54,7 @@ def render(
         console().print(f"{signed.conclusion}: {file}", soft_wrap=True)
 
 
-def _read(path: Path, officers: Path | None, machine_keys: list[Path]) -> tuple[Report, Signed]:
+def _read(path: Path, list_of_officers: Path | None, key_files: list[Path]) -> tuple[Report, Signed]:
     """A verified bundle, or else a bare report, of which the pages say that nobody signed it."""
     if path.is_file() and path.name != BUNDLE:
         try:
@@ -69,11 +65,11 @@ def _read(path: Path, officers: Path | None, machine_keys: list[Path]) -> tuple[
             return report, Signed.nobody(report)
     settings = load_settings()
     bundle, _ = Bundle.load(path)
-    keys = [VerifyKey.parse(file.read_text(encoding="utf-8", errors="replace")) for file in machine_keys]
+    keys = [VerifyKey.parse(file.read_text(encoding="utf-8", errors="replace")) for file in key_files]
     verified = verify(
         bundle,
-        officers=Officers.load(officers or settings.officers_path or PINNED),
-        machine_keys=keys or [key_ring(settings).signing_key().public],
+        officers=Officers.load(list_of_officers) if list_of_officers else officers(settings),
+        machine_keys=keys or machine_keys(settings),
         directory=None,
     )
     return verified.report, verified.signed

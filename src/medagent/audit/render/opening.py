@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate
 
 from medagent.attestation.report import Criterion, Report
 from medagent.attestation.signed import Signed
@@ -33,8 +34,9 @@ from medagent.audit.render.wording import (
     yes,
 )
 
-_MOST_CAUSES = 7
-"""On page one; all of them stand in the first section."""
+_MOST_CAUSES = 6
+_MOST_SIGNS = 480
+"""As many causes stand on page one as it can hold beside its table; all of them stand in the first section."""
 
 _MEANING = {
     "GO": "The audit found nothing against a launch, and everybody whom the protocol asks for has signed.",
@@ -69,9 +71,9 @@ def cover(report: Report, signed: Signed) -> Cover:
         criteria=Table(
             caption="What a GO needs",
             columns=(
-                Column(title="Criterion", weight=3.2),
-                Column(title="Limit", weight=2),
-                Column(title="Measured", weight=2.4),
+                Column(title="Criterion", weight=1.6),
+                Column(title="Limit", weight=3.1),
+                Column(title="Measured", weight=3.7),
                 Column(title="Result", weight=1.1),
             ),
             rows=tuple(
@@ -103,15 +105,15 @@ def verdict(report: Report, signed: Signed) -> Iterator[Block]:
         caption="The criteria and what each of them asks",
         columns=(
             Column(title="Criterion", weight=2),
-            Column(title="Question", weight=4),
-            Column(title="If not met", weight=1.6),
+            Column(title="Question", weight=4.6),
+            Column(title="Kill switch", weight=1),
             Column(title="Result", weight=1),
         ),
         rows=tuple(
             (
                 cell(titled(c.name)),
                 cell(c.question),
-                cell("NO-GO, switch trips" if c.trips_switch else "NO-GO"),
+                cell("trips it", "bad") if c.trips_switch else cell("–", "quiet"),
                 _result(c, signed),
             )
             for c in report.criteria
@@ -213,10 +215,10 @@ def _calm(report: Report) -> str:
 
 
 def _first(why: tuple[str, ...]) -> tuple[str, ...]:
-    if len(why) <= _MOST_CAUSES:
-        return why
-    rest = len(why) - _MOST_CAUSES + 1
-    return (*why[: _MOST_CAUSES - 1], f"and {count(rest)} more, all of them in section 1")
+    fit = sum(total <= _MOST_SIGNS for total in accumulate(map(len, why[:_MOST_CAUSES])))
+    shown = why[: max(1, fit)]
+    rest = len(why) - len(shown)
+    return (*shown, f"and {count(rest)} more, all of them in section 1") if rest else shown
 
 
 def _launch(report: Report, signed: Signed) -> str:
