@@ -394,9 +394,13 @@ def report(
         sample=form.Sample(
             seed=20_261_121,
             traces=tuple(
-                form.SampledTrace(trace_id=sha(f"trace {n}")[:32], sha256=sha(f"worksheet {n}")) for n in range(1, 11)
+                form.SampledTrace(
+                    trace_id=sha(f"trace {n}")[:32], sha256=sha(f"worksheet {n}"), commitment=sha(f"salt {n}")
+                )
+                for n in range(1, 11)
             ),
             planted_copies=4,
+            minimum_sensitivity=0.7,
         ),
         bounds=(
             bound("by machine: every free text that left", "text", texts, len(findings)),

@@ -159,7 +159,9 @@ def test_the_pdf_is_archival_accessible_and_carries_the_record() -> None:
     assert re.search(rb"pdfaid:conformance>A<", metadata)
     assert re.search(rb"pdfuaid:part>1<", metadata)
     assert b"21 November 2026: GO" in metadata
-    assert canonical(report.model_dump(mode="json")) in held
+    record = canonical(report.model_dump(mode="json"))
+    assert record in held
+    assert hashlib.sha256(record).hexdigest() in on_paper(report, signed)
     assert b"StructTreeRoot" in file + b"".join(held)
 
 
