@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit import reports
+from audit.report_parts import LIMITS, RETENTION
 from audit.shown import texts
 from medagent.attestation.report import Report
 from medagent.attestation.signed import Signed
@@ -49,9 +50,9 @@ FIGURES = {
         reports.sha("salt 10"),
     ),
     "deviations": ("The audit was played on a host with two processors; the protocol asks for four.",),
-    "limits": (reports.LIMITS[0],),
+    "limits": (LIMITS[0],),
     "sign-offs": ("2 × reviewer; 1 × sign-off", "1 of 2 reviewer; 1 of 1 sign-off", "2 leaks"),
-    "custody": (reports.RETENTION[0], "findings.enc", "to the officer"),
+    "custody": (RETENTION[0], "findings.enc", "to the officer"),
     "digests": tuple(map(reports.sha, ("code", "lock", "policy", "destinations", "protocol", "officers"))),
     "libraries": ("livekit-agents", "1.8.9"),
     "verify": ("medagent audit verify BUNDLE --officers DIRECTORY --machine-key FILE",),
