@@ -34,7 +34,7 @@ FIGURES = {
     "planted": ("1,798", "1,158", "304", "32", "297", "7"),
     "second-reader": ("1,914", "201 of 300 (67\u00a0%)", "m-001", "open: counts as a leak", "NameDenyList"),
     "latency": ("18,420", "1,842\u00a0µs", "1,702\u00a0ms", "0.94\u00a0ms"),
-    "drop": ("9,310", "2,236", "2,202", "34", "1.52\u00a0%"),
+    "drop": ("9,310", "2,236", "2,202", "1.52\u00a0%"),
     "alerts": ("TTFT-A p95 over 3 s", "2026-11-21 08:05:09 UTC", "never"),
     "switch": ("312\u00a0ms", "log lines", "The call went on"),
     "integrity": ("10 of 10 calls", "64 entries", "two spans swapped", "rejected"),
