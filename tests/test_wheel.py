@@ -13,10 +13,13 @@ from medagent.simulator.scenario import list_scenarios
 ROOT = Path(__file__).parent.parent
 LOADS = """
 import medagent, sys
+from importlib.resources import files
 from medagent.alerts.rules import load_alerts
 from medagent.pricing import load_prices
 from medagent.redaction.loading import find_policy, load_policy
 from medagent.simulator.scenario import list_scenarios
+pages = {file.name for file in files("medagent.audit.render").joinpath("templates").iterdir()}
+assert pages == {"report.css", "report.html.j2", "report.typ"}, pages
 assert medagent.__file__.startswith(sys.argv[1]), medagent.__file__
 strict = load_policy(find_policy("safe-harbor"))
 from medagent.attestation.binding import code_digest, lock_digest
