@@ -25,6 +25,14 @@ _PLACES = dict.fromkeys(("socket.connect", "socket.sendto", "socket.sendmsg"), 1
 _CONNECTED: set[tuple[str, str]] = set()
 
 
+class Everything(logging.Formatter):
+    """Writes all that a record holds, as formatters to JSON do."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, and everything beside it."""
+        return f"{super().format(record)} {vars(record)!r}"
+
+
 def hear(event: str, arguments: tuple[Any, ...]) -> None:
     """Note where this process connects, sends, looks up, and what it runs."""
     place = _PLACES.get(event)
@@ -35,6 +43,7 @@ def hear(event: str, arguments: tuple[Any, ...]) -> None:
 async def call(scenario: str, home: Path) -> dict[str, Any]:
     """Play the call with a handler that was there before, one that comes after, and one on a logger of its own."""
     late = logging.FileHandler(home.parent / "late.log")
+    late.setFormatter(Everything())
 
     def before(session: Any, _bridge: Any) -> None:
         logging.root.addHandler(late)
@@ -53,7 +62,8 @@ async def call(scenario: str, home: Path) -> dict[str, Any]:
 
 if __name__ == "__main__":
     sys.addaudithook(hear)
-    logging.basicConfig(level=logging.DEBUG, format="%(levelname)s %(name)s %(message)s %(args)s", force=True)
+    logging.basicConfig(level=logging.DEBUG, force=True)
+    logging.root.handlers[0].setFormatter(Everything("%(levelname)s %(name)s %(message)s"))
     logging.captureWarnings(True)
     if "unguarded" in sys.argv:
         vars(compose)["guard_logging"] = lambda **_: None
