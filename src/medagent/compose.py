@@ -14,10 +14,6 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import medagent
-from medagent.attestation.allowance import allowed, filed
-from medagent.attestation.binding import Binding, code_digest, destinations_digest, lock_digest
-from medagent.attestation.officers import PINNED, Officers
-from medagent.attestation.report import Destination as BoundDestination
 from medagent.errors import LedgerError, SwitchError
 from medagent.presidio import recognisers_of
 from medagent.pricing import load_prices
@@ -54,6 +50,9 @@ if TYPE_CHECKING:
     from medagent.alerts.post import Sender
     from medagent.alerts.rules import Alerts
     from medagent.alerts.watch import Watch
+    from medagent.attestation.binding import Binding
+    from medagent.attestation.officers import Officers
+    from medagent.attestation.report import Destination as BoundDestination
 
 _LANGFUSE_CLOUD = "https://cloud.langfuse.com"
 _PAGERDUTY = "events.pagerduty.com"
@@ -85,6 +84,8 @@ def audits(settings: Settings) -> Path:
 
 def officers(settings: Settings) -> Officers:
     """The pinned list of who may sign: the packaged one, unless the settings name another directory."""
+    from medagent.attestation.officers import PINNED, Officers  # noqa: PLC0415  # a start without a report needs none of it
+
     return Officers.load(settings.officers_path or PINNED)
 
 
@@ -101,6 +102,8 @@ def audited(settings: Settings, report_sha256: str) -> datetime:
 
     Its signatures, what it is bound to, and that the ledger knows of no later trip, all verified anew.
     """
+    from medagent.attestation.allowance import allowed, filed  # noqa: PLC0415  # a start without a report needs none of it
+
     verified = filed(
         report_sha256,
         audits=audits(settings),
@@ -116,6 +119,13 @@ def audited(settings: Settings, report_sha256: str) -> datetime:
 
 def binding(settings: Settings) -> Binding:
     """What a report must be bound to, to allow telemetry here."""
+    from medagent.attestation.binding import (  # noqa: PLC0415  # a start without a report needs none of it
+        Binding,
+        code_digest,
+        destinations_digest,
+        lock_digest,
+    )
+
     return Binding(
         code_sha256=code_digest(),
         lock_sha256=lock_digest(),
@@ -126,6 +136,8 @@ def binding(settings: Settings) -> Binding:
 
 def bound_destinations(settings: Settings) -> tuple[BoundDestination, ...]:
     """Where data goes by these settings, Slack and PagerDuty too; no key and no path of an address is told."""
+    from medagent.attestation.report import Destination as BoundDestination  # noqa: PLC0415  # a start without a report needs none of it
+
     hosts = {
         "archive": "this host",
         "langsmith": _host(settings.langsmith_endpoint),
