@@ -17,7 +17,7 @@ from tests.sink import Sink
 from medagent.compose import Telemetry
 from medagent.settings import load_settings
 from medagent.telemetry import events
-from medagent.telemetry.pipeline import Line
+from medagent.telemetry.line import Line
 
 LIMIT_MB = 20.0
 SETTLED_AFTER = 500

@@ -30,7 +30,7 @@ from medagent.telemetry.events import (
     UserStateChanged,
     UtteranceMeasured,
 )
-from medagent.telemetry.exchange import Exchange, cost_of, stage_record
+from medagent.telemetry.exchange import Exchanges
 from medagent.telemetry.frame import Frame
 from medagent.telemetry.record import Place, Record
 from medagent.telemetry.tally import Tally
@@ -56,10 +56,7 @@ class Call:
         self._items: set[tuple[type, str]] = set()
         self._user: UserTurn | None = None
         self._agent: AgentTurn | None = None
-        self._exchange: Exchange | None = None
-        self._exchanges = 0
-        self._exchange_of: dict[int, Exchange] = {}
-        self._stages = 0
+        self._exchanges = Exchanges(self._frame, prices=prices, is_pipeline=self._model is None)
         self._tools: dict[str, ToolRun] = {}
         self._tools_seen: set[str] = set()
         self._turn_of_response: dict[str, AgentTurn] = {}
@@ -114,7 +111,7 @@ class Call:
 
     def _lose(self, count: int) -> None:
         self._tally.events_lost += count
-        for open_one in (self._user, self._agent, self._exchange, *self._tools.values()):
+        for open_one in (self._user, self._agent, self._exchanges.current, *self._tools.values()):
             if open_one is not None:
                 open_one.incomplete = True
 
@@ -124,31 +121,13 @@ class Call:
         self._opened = True
         self._out += self._frame.opening()
 
-    def _stand(self, at_ns: int, *, answers: bool) -> tuple[Place, ...]:
-        """What a turn stands under: the call, and in a pipeline its exchange; an answered one takes no more turns."""
-        root = self._frame.root
-        if self._model is not None:
-            return (root,)
-        if self._exchange is None or self._exchange.answered:
-            place = Place(key=f"conversation_turn.{self._exchanges}", start_us=self._frame.clock(at_ns))
-            self._exchange = Exchange(index=self._exchanges, place=place, last_ns=at_ns)
-            self._exchanges += 1
-        self._exchange.answered |= answers
-        return (root, self._exchange.place)
-
-    def _close_exchange(self, turn: AgentTurn | None) -> None:
-        exchange = self._exchange if turn is None else self._exchange_of.get(turn.index)
-        if exchange is not None and not exchange.closed:
-            exchange.closed = True
-            self._out.append(exchange.record(turn, root=self._frame.root, clock=self._frame.clock))
-
     def _open_user(self, event: SpeechStarted) -> None:
         self._is_told = False
         interrupts = self._agent is not None and not self._agent.settled
         self._user = UserTurn(
             index=self._tally.user_turns,
             item_id=event.item_id,
-            parents=self._stand(event.at_ns, answers=False),
+            parents=self._exchanges.stand(event.at_ns),
             start_ns=event.at_ns,
             start_audio_ms=event.audio_ms,
             interrupted_agent=interrupts,
@@ -159,9 +138,7 @@ class Call:
         if self._user is not None:
             turn, self._user = self._user, None
             self._out.append(turn.record(end_ns, end_audio_ms=end_audio_ms, clock=self._frame.clock))
-            if self._exchange is not None:
-                self._exchange.last_ns = max(self._exchange.last_ns, end_ns)
-                self._exchange.incomplete |= turn.incomplete
+            self._exchanges.heard(turn, end_ns)
 
     def _close_user(self, event: SpeechStopped) -> None:
         self._finish_user(event.at_ns, event.audio_ms)
@@ -176,7 +153,7 @@ class Call:
         self._user = UserTurn(
             index=self._tally.user_turns,
             item_id=event.item_id,
-            parents=self._stand(event.at_ns, answers=False),
+            parents=self._exchanges.stand(event.at_ns),
             start_ns=event.at_ns,
             start_known=False,
             incomplete=True,
@@ -191,14 +168,12 @@ class Call:
         self._agent = AgentTurn(
             index=index,
             place=Place(key=f"agent_turn.{index}", start_us=self._frame.clock(start_ns)),
-            parents=self._stand(start_ns, answers=True),
+            parents=self._exchanges.stand(start_ns, answer=index),
             kind="reply" if self._tally.user_turns else "greeting",
             start_ns=start_ns,
             last_ns=event.at_ns,
             stopped_ns=stopped_ns,
         )
-        if self._exchange is not None:
-            self._exchange_of[index] = self._exchange
 
     def _supersede(self, event: CallEvent) -> None:
         if self._agent is not None:
@@ -214,7 +189,7 @@ class Call:
             if turn.failed_ns is not None:
                 self._tally.note(turn.error, turn.failed_ns)
             self._out.append(turn.record(clock=self._frame.clock, silence_ms=self._silence_ms, model=self._model))
-            self._close_exchange(turn)
+            self._out += self._exchanges.close(turn)
 
     def _close_tools(self, event: CallEvent) -> None:
         for run in list(self._tools.values()):
@@ -223,7 +198,7 @@ class Call:
 
     def _end(self, event: CallEnded) -> None:
         end_ns = event.at_ns
-        self._close_exchange(None)
+        self._out += self._exchanges.close(None)
         unfinished = self._heard_of(ResponseStarted) - self._heard_of(ResponseFinished)
         self._tally.bill.unpriced |= bool(unfinished)
         totals = self._tally.fields(reason=event.reason, end_ns=end_ns)
@@ -369,32 +344,15 @@ class Call:
         return False
 
     def _utterance(self, event: UtteranceMeasured) -> bool:
-        if self._exchange is not None:
-            self._exchange.utterance = event
+        self._exchanges.measured(event)
         return False
 
     def _stage(self, event: StageMeasured) -> bool:
-        """A request stands in the exchange of the speech that it was made for, else in the one that is open."""
-        if not self._first_of(StageMeasured, f"{event.stage}.{event.key}"):
-            return False
-        turn = self._turn_of_response.get(event.response_id or "")
-        exchange = self._exchange if turn is None else self._exchange_of.get(turn.index)
-        if turn is None and exchange is not None and exchange.closed:
-            exchange = None
-        cost_usd = cost_of(event, self._prices)
-        self._tally.stage(event, cost_usd)
-        if exchange is not None:
-            exchange.add(event, cost_usd)
-        root = self._frame.root
-        record = stage_record(
-            event,
-            number=self._stages,
-            parents=(root,) if exchange is None else (root, exchange.place),
-            clock=self._frame.clock,
-            cost_usd=cost_usd,
-        )
-        self._stages += 1
-        self._out.append(record)
+        if self._first_of(StageMeasured, f"{event.stage}.{event.key}"):
+            turn = self._turn_of_response.get(event.response_id or "")
+            record, cost_usd = self._exchanges.stage(event, turn)
+            self._tally.stage(event, cost_usd)
+            self._out.append(record)
         return False
 
     def _reconnected(self, _event: Reconnected) -> bool:

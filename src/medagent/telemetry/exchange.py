@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from medagent.pricing import PriceList
 from medagent.telemetry.events import Stage, StageMeasured, UtteranceMeasured
+from medagent.telemetry.frame import Frame
 from medagent.telemetry.record import Place, Record
 from medagent.telemetry.span import SpanKind
-from medagent.telemetry.turns import SLOW_MS, AgentTurn, Bill, Clock
+from medagent.telemetry.turns import SLOW_MS, AgentTurn, Bill, Clock, UserTurn
 
 _SPANS = {
     "stt": (SpanKind.STT, "stt_processing"),
@@ -77,6 +78,71 @@ class Exchange:
     def _delays(self) -> dict[str, float | None]:
         names = ("end_of_utterance_delay", "transcription_delay", "on_user_turn_completed_delay")
         return {name: None if self.utterance is None else getattr(self.utterance, name) for name in names}
+
+
+class Exchanges:
+    """The exchanges of one call; outside of a pipeline there is none, and all stands under the call itself."""
+
+    def __init__(self, frame: Frame, *, prices: PriceList, is_pipeline: bool) -> None:
+        self._frame = frame
+        self._prices = prices
+        self._is_pipeline = is_pipeline
+        self._exchanges = 0
+        self._stages = 0
+        self._answers: dict[int, Exchange] = {}
+        self.current: Exchange | None = None
+
+    def stand(self, at_ns: int, *, answer: int | None = None) -> tuple[Place, ...]:
+        """What a turn that begins now stands under; `answer` is its index where it is the agent's.
+
+        An exchange that has its answer takes no more turns: the next one opens another.
+        """
+        root = self._frame.root
+        if not self._is_pipeline:
+            return (root,)
+        if self.current is None or self.current.answered:
+            place = Place(key=f"conversation_turn.{self._exchanges}", start_us=self._frame.clock(at_ns))
+            self.current = Exchange(index=self._exchanges, place=place, last_ns=at_ns)
+            self._exchanges += 1
+        if answer is not None:
+            self.current.answered, self._answers[answer] = True, self.current
+        return (root, self.current.place)
+
+    def heard(self, turn: UserTurn, end_ns: int) -> None:
+        """The caller's turn is over."""
+        if self.current is not None:
+            self.current.last_ns = max(self.current.last_ns, end_ns)
+            self.current.incomplete |= turn.incomplete
+
+    def measured(self, utterance: UtteranceMeasured) -> None:
+        """What the caller said last was taken for said."""
+        if self.current is not None:
+            self.current.utterance = utterance
+
+    def stage(self, request: StageMeasured, turn: AgentTurn | None) -> tuple[Record, float | None]:
+        """The span of a request and what it cost in US dollars; it stands in the exchange of the turn that it is for.
+
+        Without one it stands in the exchange that is open, or under the call.
+        """
+        exchange = self.current if turn is None else self._answers.get(turn.index)
+        if turn is None and exchange is not None and exchange.closed:
+            exchange = None
+        cost_usd = cost_of(request, self._prices)
+        if exchange is not None:
+            exchange.add(request, cost_usd)
+        root = self._frame.root
+        parents = (root,) if exchange is None else (root, exchange.place)
+        number, self._stages = self._stages, self._stages + 1
+        clock = self._frame.clock
+        return stage_record(request, number=number, parents=parents, clock=clock, cost_usd=cost_usd), cost_usd
+
+    def close(self, turn: AgentTurn | None) -> list[Record]:
+        """Close the exchange that a turn of the agent answered, or, without one, what is still open."""
+        exchange = self.current if turn is None else self._answers.get(turn.index)
+        if exchange is None or exchange.closed:
+            return []
+        exchange.closed = True
+        return [exchange.record(turn, root=self._frame.root, clock=self._frame.clock)]
 
 
 def measures(stage: Stage | str, requests: Sequence[StageMeasured]) -> dict[str, float | None]:

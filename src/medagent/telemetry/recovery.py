@@ -197,7 +197,7 @@ class _End:
             status="ok",
             env=like.env,
             policy_digest=self._redactor.policy.digest,
-            fields=self._treated(_END, SpanKind.MARKER, self._lost(root.start_us)),
+            fields=self._treated(_END, SpanKind.MARKER, {**self._lost(root.start_us), "unrecovered": True}),
         )
         self._admission.admit(span, ())
         who = {name: value for name, value in like.fields.items() if name == _WHO}  # a pseudonym, admitted as one
@@ -213,7 +213,7 @@ class _End:
     def _patched(self, span: SafeSpan, fields: Mapping[str, object], *, status: Literal["ok", "error"]) -> Admitted:
         """A stored span with its last fields; what stands in it already passed admission, under the policy of then."""
         treated = self._treated(span.name, span.kind, fields)
-        self._admission.admit(replace(span, fields=treated), ())
+        self._admission.admit(replace(span, fields=treated, policy_digest=self._redactor.policy.digest), ())
         end_us = max(span.start_us, self._adopted.latest_us)
         last = replace(span, end_us=end_us, status=status, fields={**span.fields, **treated})
         return Admitted(span=last, digest=last.digest())

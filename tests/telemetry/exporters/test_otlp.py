@@ -204,7 +204,7 @@ NAMED: dict[str, tuple[SafeSpan, dict[str, Any]]] = {
     "session.end": (
         END,
         {
-            "langfuse.observation.type": "event",
+            "langfuse.observation.type": "span",
             "langfuse.observation.level": "DEFAULT",
             "langsmith.span.kind": "chain",
             "openinference.span.kind": "CHAIN",

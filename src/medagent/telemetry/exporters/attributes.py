@@ -33,7 +33,7 @@ _OPERATIONS = {
 }
 _LANGFUSE_TYPES = {
     SpanKind.SESSION: "agent",
-    SpanKind.MARKER: "event",
+    SpanKind.MARKER: "span",
     SpanKind.GUARDRAIL: "guardrail",
     SpanKind.EXCHANGE: "span",
     SpanKind.USER_TURN: "span",

@@ -20,7 +20,7 @@ from medagent.telemetry.outbox.schema import deliveries as deliveries_table
 from medagent.telemetry.outbox.schema import spans
 from medagent.telemetry.outbox.status import OutboxStatus, read_status
 from medagent.telemetry.outbox.transaction import Transaction
-from medagent.telemetry.span import SafeSpan
+from medagent.telemetry.span import SafeSpan, Seal
 
 _log = logging.getLogger(__name__)
 
@@ -164,6 +164,16 @@ class Outbox:
             if not lost:
                 return count
             count += len(lost)
+
+    def to_be_buried(self) -> list[tuple[str, list[Seal]]]:
+        """The calls that were refused after something of them was sealed: of what was not delivered, the seals."""
+        with self._database.reading() as connection:
+            return deliveries.to_be_buried(connection)
+
+    def buried(self, trace_id: str) -> None:
+        """All of such a call has its tombstone in the archive."""
+        with self._database.writing() as connection:
+            deliveries.buried(connection, trace_id)
 
     def status(self) -> OutboxStatus:
         """What waits where."""

@@ -1,7 +1,7 @@
 """One slice of work: what a call's spans become, until they are sealed and due.
 
 A span is *provisional* (its call goes on and may still replace it), *ready* (final, but its call is held until consent
-is settled) or *sealed* (numbered, chained, due at every destination).
+is settled), *sealed* (numbered, chained, due at every destination) or *refused* (a seal alone, due nowhere).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ Release = Literal["held", "released", "withdrawn"]
 
 _KEPT_ALWAYS = ("voice_session", "policy.guardrail")
 """What is left of a call that was withdrawn, or that found the outbox full."""
+_UNSEALED = ("provisional", "ready")
 _LARGEST_SPAN = 256 * 1024
 """Bytes of a span's body: a hundred times a long turn's, and a batch of one stays far below what destinations take."""
 _log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class Transaction:
             "is_crowded_out": is_crowded_out,
         }
         opened = self._insert(calls, row).on_conflict_do_nothing(index_elements=["trace_id"])
-        if self._connection.execute(opened).rowcount != 1:
+        if self._connection.execute(opened.returning(calls.c.trace_id)).first() is None:
             raise OutboxError(f"call {trace_id} was opened before")
         ownership.beat(self._connection, owner=self._owner)
 
@@ -112,11 +113,19 @@ class Transaction:
             self._seal(call, self._final(trace_id))
 
     def withdraw(self, trace_id: str) -> None:
-        """Consent is refused: delete what is not sealed but the session and its guardrail, and take nothing else."""
-        if self._call(trace_id).release != "withdrawn":
-            self._set(trace_id, release="withdrawn")
-            unsealed = (spans.c.trace_id == trace_id) & (spans.c.state != "sealed")
-            self._connection.execute(sa.delete(spans).where(unsealed & spans.c.name.not_in(_KEPT_ALWAYS)))
+        """Consent is refused: delete everything but the session and its guardrail, and take nothing else.
+
+        What was sealed before leaves its seal, and the call is to be buried: see `Outbox.to_be_buried`.
+        """
+        call = self._call(trace_id)
+        if call.release == "withdrawn":
+            return
+        self._set(trace_id, release="withdrawn", is_to_be_buried=call.next_sequence > 0)
+        refused = (spans.c.trace_id == trace_id) & spans.c.name.not_in(_KEPT_ALWAYS)
+        self._connection.execute(sa.delete(spans).where(refused & spans.c.state.in_(_UNSEALED)))
+        sealed = sa.select(spans.c.span_id).where(refused)
+        self._connection.execute(sa.delete(deliveries).where(deliveries.c.span_id.in_(sealed)))
+        self._connection.execute(sa.update(spans).where(refused).values(state="refused", body="", size=0))
 
     def close_call(self, trace_id: str) -> str:
         """End the chain, without what never became final; returns its head, the hash of the last sealed span."""
@@ -132,7 +141,7 @@ class Transaction:
     def abandon(self, trace_id: str) -> None:
         """The call ended while telemetry was off: drop what is not sealed, leave the rest without an end."""
         self._call(trace_id)
-        unsealed = (spans.c.trace_id == trace_id) & (spans.c.state != "sealed")
+        unsealed = (spans.c.trace_id == trace_id) & spans.c.state.in_(_UNSEALED)
         self._connection.execute(sa.delete(spans).where(unsealed))
         self._set(trace_id, state="closed")
 
@@ -147,7 +156,7 @@ class Transaction:
         if not ownership.take_over(self._connection, trace_id, owner=owner, heir=self._owner):
             return None
         call = self._call(trace_id)
-        query = sa.select(spans.c.body).where(spans.c.trace_id == trace_id, spans.c.state != "sealed")
+        query = sa.select(spans.c.body).where(spans.c.trace_id == trace_id, spans.c.state.in_(_UNSEALED))
         bodies = self._connection.execute(query.order_by(spans.c.position)).scalars()
         unsealed = [SafeSpan.from_document(json.loads(body)) for body in bodies]
         latest_us = max([call.latest_us, *(span.end_us for span in unsealed)])
@@ -203,7 +212,7 @@ class Transaction:
             set_={name: value for name, value in row.items() if name != "span_id"},
             where=spans.c.state == "provisional",
         )
-        if self._connection.execute(replace).rowcount != 1:
+        if self._connection.execute(replace.returning(spans.c.span_id)).first() is None:
             raise OutboxError(f"span {row['span_id']} ({row['name']}) is final already")
 
     def _insert(self, table: sa.Table, row: dict[str, Any]) -> postgresql.Insert | sqlite.Insert:
