@@ -259,7 +259,7 @@ def test_what_points_at_somebody_goes(gone: str, around: str) -> None:
         ("she is ninety four years old", f"she is {REDACTED} years old"),
         ("about 121yo patient", f"about {REDACTED} patient"),
         ("a 96yrs old woman", f"a {REDACTED} old woman"),
-        ("a 96 y o woman", f"a {REDACTED} woman"),
+        ("the 96 y o woman", f"the {REDACTED} woman"),
         ("a 56yo woman", "a 56yo woman"),
     ],
 )
