@@ -23,6 +23,7 @@ from typing import Any, Self
 from command import Done, medagent
 from medagent.telemetry.door.derived import short_id
 from medagent.telemetry.exporters.jsonlog import lines_of
+from medagent.telemetry.ledger import entries
 from medagent.telemetry.span import SafeSpan
 from sink import Received
 
@@ -72,8 +73,12 @@ class Destination:
         return self
 
     def close(self) -> None:
-        """End."""
+        """End, and give the port back."""
+        self.stop()
         self._held.close()
+
+    def stop(self) -> None:
+        """End; until it starts again, to connect is refused."""
         if self._process is not None and self._process.stdout is not None:
             self._process.kill()
             self._process.wait()
@@ -208,6 +213,7 @@ class Scene:
     def __init__(self, directory: Path, *, url: str = "") -> None:
         self.directory = directory
         self.home = directory / "home"
+        self.view = self.home  # where it is for this process, should the victim's mounts be others
         self.log = directory / "calls.jsonl"
         self.began = time.monotonic()
         self.destination = Destination(directory)
@@ -234,7 +240,7 @@ class Scene:
     def command(self, *words: str, **more: str) -> Done:
         """A command on this host."""
         environment = {name: value for name, value in self.environment(**more).items() if name != "MEDAGENT_HOME"}
-        return medagent(*words, home=self.home, **environment)
+        return medagent(*words, home=self.view, **environment)
 
     def ship(self, **more: str) -> Done:
         """`medagent ship`, until nothing waits."""
@@ -245,19 +251,37 @@ class Scene:
         shown: dict[str, Any] = json.loads(self.command("outbox", "status", "--json").out)
         return shown
 
-    def accepted(self, home: Path | None = None) -> dict[str, tuple[str, str]]:
+    def accepted(self) -> dict[str, tuple[str, str]]:
         """Every span that was sealed on disk, here or in the archive: its call and its name, by its id."""
-        home = home or self.home
         places = {
             "outbox/outbox.db": "SELECT span_id, trace_id, name FROM spans WHERE state = 'sealed'",
             "archive/archive.db": "SELECT span_id, trace_id, name FROM span",
         }
         found = {}
         for name, query in places.items():
-            if (home / name).exists():
-                with closing(sqlite3.connect(home / name, timeout=LONG_S)) as database, suppress(sqlite3.DatabaseError):
+            if (self.view / name).exists():
+                with closing(sqlite3.connect(self.view / name, timeout=LONG_S)) as database, suppress(sqlite3.DatabaseError):
                     found |= {row[0]: (row[1], row[2]) for row in database.execute(query)}
         return found
+
+    def tried(self) -> set[str]:
+        """The destinations that failed to take something which still waits for them."""
+        return self._waiting("attempts > 0")
+
+    def lacking(self) -> set[str]:
+        """The destinations for which something waits."""
+        return self._waiting("1")
+
+    def _waiting(self, which: str) -> set[str]:
+        with closing(sqlite3.connect(self.view / "outbox" / "outbox.db", timeout=LONG_S)) as database:
+            query = f"SELECT DISTINCT destination FROM deliveries WHERE {which}"
+            return {row[0] for row in database.execute(query)}
+
+    def ledger(self, kind: str) -> list[dict[str, Any]]:
+        """What the ledger has of one kind, once it is found whole."""
+        assert self.command("ledger", "verify").code == 0
+        path = self.view / "ledger" / "ledger.jsonl"
+        return [dict(entry.content) for entry in entries(path) if entry.kind == kind]
 
     def names(self, trace_id: str) -> list[str]:
         """The spans of one call, sorted by name."""
@@ -270,9 +294,13 @@ class Scene:
 
     def archived(self) -> list[SafeSpan]:
         """All that the archive has."""
-        with closing(sqlite3.connect(self.home / "archive" / "archive.db", timeout=LONG_S)) as database:
+        with closing(sqlite3.connect(self.view / "archive" / "archive.db", timeout=LONG_S)) as database:
             rows = database.execute("SELECT document FROM span").fetchall()
         return [SafeSpan.from_document(json.loads(row[0])) for row in rows]
+
+    def age(self) -> float:
+        """Seconds since the scene was set."""
+        return time.monotonic() - self.began
 
     def row(
         self, fault: str, before: Mapping[str, object], *, call: str, to: Sequence[str] = ALL, repeats: bool = True
@@ -295,8 +323,7 @@ class Scene:
             again += ids.total() - len(ids)
             least = min(least, len(ids)) if name != "jsonlog" else least
         assert repeats or not again, f"{again} repeats"
-        seconds = time.monotonic() - self.began
-        row = Row(fault=fault, accepted=len(accepted), arrived=least, repeats=again, call=call, seconds=seconds)
+        row = Row(fault=fault, accepted=len(accepted), arrived=least, repeats=again, call=call, seconds=self.age())
         self.rows.append(row)
         return row
 

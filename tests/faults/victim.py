@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import resource
 import sys
 import threading
 import time
@@ -27,7 +28,8 @@ from medagent.telemetry.span import SafeSpan
 
 _BOOKING = {"patient_name": "Ottilie Wrenfield", "dob": "1971-04-02", "phone": "+1 503 555 0142"}
 _BOOKED = {"outcome": "ok", "confirmation_id": "K7M2-Q4XD", "doctor_name": "Dr. Amara Osei"}
-_LEAK_BYTES = 32 * 2**20
+_LEAK_BYTES = 64 * 2**20
+_ADDRESS_SPACE = 4 * 2**30
 
 
 class Broken:
@@ -40,6 +42,7 @@ class Broken:
         self.name = kind
         self.attempts = 0
         self._kept: list[bytearray] = []
+        self.may_leak = threading.Event()
 
     def export(self, batch: Sequence[SafeSpan]) -> None:
         self.attempts += 1
@@ -49,7 +52,8 @@ class Broken:
             case "hangs":
                 threading.Event().wait()
             case "leaks":
-                while True:
+                self.may_leak.wait()
+                while True:  # until there is no more, which is an error of this exporter
                     self._kept.append(bytearray(_LEAK_BYTES))
 
     def holds(self, span: SafeSpan) -> bool:
@@ -87,6 +91,12 @@ class Victim:
         _begin(line)
         return {"traces": [line.trace_id]}
 
+    def end(self) -> dict[str, Any]:
+        """The end of that call."""
+        assert self._open is not None
+        self._open.send(ev.CallEnded, reason="agent_ended")
+        return {"traces": [self._open.trace_id]}
+
     def written(self, seconds: str) -> dict[str, Any]:
         """Whether all that happened so far is in the outbox by then."""
         return {"written": self._telemetry.pipeline.flush(float(seconds))}
@@ -119,6 +129,15 @@ class Victim:
         counts, tried = self._telemetry.pipeline.counts, {one.name: one.attempts for one in self._broken}
         lost = {"events": counts.events_lost, "spans": counts.spans_lost, "failures": counts.failures}
         return {"lost": lost, "on": self._telemetry.switch.is_on(), "tried": tried}
+
+    def leak(self) -> dict[str, Any]:
+        """Let an exporter take all the memory that the process may have; wait until it got no more."""
+        resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, resource.RLIM_INFINITY))
+        [leaking] = self._broken
+        leaking.may_leak.set()
+        while leaking.attempts < 2:
+            time.sleep(0.01)
+        return {}
 
     def ring(self, scenario: str) -> dict[str, Any]:
         """A real call: voice, sockets, LiveKit and the clinic's database; a line for each thing that is heard."""
