@@ -24,7 +24,9 @@ def scene(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """One table: fault, what was accepted and arrived, repeats by id, whether the call ended as expected, seconds."""
     reports = (report for of_kind in terminalreporter.stats.values() for report in of_kind)
-    properties = (getattr(report, "user_properties", ()) for report in reports if getattr(report, "when", "") == "teardown")
+    properties = (
+        getattr(report, "user_properties", ()) for report in reports if getattr(report, "when", "") == "teardown"
+    )
     rows = [value for each in properties for _, value in each]
     if not rows:
         return

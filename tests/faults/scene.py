@@ -10,7 +10,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -31,11 +30,11 @@ LONG_S = 90.0
 """How long a test waits for what must come, on a machine that has much else to do."""
 ON_THE_WIRE = ("langsmith", "otlp")
 ALL = (*ON_THE_WIRE, "jsonlog")
-CALL = sorted(
-    ["voice_session", "session.start", "agent_turn", "user_turn", "agent_turn", "user_turn", "agent_turn"]
-    + ["tool.book_appointment", "session.end", "policy.guardrail"]
-)
-"""The spans of a victim's call."""
+CALL = [
+    *("agent_turn", "agent_turn", "agent_turn", "policy.guardrail", "session.end", "session.start"),
+    *("tool.book_appointment", "user_turn", "user_turn", "voice_session"),
+]
+"""The spans of a victim's call, sorted by name."""
 _HERE = Path(__file__).parent
 
 
@@ -128,16 +127,19 @@ class Destination:
 class Victim:
     """A process that takes calls; `tell` gives it a command, `hear` waits for its next line."""
 
-    def __init__(self, words: Sequence[str], environment: Mapping[str, str], *, wrap: Sequence[str] = ()) -> None:
-        self._errors = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen(
-            [*wrap, sys.executable, str(_HERE / "victim.py"), *words],
-            env=dict(environment),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-        )
+    def __init__(
+        self, words: Sequence[str], environment: Mapping[str, str], *, errors: Path, wrap: Sequence[str] = ()
+    ) -> None:
+        self._errors = errors
+        with errors.open("w") as written:
+            self.process = subprocess.Popen(
+                [*wrap, sys.executable, str(_HERE / "victim.py"), *words],
+                env=dict(environment),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=written,
+                text=True,
+            )
 
     def __enter__(self) -> Self:
         assert self.hear().get("ready")
@@ -150,9 +152,8 @@ class Victim:
             self.process.kill()
             sys.stderr.write(self.errors()[-4000:])
         self.end()
-        for pipe in (self.process.stdout, self.process.stdin, self._errors):
-            with suppress(BrokenPipeError):
-                pipe.close()  # type: ignore[union-attr]  # all three are pipes or files
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
     def say(self, *words: object) -> None:
         """Give a command."""
@@ -191,8 +192,7 @@ class Victim:
 
     def errors(self) -> str:
         """What it wrote to stderr so far."""
-        self._errors.seek(0)
-        return self._errors.read()
+        return self._errors.read_text()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,7 +235,7 @@ class Scene:
 
     def victim(self, *words: str, wrap: Sequence[str] = (), **more: str) -> Victim:
         """A process that is about to be harmed."""
-        return Victim(words, self.environment(**more), wrap=wrap)
+        return Victim(words, self.environment(**more), errors=self.directory / "errors.txt", wrap=wrap)
 
     def command(self, *words: str, **more: str) -> Done:
         """A command on this host."""
@@ -257,10 +257,13 @@ class Scene:
             "outbox/outbox.db": "SELECT span_id, trace_id, name FROM spans WHERE state = 'sealed'",
             "archive/archive.db": "SELECT span_id, trace_id, name FROM span",
         }
-        found = {}
+        found: dict[str, tuple[str, str]] = {}
         for name, query in places.items():
             if (self.view / name).exists():
-                with closing(sqlite3.connect(self.view / name, timeout=LONG_S)) as database, suppress(sqlite3.DatabaseError):
+                with (
+                    closing(sqlite3.connect(self.view / name, timeout=LONG_S)) as database,
+                    suppress(sqlite3.DatabaseError),
+                ):
                     found |= {row[0]: (row[1], row[2]) for row in database.execute(query)}
         return found
 

@@ -114,16 +114,18 @@ def test_a_flood(scene: Scene) -> None:
 
 @pytest.mark.parametrize(("fault", "text"), [("missing", None), ("broken", "version: 1\nunheard_of: yes\n")])
 def test_no_policy_at_the_start(scene: Scene, fault: str, text: str | None) -> None:
-    """The agent answers and books, telemetry is off, the ledger says so; no byte leaves, no span is stored."""
+    """The agent answers its caller, telemetry is off, the ledger says so; no byte leaves, no span is stored."""
     path = scene.directory / "policy.yaml"
     if text is not None:
         path.write_text(text)
     with scene.victim("--three-lines", MEDAGENT_POLICY=str(path)) as victim:
-        rung = victim.tell("ring", "book")
+        rung = victim.tell("ring", "opening_hours")
         assert not victim.tell("loaded", LONG_S)["loaded"]
     assert (rung["ended"], rung["wrong"]) == ("done", [])
     assert [entry["error"] for entry in scene.ledger("not_started")] == ["PolicyError"]
     assert scene.accepted() == {}
     assert all(deliveries == [] for deliveries in scene.arrivals().values())
-    call = "booked, untraced, in the ledger"
-    scene.rows.append(Row(fault=f"policy {fault} at start", accepted=0, arrived=0, repeats=0, call=call, seconds=scene.age()))
+    call = "answered, untraced, in the ledger"
+    scene.rows.append(
+        Row(fault=f"policy {fault} at start", accepted=0, arrived=0, repeats=0, call=call, seconds=scene.age())
+    )

@@ -1,4 +1,4 @@
-"""What the network and a destination can do: nothing that was accepted is lost, nothing is shown twice, no call waits."""
+"""What network and destination can do: nothing that was accepted is lost or shown twice, and no call waits for it."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_pause_of_a_minute_is_taken(scene: Scene) -> None:
 
 
 def test_one_bad_span_among_good_ones(scene: Scene) -> None:
-    """A batch that is refused for one span is split until it is found: set aside, named, and offered again when told."""
+    """A batch that is refused for one span is split until it is found: set aside, named, offered again when told."""
     poison = "tool.book_appointment"
     scene.destination.mode(poison=poison)
     with scene.victim() as victim:

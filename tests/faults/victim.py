@@ -68,7 +68,11 @@ class Victim:
 
     def __init__(self, settings: Settings, broken: Sequence[Broken]) -> None:
         make = compose.exporters
-        compose.exporters = lambda given: [*make(given), *broken]
+
+        def exporters(settings: Settings) -> list[Exporter]:
+            return [*make(settings), *broken]
+
+        compose.exporters = exporters
         self._settings = settings
         self._broken = broken
         self._telemetry = compose.Telemetry(settings).start()
@@ -233,7 +237,7 @@ def main() -> None:
     parser.add_argument("--three-lines", action="store_true")
     given = parser.parse_args()
     if given.patience is not None:
-        ExitSession.__init__.__kwdefaults__["timeout_s"] = (given.patience, given.patience)
+        ExitSession.__init__.__kwdefaults__ = {"timeout_s": (given.patience, given.patience)}
     settings = load_settings()
     broken = [Broken(kind) for kind in given.broken]
     obeys: Victim | Untraced = Untraced(settings) if given.three_lines else Victim(settings, broken)
@@ -244,5 +248,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    _: type[Exporter] = Broken
     main()
