@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: call test check bench bench-door bench-redaction setup postgres lock clean help
+.PHONY: call test faults check bench bench-door bench-redaction setup postgres lock clean help
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -13,6 +13,9 @@ call: $(READY)  ## play a clinic call end to end and show its redacted trace
 
 test: $(READY)  ## run the tests
 	$(BIN)/pytest -q -n auto
+
+faults: $(READY)  ## the fault matrix: real faults on real processes, counted at the other end
+	$(BIN)/pytest -q -n auto tests/faults
 
 check: $(READY)  ## format, lint, types, architecture
 	$(BIN)/ruff format --check .
