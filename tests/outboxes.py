@@ -59,7 +59,7 @@ def admitted(trace_id: str, name: str, number: int = 0, note: str = "") -> Admit
         policy_digest="ab" * 32,
         fields={"index": number, "note": note},
     )
-    return Admitted(span=span, digest=span.digest())
+    return Admitted.of(span)
 
 
 def begin(outbox: Outbox, trace_id: str, release: Release = "released") -> None:

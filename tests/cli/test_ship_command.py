@@ -54,7 +54,7 @@ def fill(box: Outbox, *, start_us: int | None = None) -> list[SafeSpan]:
     with box.transaction() as transaction:
         transaction.open_call(spans[0].trace_id, release="released")
         for span in spans:
-            transaction.put(Admitted(span=span, digest=span.digest()), final=True)
+            transaction.put(Admitted.of(span), final=True)
         transaction.close_call(spans[0].trace_id)
     return spans
 

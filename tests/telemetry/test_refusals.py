@@ -80,7 +80,7 @@ def fill(outbox: Outbox, count: int = 40) -> list[SafeSpan]:
     with outbox.transaction() as transaction:
         transaction.open_call(TRACE, release="released")
         for span in spans:
-            transaction.put(Admitted(span=span, digest=span.digest()), final=True)
+            transaction.put(Admitted.of(span), final=True)
     return outbox.due("langsmith", 1000)
 
 

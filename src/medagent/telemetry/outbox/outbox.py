@@ -42,7 +42,11 @@ class Outbox:
     def transaction(self) -> Iterator[Transaction]:
         """One slice of work: all of it is accepted or nothing."""
         with self._database.writing() as connection:
-            yield Transaction(connection, destinations=self._destinations, owner=self._owner, max_bytes=self._max_bytes)
+            transaction = Transaction(
+                connection, destinations=self._destinations, owner=self._owner, max_bytes=self._max_bytes
+            )
+            yield transaction
+            transaction.settle()
 
     # ---- whose calls these are -------------------------------------------------------------------------------------
 
