@@ -25,6 +25,7 @@ HOST_TOOLS = ("find_patient", "note_for_doctor")
 """Tools of the audited agent that no policy names: one returns rows of patients, one breaks with one in its error."""
 
 _CLOSING_S = 12.0
+_MARGIN = 1.3  # a turn is mostly shorter than it is counted, and a call must last
 _SPOKEN_S = 1.2
 _GAP_S = 2.4
 _TOOL_S = 0.9
@@ -210,7 +211,7 @@ def _long(
         spent = sum(_lasting(turn) for turn in turns) + _CLOSING_S
         if spent > seconds * 0.6:
             break
-    room = max(4, round((seconds - spent) / (_SPOKEN_S * 2 + _GAP_S + 2 * _TOOL_S)) + 1)
+    room = max(4, round((seconds * _MARGIN - spent) / (_SPOKEN_S * 2 + _GAP_S + 2 * _TOOL_S)) + 1)
     turns += [*planted_turns(values, turns=room, dice=dice), _GOODBYE]
     return replace(
         base,

@@ -1,7 +1,7 @@
 """What was measured, held against the protocol: criteria, verdict, causes. Pure: the same measures, the same verdict.
 
-A GO here is the machine's part of one; people's signatures complete it. A rehearsal is never GO, and judges latency only
-at the pace of life.
+A GO here is the machine's part of one; people's signatures complete it. A rehearsal is never GO, and judges latency
+only at the pace of life.
 """
 
 from __future__ import annotations
