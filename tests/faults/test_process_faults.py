@@ -114,14 +114,20 @@ def test_a_flood(scene: Scene) -> None:
 
 @pytest.mark.parametrize(("fault", "text"), [("missing", None), ("broken", "version: 1\nunheard_of: yes\n")])
 def test_no_policy_at_the_start(scene: Scene, fault: str, text: str | None) -> None:
-    """The agent answers its caller, telemetry is off, the ledger says so; no byte leaves, no span is stored."""
+    """The agent answers its caller, telemetry is off, the ledger says so; no byte leaves, no span is stored.
+
+    Of the two, the call without a policy is a real one.
+    """
     path = scene.directory / "policy.yaml"
     if text is not None:
         path.write_text(text)
     with scene.victim("--three-lines", MEDAGENT_POLICY=str(path)) as victim:
-        rung = victim.tell("ring", "opening_hours")
+        if text is None:
+            rung = victim.tell("ring", "opening_hours")
+            assert (rung["ended"], rung["wrong"]) == ("done", [])
+        assert victim.tell("calls", 2)["held_s"] < 2.0
         assert not victim.tell("loaded", LONG_S)["loaded"]
-    assert (rung["ended"], rung["wrong"]) == ("done", [])
+        assert victim.tell("calls", 2)["held_s"] < 2.0
     assert [entry["error"] for entry in scene.ledger("not_started")] == ["PolicyError"]
     assert scene.accepted() == {}
     assert all(deliveries == [] for deliveries in scene.arrivals().values())
