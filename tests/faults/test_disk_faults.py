@@ -36,7 +36,8 @@ def test_a_disk_that_is_full_in_a_real_call(scene: Scene) -> None:
         victim.hear()
         filler = mounts.fill(mounts.seen_by(pid, scene.home)) if is_disk else None
         if filler is None:
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+            full = (scene.home / "outbox" / "outbox.db-wal").stat().st_size
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (full, resource.RLIM_INFINITY))
         while "ended" not in (rung := victim.hear()):
             pass
         assert {name: rung[name] for name in BOOKED} == BOOKED

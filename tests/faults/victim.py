@@ -41,7 +41,7 @@ class Broken:
     def __init__(self, kind: str) -> None:
         self.name = kind
         self.attempts = 0
-        self._kept: list[bytearray] = []
+        self._kept: list[bytes] = []
         self.may_leak = threading.Event()
 
     def export(self, batch: Sequence[SafeSpan]) -> None:
@@ -53,8 +53,8 @@ class Broken:
                 threading.Event().wait()
             case "leaks":
                 self.may_leak.wait()
-                while True:  # until there is no more, which is an error of this exporter
-                    self._kept.append(bytearray(_LEAK_BYTES))
+                while True:  # address space that nobody touches, until there is no more
+                    self._kept.append(bytes(_LEAK_BYTES))
 
     def holds(self, span: SafeSpan) -> bool:
         return False
