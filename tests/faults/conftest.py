@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from faults.scene import Scene
+from faults.scene import Scene, Victim
 
 
 @pytest.fixture
 def scene(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
-    """A host with a destination that listens."""
+    """A host of its own, with a destination that listens."""
     made = Scene(tmp_path)
     made.destination.start()
     yield made
     made.destination.close()
     request.node.user_properties += [("row", asdict(row)) for row in made.rows]
+
+
+@pytest.fixture(scope="module")
+def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Scene, Victim]]:
+    made = Scene(tmp_path_factory.mktemp("running"))
+    made.destination.start()
+    with made.victim() as victim:
+        yield made, victim
+    made.destination.close()
+
+
+@pytest.fixture
+def running(_running: tuple[Scene, Victim], request: pytest.FixtureRequest) -> Iterator[tuple[Scene, Victim]]:
+    """A host and a process on it that goes on from fault to fault, each ended before the next."""
+    scene, _ = _running
+    scene.began, scene.rows = time.monotonic(), []
+    yield _running
+    request.node.user_properties += [("row", asdict(row)) for row in scene.rows]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

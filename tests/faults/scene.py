@@ -35,6 +35,7 @@ CALL = [
     *("tool.book_appointment", "user_turn", "user_turn", "voice_session"),
 ]
 """The spans of a victim's call, sorted by name."""
+_OURS = ("MEDAGENT_", "LANGSMITH_", "LANGCHAIN_", "LANGFUSE_", "AZURE_")
 _HERE = Path(__file__).parent
 
 
@@ -95,14 +96,14 @@ class Destination:
         lines = [json.loads(line) for line in self._log.read_text().split("\n")[:-1]]
         return [(line.pop("at"), Received(raw=base64.b64decode(line.pop("body")), **line)) for line in lines]
 
-    def answered(self, destination: str) -> list[int]:
-        """The statuses that one destination gave, in order; 0 is a cut line."""
+    def answered(self, destination: str, *, since: int = 0) -> list[int]:
+        """The statuses that one destination gave from the so-manieth request on; 0 is a cut line."""
         path = {"langsmith": "/runs/multipart", "otlp": "/v1/traces"}[destination]
-        return [request.answered for _, request in self.requests() if request.path == path]
+        return [request.answered for _, request in self.requests()[since:] if request.path == path]
 
-    def met(self, status: int) -> bool:
-        """Whether both destinations gave this answer."""
-        return all(status in self.answered(name) for name in ON_THE_WIRE)
+    def met(self, status: int, *, since: int = 0) -> bool:
+        """Whether both destinations gave this answer from the so-manieth request on."""
+        return all(status in self.answered(name, since=since) for name in ON_THE_WIRE)
 
     def arrivals(self) -> dict[str, list[tuple[str, bytes]]]:
         """By destination, all that was taken: ids, each with what stood there, one entry a delivery."""
@@ -231,7 +232,8 @@ class Scene:
             "MEDAGENT_JSONLOG": str(self.log),
             "MEDAGENT_CLINIC_DATABASE_URL": f"sqlite:///{self.directory / 'clinic.db'}",
         }
-        return {**os.environ, **settings, **more}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+        return {**inherited, **settings, **more}
 
     def victim(self, *words: str, wrap: Sequence[str] = (), **more: str) -> Victim:
         """A process that is about to be harmed."""
@@ -260,10 +262,7 @@ class Scene:
         found: dict[str, tuple[str, str]] = {}
         for name, query in places.items():
             if (self.view / name).exists():
-                with (
-                    closing(sqlite3.connect(self.view / name, timeout=LONG_S)) as database,
-                    suppress(sqlite3.DatabaseError),
-                ):
+                with closing(sqlite3.connect(self.view / name, timeout=LONG_S)) as database:
                     found |= {row[0]: (row[1], row[2]) for row in database.execute(query)}
         return found
 
@@ -306,27 +305,41 @@ class Scene:
         return time.monotonic() - self.began
 
     def row(
-        self, fault: str, before: Mapping[str, object], *, call: str, to: Sequence[str] = ALL, repeats: bool = True
+        self,
+        fault: str,
+        before: Mapping[str, object],
+        *,
+        call: str,
+        calls: Sequence[str] | None = None,
+        to: Sequence[str] = ALL,
+        repeats: bool = True,
     ) -> Row:
-        """The verdict: each destination's own file has every accepted span, and shows none of them twice.
+        """The verdict: each destination's own file has every accepted span and no other, and shows none in two forms.
 
-        `before` is what was accepted when the fault began to end; `repeats` says whether an id may come more than once.
+        `before` is what was accepted when the fault began to end; `calls` are those that the row counts, by default
+        all; `repeats` says whether an id of theirs may have come more than once.
         """
         accepted = self.accepted()
         assert set(before) <= set(accepted), "what was accepted is gone"
-        assert accepted, "nothing was accepted, so nothing is proved"
-        spans = self.archived()
-        lines = {str(line["_id"]) for span in spans for line in lines_of(span)}
-        wanted = {"langsmith": set(accepted), "otlp": set(map(short_id, accepted)), "jsonlog": lines}
-        there, again, least = self.arrivals(), 0, len(accepted)
+        counted = {span_id for span_id, (trace_id, _) in accepted.items() if calls is None or trace_id in calls}
+        assert counted, "nothing was accepted, so nothing is proved"
+        lines = {str(line["_id"]): span.span_id for span in self.archived() for line in lines_of(span)}
+        wanted = {
+            "langsmith": {span_id: span_id for span_id in accepted},
+            "otlp": {short_id(span_id): span_id for span_id in accepted},
+            "jsonlog": lines,
+        }
+        there, again, lost = self.arrivals(), 0, 0
         for name in to:
             ids = Counter(identity for identity, _ in there[name])
-            assert set(ids) == wanted[name], f"{name} lacks {len(wanted[name] - set(ids))} of {len(wanted[name])}"
+            lacking = {span_id for identity, span_id in wanted[name].items() if identity not in ids}
+            lost = max(lost, len(lacking & counted))
+            assert set(ids) == set(wanted[name]), f"{name} lacks {len(lacking)} of {len(wanted[name])}"
             assert len(set(there[name])) == len(ids), f"{name} shows a span in two forms"
-            again += ids.total() - len(ids)
-            least = min(least, len(ids)) if name != "jsonlog" else least
+            again += sum(count - 1 for identity, count in ids.items() if wanted[name][identity] in counted)
         assert repeats or not again, f"{again} repeats"
-        row = Row(fault=fault, accepted=len(accepted), arrived=least, repeats=again, call=call, seconds=self.age())
+        arrived = len(counted) - lost
+        row = Row(fault=fault, accepted=len(counted), arrived=arrived, repeats=again, call=call, seconds=self.age())
         self.rows.append(row)
         return row
 

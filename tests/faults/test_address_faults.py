@@ -45,20 +45,6 @@ def self_signed(directory: Path) -> Path:
     return path
 
 
-def test_connection_refused(scene: Scene) -> None:
-    """Nobody listens at the port; once somebody does, the same process delivers."""
-    scene.destination.stop()
-    with scene.victim() as victim:
-        told = victim.tell("calls", 2)
-        assert victim.tell("written", LONG_S)["written"]
-        assert [scene.names(trace_id) for trace_id in told["traces"]] == [CALL, CALL]
-        until(lambda: scene.tried() == set(ON_THE_WIRE))
-        before = scene.accepted()
-        scene.destination.start()
-        assert victim.tell("flush", LONG_S)["lacking"] == []
-    scene.row("connection refused", before, call="ended, whole", repeats=False)
-
-
 def test_a_name_that_nobody_knows(scene: Scene) -> None:
     """DNS has no such host; `medagent ship` with the right address delivers what the process left."""
     waits(scene, f"http://destination.medagent.invalid:{scene.destination.port}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Collection
 
 import pytest
 
@@ -13,64 +14,62 @@ SLACK_S = 3.0
 """What a machine with other work may add to the end of a process."""
 
 
-def in_call(victim: Victim) -> None:
-    """Have the victim answer a real call, and wait until the caller has spoken and was answered."""
+def in_call(scene: Scene, victim: Victim, known: Collection[str] = ()) -> None:
+    """Have the victim answer a real call; wait until the caller was answered and more is on disk than was known."""
     victim.say("ring", "book")
     heard: list[str] = []
     while len(heard) < 4:
         heard.append(victim.hear()["heard"])
+    until(lambda: set(scene.accepted()) - set(known))
 
 
-def ends(scene: Scene, reason: str) -> str:
-    """The one call's one end, as the archive has it."""
-    [end] = [span for span in scene.archived() if span.name == "session.end"]
-    assert end.fields["reason"] == reason
-    assert sum(span.name == "policy.guardrail" for span in scene.archived()) == 1
-    return end.trace_id
+def end_of(scene: Scene, trace_id: str) -> dict[str, object]:
+    """What the call's one end says, once it has exactly one, and one guardrail."""
+    names = scene.names(trace_id)
+    assert (names.count("session.end"), names.count("policy.guardrail")) == (1, 1)
+    return scene.fields(trace_id, "session.end")
 
 
-def test_sigterm_in_the_middle_of_a_call(scene: Scene) -> None:
-    """A real call, and a destination that never answers: the process ends in time, the call has its end on disk."""
+def test_two_ends_in_the_middle_of_requests(scene: Scene) -> None:
+    """`kill -9` while a batch is on the wire, SIGTERM in a real call while another hangs: one `ship` delivers for both.
+
+    SIGTERM ends its process in time, and the call has its end on disk. What was on the wire is sent again under the
+    same ids, when its lease has run out.
+    """
     scene.destination.mode(delay=3600)
     with scene.victim() as victim:
-        in_call(victim)
+        killed = victim.tell("calls", 2)["traces"]
+        assert victim.tell("written", LONG_S)["written"]
+        until(lambda: scene.destination.met(202))
+        victim.signal(signal.SIGKILL)
+    before = scene.accepted()
+    with scene.victim() as victim:
+        in_call(scene, victim, before)
         seconds = victim.signal(signal.SIGTERM)
         assert victim.process.returncode == -signal.SIGTERM
     assert seconds < TERM_S + SLACK_S
-    before = scene.accepted()
+    [ended] = {trace_id for trace_id, _ in scene.accepted().values()} - set(killed)
+    left = scene.accepted()
     scene.destination.mode()
     assert scene.ship().code == 0
-    assert set(before) == set(scene.accepted()), "nothing was left for the next process to end"
-    ends(scene, "shutdown")
-    scene.row("SIGTERM mid-call (a real call)", before, call=f"shutdown, in {seconds:.1f} s")
+    assert set(left) == set(scene.accepted()), "something was left for the next process to end"
+    assert end_of(scene, ended)["reason"] == "shutdown"
+    assert [scene.names(trace_id) for trace_id in killed] == [CALL, CALL]
+    assert scene.row("kill -9 mid-ship", before, call="ended, whole", calls=killed).repeats
+    scene.row("SIGTERM mid-call (a real call)", left, call=f"shutdown, in {seconds:.1f} s", calls=[ended])
 
 
 def test_kill_in_the_middle_of_a_call(scene: Scene) -> None:
     """`kill -9` on a real call: the next process gives it its one end, and what was sealed is still there."""
     with scene.victim() as victim:
-        in_call(victim)
-        assert victim.signal(signal.SIGKILL) < LONG_S
-    before = scene.accepted()
-    assert scene.ship().code == 0
-    trace_id = ends(scene, "process_lost")
-    assert scene.fields(trace_id, "session.end")["complete"] is False
-    assert scene.ship().code == 0
-    scene.row("kill -9 mid-call (a real call)", before, call="process_lost, incomplete")
-
-
-def test_kill_in_the_middle_of_a_request(scene: Scene) -> None:
-    """`kill -9` while a batch is on the wire: it is sent again when its lease has run out, under the same ids."""
-    scene.destination.mode(delay=3600)
-    with scene.victim() as victim:
-        told = victim.tell("calls", 2)
-        assert victim.tell("written", LONG_S)["written"]
-        until(lambda: scene.destination.met(202))
-        before = scene.accepted()
+        in_call(scene, victim)
         victim.signal(signal.SIGKILL)
-    scene.destination.mode()
+    before = scene.accepted()
+    [trace_id] = {trace_id for trace_id, _ in before.values()}
     assert scene.ship().code == 0
-    assert [scene.names(trace_id) for trace_id in told["traces"]] == [CALL, CALL]
-    assert scene.row("kill -9 mid-ship", before, call="ended, whole").repeats
+    end = end_of(scene, trace_id)
+    assert (end["reason"], end["complete"]) == ("process_lost", False)
+    scene.row("kill -9 mid-call (a real call)", before, call="process_lost, incomplete")
 
 
 def test_the_clock_goes_back(scene: Scene) -> None:
@@ -114,14 +113,20 @@ def test_a_flood(scene: Scene) -> None:
 
 @pytest.mark.parametrize(("fault", "text"), [("missing", None), ("broken", "version: 1\nunheard_of: yes\n")])
 def test_no_policy_at_the_start(scene: Scene, fault: str, text: str | None) -> None:
-    """The agent answers its caller, telemetry is off, the ledger says so; no byte leaves, no span is stored."""
+    """The agent answers its caller, telemetry is off, the ledger says so; no byte leaves, no span is stored.
+
+    Of the two, the call without a policy is a real one.
+    """
     path = scene.directory / "policy.yaml"
     if text is not None:
         path.write_text(text)
     with scene.victim("--three-lines", MEDAGENT_POLICY=str(path)) as victim:
-        rung = victim.tell("ring", "opening_hours")
+        if text is None:
+            rung = victim.tell("ring", "opening_hours")
+            assert (rung["ended"], rung["wrong"]) == ("done", [])
+        assert victim.tell("calls", 2)["held_s"] < 2.0
         assert not victim.tell("loaded", LONG_S)["loaded"]
-    assert (rung["ended"], rung["wrong"]) == ("done", [])
+        assert victim.tell("calls", 2)["held_s"] < 2.0
     assert [entry["error"] for entry in scene.ledger("not_started")] == ["PolicyError"]
     assert scene.accepted() == {}
     assert all(deliveries == [] for deliveries in scene.arrivals().values())

@@ -12,7 +12,7 @@ import resource
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,7 +41,7 @@ class Broken:
     def __init__(self, kind: str) -> None:
         self.name = kind
         self.attempts = 0
-        self._kept: list[bytearray] = []
+        self._kept: list[bytes] = []
         self.may_leak = threading.Event()
 
     def export(self, batch: Sequence[SafeSpan]) -> None:
@@ -53,8 +53,8 @@ class Broken:
                 threading.Event().wait()
             case "leaks":
                 self.may_leak.wait()
-                while True:  # until there is no more, which is an error of this exporter
-                    self._kept.append(bytearray(_LEAK_BYTES))
+                while True:  # address space that nobody touches, until there is no more
+                    self._kept.append(bytes(_LEAK_BYTES))
 
     def holds(self, span: SafeSpan) -> bool:
         return False
@@ -81,13 +81,7 @@ class Victim:
 
     def calls(self, count: str) -> dict[str, Any]:
         """So many calls of three turns and a tool, one after the other; how long the caller's thread was held."""
-        began, traces = time.monotonic(), []
-        for _ in range(int(count)):
-            line = self._telemetry.pipeline.line()
-            _begin(line)
-            line.send(ev.CallEnded, reason="agent_ended")
-            traces.append(line.trace_id)
-        return {"traces": traces, "held_s": time.monotonic() - began}
+        return _calls(self._telemetry.pipeline.line, int(count))
 
     def begin(self) -> dict[str, Any]:
         """A call that goes on."""
@@ -193,6 +187,10 @@ class Untraced:
         self._settings = settings
         self._tracing = tracing()
 
+    def calls(self, count: str) -> dict[str, Any]:
+        """So many calls, as a victim that is traced takes them."""
+        return _calls(self._tracing._inlet.line, int(count))
+
     def loaded(self, seconds: str) -> dict[str, Any]:
         """Whether telemetry works by then."""
         return {"loaded": self._tracing.loaded(float(seconds)) is not None}
@@ -202,6 +200,16 @@ class Untraced:
         from medagent import trace_call
 
         return ring(self._settings, scenario, trace_call)
+
+
+def _calls(line_of_call: Callable[[], Line], count: int) -> dict[str, Any]:
+    began, traces = time.monotonic(), []
+    for _ in range(count):
+        line = line_of_call()
+        _begin(line)
+        line.send(ev.CallEnded, reason="agent_ended")
+        traces.append(line.trace_id)
+    return {"traces": traces, "held_s": time.monotonic() - began}
 
 
 def _begin(line: Line) -> None:
