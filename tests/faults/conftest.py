@@ -50,7 +50,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not rows:
         return
     terminalreporter.section("fault matrix")
-    shape = "{fault:<44} {accepted:>8} {arrived:>7} {repeats:>7}  {call:<38} {seconds:>7}"
+    shape = "{fault:<48} {accepted:>8} {arrived:>7} {repeats:>7}  {call:<38} {seconds:>7}"
     titles = ("fault", "accepted", "arrived", "repeats", "call", "seconds")
     terminalreporter.write_line(shape.format(**{title: title for title in titles}))
     for row in sorted(rows, key=lambda row: row["fault"]):

@@ -22,6 +22,7 @@ _PLAIN: dict[str, Any] = {
     "status": 202,
     "retry_after": None,  # seconds, in the answer's header
     "delay": 0.0,  # seconds before the answer
+    "hangs": None,  # a path, or "everywhere"; what comes there is taken and never answered
     "limit": None,  # bytes; a longer body is answered 413
     "poison": None,  # a text; a body that holds it is answered 400
     "raw": None,  # hex of what is written in the place of an answer, before the line is cut
@@ -49,9 +50,10 @@ class Server:
             request.transport.abort()
             return web.Response()
         body = await request.read()
-        status = self._status(mode, request, body)
+        hangs = mode["hangs"] in (request.path, "everywhere")
+        status = 202 if hangs else self._status(mode, request, body)
         self._keep(request, body, status)
-        await asyncio.sleep(mode["delay"])
+        await (asyncio.Event().wait() if hangs else asyncio.sleep(mode["delay"]))
         if mode["raw"] is not None:
             request.transport.write(bytes.fromhex(mode["raw"]))
             request.transport.close()

@@ -36,7 +36,7 @@ def test_two_ends_in_the_middle_of_requests(scene: Scene) -> None:
     SIGTERM ends its process in time, and the call has its end on disk. What was on the wire is sent again under the
     same ids, when its lease has run out.
     """
-    scene.destination.mode(delay=3600)
+    scene.destination.mode(hangs="everywhere")
     with scene.victim() as victim:
         killed = victim.tell("calls", 2)["traces"]
         assert victim.tell("written", LONG_S)["written"]

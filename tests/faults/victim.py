@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from medagent import compose
@@ -29,7 +30,7 @@ from medagent.telemetry.span import SafeSpan
 _BOOKING = {"patient_name": "Ottilie Wrenfield", "dob": "1971-04-02", "phone": "+1 503 555 0142"}
 _BOOKED = {"outcome": "ok", "confirmation_id": "K7M2-Q4XD", "doctor_name": "Dr. Amara Osei"}
 _LEAK_BYTES = 64 * 2**20
-_ADDRESS_SPACE = 4 * 2**30
+_MORE_BYTES = 2**30
 
 
 class Broken:
@@ -129,8 +130,10 @@ class Victim:
         return {"lost": lost, "on": self._telemetry.switch.is_on(), "tried": tried}
 
     def leak(self) -> dict[str, Any]:
-        """Let an exporter take all the memory that the process may have; wait until it got no more."""
-        resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, resource.RLIM_INFINITY))
+        """Let an exporter take all the memory that there is, which is 1 GB more; wait until it got no more."""
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + _MORE_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
         [leaking] = self._broken
         leaking.may_leak.set()
         while leaking.attempts < 2:
