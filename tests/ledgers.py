@@ -30,6 +30,7 @@ POLICY = {"name": "clinic", "version": "1.0.0", "sha256": "cd" * 32}
 SWITCH = {"state": "off", "source": "command", "reason": "the quarter's drill, ticket OPS-4711", "by": "duty"}
 AUDIT = {"report": "ef" * 32, "verdict": "NO-GO", "policy": "cd" * 32}
 SIGN_OFF = {"report": "ef" * 32, "role": "reviewer", "key_id": KEY.key_id, "by": "officer"}
+GATE = {"gate": 3, "passed": True, "evidence": "ab" * 32, "by": "officer"}
 ACCESS = {"store": "archive", "trace_id": str(UUID(int=7)), "by": "officer", "reason": "week 5 review"}
 DELETION = {"store": "archive", "cause": "retention", "trace_id": str(UUID(int=7)), "by": "medagent"}
 CONTENTS: dict[str, dict[str, Any]] = {
@@ -39,6 +40,7 @@ CONTENTS: dict[str, dict[str, Any]] = {
     "not_started": {"error": "PolicyError", "reason": "the policy clinic.yaml cannot be read"},
     "audit": AUDIT,
     "sign_off": SIGN_OFF,
+    "gate": GATE,
     "access": ACCESS,
     "deletion": DELETION,
     "checkpoint": {"by": "officer"},

@@ -8,8 +8,10 @@ import os
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import medagent
@@ -19,10 +21,14 @@ from medagent.alerts.rules import Alerts
 from medagent.alerts.slack import Slack
 from medagent.alerts.state import AlertState
 from medagent.alerts.watch import Watch
-from medagent.errors import LedgerError, MedagentError
+from medagent.attestation.allowance import allowed, filed
+from medagent.attestation.binding import Binding, code_digest, destinations_digest, lock_digest
+from medagent.attestation.officers import PINNED, Officers
+from medagent.attestation.report import Destination as BoundDestination
+from medagent.errors import LedgerError, MedagentError, SwitchError
 from medagent.presidio import recognisers_of
 from medagent.pricing import load_prices
-from medagent.proof import Json, KeyRing
+from medagent.proof import Json, KeyRing, VerifyKey
 from medagent.redaction import Policy, Redactor, load_policy
 from medagent.redaction.clock import call_clock
 from medagent.redaction.loading import find_policy
@@ -36,7 +42,7 @@ from medagent.telemetry.exporters.exporter import Exporter
 from medagent.telemetry.exporters.jsonlog import JsonLog
 from medagent.telemetry.exporters.langsmith import LangSmithExporter
 from medagent.telemetry.keeper import Housekeeping, Keeper
-from medagent.telemetry.ledger import Ledger
+from medagent.telemetry.ledger import Ledger, last_trip
 from medagent.telemetry.outbox import Outbox, OutboxStatus
 from medagent.telemetry.overhead import Overhead, OverheadWatch
 from medagent.telemetry.owners import Owners
@@ -55,6 +61,7 @@ if TYPE_CHECKING:
     from medagent.agent.caller import Caller
 
 _LANGFUSE_CLOUD = "https://cloud.langfuse.com"
+_PAGERDUTY = "events.pagerduty.com"
 _DAY_US = 86_400_000_000
 _SWITCH_INTERVAL_S = 0.0005
 _JOB_S = 2.5
@@ -68,7 +75,100 @@ def switch(settings: Settings) -> Switch:
     def record(change: Mapping[str, Json]) -> None:
         ledger(settings).append("switch_changed", change)
 
-    return Switch(make_home(settings.home), forced=settings.telemetry, env=settings.env, record=record)
+    return Switch(
+        make_home(settings.home),
+        forced=settings.telemetry,
+        env=settings.env,
+        record=record,
+        audited=functools.partial(audited, settings),
+    )
+
+
+def audits(settings: Settings) -> Path:
+    """Where the reports are kept that allowed telemetry on this host."""
+    return make_home(settings.home) / "audits"
+
+
+def officers(settings: Settings) -> Officers:
+    """The pinned list of who may sign: the packaged one, unless the settings name another directory."""
+    return Officers.load(settings.officers_path or PINNED)
+
+
+def machine_keys(settings: Settings) -> list[VerifyKey]:
+    """The public key with which this installation signs its reports; none where it has no key, and none is made."""
+    given = None if settings.signing_key is None else settings.signing_key.get_secret_value()
+    if given is None and not (settings.home / "keys" / "signing.key").exists():
+        return []
+    return [KeyRing(settings.home / "keys", env=settings.env, signing_hex=given).signing_key().public]
+
+
+def audited(settings: Settings, report_sha256: str) -> datetime:
+    """When the audit of a filed report began, if it allows telemetry here; raises `MedagentError` otherwise.
+
+    Its signatures, what it is bound to, and that the ledger knows of no later trip, all verified anew.
+    """
+    verified = filed(
+        report_sha256,
+        audits=audits(settings),
+        officers=officers(settings),
+        machine_keys=machine_keys(settings),
+    )
+    began = allowed(verified, binding=binding(settings), env=settings.env)
+    tripped = last_trip(ledger_path(settings))
+    if tripped is not None and began <= tripped:
+        raise SwitchError("it tripped after this audit began", hint="mend the cause, then audit anew")
+    return began
+
+
+def binding(settings: Settings) -> Binding:
+    """What a report must be bound to, to allow telemetry here."""
+    return Binding(
+        code_sha256=code_digest(),
+        lock_sha256=lock_digest(),
+        policy_sha256=policy(settings).digest,
+        destinations_sha256=destinations_digest(bound_destinations(settings)),
+    )
+
+
+def bound_destinations(settings: Settings) -> tuple[BoundDestination, ...]:
+    """Where data goes by these settings, Slack and PagerDuty too; no key and no path of an address is told."""
+    hosts = {
+        "archive": "this host",
+        "langsmith": _host(settings.langsmith_endpoint),
+        "otlp": _host(settings.otlp_endpoint or ""),
+        "langfuse": _host(settings.langfuse_base_url or settings.langfuse_host or _LANGFUSE_CLOUD),
+        "jsonlog": "stdout" if settings.jsonlog == "stdout" else "a file on this host",
+    }
+    found = []
+    for one in exporters(settings):
+        found.append(
+            BoundDestination(
+                name=one.name,
+                host=hosts[one.name],
+                project=settings.langsmith_project if one.name == "langsmith" else None,
+                region=one.region,
+                retention_days=one.retention_days,
+            )
+        )
+        one.close()
+    alerted = {"slack": settings.slack_webhook_url, "pagerduty": settings.pagerduty_routing_key}
+    found += [
+        BoundDestination(
+            name=name,
+            host=_PAGERDUTY if name == "pagerduty" else _host(secret.get_secret_value()),
+            project=None,
+            region="not stated",
+            retention_days=None,
+        )
+        for name, secret in alerted.items()
+        if secret is not None
+    ]
+    return tuple(found)
+
+
+def _host(url: str) -> str:
+    parts = urlsplit(url)
+    return (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
 
 
 def ledger_path(settings: Settings) -> Path:
@@ -229,7 +329,9 @@ def alert_watch(settings: Settings, alerts: Alerts) -> Watch:
     if settings.slack_webhook_url is not None:
         senders["slack"] = Slack(settings.slack_webhook_url.get_secret_value(), channel=alerts.slack_channel)
     if settings.pagerduty_routing_key is not None:
-        senders["pagerduty"] = PagerDuty(settings.pagerduty_routing_key.get_secret_value())
+        senders["pagerduty"] = PagerDuty(
+            settings.pagerduty_routing_key.get_secret_value(), events_url=settings.pagerduty_url
+        )
     return Watch(
         alerts,
         spans=archive(settings),

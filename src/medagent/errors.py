@@ -29,6 +29,10 @@ class SignatureError(MedagentError):
     """A signed document is malformed, or not signed by enough of the trusted keys."""
 
 
+class AttestationError(MedagentError):
+    """An audit's report, its annexes or its signatures are not what was signed, or do not allow what was asked."""
+
+
 class PolicyError(MedagentError):
     """A policy cannot be loaded; names file, line and rule."""
 
@@ -129,3 +133,7 @@ class BrokenLedgerError(MedagentError):
 
 class TornLedgerError(BrokenLedgerError):
     """The last line was not written to its end, as after a crash; the next entry to be written will record that."""
+
+
+class AuditError(MedagentError):
+    """An audit cannot be run, or its protocol is not one; names file, line and key."""

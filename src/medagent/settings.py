@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     telemetry: str | None = Field(None, alias="MEDAGENT_TELEMETRY")
     policy_path: Path | None = Field(None, alias="MEDAGENT_POLICY")
     pricing_path: Path | None = Field(None, alias="MEDAGENT_PRICING")
+    officers_path: Path | None = Field(None, alias="MEDAGENT_OFFICERS")
     alerts_path: Path | None = Field(None, alias="MEDAGENT_ALERTS")
     pseudonym_key: SecretStr | None = Field(None, alias="MEDAGENT_PSEUDONYM_KEY")
     signing_key: SecretStr | None = Field(None, alias="MEDAGENT_SIGNING_KEY")
@@ -113,6 +114,7 @@ class Settings(BaseSettings):
 
     slack_webhook_url: SecretStr | None = Field(None, alias="MEDAGENT_SLACK_WEBHOOK_URL")
     pagerduty_routing_key: SecretStr | None = Field(None, alias="MEDAGENT_PAGERDUTY_ROUTING_KEY")
+    pagerduty_url: str = Field("https://events.pagerduty.com/v2/enqueue", alias="MEDAGENT_PAGERDUTY_URL")
     destinations: Annotated[Listed, _some_of(*_LISTED)] = Field((), alias="MEDAGENT_DESTINATIONS")
     otlp_endpoint: str | None = Field(None, alias="MEDAGENT_OTLP_ENDPOINT")
     otlp_headers: SecretStr | None = Field(None, alias="MEDAGENT_OTLP_HEADERS")

@@ -19,6 +19,7 @@ from medagent.telemetry.span import Ancestor, SafeSpan, SpanKind
 from medagent.telemetry.switch import Switch
 from sink import Sink
 from spans import START_US, seal
+from switches import audited
 
 MINUTE_US = 60_000_000
 NOON_US = START_US + 12 * 60 * MINUTE_US
@@ -75,7 +76,7 @@ def watching(
         spans=archive,
         state=state,
         senders={"slack": Slack(url, channel=rules.slack_channel, post=post)},
-        switch=Switch(home, forced=None, env="dev"),
+        switch=Switch(home, forced=None, env="dev", audited=audited),
         env="dev",
     )
     yield watch, archive

@@ -25,6 +25,7 @@ from medagent.proof import Json
 from medagent.telemetry.exporters.archive import Archive
 from medagent.telemetry.switch import Switch
 from sink import Sink
+from switches import GO, audited
 
 SLOW = turns(20, NOON_US, ttft_ms=4000.0)
 
@@ -265,11 +266,11 @@ def test_a_message_that_was_changed_on_disk_does_not_leave(home: Path, sink: Sin
 def test_while_telemetry_is_off_nothing_leaves(home: Path, sink: Sink) -> None:
     """With the switch off a message waits; switched on, it leaves once."""
     store(home, SLOW)
-    switch = Switch(home, forced=None, env="dev")
+    switch = Switch(home, forced=None, env="dev", audited=audited)
     switch.turn_off(reason="a drill", by="the test")
     step(home, sink, NOON_US)
     assert sink.requests() == []
-    switch.turn_on(override="the drill is over", by="the test")
+    switch.turn_on(report=GO, by="the test")
     step(home, sink, NOON_US + MINUTE_US)
     step(home, sink, NOON_US + 2 * MINUTE_US)
     assert len(texts(sink)) == 1

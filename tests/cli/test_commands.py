@@ -124,19 +124,18 @@ def test_doctor_sends_and_reads_back(tmp_path: Path) -> None:
         assert any("did not arrive" in each["says"] for each in objects(failed) if each["what"] == "langsmith")
 
 
-def test_the_switch_is_thrown_and_lifted(tmp_path: Path) -> None:
-    """`telemetry off` says so, a call then stores nothing, `on` needs a reason, and every change is in the ledger."""
+def test_the_switch_is_thrown_and_no_word_lifts_it(tmp_path: Path) -> None:
+    """`telemetry off` says so, a call then stores nothing, `on` needs a report, and the off is in the ledger."""
     assert medagent("telemetry", "off", "--reason", "a drill", home=tmp_path).code == 0
     assert objects(medagent("telemetry", "status", "--json", home=tmp_path))[0]["reason"] == "a drill"
     silent = medagent("call", "silent_caller", "--json", "--pace", "20", home=tmp_path)
     assert (silent.code, silent.out) == (0, "")
     refused = medagent("telemetry", "on", home=tmp_path)
-    assert (refused.code, "--override" in refused.err) == (2, True)
-    assert medagent("telemetry", "on", "--override", "the drill is over", home=tmp_path).code == 0
-    assert objects(medagent("telemetry", "status", "--json", home=tmp_path))[0]["on"] is True
-    kept = objects(medagent("ledger", "show", "--kind", "switch_changed", "--json", home=tmp_path))
-    changes = [(each["content"]["state"], each["content"]["reason"]) for each in kept]
-    assert changes == [("off", "a drill"), ("on", "the drill is over")]
+    assert (refused.code, "--audit" in refused.err) == (2, True)
+    assert medagent("telemetry", "on", "--override", "the drill is over", home=tmp_path).code == 2
+    assert objects(medagent("telemetry", "status", "--json", home=tmp_path))[0]["on"] is False
+    [kept] = objects(medagent("ledger", "show", "--kind", "switch_changed", "--json", home=tmp_path))
+    assert (kept["content"]["state"], kept["content"]["reason"]) == ("off", "a drill")
     assert medagent("ledger", "verify", home=tmp_path).code == 0
 
 

@@ -34,6 +34,7 @@ from medagent.telemetry.session import Destination, SessionMaker
 from medagent.telemetry.span import SafeSpan
 from medagent.telemetry.switch import Switch
 from strategies import WALL_US, event_streams
+from switches import GO, audited
 
 NAME, PHONE, MRN = "Ottoline Quist", "+1 555 010 0142", "00412877"
 RAW = ("Ottoline", "OTTOLINE", "ottoline", "Quist", "5550100142", "555 010 0142", MRN)
@@ -106,7 +107,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
     def build(*, legal_basis: str | None = "synthetic callers", started: bool = True, **changes: Any) -> House:
         home = tmp_path / f"home_{len(made)}"
         home.mkdir()
-        switch = Switch(home, forced=None, env="dev")
+        switch = Switch(home, forced=None, env="dev", audited=audited)
         sessions = SessionMaker(
             redactor=Redactor(POLICY, keys=KEYS, rosters={"doctors": ["Dr. Amara Okafor"]}),
             prices=load_prices(),
@@ -389,7 +390,7 @@ def test_a_call_that_met_an_off_period_says_so(house: House, speaks: bool) -> No
     if speaks:
         speak(line, 1)
     house.settle()
-    house.switch.turn_on(override="drill is over", by="duty")
+    house.switch.turn_on(report=GO, by="duty")
     speak(line, 2)
     hang_up(line)
     house.settle()

@@ -17,6 +17,7 @@ from medagent.telemetry.shipper import Shipper
 from medagent.telemetry.span import SafeSpan
 from medagent.telemetry.switch import Switch
 from spans import call
+from switches import GO, audited
 
 SECRET = "Jane Doe"
 
@@ -58,7 +59,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def switch(tmp_path: Path) -> Switch:
-    return Switch(tmp_path, forced=None, env="dev")
+    return Switch(tmp_path, forced=None, env="dev", audited=audited)
 
 
 @pytest.fixture
@@ -221,7 +222,7 @@ def test_off_stops_shipping_and_on_goes_on(
     time.sleep(0.3)
     assert not shipper.flush(0.1)
     assert destination.attempts == []
-    switch.turn_on(override="drill is over", by="duty")
+    switch.turn_on(report=GO, by="duty")
     assert shipper.flush(5)
     assert ids(destination) == expected
 

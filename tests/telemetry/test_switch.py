@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medagent.errors import LedgerError, SwitchError
-from medagent.telemetry.switch import Switch
+from medagent.errors import AttestationError, LedgerError, SwitchError
+from medagent.telemetry.switch import Audited, Switch
+from switches import GO, audited
 
 
-def a_switch(home: Path, *, forced: str | None = None, env: Any = "dev") -> Switch:
+def a_switch(home: Path, *, forced: str | None = None, env: Any = "dev", allows: Audited = audited) -> Switch:
     def record(change: Mapping[str, Any]) -> None:
         try:
             with (home / "record.jsonl").open("a") as log:
@@ -27,7 +29,7 @@ def a_switch(home: Path, *, forced: str | None = None, env: Any = "dev") -> Swit
         except OSError:
             raise LedgerError("the ledger cannot be written") from None
 
-    return Switch(home, forced=forced, env=env, record=record)
+    return Switch(home, forced=forced, env=env, record=record, audited=allows)
 
 
 def lines(home: Path) -> list[dict[str, str]]:
@@ -67,7 +69,7 @@ def test_a_word_that_is_none_is_warned_of_and_not_repeated(tmp_path: Path, caplo
 def test_off_from_any_source_wins(tmp_path: Path) -> None:
     """Lifting one of two does not turn it on."""
     forced = a_switch(tmp_path, forced="off")
-    forced.turn_on(override="drill is over", by="duty")
+    forced.turn_on(report=GO, by="duty")
     assert not forced.is_on()
     switch = a_switch(tmp_path, forced="on")
     switch.trip("a leak at the door")
@@ -143,16 +145,18 @@ def test_a_trip_holds_for_the_host(tmp_path: Path) -> None:
     assert (state.on, state.source, state.reason) == (False, "trip", "overhead")
 
 
-def test_only_a_later_on_lifts_a_trip(tmp_path: Path) -> None:
-    """An `on` from before the trip is no answer to it; one from after it is, from whichever process."""
-    other = a_switch(tmp_path)
-    other.turn_on(override="first start", by="duty")
+def test_only_a_later_audit_lifts_a_trip(tmp_path: Path) -> None:
+    """An `on` from before the trip is no answer to it; a later audit's is, from whichever process."""
+    began = {GO: datetime.now(UTC)}
+    other = a_switch(tmp_path, allows=began.__getitem__)
+    other.turn_on(report=GO, by="duty")
     before = (tmp_path / "switch.json").read_bytes()
-    switch = a_switch(tmp_path)
+    switch = a_switch(tmp_path, allows=began.__getitem__)
     switch.trip("a leak at the door")
     (tmp_path / "switch.json").write_bytes(before)
     assert not switch.is_on()
-    other.turn_on(override="the leak is mended", by="duty")
+    began["91" * 32] = datetime.now(UTC)
+    other.turn_on(report="91" * 32, by="duty")
     assert switch.is_on()
 
 
@@ -160,7 +164,7 @@ def test_a_second_trip_counts_after_the_first_was_lifted(tmp_path: Path) -> None
     """Whether or not anybody looked in between, a new leak turns it off again."""
     switch = a_switch(tmp_path)
     switch.trip("first")
-    a_switch(tmp_path).turn_on(override="mended", by="duty")
+    a_switch(tmp_path).turn_on(report=GO, by="duty")
     switch.trip("second")
     assert switch.state().reason == "second"
     assert not a_switch(tmp_path).is_on()
@@ -174,36 +178,92 @@ def test_a_trip_is_written_once(tmp_path: Path) -> None:
     assert [line["reason"] for line in lines(tmp_path)] == ["leak 0"]
 
 
-@pytest.mark.parametrize("reason", [None, "", "  "])
-def test_on_needs_a_reason(tmp_path: Path, reason: str | None) -> None:
-    """Nobody turns telemetry on without saying why."""
-    switch = a_switch(tmp_path)
+def refusing(report: str) -> datetime:
+    raise AttestationError("this report does not allow telemetry: the code here is not what was audited")
+
+
+def breaking(report: str) -> datetime:
+    raise RuntimeError(report)
+
+
+@pytest.mark.parametrize("env", ["dev", "prod"])
+@pytest.mark.parametrize(("allows", "says"), [(refusing, "code here"), (breaking, "cannot be judged \\(RuntimeError")])
+def test_on_needs_a_report_that_allows_it(tmp_path: Path, env: str, allows: Audited, says: str) -> None:
+    """In dev as in prod nobody lifts an off by a word; a report that cannot be judged allows nothing."""
+    switch = a_switch(tmp_path, env=env, allows=allows)
     switch.turn_off(reason="drill", by="duty")
-    with pytest.raises(SwitchError):
-        switch.turn_on(override=reason, by="duty")
+    with pytest.raises(SwitchError, match=says):
+        switch.turn_on(report=GO, by="duty")
     assert not switch.is_on()
+    assert len(lines(tmp_path)) == 1
 
 
-def test_prod_starts_off_and_no_word_turns_it_on(tmp_path: Path) -> None:
-    """Without a signed audit nothing runs in prod, not even after an `on` that dev wrote."""
-    switch = a_switch(tmp_path, env="prod")
-    assert switch.state().source == "audit_missing"
-    with pytest.raises(SwitchError):
-        switch.turn_on(override="we need it", by="duty")
-    a_switch(tmp_path).turn_on(override="dev", by="duty")
-    assert not a_switch(tmp_path, env="prod").is_on()
+def test_prod_starts_off_until_a_report_allows_it(tmp_path: Path) -> None:
+    """Without a file prod is off and dev on; by a report both are on."""
+    assert a_switch(tmp_path, env="prod").state().source == "audit_missing"
+    assert a_switch(tmp_path).is_on()
+    a_switch(tmp_path, env="prod").turn_on(report=GO, by="duty")
+    assert a_switch(tmp_path, env="prod").is_on()
+
+
+@pytest.mark.parametrize("env", ["dev", "prod"])
+def test_an_entry_that_says_on_is_not_enough(tmp_path: Path, env: str) -> None:
+    """Every process has the report behind it verified, once: a hand that writes the file turns nothing on."""
+    a_switch(tmp_path).turn_on(report=GO, by="duty")
+    asked: list[str] = []
+
+    def refused_then(report: str) -> datetime:
+        asked.append(report)
+        raise AttestationError("a review that was signed over is missing")
+
+    switch = a_switch(tmp_path, env=env, allows=refused_then)
+    for _ in range(3):
+        state = switch._read()
+        assert (state.on, state.source, state.reason) == (
+            False,
+            "audit_missing",
+            "a review that was signed over is missing",
+        )
+    assert asked == [GO]
+    written = json.loads((tmp_path / "switch.json").read_text())
+    (tmp_path / "switch.json").write_text(json.dumps(written | {"report": None}))
+    assert a_switch(tmp_path, env=env).state().source == "audit_missing"
+
+
+def test_an_audit_from_before_a_trip_lifts_nothing(tmp_path: Path) -> None:
+    """Nor after an off by hand that came in between, nor in a process that tripped and could not write it."""
+    began = datetime.now(UTC)
+    switch = a_switch(tmp_path, allows=lambda report: began)
+    switch.turn_on(report=GO, by="duty")
+    switch.trip("a leak at the door")
+    with pytest.raises(SwitchError, match="it tripped after this audit began"):
+        switch.turn_on(report=GO, by="duty")
+    other = a_switch(tmp_path, allows=lambda report: began)
+    other.turn_off(reason="drill", by="duty")
+    with pytest.raises(SwitchError, match="it tripped after this audit began"):
+        other.turn_on(report=GO, by="duty")
+    assert not other.is_on()
+
+
+def test_an_off_by_command_does_not_age_a_report(tmp_path: Path) -> None:
+    """After a drill the same report lifts it: what was audited has not changed."""
+    began = datetime.now(UTC)
+    switch = a_switch(tmp_path, allows=lambda report: began)
+    switch.turn_off(reason="drill", by="duty")
+    switch.turn_on(report=GO, by="duty")
+    assert switch.is_on()
 
 
 def test_every_change_is_recorded(tmp_path: Path) -> None:
     """Who and why, in the order in which it happened."""
     switch = a_switch(tmp_path)
     switch.turn_off(reason="drill", by="duty")
-    switch.turn_on(override="drill is over", by="officer")
+    switch.turn_on(report=GO, by="officer")
     switch.trip("a leak at the door")
     written = lines(tmp_path)
     assert [(line["state"], line["source"], line["reason"], line["by"]) for line in written] == [
         ("off", "command", "drill", "duty"),
-        ("on", "command", "drill is over", "officer"),
+        ("on", "command", "a signed audit report allows it", "officer"),
         ("off", "trip", "a leak at the door", "medagent"),
     ]
 
@@ -212,7 +272,7 @@ def test_the_state_outlives_the_process(tmp_path: Path) -> None:
     """A new switch on the same host is as the last one was left."""
     a_switch(tmp_path).turn_off(reason="drill", by="duty")
     assert not a_switch(tmp_path).is_on()
-    a_switch(tmp_path).turn_on(override="over", by="duty")
+    a_switch(tmp_path).turn_on(report=GO, by="duty")
     assert a_switch(tmp_path).is_on()
 
 

@@ -12,13 +12,17 @@ from ledgers import KEY, TRUSTED
 from medagent.errors import SwitchError
 from medagent.telemetry.ledger import Ledger, entries, verify
 from medagent.telemetry.switch import WITHHELD_REASON, Switch
+from switches import GO, audited
 
+OFF = {"state": "off", "source": "command", "reason": "drill", "by": "duty", "report": None}
 E_MAIL = "jane.doe@mail.example"
 
 
 def a_switch(home: Path) -> Switch:
     ledger = Ledger(home / "ledger" / "ledger.jsonl", KEY)
-    return Switch(home, forced=None, env="dev", record=lambda change: ledger.append("switch_changed", change))
+    return Switch(
+        home, forced=None, env="dev", audited=audited, record=lambda change: ledger.append("switch_changed", change)
+    )
 
 
 def recorded(home: Path) -> list[dict[str, Any]]:
@@ -36,13 +40,13 @@ def test_every_change_is_recorded(tmp_path: Path) -> None:
     """Who, what and why, in order, in a ledger that verifies; a second trip of the same hour is the first."""
     switch = a_switch(tmp_path)
     switch.turn_off(reason="drill", by="duty")
-    switch.turn_on(override="drill is over", by="officer")
+    switch.turn_on(report=GO, by="officer")
     switch.trip("a leak at the door")
     switch.trip("another leak at the door")
     assert recorded(tmp_path) == [
-        {"state": "off", "source": "command", "reason": "drill", "by": "duty"},
-        {"state": "on", "source": "command", "reason": "drill is over", "by": "officer"},
-        {"state": "off", "source": "trip", "reason": "a leak at the door", "by": "medagent"},
+        OFF,
+        {**OFF, "state": "on", "reason": "a signed audit report allows it", "by": "officer", "report": GO},
+        {**OFF, "source": "trip", "reason": "a leak at the door", "by": "medagent"},
     ]
 
 
@@ -59,17 +63,6 @@ def test_an_off_is_never_refused_for_its_words(tmp_path: Path) -> None:
         assert E_MAIL not in path.read_text()
 
 
-def test_an_on_is_refused_for_its_words(tmp_path: Path) -> None:
-    """There is no hurry to turn it on: say it again without the person."""
-    switch = a_switch(tmp_path)
-    switch.turn_off(reason="drill", by="duty")
-    with pytest.raises(SwitchError) as caught:
-        switch.turn_on(override=f"{E_MAIL} agreed", by="duty")
-    assert E_MAIL not in caught.value.diagnostics()
-    assert not switch.is_on()
-    assert len(recorded(tmp_path)) == 1
-
-
 def test_off_holds_without_the_ledger_and_on_does_not(tmp_path: Path) -> None:
     """A ledger that cannot be written is said; telemetry is off on the whole host and stays so."""
     break_the_ledger(tmp_path)
@@ -77,7 +70,7 @@ def test_off_holds_without_the_ledger_and_on_does_not(tmp_path: Path) -> None:
         a_switch(tmp_path).turn_off(reason="drill", by="duty")
     assert not a_switch(tmp_path).is_on()
     with pytest.raises(SwitchError, match="telemetry stays off"):
-        a_switch(tmp_path).turn_on(override="over", by="duty")
+        a_switch(tmp_path).turn_on(report=GO, by="duty")
     assert not a_switch(tmp_path).is_on()
 
 

@@ -15,7 +15,7 @@ class PagerDuty:
 
     def __init__(self, routing_key: str, *, events_url: str = _EVENTS_URL, post: Post | None = None) -> None:
         self._key = routing_key
-        self._url = checked_address(events_url, "PagerDuty")
+        self._url = checked_address(events_url, "MEDAGENT_PAGERDUTY_URL")
         self._post = post or Post(name=self.name)
 
     def send(self, notice: Notice) -> None:

@@ -15,6 +15,8 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Letter = Annotated[str, Field(pattern=r"^[A-R]$")]
 """A row of the Safe Harbor list, 45 CFR 164.514(b)(2)(i)."""
 Count = Annotated[int, Field(ge=0)]
+ADJUDICABLE = "second_reader"
+"""The one criterion that people may still settle: every mark of the second reader, by an officer's signature."""
 
 
 class Part(BaseModel):
@@ -243,10 +245,11 @@ class Integrity(Part):
 
 
 class SampledTrace(Part):
-    """A trace for the reviewers: its id and the digest of its worksheet."""
+    """A trace for the reviewers: its id, the digest of its worksheet, and the salted hash of what is planted in it."""
 
     trace_id: str
     sha256: Sha256
+    commitment: Sha256 | None = None
 
 
 class Sample(Part):
@@ -255,6 +258,8 @@ class Sample(Part):
     seed: int
     traces: tuple[SampledTrace, ...]
     planted_copies: Count
+    minimum_sensitivity: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """The share of the planted leaks that a reviewer must find for the review to count."""
 
 
 class Annex(Part):

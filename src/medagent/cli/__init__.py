@@ -26,6 +26,8 @@ _COMMANDS = {
     "archive": "medagent.cli.archive:app",
     "ledger": "medagent.cli.ledger:app",
     "alerts": "medagent.cli.alerts:app",
+    "audit": "medagent.cli.audit:app",
+    "gate": "medagent.cli.gate:gate",
 }
 
 

@@ -42,7 +42,7 @@ def doctor(
 ) -> None:
     """Say what is configured, what is missing and what to set; exit code 1 where something is missing."""
     settings = load_settings()
-    findings = [finding for look in (*_LOOKS, *([_sent] if send else [])) for finding in _looked(look, settings)]
+    findings = [finding for look in (*_LOOKS, *([sent] if send else [])) for finding in _looked(look, settings)]
     if as_json:
         print_json({"what": f.what, "state": f.state, "says": f.says, "hint": f.hint} for f in findings)
     else:
@@ -171,7 +171,8 @@ def is_tracer_provider_set() -> bool:
     return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider | trace.NoOpTracerProvider)
 
 
-def _sent(settings: Settings) -> Iterator[Finding]:
+def sent(settings: Settings) -> Iterator[Finding]:
+    """Send a synthetic call through everything, and ask each destination for it."""
     telemetry = Telemetry(settings).start()
     try:
         trace_id = telemetry.hello()

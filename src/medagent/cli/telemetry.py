@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import getpass
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from medagent.attestation.allowance import file_report
 from medagent.cli.output import console, print_json
+from medagent.compose import audited, audits, ledger, machine_keys, officers, switch, waiting
 from medagent.compose import purge as purge_outbox
-from medagent.compose import switch, waiting
 from medagent.errors import SwitchError
 from medagent.settings import load_settings
 from medagent.telemetry.ledger import reason_problem
@@ -31,14 +33,27 @@ def off(
 
 @app.command()
 def on(
-    override: Annotated[
-        str | None, typer.Option(help="In dev only: the reason to lift the stop; the ledger keeps it for six years.")
-    ] = None,
+    audit: Annotated[
+        Path, typer.Option(exists=True, help="A signed audit report: the bundle, or the directory it lies in.")
+    ],
 ) -> None:
-    """Lift the stop."""
+    """Lift the stop by a GO for exactly this code, lock file, policy and destinations, newer than the last trip.
+
+    The report and its annexes are copied under MEDAGENT_HOME/audits; every process verifies it anew when it starts.
+    """
     settings = load_settings()
+    filed = file_report(
+        audit, audits=audits(settings), officers=officers(settings), machine_keys=machine_keys(settings)
+    )
+    audited(settings, filed.sha256)
+    record, report, by = ledger(settings), filed.report, getpass.getuser()
+    record.append("audit", {"report": filed.sha256, "verdict": "GO", "policy": report.system.policy_sha256})
+    signatures = [("reviewer", each.key_id) for each in filed.signed.reviews]
+    signatures += [(each.role, each.key_id) for each in filed.signed.sign_offs]
+    for role, key_id in signatures:
+        record.append("sign_off", {"report": filed.sha256, "role": role, "key_id": key_id, "by": by})
     kill_switch = switch(settings)
-    kill_switch.turn_on(override=override, by=getpass.getuser())
+    kill_switch.turn_on(report=filed.sha256, by=by)
     state = kill_switch.state()
     if state.on:
         console().print("telemetry is on", style="green")

@@ -46,7 +46,7 @@ async def play(
     """
     if before is None:
         before = await asyncio.to_thread(prepare, scenario, clinic, now=now())
-    deployment = await _expected(settings, scenario, before) if simulated else settings.azure_deployment
+    deployment = await expect_call(settings, scenario, before) if simulated else settings.azure_deployment
     caller = Caller(scenario, given=before.facts, pace=pace, on_event=on_event)
     ended: Ended = "cut off"
 
@@ -71,8 +71,11 @@ async def play(
     return ended
 
 
-async def _expected(settings: Settings, scenario: Scenario, before: Before) -> str:
-    """Tell the simulator what stood before the call: the model hears it from the caller, whose sound has no words."""
+async def expect_call(settings: Settings, scenario: Scenario, before: Before) -> str:
+    """Tell the simulator what stood before the call, which the model hears from the caller, whose sound has no words.
+
+    Returns the deployment that leads to this call; raises `SimulatorError` where the scenario is not served.
+    """
     body = {"scenario": scenario.name, "given": [dict(fact) for fact in before.facts]}
     try:
         async with (

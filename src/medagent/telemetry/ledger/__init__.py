@@ -7,7 +7,17 @@ show by itself, a tail that is cut off or a rewrite with the stolen key, an earl
 
 from medagent.telemetry.ledger.contents import KINDS, reason_problem
 from medagent.telemetry.ledger.entry import CHECKPOINT, Entry
-from medagent.telemetry.ledger.ledger import Ledger
+from medagent.telemetry.ledger.ledger import Ledger, last_trip
 from medagent.telemetry.ledger.verify import VerifiedLedger, entries, verify
 
-__all__ = ["CHECKPOINT", "KINDS", "Entry", "Ledger", "VerifiedLedger", "entries", "reason_problem", "verify"]
+__all__ = [
+    "CHECKPOINT",
+    "KINDS",
+    "Entry",
+    "Ledger",
+    "VerifiedLedger",
+    "entries",
+    "last_trip",
+    "reason_problem",
+    "verify",
+]

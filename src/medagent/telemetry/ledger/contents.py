@@ -94,6 +94,8 @@ class SwitchChanged(_Content):
     source: Literal["command", "trip"]
     reason: Reason
     by: Who
+    report: Sha256 | None = None
+    """An on is by the audit report of this digest."""
 
 
 class NotStarted(_Content):
@@ -117,6 +119,15 @@ class SignOff(_Content):
     report: Sha256
     role: Word
     key_id: KeyId
+    by: Who
+
+
+class Gate(_Content):
+    """A week's exit criterion was looked at; `evidence` is the digest of what was seen, which is kept beside."""
+
+    gate: Annotated[int, Field(ge=1, le=5)]
+    passed: bool
+    evidence: Sha256
     by: Who
 
 
@@ -171,6 +182,7 @@ KINDS: Mapping[str, type[_Content]] = {
     "not_started": NotStarted,
     "audit": Audit,
     "sign_off": SignOff,
+    "gate": Gate,
     "access": Access,
     "deletion": Deletion,
     "checkpoint": Checkpoint,

@@ -139,6 +139,18 @@ def _is_json(piece: bytes) -> bool:
     return True
 
 
+def last_trip(path: Path) -> datetime | None:
+    """When the switch tripped last, as the ledger says; raises `LedgerError` where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            entry = _latest(file.fileno(), "switch_changed", holding=b'"source":"trip"')
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise LedgerError(f"the ledger {path} cannot be read ({type(error).__name__})") from None
+    return None if entry is None else datetime.fromisoformat(entry.at)
+
+
 def _latest(descriptor: int, kind: str, *, holding: bytes | None = None) -> Entry | None:
     """The latest entry of a kind, found from the end; with `holding` the latest whose line holds these bytes."""
     if os.fstat(descriptor).st_size == 0:

@@ -1,0 +1,163 @@
+"""The four statements of an audit's bundle, as in-toto writes them: report, review, adjudication, sign-off.
+
+Each says over which others it was made by their digests, so that none can be taken away from under it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AwareDatetime, Field, ValidationError
+
+from medagent.attestation.officers import PersonName, Role
+from medagent.attestation.report import Count, Part, Report, Sha256
+from medagent.errors import AttestationError
+from medagent.proof import Json, JsonObject, VerifyKey, canonical, digest
+from medagent.proof.dsse import Envelope, verify
+
+STATEMENT = "https://in-toto.io/Statement/v1"
+TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
+REVIEW = "urn:medagent:audit-review:1"
+ADJUDICATION = "urn:medagent:audit-adjudication:1"
+SIGN_OFF = "urn:medagent:audit-sign-off:1"
+
+Path = Annotated[str, Field(min_length=1, max_length=400)]
+
+
+class Opening(Part):
+    """What a commitment in the report hid: where in a worksheet a leak was planted, if anywhere."""
+
+    trace_id: str
+    salt: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    planted: tuple[Path, ...]
+
+    @property
+    def commitment(self) -> str:
+        """The salted hash that the report holds: 256 random bits hide even which of two it is."""
+        return digest(self.model_dump(mode="json"))
+
+
+class TraceRead(Part):
+    """A reviewer's word on one worksheet: the paths whose text is a leak; none, where it is clean."""
+
+    trace_id: str
+    worksheet_sha256: Sha256
+    verdict: Literal["leak", "clean"]
+    paths: tuple[Path, ...]
+    seconds: Count
+
+
+class ReviewSaid(Part):
+    """What a reviewer signs."""
+
+    reviewer: PersonName
+    at: AwareDatetime
+    traces: tuple[TraceRead, ...]
+
+
+class AdjudicationSaid(Part):
+    """What an officer signs of one mark: a leak or none, and why, in words that name no patient."""
+
+    officer: PersonName
+    at: AwareDatetime
+    mark_id: Annotated[str, Field(min_length=1, max_length=80)]
+    decision: Literal["no_leak", "leak"]
+    reason: Annotated[str, Field(min_length=1, max_length=300)]
+
+
+class SignOffSaid(Part):
+    """What an officer signs at the end, with what the commitments hid; empty where nothing was opened."""
+
+    officer: PersonName
+    role: Role
+    at: AwareDatetime
+    decision: Literal["GO", "NO-GO"]
+    openings: tuple[Opening, ...]
+
+
+Said = TypeVar("Said", ReviewSaid, AdjudicationSaid, SignOffSaid)
+_TYPES: dict[type[Any], str] = {ReviewSaid: REVIEW, AdjudicationSaid: ADJUDICATION, SignOffSaid: SIGN_OFF}
+
+
+def sha256_of(envelope: Envelope) -> str:
+    """The digest by which other statements name this one."""
+    return hashlib.sha256(envelope.payload).hexdigest()
+
+
+def report_statement(report: Report) -> dict[str, Json]:
+    """The report as a test result: its subjects are the four things that it is bound to."""
+    system = report.system
+    bound = {
+        "code": system.code_sha256,
+        "lock": system.lock_sha256,
+        "policy": system.policy_sha256,
+        "destinations": system.destinations_sha256,
+    }
+    passed = report.verdict in ("GO", "CLEAN")
+    return _statement(
+        TEST_RESULT,
+        bound,
+        {
+            "result": "PASSED" if passed else "FAILED",
+            "configuration": [{"name": report.run.protocol_name, "digest": {"sha256": report.run.protocol_sha256}}],
+            "passedTests": [one.name for one in report.criteria if one.judged and one.passed],
+            "failedTests": [one.name for one in report.criteria if one.judged and not one.passed],
+            "medagent": report.model_dump(mode="json"),
+        },
+    )
+
+
+def read_report(envelope: Envelope, keys: Sequence[VerifyKey]) -> tuple[Report, VerifyKey]:
+    """The report and the key that signed it; raises `SignatureError`, or `AttestationError` on what is no report."""
+    signer, statement = _authentic(envelope, keys)
+    try:
+        report = Report.model_validate_json(canonical(statement["predicate"]["medagent"]))
+        whole = statement == report_statement(report) and canonical(statement) == envelope.payload
+    except (KeyError, TypeError, ValueError):
+        whole = False
+    if not whole:
+        raise AttestationError("what is signed as the report is none, or its parts contradict each other")
+    return report, signer
+
+
+def said_statement(said: ReviewSaid | AdjudicationSaid | SignOffSaid, over: dict[str, str]) -> dict[str, Json]:
+    """What a person signs, over the statements of these names and digests."""
+    return _statement(_TYPES[type(said)], over, said.model_dump(mode="json"))
+
+
+def read_said(
+    envelope: Envelope, keys: Sequence[VerifyKey], kind: type[Said]
+) -> tuple[Said, VerifyKey, dict[str, str]]:
+    """What was signed, by which key, over what; raises `SignatureError` or `AttestationError` as `read_report` does."""
+    signer, statement = _authentic(envelope, keys)
+    if statement["predicateType"] != _TYPES[kind]:
+        raise AttestationError(f"a statement stands where one of type {_TYPES[kind]} should")
+    try:
+        said = kind.model_validate_json(canonical(statement["predicate"]))
+        over = {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}
+        whole = canonical(said_statement(said, over)) == envelope.payload
+    except (KeyError, TypeError, ValidationError):
+        whole = False
+    if not whole:
+        raise AttestationError(f"a statement of type {_TYPES[kind]} has not its form")
+    return said, signer, over
+
+
+def _authentic(envelope: Envelope, keys: Sequence[VerifyKey]) -> tuple[VerifyKey, dict[str, Any]]:
+    """Exactly one signature, of exactly one of the keys, that names its key rightly: nothing beside it is unproven."""
+    verified = verify(envelope, keys, 1)
+    [signer, *more] = verified.signers
+    if more or len(envelope.signatures) != 1 or envelope.signatures[0].key_id != signer.key_id:
+        raise AttestationError("a statement carries something beside the one signature that was looked for")
+    return signer, dict(verified.statement)
+
+
+def _statement(kind: str, over: dict[str, str], predicate: JsonObject) -> dict[str, Json]:
+    return {
+        "_type": STATEMENT,
+        "subject": [{"name": name, "digest": {"sha256": sha256}} for name, sha256 in over.items()],
+        "predicateType": kind,
+        "predicate": predicate,
+    }

@@ -1,0 +1,170 @@
+"""Stands where every destination would: keeps each request byte for byte, with the moment at which it came."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from uuid import UUID
+
+import orjson
+import zstandard
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+_LANGSMITH_PART = re.compile(rb'name="post\.([0-9a-f-]{36})"')
+_ANSWERS: Mapping[str, tuple[int, str, bytes]] = {
+    "langsmith": (202, "application/json", b"{}"),
+    "otlp": (200, "application/x-protobuf", b""),
+    "langfuse": (200, "application/x-protobuf", b""),
+    "slack": (200, "text/plain", b"ok"),
+    "pagerduty": (202, "application/json", b'{"status":"success"}'),
+}
+_LANGSMITH_INFO = b'{"version":"0.18.0","batch_ingest_config":{"use_multipart_endpoint":true}}'
+_MOST_BYTES = 1 << 28
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One thing that left: by which way, where in it, its bytes as they were, and when (Unix seconds; 0: unknown)."""
+
+    channel: str
+    path: str
+    raw: bytes = field(repr=False)
+    at: float = 0.0
+
+
+class Capture:
+    """An HTTP server on 127.0.0.1 in a thread of its own; the first step of a path names the destination."""
+
+    def __init__(self) -> None:
+        self._documents: list[Document] = []
+        self._lock = threading.Lock()
+        self.refuses = False
+        """Whether every request is answered 503, as by a destination that is down; what came is kept all the same."""
+        capture = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            timeout = 30
+
+            def _take(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                body = self.rfile.read(min(length, _MOST_BYTES))
+                channel = self.path.split("/")[1].split("?")[0] or "unknown"
+                head = f"{self.requestline}\n{self.headers}".encode()
+                capture._keep(channel, head, body)
+                status, media_type, answer = _ANSWERS.get(channel, (404, "text/plain", b""))
+                if channel == "langsmith" and self.path.endswith("/info"):
+                    status, answer = 200, _LANGSMITH_INFO
+                if capture.refuses:
+                    status, answer = 503, b""
+                self.send_response(status)
+                self.send_header("Content-Type", media_type)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _take  # noqa: N815  # the base class looks for these
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class names it so
+                """The server's own account is what it keeps, not lines on stderr."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, name="medagent-capture", daemon=True)
+
+    def __enter__(self) -> Capture:
+        """Listen."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop listening; what was kept stays."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def port(self) -> int:
+        """Where it listens on 127.0.0.1."""
+        return int(self._server.server_address[1])
+
+    def url(self, destination: str) -> str:
+        """What a destination's address is set to."""
+        return f"http://127.0.0.1:{self.port}/{destination}"
+
+    def documents(self) -> list[Document]:
+        """All requests so far, head and body apart, in the order in which they came."""
+        with self._lock:
+            return list(self._documents)
+
+    def _keep(self, channel: str, head: bytes, body: bytes) -> None:
+        at = time.time()
+        with self._lock:
+            number = len(self._documents) // 2
+            self._documents.append(Document(channel=channel, path=f"request {number} head", raw=head, at=at))
+            self._documents.append(Document(channel=channel, path=f"request {number} body", raw=body, at=at))
+
+
+def inflated(raw: bytes) -> bytes:
+    """The body as its sender made it; what is not zstd is as it came."""
+    if raw[:4] != b"\x28\xb5\x2f\xfd":
+        return raw
+    with zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True) as reader:
+        return reader.read(_MOST_BYTES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrivals:
+    """Which spans came to a destination, and how often each; `shown` where a repeat would be seen there."""
+
+    seen: Counter[str]
+    shown: bool
+
+    @property
+    def repeats(self) -> int:
+        """How many copies beyond the first came."""
+        return sum(count - 1 for count in self.seen.values())
+
+
+def arrivals(documents: Sequence[Document], span_ids: Iterable[str]) -> dict[str, Arrivals]:
+    """What came to each destination, read from the captured bodies; OTLP's short ids are told by these spans' own."""
+    spans = {UUID(span_id).hex[:16]: span_id for span_id in span_ids}
+    found: dict[str, Counter[str]] = {"langsmith": Counter(), "otlp": Counter(), "langfuse": Counter()}
+    for document in documents:
+        if document.channel not in found or not document.path.endswith(" body") or not document.raw:
+            continue
+        if document.channel == "langsmith":
+            ids = {match.decode() for match in _LANGSMITH_PART.findall(inflated(document.raw))}
+        else:
+            ids = {spans.get(short, short) for short in _otlp_ids(document.raw)}
+        found[document.channel].update(ids)
+    return {name: Arrivals(seen=seen, shown=name == "otlp") for name, seen in found.items()}
+
+
+def log_arrivals(lines: bytes) -> Arrivals:
+    """The spans of which a log stream has lines; a line that came twice is seen there."""
+    ids: Counter[str] = Counter()
+    for line in lines.splitlines():
+        if b'"_event_type"' in line:
+            try:
+                ids[str(orjson.loads(line)["_id"])] += 1
+            except (ValueError, KeyError, TypeError):
+                continue
+    return Arrivals(seen=ids, shown=True)
+
+
+def _otlp_ids(body: bytes) -> Iterator[str]:
+    try:
+        request = ExportTraceServiceRequest.FromString(body)
+    except DecodeError:
+        return
+    for resource in request.resource_spans:
+        for scope in resource.scope_spans:
+            for span in scope.spans:
+                yield span.span_id.hex()

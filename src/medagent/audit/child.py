@@ -1,0 +1,154 @@
+"""The audited process as the auditor holds it: its rooms on the disk, its start, what it says, what is left of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medagent.audit.capture import Document
+from medagent.audit.line import Done, Spec
+from medagent.audit.watching import ProcessWatch, Seen
+from medagent.errors import AuditError
+from medagent.settings import Settings
+
+OnLine = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rooms:
+    """Two houses on the disk that share no directory: the auditor's, and the audited system's with all it may write."""
+
+    auditor: Path
+    system: Path
+
+    @classmethod
+    def made(cls, work: Path) -> Rooms:
+        """Make them, for this user alone."""
+        rooms = cls(auditor=work / "auditor", system=work / "system")
+        for path in (rooms.auditor / "scenarios", rooms.auditor / "copies", rooms.auditor / "alerts"):
+            path.mkdir(mode=0o700, parents=True)
+        for path in (rooms.state, rooms.home, rooms.temporary, rooms.working):
+            path.mkdir(mode=0o700, parents=True)
+        return rooms
+
+    @property
+    def state(self) -> Path:
+        """Its MEDAGENT_HOME."""
+        return self.system / "medagent"
+
+    @property
+    def home(self) -> Path:
+        """Its HOME."""
+        return self.system / "home"
+
+    @property
+    def temporary(self) -> Path:
+        """Its TMPDIR."""
+        return self.system / "tmp"
+
+    @property
+    def working(self) -> Path:
+        """Where it runs."""
+        return self.system / "work"
+
+    @property
+    def clinic(self) -> tuple[Path, ...]:
+        """The clinic's database, the one place where patients' data rests; with SQLite's own files beside it."""
+        database = self.state / "clinic" / "clinic.db"
+        return tuple(database.with_name(database.name + ending) for ending in ("", "-wal", "-shm"))
+
+    def environment(self, settings: Settings) -> dict[str, str]:
+        """What a process of the system inherits: paths and locale, no key and no setting but where its state is."""
+        return settings.child_environment(
+            HOME=str(self.home),
+            TMPDIR=str(self.temporary),
+            MEDAGENT_HOME=str(self.state),
+            PYTHONDONTWRITEBYTECODE="1",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What came of one process: what it says of itself, what it wrote to its streams, what was seen of it."""
+
+    done: Done
+    documents: tuple[Document, ...]
+    stdout: bytes
+    stderr: bytes
+    seen: Seen
+
+
+def run_line(spec: Spec, *, rooms: Rooms, settings: Settings, name: str, on_line: OnLine) -> Ran:
+    """Run the audited line to its end; `on_line` hears each of its reports. Raises `AuditError` where it died."""
+    out, err = (rooms.auditor / f"{name}.{stream}" for stream in ("stdout", "stderr"))
+    reading, writing = os.pipe()
+    told: list[bytes] = []
+    with out.open("wb") as stdout, err.open("wb") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "medagent.audit.line"],
+            stdin=subprocess.PIPE,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=(writing,),
+            cwd=rooms.working,
+            env=rooms.environment(settings),
+        )
+    os.close(writing)
+    done: list[Done] = []
+
+    def listen() -> None:
+        with os.fdopen(reading, "rb") as reports:
+            for line in reports:
+                told.append(line)
+                about = json.loads(line)
+                if about["kind"] == "done":
+                    done.append(Done.model_validate(about["done"]))
+                else:
+                    on_line(about)
+
+    listening = threading.Thread(target=listen, name="medagent-audit-reports", daemon=True)
+    listening.start()
+    try:
+        with ProcessWatch(process.pid) as watch:
+            assert process.stdin is not None  # noqa: S101  # a pipe
+            process.stdin.write(spec.model_copy(update={"report_fd": writing}).model_dump_json().encode())
+            process.stdin.close()
+            process.wait()
+        listening.join()
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    if process.returncode != 0 or not done:
+        last = err.read_bytes().rstrip().rpartition(b"\n")[2].decode(errors="replace").partition(":")[0]
+        raise AuditError(f"the audited line died with {process.returncode} ({last[:80]})")
+    streams = (("stdout", out), ("stderr", err))
+    documents = [Document(channel=stream, path=name, raw=path.read_bytes()) for stream, path in streams]
+    documents.append(Document(channel="reports", path=name, raw=b"".join(told)))
+    return Ran(
+        done=done[0],
+        documents=(*documents, *watch.seen().documents),
+        stdout=documents[0].raw,
+        stderr=documents[1].raw,
+        seen=watch.seen(),
+    )
+
+
+def command(arguments: list[str], *, rooms: Rooms, settings: Settings) -> tuple[int, Document]:
+    """Run the command line on the system's own state, as the person on duty would; its code and what it printed."""
+    ran = subprocess.run(  # noqa: S603 - our own interpreter and module
+        [sys.executable, "-c", "from medagent.cli import main; main()", *arguments],
+        capture_output=True,
+        cwd=rooms.working,
+        env=rooms.environment(settings),
+        check=False,
+        timeout=60,
+    )
+    return ran.returncode, Document(channel="stdout", path=" ".join(arguments[:2]), raw=ran.stdout + ran.stderr)

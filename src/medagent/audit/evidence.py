@@ -1,0 +1,88 @@
+"""Everything that an audit's calls and drills left behind, before anybody judges it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from medagent.attestation.report import AlertDrill, Integrity, Scan, SwitchDrill
+from medagent.audit.capture import Document
+from medagent.audit.casting import Role
+from medagent.audit.child import Ran
+from medagent.audit.planted import Planted
+from medagent.telemetry.span import SafeSpan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What was played and by whom, what it left, and what the drills came to."""
+
+    started: datetime
+    ended: datetime
+    planted: Sequence[Planted] = field(repr=False)
+    roles: Sequence[Role] = field(repr=False)
+    line: Ran = field(repr=False)
+    drill: Ran = field(repr=False)
+    chains: Mapping[str, Sequence[SafeSpan]]
+    documents: Sequence[Document] = field(repr=False)
+    bodies: Sequence[Document] = field(repr=False)
+    """The requests of the calls alone, without those of the drills."""
+    unread: Sequence[str]
+    strangers: Sequence[str]
+    """Addresses to which the system spoke and that are neither the capture's nor the model's."""
+    record: Mapping[str, Any] = field(repr=False)
+    """The simulator's own account of its responses."""
+    rosters: Mapping[str, frozenset[str]]
+    """The clinic's own doctors and locations."""
+    alerts: tuple[AlertDrill, ...]
+    switch: SwitchDrill
+    integrity: Integrity
+
+    def broken_calls(self) -> tuple[str, ...]:
+        """What is wrong with which call: how it ended, what its trace lacks, what the model did and no span tells."""
+        made = Counter(
+            one["scenario"]
+            for one in self.record["responses"]
+            if one["kind"] == "tool" and one["status"] == "completed"
+        )
+        found: list[str] = []
+        for call in self.line.done.calls:
+            spans = self.chains.get(call.trace_id, ())
+            end = next((span.fields for span in spans if span.name == "session.end"), {})
+            told = sum(span.name.startswith("tool.") for span in spans)
+            if call.error is not None:
+                found.append(f"{call.name}: {call.error}")
+            elif call.ended != call.expected:
+                found.append(f"{call.name}: {call.ended}, not {call.expected}")
+            elif end.get("complete") is not True:
+                found.append(f"{call.name}: the trace is not complete")
+            elif told < made[call.name]:
+                found.append(f"{call.name}: {made[call.name]} tools were called, {told} are told of")
+        return tuple(found)
+
+    def inventory_of_documents(self) -> bytes:
+        """The captured bytes as a list: way, name, size, digest; the bytes themselves are deleted."""
+        rows = [
+            {
+                "channel": one.channel,
+                "path": hashlib.sha256(one.path.encode()).hexdigest()[:16] if one.channel == "files" else one.path,
+                "bytes": len(one.raw),
+                "sha256": hashlib.sha256(one.raw).hexdigest(),
+            }
+            for one in self.documents
+        ]
+        return json.dumps({"documents": rows}, indent=0).encode()
+
+    def findings_text(self, scan: Scan, marks: Mapping[str, str]) -> bytes:
+        """What was found, in words, for an officer's eyes alone; empty where nothing was."""
+        values = {one.planted_id: one for one in self.planted}
+        found = {
+            finding.finding_id: {"planted": str(values[finding.planted_id].value), "form": finding.form}
+            for finding in scan.findings
+        }
+        return json.dumps({"findings": found, "marks": dict(marks)}).encode() if found or marks else b""

@@ -1,0 +1,106 @@
+"""What an audit does and asks for, as data: read strictly, bound into the report by its digest."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from medagent.errors import AuditError
+from medagent.redaction.yaml_tree import Located, read_yaml
+from medagent.simulator.scenario import list_scenarios
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Sentence = Annotated[str, Field(min_length=10, max_length=400)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Thresholds(_Part):
+    """The limits that a GO keeps; times in the unit of their name, shares of 1."""
+
+    overhead_p99_us: Annotated[float, Field(gt=0)]
+    overhead_trip_us: Annotated[float, Field(gt=0)]
+    drop: Share
+    switch_ms: Annotated[float, Field(gt=0)]
+    reviewer_sensitivity: Share
+
+
+class Protocol(_Part):
+    """One audit: how many calls, how long (seconds at pace 1), what is planted, which limits, who must sign."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
+    version: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+){1,2}$")]
+    calls: Annotated[int, Field(ge=1, le=50)]
+    call_seconds: Annotated[float, Field(ge=10, le=900)]
+    pace: Annotated[float, Field(ge=1, le=50)]
+    scenarios: Literal["all"] | Annotated[tuple[str, ...], Field(min_length=1)]
+    planted_per_kind: Annotated[int, Field(ge=1, le=5)]
+    thresholds: Thresholds
+    alerts: Annotated[tuple[str, ...], Field(min_length=1)]
+    sample: Annotated[int, Field(ge=1, le=100)]
+    planted_copies: Annotated[int, Field(ge=0, le=50)]
+    required_roles: Annotated[dict[str, Annotated[int, Field(ge=1)]], Field(min_length=1)]
+    launch_delay_days: Annotated[int, Field(ge=0, le=365)]
+    retention: Annotated[tuple[Sentence, ...], Field(min_length=1)]
+    does_not_prove: Annotated[tuple[Sentence, ...], Field(min_length=1)]
+
+    @property
+    def scenario_names(self) -> tuple[str, ...]:
+        """The packaged scenarios that the run plays."""
+        return list_scenarios() if self.scenarios == "all" else self.scenarios
+
+
+def load_protocol(path: Path) -> tuple[Protocol, str]:
+    """The protocol and its file's SHA-256; raises `AuditError` naming file, line and key, `PolicyError` on bad YAML."""
+    try:
+        raw = path.read_bytes()
+        tree = read_yaml(raw.decode("utf-8"), path.name)
+    except (OSError, UnicodeDecodeError) as error:
+        raise AuditError(f"{path.name}: cannot be read ({type(error).__name__})") from None
+    try:
+        protocol = Protocol.model_validate(tree.plain())
+    except ValidationError as error:
+        raise _complaint(error.errors(include_url=False), tree, path.name) from None
+    unknown = [name for name in protocol.scenario_names if name not in list_scenarios()]
+    if unknown:
+        line = _line(tree, ("scenarios",))
+        raise AuditError(f"{path.name}:{line}: scenarios: {unknown[0]} is none", hint=_nearest(unknown[0]))
+    return protocol, hashlib.sha256(raw).hexdigest()
+
+
+def _complaint(errors: list[ErrorDetails], tree: Located, file: str) -> AuditError:
+    """The first of what is wrong, an unknown key before one that is missing for it."""
+    error = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
+    key = ".".join(str(step) for step in error["loc"] if step not in ("literal['all']", "tuple[str, ...]"))
+    where = f"{file}:{_line(tree, error['loc'])}: {key or 'the file'}"
+    if error["type"] == "extra_forbidden":
+        fields = Thresholds.model_fields if error["loc"][0] == "thresholds" else Protocol.model_fields
+        close = difflib.get_close_matches(str(error["loc"][-1]), list(fields), n=1)
+        return AuditError(f"{where}: unknown key", hint=f"did you mean {close[0]}?" if close else "")
+    return AuditError(f"{where}: {error['msg']}")
+
+
+def _nearest(word: str) -> str:
+    close = difflib.get_close_matches(word, list_scenarios(), n=1)
+    return f"did you mean {close[0]}?" if close else f"there are: {', '.join(list_scenarios())}"
+
+
+def _line(tree: Located, place: tuple[int | str, ...]) -> int:
+    """The line of the deepest part of a place that there is."""
+    at = tree
+    for step in place:
+        inner = at.value
+        if isinstance(inner, dict) and step in inner:
+            at = inner[str(step)]
+        elif isinstance(inner, list) and isinstance(step, int) and step < len(inner):
+            at = inner[step]
+        else:
+            break
+    return at.line

@@ -1,0 +1,78 @@
+"""A report and its signatures as a document: what stands in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from medagent.attestation.report import Report
+from medagent.attestation.signed import Signed
+from medagent.audit.render import conduct, identifiers, opening, people
+from medagent.audit.render.document import Block, Document, Section
+from medagent.audit.render.wording import day, short
+from medagent.errors import SignatureError
+from medagent.proof import digest
+
+_SECTIONS: tuple[tuple[str, str, Callable[[Report, Signed], Iterator[Block]]], ...] = (
+    ("verdict", "Verdict and criteria", opening.verdict),
+    ("scope", "Scope", opening.scope),
+    ("system", "System and versions", opening.system),
+    ("policy", "Policy", opening.policy),
+    ("identifiers", "The 18 identifiers", identifiers.matrix),
+    ("fields", "Field inventory", identifiers.inventory),
+    ("scan", "Automatic scan", identifiers.scan),
+    ("planted", "Planted identifiers", identifiers.planted),
+    ("second-reader", "Second reader", identifiers.second_reader),
+    ("latency", "Overhead and latency", conduct.latency),
+    ("drop", "Span drop", conduct.delivery),
+    ("alerts", "Alert drill", conduct.alerts),
+    ("switch", "Kill-switch drill", conduct.switch),
+    ("integrity", "Integrity", conduct.integrity),
+    ("sample", "Sample, reviewers and bounds", people.sample),
+    ("deviations", "Deviations", people.deviations),
+    ("limits", "What this does not prove", people.limits),
+    ("sign-offs", "Sign-offs", people.sign_offs),
+    ("custody", "Retention and custody", people.custody),
+)
+_APPENDIX: tuple[tuple[str, str, Callable[[Report, Signed], Iterator[Block]]], ...] = (
+    ("digests", "Digests in full", people.digests),
+    ("verify", "How to check this report offline", people.offline),
+)
+_FRESH = {"identifiers", "planted", "digests"}
+"""Sections whose table fills most of a page."""
+
+
+def document(report: Report, signed: Signed) -> Document:
+    """Every word and figure of the pages; raises `SignatureError` on a GO that the report itself does not support."""
+    _supported(report, signed)
+    made = tuple(
+        Section(anchor=anchor, number=number, title=title, fresh=anchor in _FRESH, blocks=tuple(blocks(report, signed)))
+        for number, (anchor, title, blocks) in (
+            *((str(n), each) for n, each in enumerate(_SECTIONS, start=1)),
+            *zip("AB", _APPENDIX, strict=True),
+        )
+    )
+    run = report.run
+    return Document(
+        title="Audit report" if not run.rehearsal else "Rehearsal of the audit",
+        subtitle="medagent: a clinic's phone agent whose traces carry no patient's data",
+        date=day(run.ended_at),
+        mark=f"{run.run_id} · {_mark(report, signed)}",
+        cover=opening.cover(report, signed),
+        sections=made,
+    )
+
+
+def _mark(report: Report, signed: Signed) -> str:
+    if signed.statement_sha256 is not None:
+        return f"statement {short(signed.statement_sha256)}"
+    return f"unsigned report {short(digest(report.model_dump(mode='json')))}"
+
+
+def _supported(report: Report, signed: Signed) -> None:
+    failed = any(criterion.judged and not criterion.passed for criterion in report.criteria)
+    if signed.conclusion == "GO" and (
+        report.verdict != "GO" or report.run.rehearsal or failed or signed.missing or signed.why
+    ):
+        raise SignatureError("a GO that the report or its signatures do not support is not shown as one")
+    if signed.conclusion == "CLEAN" and (report.verdict != "CLEAN" or failed):
+        raise SignatureError("a rehearsal that is not clean is not shown as clean")

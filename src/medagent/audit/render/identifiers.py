@@ -1,0 +1,268 @@
+"""What became of the identifiers: matrix, fields, the scan of every byte, what was planted, the second reader."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from medagent.attestation.report import Mark, Report
+from medagent.attestation.signed import Signed
+from medagent.audit.render import charts
+from medagent.audit.render.document import Block, Bullets, Cell, Column, Facts, Figure, Paragraph, Table
+from medagent.audit.render.wording import cell, code, count, listed, many, percent, tally, yes, zero
+
+_STAGES = {
+    "field_rule": "Field rule",
+    "text_layer": "Text layer",
+    "admission": "Admis\u00adsion",
+    "exit": "Exit",
+    "log_door": "Log door",
+    "not_recorded": "Not taken",
+}
+
+
+def matrix(report: Report, signed: Signed) -> Iterator[Block]:
+    """The 18 rows of the Safe Harbor list."""
+    del signed
+    yield Paragraph(
+        text="The identifiers of 45 CFR 164.514(b)(2)(i), A to R: the fields that may carry each, what the policy does "
+        "to them, how it was tested, how many values were planted and how many were found outside."
+    )
+    yield Table(
+        caption="18 identifiers",
+        columns=(
+            Column(title="A–R", weight=0.5),
+            Column(title="Identifier", weight=2.1),
+            Column(title="Fields", weight=2.5),
+            Column(title="Action", weight=1.4),
+            Column(title="Test", weight=1.9),
+            Column(title="Planted", weight=0.9, numeric=True),
+            Column(title="Outside", weight=0.9, numeric=True),
+        ),
+        rows=tuple(
+            (
+                Cell(text=row.letter),
+                cell(row.identifier),
+                code(listed(row.fields, "–")),
+                cell(listed(row.actions, "–")),
+                cell(row.test),
+                cell(row.planted),
+                zero(row.found_outside),
+            )
+            for row in report.matrix
+        ),
+    )
+
+
+def inventory(report: Report, signed: Signed) -> Iterator[Block]:
+    """Every field that left or could leave."""
+    del signed
+    yield Facts(
+        pairs=(
+            ("Fields", cell(len(report.inventory))),
+            ("Not classified", zero(report.unclassified)),
+        )
+    )
+    yield Table(
+        caption="Fields that left or could leave, and why those that are kept are kept",
+        columns=(
+            Column(title="Span", weight=1.5),
+            Column(title="Field", weight=2.2),
+            Column(title="Action", weight=1.15),
+            Column(title="Category", weight=1.35),
+            Column(title="A–R", weight=0.5),
+            Column(title="Why kept", weight=2.4),
+            Column(title="Seen", weight=0.85, numeric=True),
+        ),
+        rows=tuple(
+            (
+                code(row.span),
+                code(row.field),
+                cell(row.action),
+                cell(row.category),
+                cell(row.letter or ""),
+                cell(row.why_kept or "–"),
+                cell(row.seen),
+            )
+            for row in report.inventory
+        ),
+    )
+
+
+def scan(report: Report, signed: Signed) -> Iterator[Block]:
+    """Every byte that left, by which way, searched how, and what was found."""
+    del signed
+    it = report.scan
+    yield Paragraph(
+        text="Everything that left the process was captured and searched for every planted value, in every form and "
+        "encoding below, also across the borders of fields."
+    )
+    yield Facts(
+        pairs=(
+            ("Documents searched", cell(sum(c.documents for c in it.channels))),
+            ("Bytes searched", cell(sum(c.bytes for c in it.channels))),
+            ("Findings", zero(len(it.findings))),
+            ("Forms", cell(listed(it.forms))),
+            ("Encodings", cell(listed(it.encodings))),
+        )
+    )
+    yield Table(
+        caption="Ways out",
+        columns=(
+            Column(title="Way out", weight=3),
+            Column(title="Documents", numeric=True),
+            Column(title="Bytes", weight=1.3, numeric=True),
+            Column(title="Findings", numeric=True),
+        ),
+        rows=tuple((cell(c.channel), cell(c.documents), cell(c.bytes), zero(c.findings)) for c in it.channels),
+    )
+    if it.excluded:
+        yield Paragraph(text="Not searched, and nothing else was left out:")
+        yield Bullets(items=it.excluded)
+    else:
+        yield Paragraph(text="Nothing was left out of the search.")
+    if it.findings:
+        yield Table(
+            caption="Findings; what was found is in the encrypted annex alone",
+            columns=(
+                Column(title="Finding", weight=1),
+                Column(title="Planted value", weight=1.2),
+                Column(title="A–R", weight=0.5),
+                Column(title="Form", weight=1.1),
+                Column(title="Encoding", weight=1.1),
+                Column(title="Way out", weight=1.5),
+                Column(title="Path", weight=2.6),
+            ),
+            rows=tuple(
+                (
+                    code(f.finding_id),
+                    code(f.planted_id),
+                    cell(f.letter),
+                    cell(f.form),
+                    cell(f.encoding),
+                    cell(f.channel),
+                    code(f.path),
+                )
+                for f in it.findings
+            ),
+        )
+
+
+def planted(report: Report, signed: Signed) -> Iterator[Block]:
+    """What was planted, how often the system met it, and where it was stopped."""
+    del signed
+    rows = report.planted
+    unknown = sorted({stage for row in rows for stage in row.stopped} - set(_STAGES))
+    stages = {**_STAGES, **{name: name.replace("_", " ") for name in unknown}}
+    total = Counter[str]()
+    for row in rows:
+        total.update(row.stopped)
+    yield Paragraph(
+        text="Invented identifiers of all 18 kinds were spoken, typed, returned and raised into the system. “Met” "
+        "counts how often the system was given one; “not taken” are those that telemetry never records, such as sound."
+    )
+    yield Table(
+        caption="Where planted identifiers were stopped",
+        total=True,
+        columns=(
+            Column(title="A–R", weight=0.75),
+            Column(title="Kind", weight=2.5),
+            Column(title="Values", numeric=True),
+            Column(title="Forms", numeric=True),
+            Column(title="Met", numeric=True),
+            *(Column(title=title, weight=1.15, numeric=True) for title in stages.values()),
+            Column(title="Outside", weight=1.15, numeric=True),
+        ),
+        rows=(
+            *(
+                (
+                    cell(row.letter),
+                    cell(row.kind),
+                    cell(row.values),
+                    cell(row.forms),
+                    cell(row.offered),
+                    *(tally(row.stopped.get(stage, 0)) for stage in stages),
+                    zero(row.found_outside),
+                )
+                for row in rows
+            ),
+            (
+                cell(""),
+                cell("all"),
+                cell(sum(row.values for row in rows)),
+                cell(sum(row.forms for row in rows)),
+                cell(sum(row.offered for row in rows)),
+                *(tally(total[stage]) for stage in stages),
+                zero(sum(row.found_outside for row in rows)),
+            ),
+        ),
+    )
+
+
+def second_reader(report: Report, signed: Signed) -> Iterator[Block]:
+    """What other eyes marked in the texts that left, beside how much those eyes can see."""
+    reader = report.second_reader
+    decided = {each.mark_id: each for each in signed.adjudications}
+    seen, shown = (sum(pair[side] for pair in reader.sensitivity.values()) for side in (0, 1))
+    unsettled = sum(mark.settled == "open" and mark.mark_id not in decided for mark in reader.marks)
+    yield Paragraph(
+        text="A reader that shares neither code nor lists with the redactor read every free text that left. What it "
+        "does not mark proves no more than it can see, so it was shown the planted values too."
+    )
+    yield Facts(
+        pairs=(
+            ("Reader", cell(reader.engine)),
+            ("Texts read", cell(reader.texts)),
+            ("Marks", cell(len(reader.marks))),
+            ("Marks not settled", zero(unsettled)),
+            ("Planted forms it marked", cell(f"{count(seen)} of {count(shown)}{_share(seen, shown)}")),
+            ("Recognisers", code(listed(reader.recognisers))),
+        )
+    )
+    if reader.sensitivity:
+        yield Figure(
+            caption="What the second reader can see: planted forms that it marked, by kind",
+            alt="Planted forms that the second reader marked: "
+            + "; ".join(f"{kind} {count(m)} of {count(s)}" for kind, (m, s) in reader.sensitivity.items()),
+            svg=charts.sensitivity(reader),
+        )
+    if reader.marks:
+        yield Table(
+            caption="Marks; their text is in the encrypted annex alone",
+            columns=(
+                Column(title="Mark", weight=1),
+                Column(title="Path", weight=3),
+                Column(title="Kind", weight=1.6),
+                Column(title="Score", weight=0.8, numeric=True),
+                Column(title="Settled", weight=2.4),
+            ),
+            rows=tuple(
+                (
+                    code(mark.mark_id),
+                    code(mark.path),
+                    cell(mark.kind),
+                    cell(f"{mark.score:.2f}"),
+                    _settled(mark, signed),
+                )
+                for mark in reader.marks
+            ),
+        )
+    else:
+        yield Paragraph(text=f"It marked nothing in {many(reader.texts, 'text')}.")
+
+
+def _share(part: int, whole: int) -> str:
+    return f" ({percent(part / whole)})" if whole else ""
+
+
+def _settled(mark: Mark, signed: Signed) -> Cell:
+    for each in signed.adjudications:
+        if each.mark_id == mark.mark_id:
+            return yes(each.decision == "no_leak", f"no leak, decided by {each.by}", f"a leak, decided by {each.by}")
+    match mark.settled:
+        case "kept_shape":
+            return Cell(text="a kept value of its declared shape", tone="good", detail=mark.rule or "")
+        case "adjudicated":
+            return Cell(text="decided by an officer", tone="good", detail=mark.rule or "")
+        case "open":
+            return Cell(text="open: counts as a leak", tone="bad")

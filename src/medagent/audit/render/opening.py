@@ -1,0 +1,256 @@
+"""Page one and what the audit looked at: verdict, scope, system, policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from medagent.attestation.report import Criterion, Report
+from medagent.attestation.signed import Signed
+from medagent.audit.render.document import (
+    Block,
+    Bullets,
+    Cell,
+    Column,
+    Cover,
+    Facts,
+    Paragraph,
+    Table,
+    Tone,
+)
+from medagent.audit.render.wording import amount, cell, code, count, day, listed, many, moment, role, short, yes
+
+_MOST_CAUSES = 7
+"""On page one; all of them stand in the first section."""
+
+_MEANING = {
+    "GO": "The audit found nothing against a launch, and everybody whom the protocol asks for has signed.",
+    "NO-GO": "The line must not go live on this audit.",
+    "CLEAN": "A rehearsal that found nothing. It is no GO: it judges no latency and launches nothing.",
+    "NOT CLEAN": "A rehearsal that found what must be mended before the audit.",
+}
+_SCRIPTED = (
+    "The model's behaviour was scripted: a simulator spoke the provider's protocol in its place. What a live model "
+    "would say was not under test; what becomes of it on its way out was."
+)
+_LIVE = "A live model answered these calls; its behaviour was not scripted."
+
+
+def cover(report: Report, signed: Signed) -> Cover:
+    """What stands on page one."""
+    return Cover(
+        conclusion=signed.conclusion,
+        rehearsal=report.run.rehearsal,
+        tone="good" if signed.conclusion in {"GO", "CLEAN"} else "bad",
+        meaning=_MEANING[signed.conclusion],
+        launch=_launch(report, signed),
+        scripted=_SCRIPTED if report.model_scripted else _LIVE,
+        why=_first(signed.why) or (_calm(report),),
+        signatures=tuple(_signatures(report, signed)),
+        audited=Facts(
+            pairs=(
+                ("Audited on", cell(f"{day(report.run.ended_at)}, {_size(report)}")),
+                *_bound(report),
+            )
+        ),
+        criteria=Table(
+            caption="What a GO needs",
+            columns=(
+                Column(title="Criterion", weight=3.2),
+                Column(title="Limit", weight=2),
+                Column(title="Measured", weight=2.4),
+                Column(title="Result", weight=1.1),
+            ),
+            rows=tuple((cell(c.name), cell(c.limit), cell(c.measured), _result(c)) for c in report.criteria),
+        ),
+    )
+
+
+def verdict(report: Report, signed: Signed) -> Iterator[Block]:
+    """All causes, and what each criterion asks."""
+    if signed.why:
+        yield Paragraph(text=f"{many(len(signed.why), 'cause')} against it:")
+        yield Bullets(items=signed.why, numbered=True)
+    else:
+        yield Paragraph(text=_calm(report))
+    yield Facts(
+        pairs=(
+            ("Verdict of the machine", cell(report.verdict)),
+            ("Conclusion with signatures", cell(signed.conclusion)),
+            ("Earliest launch", cell(_launch(report, signed))),
+            (
+                "Kill switch",
+                yes(not report.trips_switch, "not tripped by this audit", "tripped by this audit"),
+            ),
+        )
+    )
+    yield Table(
+        caption="The criteria and what each of them asks",
+        columns=(
+            Column(title="Criterion", weight=2),
+            Column(title="Question", weight=4),
+            Column(title="If not met", weight=1.6),
+            Column(title="Result", weight=1),
+        ),
+        rows=tuple(
+            (
+                cell(c.name),
+                cell(c.question),
+                cell("NO-GO, switch trips" if c.trips_switch else "NO-GO"),
+                _result(c),
+            )
+            for c in report.criteria
+        ),
+    )
+
+
+def scope(report: Report, signed: Signed) -> Iterator[Block]:
+    """Which calls were played, how, and by which protocol."""
+    del signed
+    run = report.run
+    if run.rehearsal:
+        yield Paragraph(
+            text=f"This is a rehearsal at pace {amount(run.pace)}: latency was measured and not judged.", tone="bad"
+        )
+    yield Paragraph(text=_SCRIPTED if report.model_scripted else _LIVE)
+    yield Facts(
+        pairs=(
+            ("Report", code(run.run_id)),
+            ("Protocol", cell(f"{run.protocol_name}, version {run.protocol_version}")),
+            ("Protocol, SHA-256", code(short(run.protocol_sha256))),
+            ("Began", cell(moment(run.started_at))),
+            ("Ended", cell(moment(run.ended_at))),
+            ("Calls", cell(f"{count(run.calls)} side by side, {amount(run.call_seconds, 's')} each")),
+            ("Pace", cell(f"{amount(run.pace)}, {'a rehearsal' if run.rehearsal else 'real time'}")),
+            ("Environment", cell(run.env)),
+            ("Seed", code(str(run.seed))),
+            ("Scenarios", code(listed(run.scenarios))),
+        )
+    )
+
+
+def system(report: Report, signed: Signed) -> Iterator[Block]:
+    """What ran, and where its telemetry goes when it is not audited."""
+    del signed
+    it = report.system
+    yield Paragraph(
+        text="This report holds for exactly this code, these locked libraries, this policy and these destinations. "
+        "Where one of them changes, it no longer does."
+    )
+    yield Facts(
+        pairs=(
+            ("medagent", cell(it.version)),
+            ("Python", cell(it.python)),
+            ("Platform", cell(f"{it.platform}, {many(it.processors, 'processor')}")),
+            ("Code", code(short(it.code_sha256))),
+            ("Locked libraries", code(short(it.lock_sha256))),
+            ("Destinations", code(short(it.destinations_sha256))),
+        )
+    )
+    yield Table(
+        caption="Destinations as configured; during the audit their addresses alone were the capture's",
+        columns=(
+            Column(title="Destination", weight=1.4),
+            Column(title="Host", weight=2.6),
+            Column(title="Project", weight=2),
+            Column(title="Region", weight=1),
+            Column(title="Retention", weight=1.2, numeric=True),
+        ),
+        rows=tuple(
+            (
+                cell(d.name),
+                code(d.host),
+                cell(d.project or "–"),
+                cell(d.region),
+                cell("not stated" if d.retention_days is None else many(d.retention_days, "day")),
+            )
+            for d in it.destinations
+        ),
+    )
+    yield Table(
+        caption="Libraries",
+        columns=(Column(title="Library", weight=3), Column(title="Version", weight=2)),
+        rows=tuple((code(name), code(version)) for name, version in sorted(it.libraries.items())),
+    )
+
+
+def policy(report: Report, signed: Signed) -> Iterator[Block]:
+    """Which policy decided what may leave, and who has reviewed it."""
+    del signed
+    it = report.system
+    changed = {
+        None: cell("no earlier audit to compare with", "quiet"),
+        True: cell("yes", "bad"),
+        False: cell("no", "good"),
+    }[it.policy_changed_since_last_audit]
+    yield Paragraph(
+        text="The policy names every field that may leave and what is done to it; a field that it does not name is "
+        "dropped and counted."
+    )
+    yield Facts(
+        pairs=(
+            ("Policy", cell(f"{it.policy_name}, version {it.policy_version}")),
+            ("SHA-256", code(short(it.policy_sha256))),
+            ("Reviewed by", cell(listed(it.policy_reviewed_by, "nobody"))),
+            ("Changed since the last audit", changed),
+        )
+    )
+
+
+def _calm(report: Report) -> str:
+    return "Nothing was found." if report.run.rehearsal else "Nothing stands against it."
+
+
+def _first(why: tuple[str, ...]) -> tuple[str, ...]:
+    if len(why) <= _MOST_CAUSES:
+        return why
+    rest = len(why) - _MOST_CAUSES + 1
+    return (*why[: _MOST_CAUSES - 1], f"and {count(rest)} more, all of them in section 1")
+
+
+def _launch(report: Report, signed: Signed) -> str:
+    if report.run.rehearsal:
+        return "none, a rehearsal leads to no launch"
+    if report.earliest_launch is not None:
+        return f"{day(report.earliest_launch)}, after a new audit"
+    if signed.conclusion == "GO":
+        return "from now on, for exactly what is named below"
+    if report.verdict == "GO":
+        return "once every signature stands that the protocol asks for"
+    return "after a new audit"
+
+
+def _signatures(report: Report, signed: Signed) -> Iterator[Cell]:
+    """Who has signed, then who has not; a rehearsal asks for nobody."""
+    if report.run.rehearsal and not signed.sign_offs and not signed.missing:
+        yield cell("a rehearsal asks for no signature", "quiet")
+        return
+    for each in signed.sign_offs:
+        tone: Tone = "good" if each.decision == "GO" else "bad"
+        yield Cell(
+            text=f"{each.name}, {role(each.role)}: {each.decision}",
+            tone=tone,
+            detail=f"{moment(each.at)}, key {each.key_id}",
+        )
+    for who in signed.missing:
+        yield Cell(text=f"missing: {role(who)}", tone="bad")
+
+
+def _size(report: Report) -> str:
+    run = report.run
+    said = f"{many(run.calls, 'call')} of {amount(run.call_seconds, 's')} each, environment {run.env}"
+    return f"{said}, rehearsal at pace {amount(run.pace)}" if run.rehearsal else said
+
+
+def _bound(report: Report) -> Iterator[tuple[str, Cell]]:
+    """The four things for which alone the report holds, each by the beginning of its digest."""
+    it = report.system
+    yield "Code", cell(f"medagent {it.version} · {short(it.code_sha256)}")
+    yield "Libraries", cell(f"{many(len(it.libraries), 'library', 'libraries')} as locked · {short(it.lock_sha256)}")
+    yield "Policy", cell(f"{it.policy_name}, version {it.policy_version} · {short(it.policy_sha256)}")
+    yield "Destinations", cell(f"{listed(tuple(d.name for d in it.destinations))} · {short(it.destinations_sha256)}")
+
+
+def _result(criterion: Criterion) -> Cell:
+    if not criterion.judged:
+        return cell("not judged", "quiet")
+    return yes(criterion.passed, "passed", "FAILED")

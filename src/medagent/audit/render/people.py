@@ -1,0 +1,214 @@
+"""What people did and what is left to say: sample, limits of the proof, sign-offs, custody, the appendix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from medagent.attestation.report import Bound, Report
+from medagent.attestation.signed import Signed
+from medagent.audit.render.document import Block, Bullets, Cell, Column, Facts, Paragraph, Table
+from medagent.audit.render.wording import amount, cell, code, count, many, moment, percent, yes, zero
+from medagent.audit.render.wording import role as role_said
+from medagent.proof import digest
+
+
+def sample(report: Report, signed: Signed) -> Iterator[Block]:
+    """What was read by people, how well they read, and what that bounds."""
+    it = report.sample
+    planted = many(it.planted_copies, "copy", "copies")
+    yield Paragraph(
+        text=f"{many(len(it.traces), 'trace')} drawn at random with seed {it.seed}, for people to read. Known leaks "
+        f"stand in {planted} of them: they measure the reviewer. A sample of this size checks the machine; the "
+        "proof is the scan of every byte."
+    )
+    if signed.reviews:
+        yield Table(
+            caption="Reviews",
+            columns=(
+                Column(title="Reviewer", weight=2.6),
+                Column(title="Traces", weight=0.9, numeric=True),
+                Column(title="Leaks found", weight=1.1, numeric=True),
+                Column(title="Planted leaks found", weight=1.4, numeric=True),
+                Column(title="Sensitivity", weight=1.2, numeric=True),
+            ),
+            rows=tuple(
+                (
+                    Cell(text=r.reviewer, detail=f"{moment(r.at)}, key {r.key_id}"),
+                    cell(r.traces),
+                    zero(r.leaks),
+                    cell(f"{count(r.planted_found)} of {count(r.planted)}"),
+                    cell("not measured" if r.sensitivity is None else percent(r.sensitivity)),
+                )
+                for r in signed.reviews
+            ),
+        )
+        kappa = "no figure" if signed.kappa is None else f"{signed.kappa:.2f}"
+        yield Facts(
+            pairs=(("Agreement, Cohen's kappa", Cell(text=kappa, detail=signed.kappa_note)),),
+        )
+    else:
+        yield Paragraph(text="Nobody has reviewed the sample.", tone="quiet" if report.run.rehearsal else "bad")
+    yield Table(
+        caption="What no finding proves: the rate is at most this, with 95 % confidence",
+        columns=(
+            Column(title="By", weight=2.6),
+            Column(title="Unit", weight=1.6),
+            Column(title="Units read", numeric=True),
+            Column(title="With a leak", numeric=True),
+            Column(title="Rate at most", weight=1.1, numeric=True),
+        ),
+        rows=tuple(_bound(bound) for bound in (*signed.bounds, *report.bounds)),
+    )
+    if it.traces:
+        yield Table(
+            caption="The sample",
+            columns=(
+                Column(title="No.", weight=0.5, numeric=True),
+                Column(title="Trace", weight=2.6),
+                Column(title="SHA-256 of the worksheet", weight=5),
+            ),
+            rows=tuple((cell(n), code(t.trace_id), code(t.sha256)) for n, t in enumerate(it.traces, start=1)),
+        )
+
+
+def deviations(report: Report, signed: Signed) -> Iterator[Block]:
+    """Where the audit left its protocol."""
+    del signed
+    if report.deviations:
+        yield Bullets(items=report.deviations, numbered=True)
+    else:
+        yield Paragraph(text="None: the protocol was followed.")
+
+
+def limits(report: Report, signed: Signed) -> Iterator[Block]:
+    """What this audit does not prove."""
+    del signed
+    if report.does_not_prove:
+        yield Bullets(items=report.does_not_prove, numbered=True)
+    else:
+        yield Paragraph(text="The protocol names no limits of the proof.", tone="bad")
+
+
+def sign_offs(report: Report, signed: Signed) -> Iterator[Block]:
+    """Who has signed, who must still, and what officers decided of single marks."""
+    asked = "; ".join(f"{count(n)} × {role_said(role)}" for role, n in sorted(report.required_roles.items()))
+    yield Facts(
+        pairs=(
+            ("The protocol asks for", cell(asked or "no signature")),
+            (
+                "Missing",
+                yes(not signed.missing, "nothing", role_said("; ".join(signed.missing))),
+            ),
+        )
+    )
+    if signed.sign_offs:
+        yield Table(
+            caption="Signatures by keys on the pinned list of officers",
+            columns=(
+                Column(title="Name", weight=2),
+                Column(title="Role", weight=1.3),
+                Column(title="Decision", weight=1),
+                Column(title="At", weight=1.9),
+                Column(title="Key", weight=1.7),
+            ),
+            rows=tuple(
+                (
+                    cell(s.name),
+                    cell(role_said(s.role)),
+                    yes(s.decision == "GO", "GO", "NO-GO"),
+                    cell(moment(s.at)),
+                    code(s.key_id),
+                )
+                for s in signed.sign_offs
+            ),
+        )
+    else:
+        yield Paragraph(text="Nobody has signed.", tone="quiet" if report.run.rehearsal else "bad")
+    if signed.adjudications:
+        yield Table(
+            caption="Marks of the second reader that officers decided",
+            columns=(
+                Column(title="Mark", weight=1.2),
+                Column(title="Decision", weight=1),
+                Column(title="By", weight=2),
+                Column(title="At", weight=1.9),
+                Column(title="Key", weight=1.7),
+            ),
+            rows=tuple(
+                (
+                    code(a.mark_id),
+                    yes(a.decision == "no_leak", "no leak", "a leak"),
+                    cell(a.by),
+                    cell(moment(a.at)),
+                    code(a.key_id),
+                )
+                for a in signed.adjudications
+            ),
+        )
+
+
+def custody(report: Report, signed: Signed) -> Iterator[Block]:
+    """How long what is kept, by whom, and the files beside the report."""
+    del signed
+    if report.retention:
+        yield Bullets(items=report.retention)
+    if report.annexes:
+        yield Table(
+            caption="Annexes, held to the report by their digests",
+            columns=(
+                Column(title="File", weight=2.1),
+                Column(title="Encrypted", weight=0.9),
+                Column(title="SHA-256", weight=4.8),
+            ),
+            rows=tuple(
+                (code(a.name), cell("to the officer" if a.encrypted else "no"), code(a.sha256)) for a in report.annexes
+            ),
+        )
+    else:
+        yield Paragraph(text="There is no annex.")
+
+
+def digests(report: Report, signed: Signed) -> Iterator[Block]:
+    """Every digest in full."""
+    it = report.system
+    pairs = (
+        ("Report, canonical JSON", digest(report.model_dump(mode="json"))),
+        ("Signed statement", signed.statement_sha256 or "nothing is signed yet"),
+        ("Code", it.code_sha256),
+        ("Locked libraries", it.lock_sha256),
+        ("Policy", it.policy_sha256),
+        ("Destinations", it.destinations_sha256),
+        ("Protocol", report.run.protocol_sha256),
+        ("List of officers", signed.officers_sha256 or "none was consulted"),
+        ("Key of the installation", signed.machine_key_id or "not signed"),
+    )
+    yield Facts(pairs=tuple((name, code(value)) for name, value in pairs))
+
+
+def offline(report: Report, signed: Signed) -> Iterator[Block]:
+    """How a stranger checks it, with public keys alone."""
+    del report, signed
+    yield Paragraph(
+        text="These pages are for people; the record is the signed JSON from which they were made. Whoever has the "
+        "bundle, its annexes and the public keys of the installation and of the officers can check it on a machine "
+        "without a network:"
+    )
+    yield Facts(
+        pairs=(
+            ("Check everything", code("medagent audit verify BUNDLE --officers DIRECTORY --machine-key FILE")),
+            ("Make these pages again", code("medagent audit render BUNDLE --html FILE --pdf FILE")),
+        )
+    )
+    yield Bullets(
+        items=(
+            "Take the public keys from where you keep them, not from whoever hands you the report.",
+            "The command says line by line what it checked, and stops at the first thing that does not hold.",
+            "The PDF carries the report's canonical JSON as an attachment; its SHA-256 is the first digest above.",
+            "The same report and signatures give the same pages, byte for byte.",
+        )
+    )
+
+
+def _bound(bound: Bound) -> tuple[Cell, ...]:
+    rate = f"{amount(bound.upper_95 * 100)}\u00a0%" if bound.upper_95 else "0\u00a0%"
+    return (cell(bound.what), cell(bound.unit), cell(bound.n), zero(bound.found), cell(rate))

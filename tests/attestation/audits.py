@@ -1,0 +1,207 @@
+"""A whole audit for tests: an invented report, real sheets, real keys, real signatures, real files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from audit.reports import report as invented
+from medagent.attestation.bundle import Bundle
+from medagent.attestation.officers import Officer, Officers
+from medagent.attestation.person_key import PersonKey
+from medagent.attestation.report import Report
+from medagent.attestation.statements import (
+    AdjudicationSaid,
+    Opening,
+    ReviewSaid,
+    SignOffSaid,
+    TraceRead,
+    said_statement,
+)
+from medagent.attestation.verify import VerifiedReport, verify
+from medagent.audit.review import Sampled, Worksheet, sample
+from medagent.compose import binding
+from medagent.proof import SigningKey
+from medagent.proof.dsse import Envelope, sign
+from medagent.settings import Settings
+from spans import call
+
+MACHINE = SigningKey.from_seed(b"m" * 32)
+NOW = datetime.now(UTC)
+HOST = SigningKey.from_seed(b"h" * 32)
+SECRET = {"MEDAGENT_SIGNING_KEY": (b"h" * 32).hex(), "MEDAGENT_PSEUDONYM_KEY": "ab" * 32}
+LEAKS = ("Maren Oldfield", "415 555 0137", "maren@mail.example", "MRN 00417355")
+PEOPLE = {"Theo Brandt": "reviewer", "Noor Haddad": "reviewer", "Ines Calder": "sign_off"}
+KEYS = {name: PersonKey.new() for name in (*PEOPLE, "Omar Nobody")}
+_at_us = iter(range(10**9))
+
+
+def later() -> datetime:
+    """A moment of the hour before now, each later than the one before."""
+    return NOW - timedelta(hours=1) + timedelta(microseconds=next(_at_us))
+
+
+def officer(name: str, *roles: str, key: SigningKey | None = None, **changes: Any) -> Officer:
+    about = {
+        "name": name,
+        "roles": roles or (PEOPLE[name],),
+        "public_key": (key or KEYS[name].signing).public.pem,
+        "annex_key": KEYS[name].annex_pem,
+        "valid_from": date(2026, 1, 1),
+        "valid_until": NOW.date() + timedelta(days=300),
+    }
+    return Officer.model_validate(about | changes)
+
+
+LIST = Officers(all=tuple(officer(name) for name in PEOPLE))
+
+
+def pin(directory: Path, listed: Officers = LIST) -> Path:
+    """The list as files."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for number, one in enumerate(listed.all):
+        (directory / f"{number}.json").write_text(one.model_dump_json())
+    return directory
+
+
+@dataclass(kw_only=True)
+class Audit:
+    """A report over sampled calls, and the statements that people make of it one after the other."""
+
+    report: Report
+    sampled: Sampled
+    bundle: Bundle
+    listed: Officers = LIST
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+    @cached_property
+    def planted(self) -> dict[str, tuple[str, ...]]:
+        return {one.trace_id: one.planted for one in self.sampled.openings}
+
+    def reviewed(self, name: str, answers: Mapping[str, Sequence[str]] | None = None, **changes: Any) -> Audit:
+        """A review: by itself of somebody who finds exactly what was planted."""
+        found = self.planted | dict(answers or {})
+        said = ReviewSaid(
+            reviewer=changes.get("says", name),
+            at=changes.get("at", later()),
+            traces=tuple(
+                TraceRead(
+                    trace_id=one.trace_id,
+                    worksheet_sha256=one.sha256,
+                    verdict="leak" if found[one.trace_id] else "clean",
+                    paths=tuple(found[one.trace_id]),
+                    seconds=40,
+                )
+                for one in self.report.sample.traces[changes.get("skip", 0) :]
+            ),
+        )
+        over = changes.get("over", {"report": self.bundle.report_sha256})
+        return self.adding(review=self._signed(said, over, name))
+
+    def adjudicated(self, mark: str, decision: str = "no_leak", *, by: str = "Ines Calder") -> Audit:
+        said = AdjudicationSaid.model_validate(
+            {"officer": by, "at": later(), "mark_id": mark, "decision": decision, "reason": "a doctor of ours"}
+        )
+        return self.adding(adjudication=self._signed(said, {"report": self.bundle.report_sha256}, by))
+
+    def signed(self, name: str = "Ines Calder", decision: str = "GO", **changes: Any) -> Audit:
+        openings: tuple[Opening, ...] = changes.get("openings", self.sampled.openings)
+        said = SignOffSaid.model_validate(
+            {
+                "officer": name,
+                "role": changes.get("role", "sign_off"),
+                "at": changes.get("at", later()),
+                "decision": decision,
+                "openings": openings,
+            }
+        )
+        return self.adding(sign_off=self._signed(said, changes.get("over", self.bundle.over), name))
+
+    def complete(self) -> Audit:
+        """Both reviews and the sign-off."""
+        return self.reviewed("Theo Brandt").reviewed("Noor Haddad").signed()
+
+    def adding(self, **statements: Envelope) -> Audit:
+        return Audit(
+            report=self.report,
+            sampled=self.sampled,
+            bundle=self.bundle.adding(**statements),
+            listed=self.listed,
+            files=self.files,
+        )
+
+    def verified(self, *, listed: Officers | None = None, directory: Path | None = None) -> VerifiedReport:
+        return verify(self.bundle, officers=listed or self.listed, machine_keys=[MACHINE.public], directory=directory)
+
+    def written(self, directory: Path) -> Path:
+        """The bundle and its annexes as files; returns the directory."""
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, content in self.sampled.files.items():
+            (directory / name).parent.mkdir(exist_ok=True)
+            (directory / name).write_bytes(content)
+        self.bundle.write(directory)
+        return directory
+
+    def _signed(self, said: ReviewSaid | AdjudicationSaid | SignOffSaid, over: dict[str, str], name: str) -> Envelope:
+        return sign(said_statement(said, over), KEYS[name].signing)
+
+
+def audit(
+    change: Callable[[Report], Report] = lambda report: report,
+    *,
+    traces: int = 5,
+    planted_copies: int = 2,
+    key: SigningKey = MACHINE,
+    listed: Officers = LIST,
+    began: datetime | None = None,
+    **parts: Any,
+) -> Audit:
+    """An audit that began two hours ago and found nothing, unless `parts` of the invented report say otherwise."""
+    calls = [call(str(UUID(int=number + 1, version=4))) for number in range(traces)]
+    sampled = sample(calls, leaks=LEAKS, planted_copies=planted_copies, officers=listed.all)
+    made = invented(**parts)
+    start = began or NOW - timedelta(hours=2)
+    report = change(
+        made.model_copy(
+            update={
+                "run": made.run.model_copy(
+                    update={
+                        "env": "dev",
+                        "started_at": start.isoformat(),
+                        "ended_at": (start + timedelta(minutes=8)).isoformat(),
+                    }
+                ),
+                "sample": made.sample.model_copy(
+                    update={"traces": sampled.traces, "planted_copies": planted_copies, "minimum_sensitivity": 0.8}
+                ),
+                "annexes": sampled.annexes,
+            }
+        )
+    )
+    return Audit(report=report, sampled=sampled, bundle=Bundle.sealed(report, key), listed=listed)
+
+
+def sheets(directory: Path) -> list[Worksheet]:
+    return [Worksheet.parse(file.read_bytes()) for file in sorted((directory / "annex").glob("worksheet-*.json"))]
+
+
+def answers(audited: Audit, file: Path) -> Path:
+    """What a reviewer who finds everything would answer."""
+    file.write_text(json.dumps(audited.planted))
+    return file
+
+
+def bound_to(settings: Settings) -> Callable[[Report], Report]:
+    """Makes a report one of what runs here."""
+    here = asdict(binding(settings))
+
+    def change(report: Report) -> Report:
+        return report.model_copy(update={"system": report.system.model_copy(update=here)})
+
+    return change
