@@ -28,6 +28,7 @@ _CLOSING_S = 12.0
 _SPOKEN_S = 1.2
 _GAP_S = 2.4
 _TOOL_S = 0.9
+_PATIENCE_S = 300.0  # a rehearsal's machine is slow in wall time, and a caller who gives up proves nothing
 _MARK_BYTES = 128  # of a frame of 960: the rest of it is speech
 _GOODBYE_HEARD_S = 0.2  # "Goodbye." is short, and here the call goes on after it
 _TOOLS_A_TURN = 2  # LiveKit lets a model call tools three times before it must speak
@@ -216,6 +217,7 @@ def _long(
         name=f"long-{number:02}-{base.name}",
         turns=tuple(turns),
         given=Given(appointments=tuple(given)),
+        patience_s=_PATIENCE_S,
         expects=Expects(outcome="informed", clinic=None),
     )
 
@@ -265,7 +267,8 @@ def planted_turns(values: Sequence[Planted], *, turns: int, dice: random.Random)
         calls: dict[str, dict[str, Any]] = {tool: {} for tool in called}
         for tool, unit in zip(cycle(called), units, strict=False):
             for text in unit:
-                calls[tool] |= _filled(next(places[tool]), text, dice)
+                for name, value in _filled(next(places[tool]), text, dice).items():
+                    calls[tool][name if name not in calls[tool] else f"{name}_{len(calls[tool])}"] = value
         steps = tuple(CallsTool(tool=tool, arguments=arguments) for tool, arguments in calls.items())
         spoken = ". ".join(text for unit in units for text in unit)
         caller = Line(says=spoken, seconds=_SPOKEN_S, pause_s=0.2, after_agent_s=_GOODBYE_HEARD_S)

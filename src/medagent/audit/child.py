@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from medagent.audit.watching import ProcessWatch, Seen
 from medagent.errors import AuditError
 from medagent.settings import Settings
 
+_ERROR = re.compile(r"[A-Za-z_.]+(Error|Exception|Interrupt)\b")
 OnLine = Callable[[Mapping[str, Any]], None]
 
 
@@ -127,8 +129,9 @@ def run_line(spec: Spec, *, rooms: Rooms, settings: Settings, name: str, on_line
             process.kill()
             process.wait()
     if process.returncode != 0 or not done:
-        last = err.read_bytes().rstrip().rpartition(b"\n")[2].decode(errors="replace").partition(":")[0]
-        raise AuditError(f"the audited line died with {process.returncode} ({last[:80]})")
+        last = err.read_bytes().rstrip().rpartition(b"\n")[2].decode(errors="replace")
+        named = _ERROR.match(last)
+        raise AuditError(f"the audited line died with {process.returncode} ({named[0] if named else 'no word'})")
     streams = (("stdout", out), ("stderr", err))
     documents = [Document(channel=stream, path=name, raw=path.read_bytes()) for stream, path in streams]
     documents.append(Document(channel="reports", path=name, raw=b"".join(told)))

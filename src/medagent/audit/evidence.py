@@ -17,6 +17,9 @@ from medagent.audit.child import Ran
 from medagent.audit.planted import Planted
 from medagent.telemetry.span import SafeSpan
 
+_NO_SPAN = frozenset({"record_consent"})
+"""Tools that are no tool of the clinic's: their call is told of in the guardrail."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
@@ -48,7 +51,7 @@ class Evidence:
         made = Counter(
             one["scenario"]
             for one in self.record["responses"]
-            if one["kind"] == "tool" and one["status"] == "completed"
+            if one["kind"] == "tool" and one["status"] == "completed" and one["tool"] not in _NO_SPAN
         )
         found: list[str] = []
         for call in self.line.done.calls:

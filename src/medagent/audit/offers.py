@@ -35,7 +35,8 @@ class Offers:
         self._records: dict[int, tuple[Record, Redacted]] = {}
         self._marked: Counter[int] = Counter()
         self._looked: dict[tuple[str, int | None], frozenset[str]] = {}
-        self.refusals: Counter[Site] = Counter()
+        self.refusals: Counter[str] = Counter()
+        """What the door refused, in its own words, which name rule and path; so often."""
 
     def met(self, call: int, where: str, text: str) -> None:
         """A text was met outside of any record of ours: in speech, in an error, in a log line."""
@@ -68,8 +69,8 @@ class Offers:
         def counted(*arguments: Any, **named: Any) -> Any:
             try:
                 return function(*arguments, **named)
-            except DoorError:
-                self.refusals[site] += 1
+            except DoorError as error:
+                self.refusals[f"{site}: {error}"] += 1
                 raise
 
         return counted

@@ -144,10 +144,13 @@ class NameDetector:
                 yield token.span()
             elif word.lower() in _NO_NAMES:
                 continue
-            elif (_AFTER.search(text[: token.start()]) and word[:1].isupper()) or (self._is(word, self._names.words) and (
-                any(certain[max(number - 1, 0) : number + 2])
-                or (word[:1].isupper() and not word.isupper() and not _SENTENCE.search(text[: token.start()]))
-            )):
+            elif (_AFTER.search(text[: token.start()]) and word[:1].isupper()) or (
+                self._is(word, self._names.words)
+                and (
+                    any(certain[max(number - 1, 0) : number + 2])
+                    or (word[:1].isupper() and not word.isupper() and not _SENTENCE.search(text[: token.start()]))
+                )
+            ):
                 yield token.span()
 
     @staticmethod

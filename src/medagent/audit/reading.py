@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import packages_distributions
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from medagent.alerts.rules import Alerts
 from medagent.attestation.report import Mark
 from medagent.attestation.report import SecondReader as Part
 from medagent.audit.capture import Document, inflated
 from medagent.audit.evidence import Evidence
 from medagent.audit.planted import Planted
 from medagent.audit.second_reader import SecondReader, Text
-from medagent.audit.settle import MACHINE_SHAPES, Shape, settle
+from medagent.audit.settle import MACHINE_SHAPES, Shape, matching, member, settle
 from medagent.proof import Json
 from medagent.redaction import Action, Policy, Rule
 from medagent.telemetry.span import SafeSpan
 
 _CALLS_SHOWN = 3
-_STAMP = re.compile(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ", re.ASCII)
+_LOGGED = re.compile(
+    r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (?:DEBUG|INFO|WARNING|ERROR|CRITICAL) (?P<logger>\S+) (?P<said>.*)"
+)
+_HOUSE = ("clinic", "somebody")
+_OF_AN_ALERT = (
+    r"(\d+(\.\d+)?|%|s|min|h|d|dollars|no figure|over|at or under|for|now|in|calls|turns|tool runs|failed|[ ,()]|%)+"
+)
 _PART = re.compile(rb"\r\n\r\n(.*?)\r\n--", re.DOTALL)
 _YEAR = re.compile(r"(19|20)\d\d", re.ASCII)
 
@@ -35,27 +44,26 @@ class Read:
     words: Mapping[str, str] = field(repr=False)
 
 
-def read_texts(
-    evidence: Evidence, planted: Sequence[Planted], policy: Policy, rosters: Mapping[str, frozenset[str]]
-) -> Read:
+def read_texts(evidence: Evidence, planted: Sequence[Planted], *, policy: Policy, alerts: Alerts) -> Read:
     """Read all of it; how well the reader sees is measured on what was planted in the first calls.
 
     Raises `UnreadTextError` where a text took too long to be read to its end.
     """
-    shapes, kept = [*MACHINE_SHAPES], dict[tuple[str, str], Rule]()
-    texts: dict[str, str] = {}
+    shapes, kept = [*MACHINE_SHAPES, *_envelope(policy, alerts)], dict[tuple[str, str], Rule]()
+    texts: dict[tuple[str, str], None] = {}
     for spans in evidence.chains.values():
         for span in spans:
             for path, rule, text in _of_span(span, policy):
-                texts.setdefault(text, path)
+                texts[path, text] = None
                 if rule is not None and rule.action is Action.KEEP:
                     kept[path, rule.name] = rule
-    shapes += [_kept(path, rule, rosters) for (path, _), rule in kept.items()]
-    for path, text in _beside(evidence.documents):
-        texts.setdefault(text, path)
-    whole = [text for text in texts if any(shape.path.pattern == "" and shape.fits(text) for shape in shapes)]
+    shapes += [_kept(path, rule, evidence.rosters) for (path, _), rule in kept.items()]
+    sealed = {text for _, text in texts}
+    texts |= {text: None for text in _beside(evidence.documents) if text[1] not in sealed}
+    anywhere = [shape for shape in MACHINE_SHAPES if not shape.path.pattern]
+    unplain = [(path, text) for path, text in texts if not any(shape.fits(text) for shape in anywhere)]
     reader = SecondReader()
-    marks = reader.read(Text(path=texts[text], text=text) for text in texts.keys() - set(whole))
+    marks = reader.read(Text(path=path, text=text) for path, text in dict.fromkeys(unplain))
     settled = settle(marks, shapes)
     found: dict[str, Mark] = {}
     words: dict[str, str] = {}
@@ -126,11 +134,14 @@ def _beside(documents: Sequence[Document]) -> Iterator[tuple[str, str]]:
 
 
 def _of_line(channel: str, line: str) -> Iterator[tuple[str, str]]:
-    """A JSON line's own strings; of any other line all but the moment before it, which its logging wrote."""
+    """A JSON line's own strings; of any other line what was said, and by which logger, without level and moment."""
     if line.startswith("{"):
         yield from _of_json(channel, line.encode())
+    elif logged := _LOGGED.fullmatch(line):
+        yield f"{channel} logger", logged["logger"]
+        yield f"{channel} line", logged["said"]
     elif line:
-        yield f"{channel} line", _STAMP.sub("", line, count=1)
+        yield f"{channel} line", line
 
 
 def _of_json(channel: str, raw: bytes) -> Iterator[tuple[str, str]]:
@@ -140,7 +151,22 @@ def _of_json(channel: str, raw: bytes) -> Iterator[tuple[str, str]]:
         yield f"{channel} body", raw.decode("utf-8", "replace")
         return
     for path, text in _leaves(value, ()):
-        yield f"{channel}.{'.'.join('[]' if isinstance(step, int) else step for step in path)}", text
+        where = f"{channel}.{'.'.join('[]' if isinstance(step, int) else step for step in path)}"
+        yield from _of_text(where, text)
+
+
+def _of_text(where: str, text: str) -> Iterator[tuple[str, str]]:
+    """A text, or what stands in it where it is JSON itself, as OTLP's attributes are."""
+    if text[:1] in ("{", "["):
+        try:
+            value = json.loads(text)
+        except ValueError:
+            yield where, text
+            return
+        for path, inner in _leaves(value, ()):
+            yield f"{where}.{'.'.join('[]' if isinstance(step, int) else step for step in path)}", inner
+    elif text:
+        yield where, text
 
 
 def _of_otlp(channel: str, raw: bytes) -> Iterator[tuple[str, str]]:
@@ -156,4 +182,35 @@ def _of_otlp(channel: str, raw: bytes) -> Iterator[tuple[str, str]]:
             yield f"{channel}.name", span.name
             yield f"{channel}.status", span.status.message
             for pair in span.attributes:
-                yield f"{channel}.{pair.key}", pair.value.string_value or str(pair.value.array_value or "")
+                for value in (pair.value, *pair.value.array_value.values):
+                    yield from _of_text(f"{channel}.{pair.key}", value.string_value)
+
+
+def _envelope(policy: Policy, alerts: Alerts) -> list[Shape]:
+    """What a client, a logger, an alert, the redactor write beside the values: names, orders, modules, notices."""
+    titles = "|".join(re.escape(rule.title) for rule in alerts.rules)
+    modules = {*sys.stdlib_module_names, *packages_distributions(), "medagent", *_HOUSE}
+    moment, uuid = r"\d{8}T\d{12}Z", r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    return [
+        matching("LangSmith's order", rf"{moment}{uuid}(\.{moment}{uuid})*", path=r"^langsmith\.dotted_order$"),
+        matching("a log line's id", rf"{uuid}\.[a-z_]{{3,20}}(\.\d{{1,2}})?", path=r"^stdout\._id$"),
+        matching(
+            "an alert's notice",
+            rf"\[(DEV|PROD)\]\[OBS\] (Cleared: )?({titles}): {_OF_AN_ALERT}, at 20\d\d-\d\d-\d\d \d\d:\d\d UTC\."
+            r" Incident [0-9a-f]{12}\.",
+            path=r"^(slack|pagerduty)\.",
+        ),
+        matching("a title before a placeholder", r"(Doctor|Dr\.?|Mr\.?|Mrs\.?|Ms\.?|Miss) <[A-Z]{4,20}>", inside=True),
+        matching(
+            "placeholders and what stands between them",
+            r"(<[A-Z]{4,20}>|\b(colon|slash|dot|at|dash|hyphen|underscore)\b|[ .,:/…-])+",
+        ),
+        Shape(
+            rule="a logger of an installed module",
+            fits=lambda value: (
+                re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", value) is not None and value.partition(".")[0] in modules
+            ),
+            path=re.compile(r" logger$"),
+        ),
+        member("a span's name", policy.spans, path=r"^(otlp|langfuse|langsmith)\.name$"),
+    ]

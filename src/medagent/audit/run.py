@@ -16,10 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from medagent.alerts.rules import load_alerts
 from medagent.attestation.binding import lock_deviations
 from medagent.attestation.bundle import Bundle
 from medagent.attestation.officers import Officers
 from medagent.attestation.report import Annex, Report, Run, Sample
+from medagent.attestation.signed import Signed
 from medagent.audit import assembly
 from medagent.audit.alert_drill import drill_alerts
 from medagent.audit.annex import seal_for
@@ -33,6 +35,7 @@ from medagent.audit.planted import Planted, plant
 from medagent.audit.protocol import Protocol
 from medagent.audit.reading import read_texts
 from medagent.audit.redirection import deviations_of, redirected
+from medagent.audit.render import html, pdf
 from medagent.audit.review import sample as draw_sample
 from medagent.audit.search import Search
 from medagent.audit.switch_drill import SwitchThrower
@@ -97,6 +100,9 @@ def run_audit(settings: Settings, order: Order, told: Told) -> Audited:
     bundle = Bundle.sealed(report, key_ring(settings).signing_key())
     bundle.write(order.out)
     (order.out / "report.json").write_text(report.model_dump_json(indent=1), encoding="utf-8")
+    unsigned = Signed.nobody(report)
+    (order.out / "report.html").write_text(html(report, unsigned), encoding="utf-8")
+    (order.out / "report.pdf").write_bytes(pdf(report, unsigned))
     if report.trips_switch:
         failed = [one.name for one in report.criteria if one.judged and not one.passed and one.trips_switch]
         switch(settings).trip(f"audit: {', '.join(failed)}")
@@ -235,7 +241,7 @@ def _reported(settings: Settings, order: Order, rooms: Rooms, evidence: Evidence
         Search(planted), evidence.documents, chains, excluded=[str(path) for path in rooms.clinic]
     )
     scan = searched.scan.model_copy(update={"forms": tuple(sorted({form for one in planted for form in one.forms}))})
-    reader = read_texts(evidence, planted, in_force, evidence.rosters)
+    reader = read_texts(evidence, planted, policy=in_force, alerts=load_alerts(settings.alerts_path))
     rows, unclassified = assembly.inventory(in_force, chains)
     done, drilled = evidence.line.done, evidence.drill.done
     spans = [span.span_id for spans in chains.values() for span in spans]
@@ -259,7 +265,7 @@ def _reported(settings: Settings, order: Order, rooms: Rooms, evidence: Evidence
             broken_calls=evidence.broken_calls(),
             shortest_call_s=min((call.seconds * order.pace for call in long_calls), default=0.0),
             addresses=evidence.strangers,
-            door_refusals=sum(done.refusals.values()) + sum(drilled.refusals.values()),
+            refused=tuple(sorted({*done.refusals, *drilled.refusals})),
             failures=done.failures + done.spans_suppressed,
             unread=(*evidence.unread, *searched.unread),
         ),

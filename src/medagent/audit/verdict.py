@@ -45,7 +45,8 @@ class Measured:
     shortest_call_s: float
     addresses: Sequence[str]
     """Where the system spoke to that is neither the capture nor the model."""
-    door_refusals: int
+    refused: Sequence[str]
+    """What the door refused, by rule and path."""
     failures: int
     unread: Sequence[str]
 
@@ -136,8 +137,8 @@ def _criteria(m: Measured, protocol: Protocol, *, rehearsal: bool) -> tuple[Crit
             name="door",
             question="Did the door stop anything, or telemetry fail, in calls that were redacted before it?",
             limit="0 refusals, 0 failures",
-            measured=f"{m.door_refusals} refusals, {m.failures} failures",
-            passed=m.door_refusals == 0 and m.failures == 0,
+            measured=f"{len(m.refused)} refusals ({_listed(m.refused, 'none')}), {m.failures} failures",
+            passed=not m.refused and m.failures == 0,
         ),
         Criterion(
             name="overhead",

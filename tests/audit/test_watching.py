@@ -1,0 +1,93 @@
+"""What a process writes, opens and starts is seen, from inside by its own events and from outside in /proc."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from medagent.audit.watching import ProcessWatch, written_files
+
+PROGRAM = """
+import json, os, socket, sqlite3, subprocess, sys, tempfile
+from pathlib import Path
+from medagent.audit.watching import Touched
+touched = Touched()
+sys.addaudithook(touched.hook)
+Path(sys.argv[1]).write_text("one")
+os.close(os.open(sys.argv[2], os.O_CREAT | os.O_WRONLY))
+Path(sys.argv[1]).read_text()
+Path("/etc/hostname").exists() and open("/etc/hostname").close()
+sqlite3.connect(sys.argv[3]).close()
+os.rename(sys.argv[2], sys.argv[2] + ".moved")
+subprocess.run([sys.executable, "-c", "pass"])
+try:
+    socket.create_connection(("127.0.0.1", 9), timeout=0.2)
+except OSError:
+    pass
+print(json.dumps([sorted(touched.written), sorted(touched.addresses), sorted(touched.started)]))
+"""
+
+
+def test_a_process_tells_what_it_wrote_spoke_to_and_started(tmp_path: Path) -> None:
+    """Every file opened to write, by whichever call, every address and every command; not what was only read."""
+    names = [str(tmp_path / name) for name in ("a", "b", "c.db")]
+    ran = subprocess.run([sys.executable, "-c", PROGRAM, *names], capture_output=True, text=True, check=True)
+    written, addresses, started = json.loads(ran.stdout)
+    assert {*names, f"{names[1]}.moved"} <= set(written)
+    assert "/etc/hostname" not in written
+    assert "127.0.0.1:9" in addresses
+    assert any("pass" in one for one in started)
+
+
+def test_command_lines_environments_and_held_files_are_seen_of_children_too(tmp_path: Path) -> None:
+    """What stands in the arguments or the environment of a grandchild is seen, and the file that it holds open."""
+    held = tmp_path / "held"
+    inner = f"import time; f = open({str(held)!r}, 'w'); time.sleep(3)"
+    outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}], env={{'CANARY': 'yes'}})"
+    process = subprocess.Popen([sys.executable, "-c", outer, "an-argument"])
+    try:
+        with ProcessWatch(process.pid) as watch:
+            deadline = time.monotonic() + 20
+            while str(held) not in watch.seen().held and time.monotonic() < deadline and process.poll() is None:
+                time.sleep(0.05)
+            seen = watch.seen()
+    finally:
+        process.kill()
+        process.wait()
+    raw = b"".join(one.raw for one in seen.documents)
+    assert str(held) in seen.held
+    assert b"an-argument" in raw
+    assert b"CANARY=yes" in raw
+
+
+def test_the_clinics_database_alone_is_not_read(tmp_path: Path) -> None:
+    """Of the system's files every one is read but those excluded by exact path and those of the auditor."""
+    system, auditor = tmp_path / "system", tmp_path / "auditor"
+    for path in (system / "clinic" / "clinic.db", system / "log", system / "clinic" / "clinic.db.old", auditor / "a"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(path.name)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("x")
+    found = written_files(
+        [system],
+        opened={str(elsewhere), str(tmp_path / "gone")},
+        since=time.time() + 3600,
+        excluded={system / "clinic" / "clinic.db"},
+        not_ours=[auditor],
+    )
+    assert {Path(one.path).name for one in found.documents} == {"log", "clinic.db.old", "elsewhere"}
+    assert found.unread == ()
+
+
+def test_what_is_too_large_to_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that was not read is no clean file: it is told."""
+    monkeypatch.setattr("medagent.audit.watching._MOST_BYTES", 4)
+    (tmp_path / "large").write_text("12345")
+    found = written_files([tmp_path], opened=set(), since=time.time() + 3600, excluded=set(), not_ours=[])
+    assert found.documents == ()
+    assert "large" in found.unread[0]
