@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: call test check bench bench-door bench-redaction setup postgres lock clean help
+.PHONY: call test faults check bench load bench-door bench-redaction setup postgres lock clean help
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -14,6 +14,9 @@ call: $(READY)  ## play a clinic call end to end and show its redacted trace
 test: $(READY)  ## run the tests
 	$(BIN)/pytest -q -n auto
 
+faults: $(READY)  ## the fault matrix: real faults on real processes, counted at the other end
+	$(BIN)/pytest -q -n auto tests/faults
+
 check: $(READY)  ## format, lint, types, architecture
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -21,8 +24,14 @@ check: $(READY)  ## format, lint, types, architecture
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/test_architecture.py -k "says_what_it_is or reads_the_environment or read_the_environment"
 
-bench: $(READY)  ## measure: TTFT-A against the simulator's own record, cost per span
-	$(BIN)/python -m bench.ttft
+bench: $(READY)  ## measure: TTFT-A, a span beside other SDKs, the loop's lag, the worker and the door, the start
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check "pip>=25.1"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --group bench
+	@failed=0; for each in ttft cost lag spans start; do $(BIN)/python -m bench.$$each || failed=1; done; exit $$failed
+
+load: $(READY)  ## measure: ten calls of five minutes at once, then ten thousand short ones; load.svg is the picture
+	$(BIN)/python -m tests.load
+	$(BIN)/python -m tests.load.short_calls
 
 bench-door: $(READY)  ## measure: ten thousand clean calls through both parts of the door, to every destination
 	$(BIN)/python -m bench.clean_calls $(if $(CALLS),--calls $(CALLS))

@@ -13,7 +13,7 @@ from medagent.rehearsal import stage
 from medagent.settings import load_settings
 from medagent.simulator.scenario import Scenario, list_scenarios, load_scenario
 from medagent.telemetry.events import CallEvent
-from medagent.telemetry.pipeline import Line
+from medagent.telemetry.line import Line
 
 _AT_ONCE = 4
 

@@ -49,7 +49,12 @@ def is_word(name: str, english: set[str]) -> bool:
     """Whether it is a word of English too, as it stands or without an ending; so are those of two letters."""
     stems = {name.removesuffix(ending) + more for ending in _ENDINGS if name.endswith(ending) for more in ("", "e")}
     stems |= {name[:-3] + "y"} if name.endswith("ies") else set()
-    return len(name) == 2 or name in _ALSO_WORDS or name in english or any(len(stem) > 2 and stem in english for stem in stems)
+    return (
+        len(name) == 2
+        or name in _ALSO_WORDS
+        or name in english
+        or any(len(stem) > 2 and stem in english for stem in stems)
+    )
 
 
 def main() -> None:

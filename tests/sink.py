@@ -107,7 +107,10 @@ class Sink:
         self._process.stdout.close()
 
     def mode(self, **mode: Any) -> None:
-        """What comes next meets `status`, `delay`, `retry_after` (s), `location`, `conflicts` (409), `answer` (hex)."""
+        """What comes next meets `status`, `delay`, `retry_after` (s), `location`, `conflicts` (409), `answer` (hex).
+
+        A body that holds `poison` (hex) meets 400, one that is longer than `largest` bytes 413.
+        """
         request = urllib.request.Request(self.url + "/_mode", json.dumps(mode).encode(), method="POST")
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         opener.open(request, timeout=10).close()
@@ -165,7 +168,7 @@ class _Server:
     def __init__(self, log: Path, status: int) -> None:
         self._log = log
         self._initial: dict[str, Any] = {"status": status, "delay": 0.0, "conflicts": False}
-        self._initial |= dict.fromkeys(("retry_after", "location", "answer"))
+        self._initial |= dict.fromkeys(("retry_after", "location", "answer", "poison", "largest"))
         self._mode = dict(self._initial)
         self._seen: set[bytes] = set()
 
@@ -180,6 +183,10 @@ class _Server:
         ids = set(re.findall(rb'name="post\.([0-9a-f-]{36})"', body))
         if mode["conflicts"] and ids & self._seen:
             status = 409
+        elif mode["poison"] is not None and bytes.fromhex(mode["poison"]) in body:
+            status = 400
+        elif mode["largest"] is not None and len(body) > mode["largest"]:
+            status = 413
         elif 200 <= status < 300:
             self._seen |= ids
         line = {

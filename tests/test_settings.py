@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from medagent.errors import SettingsError
-from medagent.settings import load_settings, make_home
+from medagent.settings import ConsentScript, load_settings, make_home
 
 KEY = "lsv2_sk_555010014"
 
@@ -57,6 +57,9 @@ def test_the_environment_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("MEDAGENT_ENV", "staging"),
         ("MEDAGENT_ENV", "PROD "),
         ("MEDAGENT_CONSENT", "granted"),
+        ("MEDAGENT_CONSENT_SCRIPT_VERSION", "first draft"),
+        ("MEDAGENT_SAMPLING", "-0.25"),
+        ("MEDAGENT_SAMPLING", "1.5"),
         ("MEDAGENT_LANGSMITH_RETENTION_DAYS", "30"),
         ("MEDAGENT_LANGSMITH_RETENTION_DAYS", "four hundred"),
     ],
@@ -95,6 +98,31 @@ def test_a_call_needs_a_ground(env: str, consent: str | None, basis: str | None)
     else:
         with pytest.raises(SettingsError, match="MEDAGENT_CONSENT"):
             settings.legal_basis()
+
+
+@pytest.mark.parametrize("in_a_file", [True, False])
+def test_the_words_of_consent_are_given_or_in_a_file(tmp_path: Path, in_a_file: bool) -> None:
+    """As they are or by a path; then there is no ground but the caller's answer, in prod and in dev."""
+    words = "May we keep technical data of this call?\n Please say yes or no."
+    (tmp_path / "words.txt").write_text(words)
+    given = str(tmp_path / "words.txt") if in_a_file else words
+    asks = {"MEDAGENT_CONSENT": "ask", "MEDAGENT_CONSENT_SCRIPT": given, "MEDAGENT_CONSENT_SCRIPT_VERSION": "1.2"}
+    for env in ("dev", "prod"):
+        settings = load_settings(MEDAGENT_ENV=env, **asks)
+        assert settings.legal_basis() is None
+        assert settings.asks() == ConsentScript(words=" ".join(words.split()), version="1.2")
+
+
+@pytest.mark.parametrize("script", [None, " ", "/nowhere/words.txt", "~/words.txt"])
+@pytest.mark.parametrize("version", [None, "1.0"])
+def test_without_words_nobody_is_asked(script: str | None, version: str | None) -> None:
+    """A question without words, without a version, or whose file is not there is a start-up error."""
+    settings = load_settings(
+        MEDAGENT_CONSENT="ask", MEDAGENT_CONSENT_SCRIPT=script, MEDAGENT_CONSENT_SCRIPT_VERSION=version
+    )
+    with pytest.raises(SettingsError, match="MEDAGENT_CONSENT"):
+        settings.legal_basis()
+    assert load_settings().asks() is None
 
 
 def test_settings_do_not_change() -> None:

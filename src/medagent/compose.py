@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -15,17 +14,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import medagent
-from medagent.alerts.pagerduty import PagerDuty
-from medagent.alerts.post import Sender
-from medagent.alerts.rules import Alerts
-from medagent.alerts.slack import Slack
-from medagent.alerts.state import AlertState
-from medagent.alerts.watch import Watch
-from medagent.attestation.allowance import allowed, filed
-from medagent.attestation.binding import Binding, code_digest, destinations_digest, lock_digest
-from medagent.attestation.officers import PINNED, Officers
-from medagent.attestation.report import Destination as BoundDestination
-from medagent.errors import LedgerError, MedagentError, SwitchError
+from medagent.errors import LedgerError, SwitchError
 from medagent.presidio import recognisers_of
 from medagent.pricing import load_prices
 from medagent.proof import Json, KeyRing, VerifyKey
@@ -33,9 +22,8 @@ from medagent.redaction import Policy, Redactor, load_policy
 from medagent.redaction.clock import call_clock
 from medagent.redaction.loading import find_policy
 from medagent.redaction.policy import ClockMode, Queued
-from medagent.settings import Settings, load_settings, make_home
+from medagent.settings import Settings, make_home
 from medagent.telemetry.delivery import Delivery
-from medagent.telemetry.door.logs import guard_logging
 from medagent.telemetry.events import AudioStarted, CallEnded, CallStarted, ResponseFinished, ResponseStarted
 from medagent.telemetry.exporters.archive import Archive
 from medagent.telemetry.exporters.exporter import Exporter
@@ -43,28 +31,33 @@ from medagent.telemetry.exporters.jsonlog import JsonLog
 from medagent.telemetry.exporters.langsmith import LangSmithExporter
 from medagent.telemetry.keeper import Housekeeping, Keeper
 from medagent.telemetry.ledger import Ledger, last_trip
+from medagent.telemetry.line import Inlet
 from medagent.telemetry.outbox import Outbox, OutboxStatus
 from medagent.telemetry.overhead import Overhead, OverheadWatch
 from medagent.telemetry.owners import Owners
-from medagent.telemetry.pipeline import Line, Pipeline
+from medagent.telemetry.pipeline import Pipeline
 from medagent.telemetry.recovery import GuardrailEntries, Recovered, recover
 from medagent.telemetry.session import Destination, SessionMaker
 from medagent.telemetry.shipper import Shipper
-from medagent.telemetry.shutdown import close_at_end
 from medagent.telemetry.span import SafeSpan
-from medagent.telemetry.switch import Switch, recordable
+from medagent.telemetry.switch import Switch
 
 if TYPE_CHECKING:
     from livekit.agents import AgentSession
 
     from medagent.agent.bridge import Bridge
     from medagent.agent.caller import Caller
+    from medagent.alerts.post import Sender
+    from medagent.alerts.rules import Alerts
+    from medagent.alerts.watch import Watch
+    from medagent.attestation.binding import Binding
+    from medagent.attestation.officers import Officers
+    from medagent.attestation.report import Destination as BoundDestination
 
 _LANGFUSE_CLOUD = "https://cloud.langfuse.com"
 _PAGERDUTY = "events.pagerduty.com"
 _DAY_US = 86_400_000_000
 _SWITCH_INTERVAL_S = 0.0005
-_JOB_S = 2.5
 _STOP_S = 0.3
 _log = logging.getLogger(__name__)
 
@@ -91,6 +84,8 @@ def audits(settings: Settings) -> Path:
 
 def officers(settings: Settings) -> Officers:
     """The pinned list of who may sign: the packaged one, unless the settings name another directory."""
+    from medagent.attestation.officers import PINNED, Officers  # noqa: PLC0415  # a start without a report needs none of it
+
     return Officers.load(settings.officers_path or PINNED)
 
 
@@ -107,6 +102,8 @@ def audited(settings: Settings, report_sha256: str) -> datetime:
 
     Its signatures, what it is bound to, and that the ledger knows of no later trip, all verified anew.
     """
+    from medagent.attestation.allowance import allowed, filed  # noqa: PLC0415  # a start without a report needs none of it
+
     verified = filed(
         report_sha256,
         audits=audits(settings),
@@ -122,6 +119,13 @@ def audited(settings: Settings, report_sha256: str) -> datetime:
 
 def binding(settings: Settings) -> Binding:
     """What a report must be bound to, to allow telemetry here."""
+    from medagent.attestation.binding import (  # noqa: PLC0415  # a start without a report needs none of it
+        Binding,
+        code_digest,
+        destinations_digest,
+        lock_digest,
+    )
+
     return Binding(
         code_sha256=code_digest(),
         lock_sha256=lock_digest(),
@@ -132,6 +136,8 @@ def binding(settings: Settings) -> Binding:
 
 def bound_destinations(settings: Settings) -> tuple[BoundDestination, ...]:
     """Where data goes by these settings, Slack and PagerDuty too; no key and no path of an address is told."""
+    from medagent.attestation.report import Destination as BoundDestination  # noqa: PLC0415  # a start without a report needs none of it
+
     hosts = {
         "archive": "this host",
         "langsmith": _host(settings.langsmith_endpoint),
@@ -325,6 +331,11 @@ def key_ring(settings: Settings) -> KeyRing:
 
 def alert_watch(settings: Settings, alerts: Alerts) -> Watch:
     """The alerts of these settings over the archive, with the destinations whose address or key is set."""
+    from medagent.alerts.pagerduty import PagerDuty  # noqa: PLC0415  # a call's process has no use for the alerts
+    from medagent.alerts.slack import Slack  # noqa: PLC0415  # the same
+    from medagent.alerts.state import AlertState  # noqa: PLC0415  # the same
+    from medagent.alerts.watch import Watch  # noqa: PLC0415  # the same
+
     senders: dict[str, Sender] = {}
     if settings.slack_webhook_url is not None:
         senders["slack"] = Slack(settings.slack_webhook_url.get_secret_value(), channel=alerts.slack_channel)
@@ -359,13 +370,16 @@ class Telemetry:
         settings: Settings,
         *,
         rosters: Mapping[str, Collection[str]] | None = None,
+        inlet: Inlet | None = None,
+        overhead: Overhead | None = None,
     ) -> None:
+        """Events may wait in `inlet` and costs be counted in `overhead` before this is made."""
         self.settings = settings
         for name, remedy in settings.unusable_destinations().items():
             _log.warning("destination %s is off: %s", name, remedy)
         self.ledger = ledger(settings)
         self.switch = switch(settings)
-        self.overhead = Overhead()
+        self.overhead = overhead or Overhead()
         self._overhead_watch = OverheadWatch(self.overhead, switch=self.switch)
         self.destinations = destinations = exporters(settings)
         self._redactor = redactor(settings, rosters)
@@ -389,7 +403,9 @@ class Telemetry:
             self.ledger.note("policy_changed", holds)
         except LedgerError as error:
             _log.error("the ledger does not say which policy holds: %s", error)
-        self.pipeline = Pipeline(sessions=sessions, outbox=self._delivery.outbox, on_due=self._delivery.wake)
+        self.pipeline = Pipeline(
+            sessions=sessions, outbox=self._delivery.outbox, on_due=self._delivery.wake, inlet=inlet
+        )
         self._is_closed = False
 
     def start(self) -> Telemetry:
@@ -415,27 +431,17 @@ class Telemetry:
         Inside a LiveKit job the call ends with the job, which waits up to 2.5 s for its delivery. From here on log
         lines pass the door too, whatever handlers there are or will be, and LiveKit's own exits are shut.
         """
-        from medagent.agent.bridge import Bridge  # noqa: PLC0415  # livekit costs seconds; the CLI need not pay them
-        from medagent.agent.exits import shut_exits  # noqa: PLC0415  # livekit as well
-        from medagent.agent.job import when_job_ends  # noqa: PLC0415  # livekit as well
+        from medagent.agent.watching import watch  # noqa: PLC0415  # livekit costs seconds; the CLI need not pay them
 
-        guard_logging(in_clear=self.settings.logs_in_clear)
-        shut_exits(session, leave_open=self.settings.livekit_open)
-        bridge = Bridge(
-            self.pipeline.line(),
-            model=self.settings.model,
-            agent_version=medagent.__version__,
+        return watch(
+            session,
+            line=self.pipeline.line(),
             overhead=self.overhead,
+            settings=self.settings,
             caller=caller,
+            asks=asks,
+            deliver=self.flush,
         )
-        bridge.attach(session, wall_us=time.time_ns() // 1000, asks=asks)
-
-        def end() -> None:
-            bridge.end("shutdown")
-            self.flush(_JOB_S)
-
-        when_job_ends(end)
-        return bridge
 
     def hello(self) -> str:
         """Send a synthetic call of one greeting through everything that a real one passes; returns its trace id."""
@@ -472,86 +478,3 @@ class Telemetry:
         self._overhead_watch.stop(_STOP_S)
         self.pipeline.stop(timeout_s)
         self._delivery.close(max(0.1, deadline - time.monotonic()))
-
-
-class DisabledTelemetry:
-    """Stands for a telemetry that could not start: calls go on, nothing of them is stored or sent."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-
-    def watch(self, session: AgentSession[Any], *, caller: Caller | None = None, asks: bool = False) -> Bridge:
-        """A bridge that hears nothing and leads nowhere; log lines and LiveKit's own exits are shut all the same."""
-        from medagent.agent.bridge import Bridge  # noqa: PLC0415  # livekit costs seconds; the CLI need not pay them
-        from medagent.agent.exits import shut_exits  # noqa: PLC0415  # livekit as well
-
-        guard_logging(in_clear=self.settings.logs_in_clear)
-        try:
-            shut_exits(session, leave_open=self.settings.livekit_open)
-        except Exception as error:  # noqa: BLE001  # no failure of ours may end a call; no message: it may quote
-            _log.error("LiveKit's exits could not be shut: %s", type(error).__name__)
-        nowhere = Line(str(uuid4()), lambda _trace_id, _event: None)
-        return Bridge(nowhere, model="", agent_version=medagent.__version__, overhead=Overhead(), caller=caller)
-
-    def flush(self, timeout_s: float) -> Sequence[str]:
-        """There is nothing to wait for."""
-        return ()
-
-    def close(self, timeout_s: float = 3.0) -> None:
-        """There is nothing to close."""
-
-
-def start_telemetry(
-    settings: Settings, *, rosters: Mapping[str, Collection[str]] | None = None
-) -> Telemetry | DisabledTelemetry:
-    """Telemetry that works until the process ends, or its stand-in where it cannot start, for whatever reason.
-
-    The calls of such a process go on without it; the log says why, and so does the ledger where it can be written.
-    Raises `SettingsError` where prod leaves consent unsettled: such a process is not to answer calls.
-    """
-    settings.legal_basis()
-    try:
-        started = Telemetry(settings, rosters=rosters).start()
-    except Exception as error:  # noqa: BLE001  # whatever it is, it must not keep the agent from answering
-        _not_started(settings, error)
-        return DisabledTelemetry(settings)
-    close_at_end(started.close)
-    return started
-
-
-@functools.cache
-def telemetry() -> Telemetry | DisabledTelemetry:
-    """This process's telemetry, from the environment's settings; made and started at the first call.
-
-    Raises `SettingsError` where a setting is none of the allowed, or prod leaves consent unsettled.
-    """
-    return start_telemetry(load_settings())
-
-
-os.register_at_fork(after_in_child=telemetry.cache_clear)  # the threads of a process stay with it
-
-
-def _not_started(settings: Settings, error: Exception) -> None:
-    says = str(error) if isinstance(error, MedagentError) else "unexpected"  # a foreign message may quote a value
-    _log.error("telemetry is off in this process: %s: %s", type(error).__name__, says)
-    try:
-        ledger(settings).append("not_started", {"error": type(error).__name__, "reason": recordable(says)})
-    except MedagentError as unwritten:
-        _log.error("the ledger does not say that telemetry is off: %s", unwritten)
-
-
-def trace_call(session: AgentSession[Any], *, caller: Caller | None = None) -> Bridge:
-    """Trace a LiveKit session that has not started: the one line that an agent needs.
-
-    Room and caller are the LiveKit job's, unless `caller` says otherwise; they leave as pseudonyms or not at all.
-    What comes back has the call's `trace_id`; its `end` is needed only where a session never closes, its `consent` only
-    where the settings say that the caller is asked. Raises `SettingsError` in a process with a setting that is none of
-    the allowed; nothing else is ever raised into a call: where telemetry cannot start, or cannot see the session, the
-    call goes on without it.
-    """
-    running = telemetry()
-    try:
-        return running.watch(session, caller=caller)
-    except Exception as error:  # noqa: BLE001  # no failure of ours may end a call; no message: it may quote
-        _log.error("a call cannot be traced: %s", type(error).__name__)
-        return DisabledTelemetry(running.settings).watch(session)

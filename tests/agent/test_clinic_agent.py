@@ -15,6 +15,7 @@ import pytest
 from medagent.agent import clinic_agent
 from medagent.agent.clinic_agent import MOST_ATTEMPTS, ClinicAgent
 from medagent.clinic import Clinic, seed_demo
+from medagent.settings import ConsentScript
 from medagent.tools import TOOLS, Tool
 
 NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)
@@ -72,3 +73,15 @@ async def test_a_tool_that_hangs_is_given_up(clinic: Clinic, monkeypatch: pytest
 
     answer = await use(agent(clinic, replace(hours, run=hang)), "get_opening_hours")
     assert (answer["outcome"], answer["error_type"]) == ("timeout", "timeout")
+
+
+@pytest.mark.parametrize(("said", "told"), [(True, [True]), (False, [False]), ("yes", [False]), (None, [False])])
+async def test_a_yes_is_true_and_nothing_else(clinic: Clinic, said: object, told: list[bool]) -> None:
+    """With a script there is a seventh tool, which tells the caller's answer and has no other effect."""
+    script = ConsentScript(words="May we?", version="1.0")
+    receptionist = ClinicAgent(clinic, name="Lakeside", now=lambda: NOW, consent=script)
+    assert len(receptionist.tools) == 7
+    heard: list[bool] = []
+    receptionist.on_consent = heard.append
+    assert await use(receptionist, "record_consent", granted=said) == {"outcome": "ok"}
+    assert heard == told

@@ -14,11 +14,12 @@ import pytest
 from livekit.agents import Agent, AgentSession, APIError, function_tool
 
 from medagent import trace_call
-from medagent.compose import archive, telemetry
+from medagent.compose import archive
 from medagent.settings import load_settings
 from medagent.simulator.caller import CallerEar, CallerVoice
 from medagent.telemetry.chain import verify_chain
 from medagent.telemetry.span import SafeSpan
+from medagent.tracing import tracing
 from scripted import Ears, Loudness, Mind, Mouth
 from sink import Sink
 
@@ -82,7 +83,7 @@ async def play(
     mouth: Mouth | None = None,
 ) -> list[SafeSpan]:
     """What the archive has of a call, traced by `trace_call` alone."""
-    telemetry.cache_clear()
+    tracing.cache_clear()
     session: AgentSession[Any] = AgentSession(
         stt=ears,
         llm=mind,
@@ -102,10 +103,12 @@ async def play(
         call.voice.close()
         await session.aclose()
     assert bridge.failures == 0
-    assert not telemetry().flush(20)
-    assert telemetry().switch.is_on()
-    telemetry().close()
-    telemetry.cache_clear()
+    assert not tracing().flush(20)
+    running = tracing().loaded(1)
+    assert running is not None
+    assert running.switch.is_on()
+    tracing().close()
+    tracing.cache_clear()
     return archive(load_settings()).spans(bridge.trace_id)
 
 

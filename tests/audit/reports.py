@@ -5,69 +5,15 @@ from __future__ import annotations
 import hashlib
 import math
 import random
+from collections.abc import Callable
+from typing import TypeAlias
 
+from audit.report_parts import FIELDS, IDENTIFIERS, LIMITS, RETENTION, criteria
 from medagent.attestation import report as form
 from medagent.attestation.report import Report
 from medagent.attestation.signed import Adjudication, Review, Signed, SignOff
 
-RULE_OF_THREE = 0.05
-
-IDENTIFIERS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...], str], ...] = (
-    ("A", "Names", ("patient_name", "notes", "reason_for_visit"), ("redact", "truncate"), "written, spelled, split"),
-    ("B", "Geographic subdivisions smaller than a state", ("address", "notes"), ("redact", "truncate"), "written"),
-    ("C", "Dates except the year, and ages over 89", ("dob", "appointment_datetime"), ("redact", "keep"), "spoken"),
-    ("D", "Telephone numbers", ("phone", "room_id", "participant_id"), ("redact", "pseudonym"), "spoken, digits"),
-    ("E", "Fax numbers", ("notes",), ("truncate",), "spoken, digits"),
-    ("F", "E-mail addresses", ("email",), ("redact",), "spoken, written"),
-    ("G", "Social security numbers", ("notes",), ("truncate",), "digits, split"),
-    ("H", "Medical record numbers", ("mrn", "patient_id"), ("redact",), "spelled, digits"),
-    ("I", "Health plan beneficiary numbers", ("notes",), ("truncate",), "spelled"),
-    ("J", "Account numbers", ("notes",), ("truncate",), "digits"),
-    ("K", "Certificate and licence numbers", ("notes",), ("truncate",), "spelled"),
-    ("L", "Vehicle identifiers and licence plates", ("notes",), ("truncate",), "spelled"),
-    ("M", "Device identifiers and serial numbers", ("sip.headers",), ("drop",), "written"),
-    ("N", "Web addresses", ("error_message",), ("truncate",), "written"),
-    ("O", "IP addresses", ("sip.headers", "error_message"), ("drop", "truncate"), "written"),
-    ("P", "Biometric identifiers, voice prints among them", (), (), "marked bytes"),
-    ("Q", "Full-face photographs and the like", (), (), "marked bytes"),
-    ("R", "Any other unique number, characteristic or code", ("confirmation_id", "notes"), ("keep", "truncate"), "all"),
-)
-FIELDS = (
-    ("voice_session", "room_id", "pseudonym", "device", "D", None),
-    ("voice_session", "participant_id", "pseudonym", "device", "D", None),
-    ("voice_session", "agent_version", "keep", "machine", None, "tells which code answered the call"),
-    ("user_turn", "audio_ms", "keep", "machine", None, "a duration in milliseconds, no speech"),
-    ("agent_turn", "ttft_ms", "keep", "machine", None, "how long the caller waited"),
-    ("agent_turn", "cost_usd", "keep", "machine", None, "what the turn cost"),
-    ("agent_turn", "error_message", "truncate", "free text", "N", None),
-    ("tool.book_appointment", "arguments.patient_name", "redact", "name", "A", None),
-    ("tool.book_appointment", "arguments.phone", "redact", "contact", "D", None),
-    ("tool.book_appointment", "arguments.dob", "redact", "date", "C", None),
-    ("tool.book_appointment", "arguments.reason_for_visit", "truncate", "free text", "A", None),
-    (
-        "tool.book_appointment",
-        "arguments.appointment_datetime",
-        "keep",
-        "date",
-        "C",
-        "an engineer must see which slot; only the year where a patient id stands beside it",
-    ),
-    ("tool.book_appointment", "result.confirmation_id", "keep", "code", "R", "random, opens nothing by itself"),
-    ("tool.book_appointment", "result.doctor_name", "keep", "staff", None, "on the clinic's roster, else redacted"),
-    ("tool.get_medical_guidelines", "arguments.query", "truncate", "free text", "A", None),
-    ("policy.guardrail", "actions", "keep", "machine", None, "counts of what was done, no value"),
-)
-LIMITS = (
-    "What a live model would say: its behaviour was scripted, and another model may say what no script foresaw.",
-    "That no person can be recognised from an appointment's time, doctor and place together with other sources.",
-    "What happens inside LiveKit Cloud, Azure or the telephone network: the audit sees what leaves this process.",
-    "That a form of an identifier which nobody planted would be found: the search knows the forms listed above.",
-)
-RETENTION = (
-    "This report, its annexes and the guardrail spans: six years, 45 CFR 164.316(b)(2)(i), in the clinic's archive.",
-    "The capture of what left: 90 days, encrypted to the officer, then destroyed.",
-    "The head of the ledger is kept by the compliance officer, apart from this host.",
-)
+Sample: TypeAlias = Callable[[], tuple[Report, Signed]]
 
 
 def sha(text: str) -> str:
@@ -75,7 +21,8 @@ def sha(text: str) -> str:
 
 
 def bound(what: str, unit: str, n: int, found: int = 0) -> form.Bound:
-    return form.Bound(what=what, unit=unit, n=n, found=found, upper_95=1 - math.pow(RULE_OF_THREE, 1 / n))
+    most = 1 - math.pow(0.05, 1 / n) if not found else min(1.0, (found + 3 + 2 * math.sqrt(found)) / n)
+    return form.Bound(what=what, unit=unit, n=n, found=found, upper_95=most)
 
 
 def histogram(centre_us: float, count: int) -> tuple[tuple[float, int], ...]:
@@ -87,67 +34,6 @@ def histogram(centre_us: float, count: int) -> tuple[tuple[float, int], ...]:
         value = centre_us * math.exp(drawn.gauss(0, 0.55))
         found[next((n for n, upper in enumerate(uppers) if value <= upper), len(uppers) - 1)] += 1
     return tuple((round(upper, 3), n) for upper, n in zip(uppers, found, strict=True))
-
-
-def criteria(
-    *, findings: int = 0, marks: int = 0, p99_us: float = 214, drop: float = 0, judged: bool = True
-) -> tuple[form.Criterion, ...]:
-    def one(name: str, question: str, limit: str, measured: str, passed: bool, **more: bool) -> form.Criterion:
-        return form.Criterion(name=name, question=question, limit=limit, measured=measured, passed=passed, **more)
-
-    return (
-        one(
-            "No identifier outside",
-            "Was any planted identifier found in any byte that left, in any form or encoding?",
-            "0 findings",
-            f"{findings} findings",
-            not findings,
-            trips_switch=True,
-        ),
-        one(
-            "Nothing open with the second reader",
-            "Did other eyes mark anything that is neither of its declared shape nor decided by an officer?",
-            "0 open marks",
-            f"{marks} open",
-            not marks,
-            trips_switch=True,
-        ),
-        one("Every field classified", "Is every field that left named by a rule?", "0 fields", "0 fields", True),
-        one(
-            "Overhead, thread",
-            "How long does an operation of telemetry hold the call's thread, at p99?",
-            "1,000 µs",
-            f"{p99_us:,.0f} µs",
-            p99_us <= 1_000,
-            judged=judged,
-        ),
-        one(
-            "Overhead, wall",
-            "How long does an operation of telemetry take in the call, by the clock on the wall, at p99?",
-            "1,000 µs",
-            f"{p99_us * 1.31:,.0f} µs",
-            p99_us * 1.31 <= 1_000,
-            judged=judged,
-        ),
-        one(
-            "Span drop",
-            "Which share of the accepted spans did not arrive?",
-            "under 1 %",
-            f"{drop:.2%}",
-            drop < 0.01,
-        ),
-        one("Alerts fire and clear", "Did each alert fire and clear?", "3 of 3", "3 of 3", True),
-        one("Switch holds", "Did any byte leave after the switch took effect?", "0 bytes", "0 bytes", True),
-        one(
-            "Integrity",
-            "Do the chains and the ledger verify, and is every copy that was tampered with rejected?",
-            "all of 6 rejected",
-            "6 of 6",
-            True,
-            trips_switch=True,
-        ),
-        one("Calls complete", "Did every call end with one session.end and all of its spans?", "10 of 10", "10", True),
-    )
 
 
 def report(
@@ -233,6 +119,7 @@ def report(
             marks=sum(m.settled == "open" for m in marks),
             p99_us=p99_us,
             drop=drop,
+            silent="tool_failure_rate" if bad else "",
             judged=not rehearsal,
         ),
         required_roles={"reviewer": 2, "sign_off": 1},
@@ -350,9 +237,13 @@ def report(
         sample=form.Sample(
             seed=20_261_121,
             traces=tuple(
-                form.SampledTrace(trace_id=sha(f"trace {n}")[:32], sha256=sha(f"worksheet {n}")) for n in range(1, 11)
+                form.SampledTrace(
+                    trace_id=sha(f"trace {n}")[:32], sha256=sha(f"worksheet {n}"), commitment=sha(f"salt {n}")
+                )
+                for n in range(1, 11)
             ),
             planted_copies=4,
+            minimum_sensitivity=0.7,
         ),
         bounds=(
             bound("by machine: every free text that left", "text", texts, len(findings)),
@@ -414,12 +305,6 @@ def go() -> tuple[Report, Signed]:
         machine_key_id="5d1f0a9be27c4431",
         officers_sha256=sha("officers"),
         sign_offs=(
-            SignOff(
-                role="reviewer", name="Theo Brandt", key_id=sha("t")[:16], at="2026-11-21T10:41:09Z", decision="GO"
-            ),
-            SignOff(
-                role="reviewer", name="Noor Haddad", key_id=sha("n")[:16], at="2026-11-21T11:02:55Z", decision="GO"
-            ),
             SignOff(
                 role="sign_off", name="Ines Calder", key_id=sha("i")[:16], at="2026-11-21T13:30:00Z", decision="GO"
             ),
@@ -509,11 +394,6 @@ def no_go(findings: int = 7) -> tuple[Report, Signed]:
         statement_sha256=sha("another statement"),
         machine_key_id="5d1f0a9be27c4431",
         officers_sha256=sha("officers"),
-        sign_offs=(
-            SignOff(
-                role="reviewer", name="Theo Brandt", key_id=sha("t")[:16], at="2026-11-21T10:41:09Z", decision="NO-GO"
-            ),
-        ),
         reviews=(
             Review(
                 reviewer="Theo Brandt",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import medagent
 from medagent.audit.english import words
 from medagent.audit.forms import searchable
 from medagent.audit.planted import plant
@@ -59,6 +61,13 @@ def test_numbers_belong_to_nobody() -> None:
             assert 240 <= int(text.partition(".")[0]) <= 254
         if value.kind in {"email", "url"}:
             assert ".example" in text
+
+
+def test_no_scenario_has_a_planted_number() -> None:
+    """The callers of the packaged scenarios live in other area codes, so that a hit is a planted value's."""
+    areas = {str(value.value)[2:5] for value in plant(seed=8, calls=20) if value.kind in {"phone", "fax"}}
+    for scenario in (Path(medagent.__file__).parent / "simulator" / "scenarios").glob("*.yaml"):
+        assert not areas & set(re.findall(r"\+1(\d{3})", scenario.read_text()))
 
 
 def test_all_that_is_asked_of_the_forms_is_there() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -35,7 +34,10 @@ def audit(tmp_path: Path, *arguments: str, **settings: str) -> tuple[int, str, P
     protocol.write_text(text)
     load_protocol(protocol)
     command = [sys.executable, "-c", "from medagent.cli import main; main()", "audit", "run", str(protocol)]
-    environment = load_settings().child_environment(MEDAGENT_HOME=str(tmp_path / "host"), **settings)
+    (tmp_path / "tmp").mkdir()
+    environment = load_settings().child_environment(
+        MEDAGENT_HOME=str(tmp_path / "host"), TMPDIR=str(tmp_path / "tmp"), **settings
+    )
     ran = subprocess.run(
         [*command, "--pace", "20", "--seed", "3", "--out", str(out), *arguments],
         capture_output=True,
@@ -44,16 +46,11 @@ def audit(tmp_path: Path, *arguments: str, **settings: str) -> tuple[int, str, P
         env=environment,
         cwd=tmp_path,
     )
-    return ran.returncode, ran.stdout + ran.stderr, out
-
-
-def left_behind() -> set[Path]:
-    return set(Path(tempfile.gettempdir()).glob("medagent-audit-*"))
+    return ran.returncode, ran.stdout or ran.stderr, out
 
 
 def test_a_rehearsal_comes_to_its_verdict_and_its_report_holds(tmp_path: Path) -> None:
     """All parts measured, every annex in its place, the ledger told, nothing left behind, the switch untouched."""
-    before = left_behind()
     code, printed, out = audit(tmp_path)
     report = Report.model_validate_json((out / "report.json").read_bytes())
     assert (report.verdict, code) == ("CLEAN", 0), printed
@@ -76,7 +73,7 @@ def test_a_rehearsal_comes_to_its_verdict_and_its_report_holds(tmp_path: Path) -
     audits = [entry for entry in entries(ledger_path(host)) if entry.kind == "audit"]
     assert [entry.content["report"] for entry in audits] == [bundle.report_sha256]
     assert not (tmp_path / "host" / "switch.json").exists()
-    assert left_behind() == before
+    assert list((tmp_path / "tmp").glob("medagent-audit-*")) == []
 
 
 def test_log_lines_in_clear_are_found_and_trip_the_switch_of_this_host(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import random
 import uuid
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -17,11 +18,13 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+import medagent
 from medagent.audit.english import words
 from medagent.audit.planted import Planted, plant
 from medagent.audit.search import ALL, Hit, Search
 from medagent.audit.wrappings import TooMuchError
 
+PACKAGE = Path(medagent.__file__).parent
 PLANTED = {value.kind: value for value in plant(seed=11, calls=1)}
 SEARCH = Search(PLANTED.values())
 
@@ -223,6 +226,15 @@ def test_ten_megabytes_of_clean_trace_hold_nothing() -> None:
     assert len(trace) > 10_000_000
     assert not look(trace, search)
     assert search.chance * len(trace) < 1
+
+
+def test_what_the_package_says_holds_nothing() -> None:
+    """Scenarios, guidelines, policies and the demo clinic, which any clean call may say, hold no value of any seed."""
+    said = [*PACKAGE.rglob("*.yaml"), *PACKAGE.rglob("*.md"), PACKAGE / "clinic" / "demo.py"]
+    text = b"\n".join(file.read_bytes() for file in said)
+    assert len(text) > 50_000
+    for seed in range(3):
+        assert not look(text, Search(plant(seed=seed, calls=10)))
 
 
 def test_fields_are_read_across_their_borders() -> None:

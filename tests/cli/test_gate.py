@@ -56,7 +56,8 @@ def a_call(number: int, **changes: Json) -> list[SafeSpan]:
     tool = made[3]
     arguments = tool.fields["arguments"]
     assert isinstance(arguments, dict)
-    made[3] = replace(tool, fields={**tool.fields, "arguments": {**arguments, **changes}})
+    result: Json = {"confirmation_id": "CNF-7Q2M9K"}
+    made[3] = replace(tool, fields={**tool.fields, "arguments": {**arguments, **changes}, "result": result})
     return seal([replace(span, seal=None) for span in made])
 
 
@@ -93,11 +94,17 @@ def test_the_third_gate_reads_twenty_tool_spans(capsys: pytest.CaptureFixture[st
     assert looked(3, capsys)["seen"][-1]["says"] == "18 of 20 are in the archive"
     store([a_call(9)])
     assert looked(3, capsys)["passed"]
-    store([a_call(10, reason_for_visit="call me: maren@mail.example")])
-    found = looked(3, capsys)
-    assert not found["passed"]
-    assert "arguments.reason_for_visit an e-mail address" in json.dumps(found)
-    assert "maren" not in json.dumps(found)
+    store(
+        [
+            a_call(10, reason_for_visit="call me: maren@mail.example"),
+            a_call(11, notes="born march third nineteen eighty two"),
+        ]
+    )
+    found = [each["says"] for each in looked(3, capsys)["seen"] if not each["holds"]]
+    assert len(found) == 2
+    assert "arguments.notes: " in found[0]
+    assert "arguments.reason_for_visit: an e-mail address" in found[1]
+    assert not any(word in each for each in found for word in ("maren", "march", "nineteen"))
 
 
 def test_the_fourth_gate_makes_the_alerts_fire_and_clear(

@@ -16,7 +16,7 @@ from command import medagent
 from medagent import trace_call
 from medagent.agent.limit import CallLimit
 from medagent.agent.local import answer
-from medagent.compose import archive, telemetry
+from medagent.compose import archive
 from medagent.pricing import load_prices
 from medagent.settings import load_settings
 from medagent.simulator.caller import Caller
@@ -24,6 +24,7 @@ from medagent.simulator.process import SimulatorProcess
 from medagent.simulator.scenario import load_scenario
 from medagent.telemetry.chain import verify_chain
 from medagent.telemetry.span import SafeSpan
+from medagent.tracing import tracing
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 POLICY = EXAMPLES / "refill-line.yaml"
@@ -65,7 +66,7 @@ async def spans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[SafeSpa
     path = tmp_path / "refill.yaml"
     path.write_text(yaml.safe_dump(SCENARIO))
     monkeypatch.setenv("MEDAGENT_POLICY", str(POLICY))
-    telemetry.cache_clear()
+    tracing.cache_clear()
     with SimulatorProcess([path], pace=PACE) as simulator:
         caller = Caller(load_scenario(path), pace=PACE)
         model = openai.realtime.RealtimeModel.with_azure(
@@ -88,9 +89,9 @@ async def spans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[SafeSpa
             prices=load_prices(),
             model_name="gpt-realtime",
         )
-    assert not telemetry().flush(20)
-    telemetry().close()
-    telemetry.cache_clear()
+    assert not tracing().flush(20)
+    tracing().close()
+    tracing.cache_clear()
     return archive(load_settings()).spans(bridges[0].trace_id)
 
 

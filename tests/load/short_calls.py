@@ -17,7 +17,7 @@ from tests.sink import Sink
 from medagent.compose import Telemetry
 from medagent.settings import load_settings
 from medagent.telemetry import events
-from medagent.telemetry.pipeline import Line
+from medagent.telemetry.line import Line
 
 LIMIT_MB = 20.0
 SETTLED_AFTER = 500
@@ -57,11 +57,11 @@ def _response(line: Line, name: str) -> None:
     line.send(events.ResponseFinished, response_id=name, status="completed", usage=None)
 
 
-def growth(telemetry: Telemetry, calls: int) -> tuple[float, float]:
-    """Megabytes that stayed after the first calls, all of them delivered; and spans' calls per second."""
+def growth(telemetry: Telemetry, calls: int, *, settled_after: int = SETTLED_AFTER) -> tuple[float, float]:
+    """Megabytes that stayed after the first calls, all of them delivered; and calls a second."""
     settled, begun = 0.0, time.perf_counter()
     for number in range(calls):
-        if number == SETTLED_AFTER:
+        if number == settled_after:
             telemetry.flush(60)
             gc.collect()
             settled = rss_mb()

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from medagent.agent.bridge import Bridge
 from medagent.compose import Telemetry
 from medagent.settings import load_settings
+from medagent.telemetry.line import Line
 from medagent.telemetry.overhead import FEWEST, LIMIT_US, LOOKS, Overhead, OverheadWatch
-from medagent.telemetry.pipeline import Line
 from medagent.telemetry.switch import Switch
 
 MS = 1_000_000

@@ -25,10 +25,11 @@ from medagent.redaction import KnownValues, Redacted, Redactor, load_policy
 from medagent.redaction.loading import find_policy
 from medagent.telemetry import events as ev
 from medagent.telemetry import pipeline as module
-from medagent.telemetry.chain import verify_chain
+from medagent.telemetry.chain import Tombstone, verify_chain
 from medagent.telemetry.ledger import Ledger, entries
+from medagent.telemetry.line import Line
 from medagent.telemetry.outbox import Outbox
-from medagent.telemetry.pipeline import Line, Pipeline
+from medagent.telemetry.pipeline import Pipeline
 from medagent.telemetry.recovery import GuardrailEntries
 from medagent.telemetry.session import Destination, SessionMaker
 from medagent.telemetry.span import SafeSpan
@@ -349,15 +350,20 @@ def test_a_no_holds_for_the_rest_of_the_call(make: Make, legal_basis: str | None
     house = make(legal_basis=legal_basis)
     line = house.begin()
     house.settle()
-    before = house.names()
     line.send(ev.ConsentSettled, state="refused", method="spoken")
     line.send(ev.ConsentSettled, state="granted", method="spoken")
     speak(line, 0)
     hang_up(line)
     house.settle()
-    assert house.names() == [*before, "voice_session", "policy.guardrail"]
+    assert house.names() == ["voice_session", "policy.guardrail"]
     assert house.one("policy.guardrail")["consent"]["state"] == "refused"
-    verify_chain(house.sealed())
+    refused = [
+        Tombstone(trace_id=trace_id, seal=seal, cause="refusal")
+        for trace_id, seals in house.outbox.to_be_buried()
+        for seal in seals
+    ]
+    assert len(refused) == (0 if legal_basis is None else 1)
+    verify_chain([*refused, *house.sealed()])
 
 
 # ---- the switch ------------------------------------------------------------------------------------------------------
@@ -445,8 +451,8 @@ def test_a_leak_at_admission_trips_the_switch(make: Make, caplog: pytest.LogCapt
 
 def test_a_full_queue_loses_events_and_says_so(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not fit is counted and leaves the call incomplete; its beginning and its end always fit."""
-    monkeypatch.setattr(module, "_QUEUE_LIMIT", 10)
     house = make(started=False)
+    monkeypatch.setattr(house.pipeline._inlet, "_limit", 10)
     line = house.begin()
     for number in range(5):
         speak(line, number)

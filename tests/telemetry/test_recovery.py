@@ -15,9 +15,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.pool import NullPool
 
+from databases import postgresql_server, postgresql_url
 from ledgers import KEY, TRUSTED
 from medagent.errors import LedgerError
 from medagent.pricing import load_prices
@@ -34,6 +37,9 @@ from medagent.telemetry.session import Destination, Session, SessionMaker
 from medagent.telemetry.span import SafeSpan
 from medagent.telemetry.switch import Switch
 from strategies import START_NS, event_streams, started
+from switches import GO, audited
+
+__all__ = ["postgresql_server", "postgresql_url"]  # fixtures
 
 POLICY = load_policy()
 KEYS = PseudonymKey(secret=b"k" * 32)
@@ -52,13 +58,15 @@ class Host:
     redactor: Redactor = field(default_factory=lambda: Redactor(POLICY, keys=KEYS))
     legal_basis: str | None = "synthetic callers"
     sampling: float = 1.0
+    url: str | None = None
 
     @property
     def ledger_path(self) -> Path:
         return self.home / "ledger.jsonl"
 
     def outbox(self, owner: str) -> Outbox:
-        return Outbox(f"sqlite:///{self.home / 'outbox.db'}", destinations=["archive"], owner=owner)
+        url = self.url or f"sqlite:///{self.home / 'outbox.db'}"
+        return Outbox(url, destinations=["archive"], owner=owner)
 
     def process(self) -> Process:
         owner = self.owners.claim()
@@ -153,7 +161,9 @@ def make(tmp_path: Path) -> Make:
     def build(**changes: Any) -> Host:
         home = tmp_path / str(uuid4())
         home.mkdir()
-        host = Host(home=home, switch=Switch(home, forced=None, env="dev"), owners=Owners(home / "owners"))
+        host = Host(
+            home=home, switch=Switch(home, forced=None, env="dev", audited=audited), owners=Owners(home / "owners")
+        )
         return replace(host, **changes)
 
     return build
@@ -381,7 +391,7 @@ def test_while_the_switch_is_off_a_dead_call_waits(host: Host) -> None:
     process.dies()
     host.switch.turn_off(reason="drill", by="duty")
     assert host.next_process().calls == 0
-    host.switch.turn_on(override="drill is over", by="duty")
+    host.switch.turn_on(report=GO, by="duty")
     assert host.next_process().calls == 1
 
 
@@ -408,6 +418,34 @@ def test_two_that_recover_at_once_do_it_once(host: Host) -> None:
     assert host.names().count("session.end") == 12
     assert len(host.guardrails()) == len(set(host.guardrails())) == 12
     spans = host.sealed()
+    for trace_id in {span.trace_id for span in spans}:
+        verify_chain([span for span in spans if span.trace_id == trace_id])
+
+
+def test_hosts_that_share_a_server_wait_for_silence(make: Make, postgresql_url: str) -> None:
+    """A call of another host is ended once its owner was silent for ten minutes, by one of those who look."""
+    here, there = make(url=postgresql_url), make(url=postgresql_url)
+    process = there.process()
+    for _ in range(6):
+        session, begun = process.session()
+        process.work(session, [begun, *happenings()])
+    process.dies()
+    assert here.next_process() == Recovered(calls=0, entries=0)
+    with sa.create_engine(postgresql_url, poolclass=NullPool).begin() as connection:
+        connection.execute(sa.text("UPDATE owners SET seen_s = seen_s - 700"))
+    found = [0, 0, 0]
+
+    def run(number: int) -> None:
+        found[number] = make(url=postgresql_url).next_process().calls
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(found) == 6
+    spans = here.sealed()
+    assert [span.name for span in spans].count("session.end") == 6
     for trace_id in {span.trace_id for span in spans}:
         verify_chain([span for span in spans if span.trace_id == trace_id])
 

@@ -90,7 +90,7 @@ def fill(outbox: Outbox, *, again: bool = False) -> list[str]:
     with outbox.transaction() as transaction:
         transaction.open_call(spans[0].trace_id, release="released")
         for span in spans:
-            transaction.put(Admitted(span=span, digest=span.digest()), final=True)
+            transaction.put(Admitted.of(span), final=True)
     return [span.span_id for span in spans]
 
 

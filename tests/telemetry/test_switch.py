@@ -138,6 +138,27 @@ def test_a_trip_that_cannot_be_written_holds_in_its_process(tmp_path: Path, capl
     assert a_switch(home).is_on()
 
 
+def test_a_trip_in_a_read_only_home_holds_in_its_process(tmp_path: Path) -> None:
+    """A process that may read its home and not write it: off for itself, on for the host, and the log says so."""
+    home = tmp_path / "home"
+    home.mkdir()
+    code = (
+        "import os, sys; from pathlib import Path; from medagent.telemetry.switch import Switch\n"
+        "switch = Switch(Path(sys.argv[1]), forced=None, env='dev')\n"
+        "if os.geteuid() == 0: os.setuid(65534)\n"
+        "before = switch.is_on(); switch.trip('a leak at the door')\n"
+        "print(before, switch.is_on(), switch.state().source)"
+    )
+    for directory in (*tmp_path.parents[:2], tmp_path, home):
+        directory.chmod(0o755)
+    home.chmod(0o555)
+    done = subprocess.run([sys.executable, "-c", code, str(home)], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["True", "False", "trip"], done.stderr
+    assert "could not be written" in done.stderr
+    assert list(home.iterdir()) == []
+    assert a_switch(home).is_on()
+
+
 def test_a_trip_holds_for_the_host(tmp_path: Path) -> None:
     """Every other process sees it, and one that starts later too."""
     a_switch(tmp_path).trip("overhead")

@@ -21,8 +21,8 @@ from medagent.agent.pipeline_mode import PipelineMode, about_model
 from medagent.agent.quality import Quality
 from medagent.agent.raw import hear, usage_of
 from medagent.telemetry import events
+from medagent.telemetry.line import Line
 from medagent.telemetry.overhead import Overhead
-from medagent.telemetry.pipeline import Line
 
 _END_REASONS: Mapping[lk.CloseReason, events.EndReason] = {
     lk.CloseReason.ERROR: "error",

@@ -20,7 +20,7 @@ from livekit.agents.voice import events as lk
 
 from medagent.pricing import Usage
 from medagent.telemetry import events
-from medagent.telemetry.pipeline import Line
+from medagent.telemetry.line import Line
 
 Guard = Callable[[Callable[..., None]], Callable[..., None]]
 """Makes a handler that never raises."""

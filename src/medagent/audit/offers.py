@@ -18,6 +18,9 @@ from medagent.redaction import KnownValues, Policy, Record, Redacted, Redactor
 from medagent.telemetry.door.admission import Admission
 from medagent.telemetry.door.exit import Exit
 
+_SHORTEST_PART = 7
+"""A shorter form stands in some longer number or word by chance: it counts where it is the whole text."""
+
 Site = Literal["field_rule", "text_layer", "admission", "exit", "log_door", "not_recorded", "passed"]
 
 
@@ -102,7 +105,12 @@ class Offers:
         """Whose forms stand in a text; most texts come again and again, and most hold none."""
         if (known := self._looked.get((text, call))) is None:
             of_calls = self._texts.values() if call is None else [self._texts.get(call, {})]
-            known = frozenset(one for forms in of_calls for form, one in forms.items() if form in text)
+            known = frozenset(
+                one
+                for forms in of_calls
+                for form, one in forms.items()
+                if form in text and (len(form) >= _SHORTEST_PART or form == text)
+            )
             self._looked[text, call] = known
         return known
 

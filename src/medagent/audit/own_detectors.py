@@ -30,13 +30,14 @@ _PLACE = r"(?:county|precinct|township|parish|borough|falls|heights|village|dist
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*")
 _AFTER = re.compile(
     r"(?:\b(?:mr|mrs|ms|miss|mister|missus|madam|sir|patient|caller)\.?|\bname(?:'s| is| was)?|\bthis is|\bcalled|"
-    r"\bsurname|\bi am|\bi'm|\b(?:husband|wife|son|daughter|mother|father|brother|sister)(?:'s)?|\bborn|\bnée)[\s:,\"]+$",
+    r"\bsurname|\bi am|\bi'm|\b(?:husband|wife|son|daughter|mother|father|brother|sister)(?:'s)?|\bborn)[\s:,\"]+$",
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(r"(?:^|[.!?:;\n\"“]\s*|[-–—]\s+)$")
 _NO_NAMES = frozenset(
     (
         *words("monday tuesday wednesday thursday friday saturday sunday the a an and or of in on at to for with i"),
+        *words("doctor dr nurse mr mrs ms miss mister"),
         *(month.lower() for month in MONTHS),
     )
 )
@@ -139,19 +140,18 @@ class NameDetector:
         tokens = list(_TOKEN.finditer(text))
         certain = [self._is(token.group(), self._names.certain) for token in tokens]
         for number, token in enumerate(tokens):
-            word = token.group()
-            if certain[number]:
+            beside = any(certain[max(number - 1, 0) : number + 2])
+            if certain[number] or self._is_one_here(token.group(), text[: token.start()], beside=beside):
                 yield token.span()
-            elif word.lower() in _NO_NAMES:
-                continue
-            elif (_AFTER.search(text[: token.start()]) and word[:1].isupper()) or (
-                self._is(word, self._names.words)
-                and (
-                    any(certain[max(number - 1, 0) : number + 2])
-                    or (word[:1].isupper() and not word.isupper() and not _SENTENCE.search(text[: token.start()]))
-                )
-            ):
-                yield token.span()
+
+    def _is_one_here(self, word: str, before: str, *, beside: bool) -> bool:
+        """Whether a word is a name in this place: by a name beside it, by a title, by a capital nothing else gives."""
+        listed, capital = self._is(word, self._names.words), word[:1].isupper() and word.lower() not in _NO_NAMES
+        if listed and beside:
+            return True
+        if not capital:
+            return False
+        return bool(_AFTER.search(before)) or (listed and not word.isupper() and not _SENTENCE.search(before))
 
     @staticmethod
     def _is(word: str, names: frozenset[str]) -> bool:

@@ -36,7 +36,8 @@ _SURNAMES = words(
     "Stojanovic Thorvaldsen Uzunoglu Villanueva Wojciechowski Ximenez Yamaguchi Zimmermann Achterberg Bhattacharya "
     "Cholmondeley Dragomirescu Eriksdottir Fitzwilliam Gunnarsson Hofstadter Ivanishvili"
 )
-_AREAS = words("212 303 312 314 404 412 415 503 504 512 602 612 615 617 619 702 713 801 804 816 901 907 916 919 971")
+_AREAS = words("205 208 216 225 234 252 269 276 316 318 334 360 385 417 423 435 458 469 478 509 520 534 541 559 563")
+"""Of North America, where no scenario's caller lives: theirs are 555-01xx too."""
 _STREETS = ("Lane", "Avenue", "Street", "Road", "Drive", "Court")
 _LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
 _OLDEST_DAY, _DAYS = date(1921, 1, 1), 365 * 75

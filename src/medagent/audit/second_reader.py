@@ -40,7 +40,7 @@ LEFT_OUT: Mapping[str, str] = {
 LEAST_SCORE = 0.3
 """Below it Presidio marks any run of digits and half the words; digits and codes of that length are marked by us."""
 
-_WINDOW, _OVERLAP = 400, 100
+_WINDOW, _OVERLAP = 240, 80
 _LONGEST_S = 20.0
 _CARRIER = "the caller said {} and then thanked us"
 
@@ -76,7 +76,7 @@ class _OfflineEmail(presidio.EmailRecognizer):
         """Nothing to ask."""
 
 
-class _Own(EntityRecognizer):  # type: ignore[misc]  # Presidio is not typed
+class _Own(EntityRecognizer):
     """A detector of ours in Presidio's engine."""
 
     def __init__(self, detector: Detector | NameDetector) -> None:
@@ -100,7 +100,7 @@ class SecondReader:
     def __init__(self, *, names: Names | None = None) -> None:
         own = [_Own(detector) for detector in (*DETECTORS, NameDetector(names or Names.shipped()))]
         recognisers = [*_presidio_recognisers(), *own]
-        self.recognisers: Final = tuple(sorted(each.name for each in recognisers))
+        self.recognisers: Final[tuple[str, ...]] = tuple(sorted(str(vars(each)["name"]) for each in recognisers))
         self._engine = AnalyzerEngine(
             registry=RecognizerRegistry(recognizers=recognisers, supported_languages=["en"]),
             nlp_engine=NoOpNlpEngine(models=[{"lang_code": "en", "model_name": "no_op"}]),
@@ -109,7 +109,7 @@ class SecondReader:
         self._read: dict[tuple[str, str], tuple[tuple[str, float, int, int], ...]] = {}
 
     def read(self, texts: Iterable[Text]) -> list[Marked]:
-        """All that it marks, the best kind for each place; raises `UnreadTextError` where one cannot be read in time."""
+        """All that it marks, the best kind for each place; raises `UnreadTextError` where one takes too long."""
         return [
             Marked(path=each.path, kind=kind, score=score, start=start, end=end, text=each.text)
             for each in texts
@@ -139,11 +139,12 @@ class SecondReader:
     def _analyse(self, text: str, field_name: str) -> Iterator[tuple[str, float, int, int]]:
         """In windows, since some of Presidio's patterns take the square of a text's length."""
         for begin in range(0, max(len(text) - _OVERLAP, 1), _WINDOW - _OVERLAP):
+            window = text[begin : begin + _WINDOW]
+            if not any(sign.isalnum() for sign in window):
+                continue
             started = time.monotonic()
             context = [word for word in re.split(r"[^a-z]+", field_name.lower()) if word]
-            results = self._engine.analyze(
-                text[begin : begin + _WINDOW], language="en", score_threshold=LEAST_SCORE, context=context
-            )
+            results = self._engine.analyze(window, language="en", score_threshold=LEAST_SCORE, context=context)
             if time.monotonic() - started > _LONGEST_S:
                 raise UnreadTextError(f"a text under {field_name or 'no name'} took too long to read")
             yield from ((each.entity_type, each.score, begin + each.start, begin + each.end) for each in results)
@@ -163,4 +164,5 @@ def _presidio_recognisers() -> Iterator[EntityRecognizer]:
     for name, kind in sorted(vars(presidio).items()):
         if not (isinstance(kind, type) and issubclass(kind, EntityRecognizer)) or name in LEFT_OUT:
             continue
-        yield (_OfflineEmail if kind is presidio.EmailRecognizer else kind)(supported_language="en", name=name)
+        made: Any = _OfflineEmail if kind is presidio.EmailRecognizer else kind
+        yield made(supported_language="en", name=name)

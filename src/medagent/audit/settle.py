@@ -1,14 +1,20 @@
-"""Marks of the second reader that are no leaks: values that are, letter for letter, what a machine or a roster writes."""
+"""Marks of the second reader that are no leaks: values that are, sign for sign, what a machine or a roster writes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from medagent.audit.second_reader import Marked
+from medagent.redaction.policy import Policy, steps_of
+from medagent.redaction.safe_harbor import all_rules
+from medagent.redaction.shapes import Rosters
+from medagent.redaction.shapes import Shape as PolicyShape
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{3,6})?)?(Z|[+-]\d\d:\d\d)?", re.ASCII)
 _ANY_PATH = re.compile("", re.ASCII)
 
 
@@ -51,16 +57,50 @@ def member(rule: str, members: Iterable[str], *, path: str = "") -> Shape:
     return Shape(rule=rule, fits=lambda value: value in listed, path=re.compile(path, re.ASCII))
 
 
-_DAY = r"20\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
 MACHINE_SHAPES: Sequence[Shape] = (
     matching("uuid", r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", inside=True),
-    matching("hex digest or id", r"[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32}|[0-9a-f]{16}", inside=True),
+    matching("SHA-256", r"[0-9a-f]{64}", inside=True),
+    matching("hex id with a letter", r"(?=\d*[a-f])([0-9a-f]{16}|[0-9a-f]{32})", inside=True),
+    matching("trace or span id", r"[0-9a-f]{16}|[0-9a-f]{32}", path=r"(?i:trace|span)_?(?i:id)$"),
     matching("pseudonym", r"psn_[0-9a-f]{8}_[0-9a-f]{32}", inside=True),
-    matching("ISO time", _DAY + r"[T ]([01]\d|2[0-3])(:[0-5]\d){1,2}([.,]\d{3,6})?(Z|[+-]\d\d:\d\d)?", inside=True),
     matching("placeholder", r"<[A-Z_]{4,30}>", inside=True),
-    matching("software version", r"\d{1,3}(\.\d{1,3}){1,3}", path=r"(^|[._])version$"),
 )
-"""What machines write into fields of any name; a policy's kept values need shapes of their own."""
+"""What machines write into fields of any name; times, a policy's kept values and versions need shapes of their own."""
+
+
+def moment(rule: str, begin: datetime, end: datetime) -> Shape:
+    """An ISO 8601 time between two moments (aware): what a clock wrote during a run; one without a zone is in UTC."""
+
+    def fits(value: str) -> bool:
+        if not _TIME.fullmatch(value):
+            return False
+        try:
+            read = datetime.fromisoformat(value.replace(",", "."))
+        except ValueError:
+            return False
+        return begin <= (read if read.tzinfo else read.replace(tzinfo=UTC)) <= end
+
+    return Shape(rule=rule, fits=fits, inside=True)
+
+
+def declared_shapes(policy: Policy, rosters: Rosters) -> list[Shape]:
+    """What a policy keeps: each field's declared shape under its own name, and the names that the policy itself gives.
+
+    A path is one of names and numbers between dots or brackets; what stands before the declared part does not count.
+    """
+    names = {name for name in policy.spans if not name.endswith("*")}
+    shapes = []
+    for field, rule in all_rules(policy):
+        steps = steps_of(field.partition(": ")[2] or field)
+        names.update(steps)
+        if rule.shape is not None:
+            suffix = "".join(r"[.\[]\d+\]?" if step == "[]" else rf"(?:^|\.){re.escape(step)}" for step in steps)
+            shapes.append(_declared(f"policy: {field}", rule.shape, rosters, re.compile(suffix + "$", re.ASCII)))
+    return [member("policy: a name that it gives", names), *shapes]
+
+
+def _declared(rule: str, shape: PolicyShape, rosters: Rosters, path: re.Pattern[str]) -> Shape:
+    return Shape(rule=rule, fits=lambda value: shape.fits(value, rosters), path=path)
 
 
 def settle(marks: Iterable[Marked], shapes: Sequence[Shape]) -> list[Settled]:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from medagent.attestation.report import Report
 from medagent.audit.protocol import load_protocol
-from medagent.cli import audit_review, audit_signing
+from medagent.cli import audit_render, audit_review, audit_signing
 from medagent.cli.output import console, print_json
 from medagent.settings import load_settings
 
@@ -29,6 +29,7 @@ app.command()(audit_review.review)
 app.command()(audit_signing.adjudicate)
 app.command()(audit_signing.sign)
 app.command()(audit_signing.verify)
+app.command()(audit_render.render)
 app.add_typer(audit_signing.key, name="key")
 
 _WEEK5 = Path("audits/week5.yaml")

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 from pydantic import TypeAdapter, ValidationError
+from rich.padding import Padding
 from rich.text import Text
 
 from medagent.attestation.bundle import annexes
@@ -35,6 +36,8 @@ _ANSWERS: TypeAdapter[dict[str, tuple[str, ...]]] = TypeAdapter(dict[str, tuple[
 _READ: TypeAdapter[dict[str, TraceRead]] = TypeAdapter(dict[str, TraceRead])
 _QUIET = "bright_black"
 _LATER = "q"
+_LONGEST_WORD = 24
+_TOGETHER = "\N{NO-BREAK SPACE}"
 
 
 def review(
@@ -119,17 +122,26 @@ def _walked(at: Desk, sheets: Sequence[tuple[str, Worksheet]]) -> dict[str, Trac
 
 
 def _show(sheet: Worksheet) -> list[str]:
-    """Print the call as a waterfall with every text in it, numbered; returns the paths by number."""
+    """Print the call as a waterfall with every text in it, numbered; returns the paths by number.
+
+    What is one short word or number stands beside others on a line; what is read as a text has a line of its own.
+    """
     paths: list[str] = []
     out = console()
     for span in sheet.spans:
         out.print(_line(span))
+        words, lines = Text(), []
         for text in span.texts:
             paths.append(text.path)
             short = text.path.split(span.name, 1)[-1].lstrip(".")
-            margin = "  " * (span.depth + 1)
-            label = f"{margin}{len(paths):>3}  {short}  "
-            out.print(Text.assemble((label, _QUIET), _visible(text.text)), soft_wrap=True)
+            shown = Text.assemble((f"[{len(paths)}]{_TOGETHER}{short}{_TOGETHER}", _QUIET), _visible(text.text))
+            if " " in text.text or len(text.text) > _LONGEST_WORD:
+                lines.append(shown)
+            else:
+                words.append_text(shown).append("   ")
+        for paragraph in (words, *lines):
+            if paragraph:
+                out.print(Padding(paragraph, (0, 0, 0, 2 * (span.depth + 1))))
     return paths
 
 

@@ -40,6 +40,7 @@ from medagent.proof.dsse import sign as sign_statement
 from medagent.settings import load_settings
 from medagent.telemetry.ledger import reason_problem
 
+_MOST_SHOWN = 20
 _LASTS = timedelta(days=730)
 
 ReportPath = Annotated[
@@ -252,10 +253,11 @@ def verify(
         out.print(Text.assemble(("holds    ", "green"), (f"{check.what}  ", "bold"), check.says))
     for each in found.not_checked:
         out.print(Text.assemble(("not checked  ", "yellow"), each))
-    settled = {one.mark_id for one in found.signed.adjudications}
-    for mark in _open_marks(found.report):
-        if mark.mark_id not in settled:
-            out.print(Text.assemble(("open mark  ", "red"), f"{mark.mark_id}  {mark.kind}  at {mark.path}"))
+    still = _undecided(found)
+    for mark in still[:_MOST_SHOWN]:
+        out.print(Text.assemble(("open mark  ", "red"), f"{mark.mark_id}  {mark.kind}  at {mark.path}"))
+    if len(still) > _MOST_SHOWN:
+        out.print(Text(f"and {len(still) - _MOST_SHOWN} more open marks; --json names them all", style="red"))
     _say_conclusion(found)
 
 
@@ -308,6 +310,11 @@ def _open_marks(report: Report) -> tuple[Mark, ...]:
     return tuple(mark for mark in report.second_reader.marks if mark.settled != "kept_shape")
 
 
+def _undecided(found: VerifiedReport) -> list[Mark]:
+    settled = {one.mark_id for one in found.signed.adjudications}
+    return [mark for mark in _open_marks(found.report) if mark.mark_id not in settled]
+
+
 def _reported(at: Desk) -> set[str]:
     keys = [one.key for one in at.listed.all]
     reviews = [read_said(each, keys, ReviewSaid)[0] for each in at.bundle.reviews]
@@ -345,6 +352,7 @@ def _about(found: VerifiedReport) -> dict[str, Json]:
         "statement": found.sha256,
         **signed,
         "bounds": [bound.model_dump(mode="json") for bound in found.signed.bounds],
+        "open_marks": [mark.model_dump(mode="json") for mark in _undecided(found)],
         "checked": [asdict(check) for check in found.checks],
         "not_checked": list(found.not_checked),
     }

@@ -21,6 +21,9 @@ from medagent.telemetry.exporters.exporter import Exporter
 from medagent.telemetry.span import SafeSpan
 
 _DELIVERY_S = 15.0
+_DAY_US = 86_400_000_000
+_MANY_CALLS = 100
+"""A day; beyond it a person reads a sample anyway."""
 _STYLES = {"ok": "green", "note": "yellow", "missing": "red"}
 
 
@@ -82,6 +85,20 @@ def _telemetry(settings: Settings) -> Iterator[Finding]:
     queued = waiting(settings)
     held = sum(queued.due.values())
     yield Finding(what="outbox", state="note" if held > 1000 else "ok", says=f"{held} spans wait")
+
+
+def _sampling(settings: Settings) -> Iterator[Finding]:
+    store, now_us = archive(settings), time.time_ns() // 1000
+    try:
+        calls = len(store.spans_between(now_us - _DAY_US, now_us, ("policy.guardrail",)))
+    finally:
+        store.close()
+    says = f"{settings.sampling:.0%} of the calls are stored, of the others the guardrail; {calls} calls in a day"
+    if calls > _MANY_CALLS and settings.sampling == 1:
+        hint = f"MEDAGENT_SAMPLING={_MANY_CALLS / calls:.2f} stores about {_MANY_CALLS} of them"
+        yield Finding(what="sampling", state="note", says=says, hint=hint)
+    else:
+        yield Finding(what="sampling", state="ok", says=says)
 
 
 def _policy(settings: Settings) -> Iterator[Finding]:
@@ -209,4 +226,4 @@ def _until_shown(destination: Exporter, spans: Sequence[SafeSpan]) -> bool:
     return False
 
 
-_LOOKS: Sequence[Look] = (_environment, _telemetry, _policy, _prices, _clinic, _model, _destinations, _exits)
+_LOOKS: Sequence[Look] = (_environment, _telemetry, _sampling, _policy, _prices, _clinic, _model, _destinations, _exits)

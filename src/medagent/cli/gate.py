@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import getpass
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -22,7 +23,7 @@ from medagent.attestation.bundle import Bundle
 from medagent.attestation.verify import verify
 from medagent.cli.doctor import sent
 from medagent.cli.output import console, print_json
-from medagent.compose import alert_watch, archive, binding, ledger, machine_keys, officers
+from medagent.compose import alert_watch, archive, binding, ledger, machine_keys, officers, policy
 from medagent.errors import MedagentError
 from medagent.proof import Json, canonical, digest
 from medagent.settings import Settings, load_settings, make_home
@@ -141,22 +142,24 @@ def _complete_calls(settings: Settings, _: Path | None) -> Iterator[Seen]:
 
 
 def _tool_spans(settings: Settings, _: Path | None) -> Iterator[Seen]:
-    """The latest twenty, every text in them read for the shape of an identifier that its field may not have."""
-    found = 0
-    for spans in _calls(settings):
-        for span in reversed(spans):
-            if not span.name.startswith("tool."):
-                continue
-            marks = [f"{path} {shape}" for path, text in _texts(span.fields, "") if (shape := identifier_shape(text))]
-            yield Seen(
-                what=f"{span.name} {span.span_id[:8]}",
-                says=f"{len(list(_texts(span.fields, '')))} texts, " + (", ".join(marks) or "no identifier"),
-                holds=not marks,
-            )
-            found += 1
-            if found == _TOOL_SPANS:
-                return
-    yield Seen(what="tool spans", says=f"{found} of {_TOOL_SPANS} are in the archive", holds=False)
+    """The latest twenty: every text read for the shapes that the door knows, free texts by the second reader too."""
+    tools = (span for spans in _calls(settings) for span in reversed(spans) if span.name.startswith("tool."))
+    latest = list(islice(tools, _TOOL_SPANS))
+    if len(latest) < _TOOL_SPANS:
+        yield Seen(what="tool spans", says=f"{len(latest)} of {_TOOL_SPANS} are in the archive", holds=False)
+        return
+    from medagent.audit.second_reader import SecondReader, Text  # noqa: PLC0415  # seconds to load: Presidio is in it
+
+    reader, in_force = SecondReader(), policy(settings)
+    for span in latest:
+        texts = list(_texts(span.fields, ()))
+        marks = [f"{_shown(path)}: {shape}" for path, text in texts if (shape := identifier_shape(text))]
+        for path, text in texts:
+            rule = in_force.rule_for(span.name, path)
+            if rule is None or rule.free_text:
+                marks += [f"{_shown(path)}: {mark.kind}" for mark in reader.read([Text(path=_shown(path), text=text)])]
+        said = f"{len(texts)} texts, " + (", ".join(marks) or "no identifier")
+        yield Seen(what=f"{span.name} {span.span_id[:8]}", says=said, holds=not marks)
 
 
 def _alerts(settings: Settings, _: Path | None) -> Iterator[Seen]:
@@ -198,15 +201,20 @@ def _calls(settings: Settings) -> Iterator[list[SafeSpan]]:
             yield store.spans(call.trace_id)
 
 
-def _texts(value: Json, path: str) -> Iterator[tuple[str, str]]:
+def _texts(value: Json, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _texts(inner, f"{path}.{key}" if path else key)
+            yield from _texts(inner, (*path, key))
     elif isinstance(value, list | tuple):
         for number, inner in enumerate(value):
-            yield from _texts(inner, f"{path}[{number}]")
+            yield from _texts(inner, (*path, number))
     elif isinstance(value, str):
         yield path, value
+
+
+def _shown(path: Sequence[str | int]) -> str:
+    """A path as people write it."""
+    return ".".join("[]" if isinstance(step, int) else step for step in path)
 
 
 _LOOKS: Mapping[int, Look] = {1: _hello, 2: _complete_calls, 3: _tool_spans, 4: _alerts, 5: _audit}

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from medagent.clinic import Clinic
-from medagent.compose import DisabledTelemetry, Telemetry, start_telemetry
 from medagent.pricing import load_prices
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.door.logs import guard_logging, guard_tracebacks
+from medagent.tracing import Tracing
 
 if TYPE_CHECKING:
     from livekit.agents import JobContext, JobProcess
@@ -65,12 +65,12 @@ def _guard(settings: Settings) -> None:
 
 
 @functools.cache
-def _line() -> tuple[Settings, Clinic, Telemetry | DisabledTelemetry]:
+def _line() -> tuple[Settings, Clinic, Tracing]:
     """What a job's process answers its call with, made once."""
     settings = load_settings()
     _guard(settings)
     clinic = Clinic.open(settings.clinic_url)
-    return settings, clinic, start_telemetry(settings, rosters=clinic.rosters())
+    return settings, clinic, Tracing(settings, rosters=clinic.rosters())
 
 
 def prewarm(_process: JobProcess) -> None:

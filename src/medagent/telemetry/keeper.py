@@ -5,6 +5,7 @@ Every deletion is in the ledger before it counts, and leaves a tombstone where t
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
@@ -12,11 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from medagent.errors import MedagentError
+from medagent.errors import MedagentError, TraceNotFoundError
 from medagent.proof import Json
 from medagent.telemetry.chain import Cause, Tombstone
 from medagent.telemetry.outbox import Deleted, Outbox
-from medagent.telemetry.span import Seal
+from medagent.telemetry.span import SafeSpan, Seal
 from medagent.telemetry.switch import Switch, recordable
 
 GUARDRAIL_DAYS = 2192
@@ -24,6 +25,7 @@ GUARDRAIL_DAYS = 2192
 _DAY_US = 86_400_000_000
 _FIRST_S, _EVERY_S = 5.0, 3600.0
 _LOOK_EVERY_S = 1.0
+_AFTER_A_NO = ("voice_session", "policy.guardrail")
 _PURGING = ("command", "trip")
 """The sources of an off that speak for the host; the environment speaks for one process."""
 _log = logging.getLogger(__name__)
@@ -36,6 +38,9 @@ class Store(Protocol):
 
     def bury(self, tombstones: Sequence[Tombstone], *, record: Callable[[], object] = ...) -> None:
         """Put tombstones in the place of spans."""
+
+    def chain(self, trace_id_or_prefix: str) -> Sequence[SafeSpan | Tombstone]:
+        """A call's spans and tombstones; raises `TraceNotFoundError`."""
 
     def prune(
         self, *, before_us: int, guardrails_before_us: int, record: Callable[[Sequence[Tombstone]], object]
@@ -75,6 +80,27 @@ class Keeper:
         """Delete all that is queued; returns how many calls lost some."""
         return self.outbox.purge(record=self._losing("purge", by=by, reason=recordable(reason)))
 
+    def bury_refused(self) -> int:
+        """Put tombstones in the place of what was sealed before the caller said no; returns of how many calls.
+
+        What another destination has had already it keeps: the guardrail names it, and how long it keeps it.
+        """
+        refused = self.outbox.to_be_buried()
+        for trace_id, seals in refused:
+            try:
+                here = self.store.chain(trace_id)
+            except TraceNotFoundError:
+                here = ()
+            left = {link.seal for link in here if isinstance(link, SafeSpan) and link.name not in _AFTER_A_NO}
+            done = {link.seal for link in here if isinstance(link, Tombstone)}
+            due = sorted((seal for seal in {*seals, *left} - done if seal), key=lambda seal: seal.sequence)
+            if due:
+                stones = [Tombstone(trace_id=trace_id, seal=seal, cause="refusal") for seal in due]
+                record = functools.partial(self._record, self.store.name, "refusal", trace_id, due, by="medagent")
+                self.store.bury(stones, record=record)
+            self.outbox.buried(trace_id)
+        return len(refused)
+
     def _losing(self, cause: Cause, *, by: str, reason: str | None = None) -> Callable[[Deleted], None]:
         def record(lost: Deleted) -> None:
             self._record("outbox", cause, lost.trace_id, lost.seals, by=by, reason=reason)
@@ -92,7 +118,7 @@ class Keeper:
 
 
 class Housekeeping:
-    """A thread that has a keeper do its work: soon after the start and every hour, and within a second of an off."""
+    """A thread that has a keeper do its work: soon after the start, every hour, within a second of a no or an off."""
 
     def __init__(self, keeper: Keeper, *, switch: Switch, purges_when_off: bool) -> None:
         self._keeper = keeper
@@ -114,6 +140,7 @@ class Housekeeping:
     def _run(self) -> None:
         due = time.monotonic() + _FIRST_S
         while not self._stopping.wait(_LOOK_EVERY_S):
+            self._try(self._keeper.bury_refused)
             if self._purges_when_off:
                 self._try(self._purge)
             if time.monotonic() >= due:

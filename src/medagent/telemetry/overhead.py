@@ -11,8 +11,10 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from medagent.telemetry.switch import Switch
+if TYPE_CHECKING:
+    from medagent.telemetry.switch import Switch
 
 LIMIT_US = 5_000.0
 """A p99 of the thread's own time over this, for long enough, trips the switch."""

@@ -8,55 +8,25 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-from uuid import uuid4
 
 from medagent.errors import OutboxError, OutboxUnavailableError
 from medagent.telemetry.events import CallEnded, CallEvent, CallStarted
+from medagent.telemetry.line import Inlet, Line
 from medagent.telemetry.outbox import Outbox, Transaction
 from medagent.telemetry.session import Session, SessionMaker, Write
 from medagent.telemetry.span import SafeSpan
 
-_QUEUE_LIMIT = 20_000
 _SLICE = 64
 _MOST_UNWRITTEN = 10_000
 _RETRY_EVERY_S = 0.5
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class PipelineCounts:
-    """What the worker did with what it was given, since the process began."""
-
-    events: int = 0
-    events_lost: int = 0
-    spans_suppressed: int = 0
-    spans_lost: int = 0
-    failures: int = 0
-
-
-class Line:
-    """One call's way into the pipeline: numbers and stamps its events; never blocks, and no failure comes back."""
-
-    __slots__ = ("_put", "_seq", "trace_id")
-
-    def __init__(self, trace_id: str, put: Callable[[str, CallEvent], None]) -> None:
-        self.trace_id = trace_id
-        self._put = put
-        self._seq = 0
-
-    def send(self, kind: type[Any], **fields: Any) -> None:
-        """Hand over an event that happened now; what does not fit into the queue leaves a hole in the numbers."""
-        event = kind(seq=self._seq, at_ns=time.monotonic_ns(), **fields)
-        self._seq += 1
-        self._put(self.trace_id, event)
-
-
 class Pipeline:
     """Takes the events of all calls of a process and turns them into sealed spans in the outbox.
 
-    `on_span` is told of each span stored to leave, `on_due` that the outbox has work; both on the worker's thread.
+    What waits in `inlet` already is taken first. `on_span` is told of each span stored to leave, `on_due` that the
+    outbox has work; both on the worker's thread.
     """
 
     def __init__(
@@ -66,17 +36,19 @@ class Pipeline:
         outbox: Outbox,
         on_due: Callable[[], None] = lambda: None,
         on_span: Callable[[SafeSpan], None] | None = None,
+        inlet: Inlet | None = None,
     ) -> None:
         self._make_session = sessions
         self._outbox = outbox
         self._on_due = on_due
         self._on_span = on_span
-        self._queue: queue.SimpleQueue[tuple[str, CallEvent] | threading.Event | None] = queue.SimpleQueue()
+        self._inlet = inlet or Inlet()
+        self._queue = self._inlet.queue
         self._sessions: dict[str, Session] = {}
         self._unwritten: list[Write] = []
         self._flushed: list[threading.Event] = []
         self._stopping = False
-        self.counts = PipelineCounts()
+        self.counts = self._inlet.counts
         self._thread = threading.Thread(target=self._run, name="medagent-worker", daemon=True)
 
     def start(self) -> None:
@@ -85,7 +57,7 @@ class Pipeline:
 
     def line(self) -> Line:
         """A new call: its trace id is random and says nothing of anybody."""
-        return Line(str(uuid4()), self._put)
+        return self._inlet.line()
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until every event so far is in the outbox; False where the time ran out first."""
@@ -98,13 +70,6 @@ class Pipeline:
         self._queue.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout_s)
-
-    def _put(self, trace_id: str, event: CallEvent) -> None:
-        """A full queue takes no more than the two events without which a call has no trace or no end."""
-        if self._queue.qsize() >= _QUEUE_LIMIT and not isinstance(event, CallStarted | CallEnded):
-            self.counts.events_lost += 1
-        else:
-            self._queue.put((trace_id, event))
 
     def _run(self) -> None:
         while not self._stopping:

@@ -202,7 +202,7 @@ class _End:
         self._admission.admit(span, ())
         who = {name: value for name, value in like.fields.items() if name == _WHO}  # a pseudonym, admitted as one
         whole = replace(span, fields={**who, **span.fields})
-        return Admitted(span=whole, digest=whole.digest())
+        return Admitted.of(whole)
 
     def _consent(self, guardrail: SafeSpan) -> Mapping[str, object]:
         """What was settled; a call that died before has no yes."""
@@ -216,7 +216,7 @@ class _End:
         self._admission.admit(replace(span, fields=treated, policy_digest=self._redactor.policy.digest), ())
         end_us = max(span.start_us, self._adopted.latest_us)
         last = replace(span, end_us=end_us, status=status, fields={**span.fields, **treated})
-        return Admitted(span=last, digest=last.digest())
+        return Admitted.of(last)
 
     def _treated(self, name: str, kind: SpanKind, fields: Mapping[str, object]) -> Mapping[str, Json]:
         """The fields under the policy in force now: machine-made, with no value of the call in them."""

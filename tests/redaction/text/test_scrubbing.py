@@ -257,6 +257,10 @@ def test_what_points_at_somebody_goes(gone: str, around: str) -> None:
         ("my daughter rose has a fever", f"my daughter {REDACTED} has a fever"),
         ("my neighbor mark drove me", f"my neighbor {REDACTED} drove me"),
         ("she is ninety four years old", f"she is {REDACTED} years old"),
+        ("about 121yo patient", f"about {REDACTED} patient"),
+        ("a 96yrs old woman", f"a {REDACTED} old woman"),
+        ("the 96 y o woman", f"the {REDACTED} woman"),
+        ("a 56yo woman", "a 56yo woman"),
     ],
 )
 def test_words_that_are_names_here(text: str, expected: str) -> None:

@@ -128,6 +128,13 @@ def test_a_title_and_the_end_of_a_name_are_ordinary_words(name: str, text: str) 
     assert admit("tool.book_appointment", {"arguments": {"notes": text}}, [(Category.NAME, name)])
 
 
+def test_a_name_of_one_word_twice_is_not_that_word() -> None:
+    """A caller called Clinic Clinic does not stop the policy's own name; both words in a row are the caller's."""
+    known = [(Category.NAME, "Clinic Clinic")]
+    assert admit("voice_session", {"policy_name": "clinic"}, known)
+    refused("tool.book_appointment", {"arguments": {"notes": "for clinic clinic"}}, known)
+
+
 def test_the_whole_of_such_a_name_stays_out() -> None:
     """What is left of the name after that is still looked for."""
     known = [(Category.NAME, "Mrs. Ann O'Day")]

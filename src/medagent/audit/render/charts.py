@@ -6,7 +6,7 @@ inks: they are the only colours in the SVG.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -28,16 +28,17 @@ _FONT = "Libertinus Serif"
 def overhead(latency: Latency) -> str:
     """How many operations took how long on the thread, on a logarithmic axis with the lines of 1 ms and 5 ms."""
     uppers = [upper for upper, _ in latency.thread_histogram]
-    lowers = [uppers[0] / 2 if uppers else 1.0, *uppers[:-1]]
-    rows = [
-        {"from": max(low, 0.1), "to": up, "operations": n}
-        for low, (up, n) in zip(lowers, latency.thread_histogram, strict=False)
+    lowers = [upper / 2 for upper in uppers[:1]] + uppers[:-1]
+    rows: list[dict[str, float]] = [
+        {"from": max(lower, 0.1), "to": upper, "operations": n}
+        for lower, (upper, n) in zip(lowers, latency.thread_histogram, strict=True)
         if n
     ]
-    most = max((n for _, n in latency.thread_histogram), default=1)
+    top = 1.25 * max((n for _, n in latency.thread_histogram), default=1)
     left = min((row["from"] for row in rows), default=1.0)
-    right = max(10_000.0, max((row["to"] for row in rows), default=1.0))
+    right = max(60_000.0, max((row["to"] for row in rows), default=1.0))
     scale = alt.Scale(type="log", domain=[left, right], nice=False)
+    height = alt.Scale(domain=[0, top], nice=False)
     ticks = [v for v in (0.1, 1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000) if left <= v <= right]
     axis = alt.Axis(
         title="time of one operation on the thread",
@@ -46,25 +47,25 @@ def overhead(latency: Latency) -> str:
         " : datum.value >= 1000 ? datum.value / 1000 + ' ms' : datum.value + ' µs'",
     )
     bars = (
-        alt.Chart(alt.Data(values=rows))
+        _chart(rows)
         .mark_bar(color=BAR)
         .encode(
             x=alt.X("from:Q", scale=scale, axis=axis),
             x2="to:Q",
             y2=alt.datum(0),
-            y=alt.Y("operations:Q", title="operations", scale=alt.Scale(domain=[0, most]), axis=alt.Axis(tickCount=4)),
+            y=alt.Y("operations:Q", title="operations", scale=height, axis=alt.Axis(tickCount=4)),
         )
     )
-    limits = [
-        {"at": 1_000, "says": "1 ms: limit for a GO", "y": most},
-        {"at": 5_000, "says": "5 ms: switch trips", "y": most * 0.86},
+    limits: list[dict[str, float | str]] = [
+        {"at": 1_000, "says": "1 ms: limit for a GO", "y": top},
+        {"at": 5_000, "says": "5 ms: switch trips", "y": top},
     ]
-    base = alt.Chart(alt.Data(values=limits)).encode(x=alt.X("at:Q", scale=scale))
+    base = _chart(limits).encode(x=alt.X("at:Q", scale=scale))
     lines = base.mark_rule(color=ALARM, strokeWidth=1.2, strokeDash=[4, 2])
-    says = base.mark_text(align="right", dx=-4, dy=5, color=ALARM, fontWeight=600).encode(
-        y=alt.Y("y:Q", scale=alt.Scale(domain=[0, most])), text="says:N"
-    )
-    return _svg(alt.layer(bars, lines, says), height=170)
+    place = {"x": alt.X("at:Q", scale=scale), "y": alt.Y("y:Q", scale=height), "text": alt.Text("says:N")}
+    left_of = _chart(limits[:1]).mark_text(align="right", dx=-4, dy=5, color=ALARM, fontWeight=600).encode(**place)
+    right_of = _chart(limits[1:]).mark_text(align="left", dx=4, dy=5, color=ALARM, fontWeight=600).encode(**place)
+    return _svg(alt.layer(bars, lines, left_of, right_of), height=170)
 
 
 def answers(latency: Latency) -> str:
@@ -74,7 +75,7 @@ def answers(latency: Latency) -> str:
     ]
     x = alt.X("ms:Q", title="TTFT-A, milliseconds", scale=alt.Scale(zero=True, nice=True))
     y = alt.Y("call:O", title="call", axis=alt.Axis(grid=False))
-    base = alt.Chart(alt.Data(values=rows))
+    base = _chart(rows)
     dots = base.mark_circle(color=BAR, opacity=0.55, size=26).encode(x=x, y=y)
     medians = base.mark_tick(color=INK, thickness=2.2, size=13).encode(
         x=alt.X("median(ms):Q", title="TTFT-A, milliseconds"), y=y
@@ -93,7 +94,7 @@ def sensitivity(reader: SecondReader) -> str:
         for kind, (marked, shown) in reader.sensitivity.items()
     ]
     y = alt.Y("kind:N", title=None, sort=alt.EncodingSortField("share", order="descending"))
-    base = alt.Chart(alt.Data(values=rows))
+    base = _chart(rows)
     bars = base.mark_bar(color=BAR, height=11).encode(
         x=alt.X(
             "share:Q",
@@ -116,7 +117,12 @@ def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
     return ordered[0], median, ordered[-1]
 
 
-def _svg(chart: alt.LayerChart, *, height: int, width: int = _WIDTH) -> str:
+def _chart(rows: Sequence[Mapping[str, float | str]]) -> alt.Chart:
+    data = alt.Data(values=rows)  # type: ignore[no-untyped-call]  # Altair gives its schema's classes no types
+    return alt.Chart(data)
+
+
+def _svg(chart: alt.LayerChart | alt.FacetChart, *, height: int, width: int = _WIDTH) -> str:
     styled: Any = (
         chart.properties(width=width, height=height)
         .configure(background="transparent", font=_FONT, padding=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from medagent.attestation.report import Report
+from medagent.attestation.report import ADJUDICABLE, Report
 from medagent.attestation.signed import Signed
 from medagent.audit.render import conduct, identifiers, opening, people
 from medagent.audit.render.document import Block, Document, Section
@@ -35,6 +35,7 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Report, Signed], Iterator[Block]]], .
 )
 _APPENDIX: tuple[tuple[str, str, Callable[[Report, Signed], Iterator[Block]]], ...] = (
     ("digests", "Digests in full", people.digests),
+    ("libraries", "Libraries", people.libraries),
     ("verify", "How to check this report offline", people.offline),
 )
 _FRESH = {"identifiers", "planted", "digests"}
@@ -48,7 +49,7 @@ def document(report: Report, signed: Signed) -> Document:
         Section(anchor=anchor, number=number, title=title, fresh=anchor in _FRESH, blocks=tuple(blocks(report, signed)))
         for number, (anchor, title, blocks) in (
             *((str(n), each) for n, each in enumerate(_SECTIONS, start=1)),
-            *zip("AB", _APPENDIX, strict=True),
+            *zip("ABC", _APPENDIX, strict=True),
         )
     )
     run = report.run
@@ -69,10 +70,12 @@ def _mark(report: Report, signed: Signed) -> str:
 
 
 def _supported(report: Report, signed: Signed) -> None:
-    failed = any(criterion.judged and not criterion.passed for criterion in report.criteria)
-    if signed.conclusion == "GO" and (
-        report.verdict != "GO" or report.run.rehearsal or failed or signed.missing or signed.why
-    ):
+    """Who computes a conclusion checks far more; a page that is read instead of the record must not contradict it."""
+    failed = [one.name for one in report.criteria if one.judged and not one.passed]
+    if signed.adjudications:
+        failed = [name for name in failed if name != ADJUDICABLE]
+    against = failed or report.scan.findings or report.unclassified or report.trips_switch
+    if signed.conclusion == "GO" and (against or signed.missing or signed.why or report.run.rehearsal):
         raise SignatureError("a GO that the report or its signatures do not support is not shown as one")
-    if signed.conclusion == "CLEAN" and (report.verdict != "CLEAN" or failed):
+    if signed.conclusion == "CLEAN" and (against or report.verdict != "CLEAN"):
         raise SignatureError("a rehearsal that is not clean is not shown as clean")

@@ -9,7 +9,7 @@ from medagent.attestation.report import Mark, Report
 from medagent.attestation.signed import Signed
 from medagent.audit.render import charts
 from medagent.audit.render.document import Block, Bullets, Cell, Column, Facts, Figure, Paragraph, Table
-from medagent.audit.render.wording import cell, code, count, listed, many, percent, tally, yes, zero
+from medagent.audit.render.wording import cell, code, count, listed, many, percent, tally, titled, yes, zero
 
 _STAGES = {
     "field_rule": "Field rule",
@@ -31,20 +31,20 @@ def matrix(report: Report, signed: Signed) -> Iterator[Block]:
     yield Table(
         caption="18 identifiers",
         columns=(
-            Column(title="A–R", weight=0.5),
-            Column(title="Identifier", weight=2.1),
-            Column(title="Fields", weight=2.5),
-            Column(title="Action", weight=1.4),
-            Column(title="Test", weight=1.9),
-            Column(title="Planted", weight=0.9, numeric=True),
-            Column(title="Outside", weight=0.9, numeric=True),
+            Column(title="Row", weight=0.5),
+            Column(title="Identifier", weight=1.9),
+            Column(title="Fields", weight=2.4),
+            Column(title="Action", weight=1.15),
+            Column(title="Test", weight=3.5),
+            Column(title="Planted", weight=0.8, numeric=True),
+            Column(title="Outside", weight=0.8, numeric=True),
         ),
         rows=tuple(
             (
                 Cell(text=row.letter),
-                cell(row.identifier),
+                cell(titled(row.identifier)),
                 code(listed(row.fields, "–")),
-                cell(listed(row.actions, "–")),
+                cell(listed(row.actions, "–").lower()),
                 cell(row.test),
                 cell(row.planted),
                 zero(row.found_outside),
@@ -69,16 +69,16 @@ def inventory(report: Report, signed: Signed) -> Iterator[Block]:
             Column(title="Span", weight=1.5),
             Column(title="Field", weight=2.2),
             Column(title="Action", weight=1.15),
-            Column(title="Category", weight=1.35),
-            Column(title="A–R", weight=0.5),
-            Column(title="Why kept", weight=2.4),
-            Column(title="Seen", weight=0.85, numeric=True),
+            Column(title="Category", weight=1.3),
+            Column(title="Row", weight=0.5),
+            Column(title="Why kept", weight=3.3),
+            Column(title="Seen", weight=0.9, numeric=True),
         ),
         rows=tuple(
             (
                 code(row.span),
                 code(row.field),
-                cell(row.action),
+                cell(row.action.lower()),
                 cell(row.category),
                 cell(row.letter or ""),
                 cell(row.why_kept or "–"),
@@ -127,7 +127,7 @@ def scan(report: Report, signed: Signed) -> Iterator[Block]:
             columns=(
                 Column(title="Finding", weight=1),
                 Column(title="Planted value", weight=1.2),
-                Column(title="A–R", weight=0.5),
+                Column(title="Row", weight=0.5),
                 Column(title="Form", weight=1.1),
                 Column(title="Encoding", weight=1.1),
                 Column(title="Way out", weight=1.5),
@@ -165,7 +165,7 @@ def planted(report: Report, signed: Signed) -> Iterator[Block]:
         caption="Where planted identifiers were stopped",
         total=True,
         columns=(
-            Column(title="A–R", weight=0.75),
+            Column(title="Row", weight=0.75),
             Column(title="Kind", weight=2.5),
             Column(title="Values", numeric=True),
             Column(title="Forms", numeric=True),
@@ -177,7 +177,7 @@ def planted(report: Report, signed: Signed) -> Iterator[Block]:
             *(
                 (
                     cell(row.letter),
-                    cell(row.kind),
+                    cell(titled(row.kind)),
                     cell(row.values),
                     cell(row.forms),
                     cell(row.offered),

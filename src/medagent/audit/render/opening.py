@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate
 
 from medagent.attestation.report import Criterion, Report
 from medagent.attestation.signed import Signed
@@ -17,10 +18,25 @@ from medagent.audit.render.document import (
     Table,
     Tone,
 )
-from medagent.audit.render.wording import amount, cell, code, count, day, listed, many, moment, role, short, yes
+from medagent.audit.render.wording import (
+    amount,
+    cell,
+    code,
+    count,
+    day,
+    leaks,
+    listed,
+    many,
+    moment,
+    role,
+    short,
+    titled,
+    yes,
+)
 
-_MOST_CAUSES = 7
-"""On page one; all of them stand in the first section."""
+_MOST_CAUSES = 6
+_MOST_SIGNS = 480
+"""As many causes stand on page one as it can hold beside its table; all of them stand in the first section."""
 
 _MEANING = {
     "GO": "The audit found nothing against a launch, and everybody whom the protocol asks for has signed.",
@@ -55,12 +71,14 @@ def cover(report: Report, signed: Signed) -> Cover:
         criteria=Table(
             caption="What a GO needs",
             columns=(
-                Column(title="Criterion", weight=3.2),
-                Column(title="Limit", weight=2),
-                Column(title="Measured", weight=2.4),
+                Column(title="Criterion", weight=1.6),
+                Column(title="Limit", weight=3.1),
+                Column(title="Measured", weight=3.7),
                 Column(title="Result", weight=1.1),
             ),
-            rows=tuple((cell(c.name), cell(c.limit), cell(c.measured), _result(c)) for c in report.criteria),
+            rows=tuple(
+                (cell(titled(c.name)), cell(c.limit), cell(c.measured), _result(c, signed)) for c in report.criteria
+            ),
         ),
     )
 
@@ -87,16 +105,16 @@ def verdict(report: Report, signed: Signed) -> Iterator[Block]:
         caption="The criteria and what each of them asks",
         columns=(
             Column(title="Criterion", weight=2),
-            Column(title="Question", weight=4),
-            Column(title="If not met", weight=1.6),
+            Column(title="Question", weight=4.6),
+            Column(title="Kill switch", weight=1),
             Column(title="Result", weight=1),
         ),
         rows=tuple(
             (
-                cell(c.name),
+                cell(titled(c.name)),
                 cell(c.question),
-                cell("NO-GO, switch trips" if c.trips_switch else "NO-GO"),
-                _result(c),
+                cell("trips it", "bad") if c.trips_switch else cell("–", "quiet"),
+                _result(c, signed),
             )
             for c in report.criteria
         ),
@@ -143,6 +161,7 @@ def system(report: Report, signed: Signed) -> Iterator[Block]:
             ("Platform", cell(f"{it.platform}, {many(it.processors, 'processor')}")),
             ("Code", code(short(it.code_sha256))),
             ("Locked libraries", code(short(it.lock_sha256))),
+            ("Libraries", cell(f"{count(len(it.libraries))}, in appendix B")),
             ("Destinations", code(short(it.destinations_sha256))),
         )
     )
@@ -166,11 +185,6 @@ def system(report: Report, signed: Signed) -> Iterator[Block]:
             for d in it.destinations
         ),
     )
-    yield Table(
-        caption="Libraries",
-        columns=(Column(title="Library", weight=3), Column(title="Version", weight=2)),
-        rows=tuple((code(name), code(version)) for name, version in sorted(it.libraries.items())),
-    )
 
 
 def policy(report: Report, signed: Signed) -> Iterator[Block]:
@@ -179,8 +193,8 @@ def policy(report: Report, signed: Signed) -> Iterator[Block]:
     it = report.system
     changed = {
         None: cell("no earlier audit to compare with", "quiet"),
-        True: cell("yes", "bad"),
-        False: cell("no", "good"),
+        True: cell("yes"),
+        False: cell("no"),
     }[it.policy_changed_since_last_audit]
     yield Paragraph(
         text="The policy names every field that may leave and what is done to it; a field that it does not name is "
@@ -201,19 +215,19 @@ def _calm(report: Report) -> str:
 
 
 def _first(why: tuple[str, ...]) -> tuple[str, ...]:
-    if len(why) <= _MOST_CAUSES:
-        return why
-    rest = len(why) - _MOST_CAUSES + 1
-    return (*why[: _MOST_CAUSES - 1], f"and {count(rest)} more, all of them in section 1")
+    fit = sum(total <= _MOST_SIGNS for total in accumulate(map(len, why[:_MOST_CAUSES])))
+    shown = why[: max(1, fit)]
+    rest = len(why) - len(shown)
+    return (*shown, f"and {count(rest)} more, all of them in section 1") if rest else shown
 
 
 def _launch(report: Report, signed: Signed) -> str:
     if report.run.rehearsal:
         return "none, a rehearsal leads to no launch"
-    if report.earliest_launch is not None:
-        return f"{day(report.earliest_launch)}, after a new audit"
     if signed.conclusion == "GO":
         return "from now on, for exactly what is named below"
+    if report.earliest_launch is not None:
+        return f"{day(report.earliest_launch)}, after a new audit"
     if report.verdict == "GO":
         return "once every signature stands that the protocol asks for"
     return "after a new audit"
@@ -221,9 +235,15 @@ def _launch(report: Report, signed: Signed) -> str:
 
 def _signatures(report: Report, signed: Signed) -> Iterator[Cell]:
     """Who has signed, then who has not; a rehearsal asks for nobody."""
-    if report.run.rehearsal and not signed.sign_offs and not signed.missing:
+    if report.run.rehearsal and not (signed.reviews or signed.sign_offs or signed.missing):
         yield cell("a rehearsal asks for no signature", "quiet")
         return
+    for review in signed.reviews:
+        yield Cell(
+            text=f"{review.reviewer}, reviewer: {leaks(review.leaks)} in {many(review.traces, 'trace')}",
+            tone="bad" if review.leaks else "good",
+            detail=f"{moment(review.at)}, key {review.key_id}",
+        )
     for each in signed.sign_offs:
         tone: Tone = "good" if each.decision == "GO" else "bad"
         yield Cell(
@@ -250,7 +270,10 @@ def _bound(report: Report) -> Iterator[tuple[str, Cell]]:
     yield "Destinations", cell(f"{listed(tuple(d.name for d in it.destinations))} · {short(it.destinations_sha256)}")
 
 
-def _result(criterion: Criterion) -> Cell:
+def _result(criterion: Criterion, signed: Signed) -> Cell:
+    """What became of a criterion; one that failed beside a GO was settled by the officers' signed decisions."""
     if not criterion.judged:
         return cell("not judged", "quiet")
+    if not criterion.passed and signed.conclusion == "GO":
+        return cell("settled by officers", "good")
     return yes(criterion.passed, "passed", "FAILED")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from medagent.attestation.report import Report
 from medagent.attestation.signed import Signed
 from medagent.audit.render.contents import document
 from medagent.audit.render.document import Figure
+
+_PARTS = re.compile(r"([._/])(?=\w)")
 
 
 def html(report: Report, signed: Signed) -> str:
@@ -27,9 +30,15 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["broken"] = _broken
     environment.filters["drawn"] = _drawn
     environment.filters["css"] = _css
     return environment.get_template("report.html.j2")
+
+
+def _broken(text: str) -> Markup:
+    """A path or name that may go on in the next line after a sign that parts it."""
+    return Markup(_PARTS.sub(r"\1<wbr>", str(escape(text))))  # noqa: S704  # escaped, and none of the signs is in an entity
 
 
 def _drawn(figure: Figure) -> Markup:

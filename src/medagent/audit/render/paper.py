@@ -21,7 +21,7 @@ from medagent.audit.render.contents import document
 from medagent.proof import canonical
 
 _NOT_SET = re.compile(
-    "[^\n\u0020-\u007e\u00a0-\u017f\u0391-\u03a9\u03b1-\u03c9\u0410-\u044f\u2010-\u2015\u2018-\u201e\u2020-\u2022\u2026"
+    "[^\n\u0020-\u007e\u00a0-\u017f\u0391-\u03a1\u03a3-\u03a9\u03b1-\u03c9\u0410-\u044f\u2010-\u2015\u2018-\u201e\u2020-\u2022\u2026"
     "\u2030\u2039\u203a\u20ac\u2122\u2190-\u2193\u2212\u2260\u2264\u2265\u2713\u2717]"
 )
 """Characters that the carried fonts may lack: an archival PDF may not hold one that cannot be shown."""
@@ -29,22 +29,40 @@ _NOT_SET = re.compile(
 
 def pdf(report: Report, signed: Signed) -> bytes:
     """The pages, the same bytes for the same report; raises `SignatureError` on a GO that is none."""
-    data = json.dumps(asdict(document(report, signed)), ensure_ascii=False)
     ended = datetime.fromisoformat(report.run.ended_at).astimezone(UTC)
     return typst.compile(
-        resources.files("medagent.audit.render").joinpath("templates", "report.typ").read_bytes(),
+        template(),
         format="pdf",
         ignore_system_fonts=True,
-        sys_inputs={
-            "document": settable(data),
-            "record": canonical(report.model_dump(mode="json")).decode(),
-            "language": "en",
-        },
+        sys_inputs=inputs(report, signed),
         pdf_standards=["a-3a", "ua-1"],
         timestamp=int(ended.timestamp()),
     )
 
 
+def template() -> bytes:
+    """The template's source; no report changes it."""
+    return resources.files("medagent.audit.render").joinpath("templates", "report.typ").read_bytes()
+
+
+def inputs(report: Report, signed: Signed) -> dict[str, str]:
+    """What the template sets: the document, and the report's canonical JSON to be attached."""
+    return {
+        "document": json.dumps(_settable(asdict(document(report, signed))), ensure_ascii=False),
+        "record": canonical(report.model_dump(mode="json")).decode(),
+    }
+
+
 def settable(text: str) -> str:
-    """The text with every character that the carried fonts may lack written as its code point, `<U+4E2D>`."""
-    return _NOT_SET.sub(lambda found: f"<U+{ord(found.group()):04X}>", unicodedata.normalize("NFC", text))
+    """The text with every character that the carried fonts may lack written as its code point, `[U+4E2D]`."""
+    return _NOT_SET.sub(lambda found: f"[U+{ord(found.group()):04X}]", unicodedata.normalize("NFC", text))
+
+
+def _settable(value: object) -> object:
+    if isinstance(value, str):
+        return settable(value)
+    if isinstance(value, dict):
+        return {name: _settable(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_settable(inner) for inner in value]
+    return value

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from medagent.attestation.report import Bound, Report
 from medagent.attestation.signed import Signed
 from medagent.audit.render.document import Block, Bullets, Cell, Column, Facts, Paragraph, Table
-from medagent.audit.render.wording import amount, cell, code, count, many, moment, percent, yes, zero
-from medagent.audit.render.wording import role as role_said
+from medagent.audit.render.wording import at_most, cell, code, count, leaks, many, moment, percent, role, yes, zero
 from medagent.proof import digest
 
 
@@ -44,12 +43,15 @@ def sample(report: Report, signed: Signed) -> Iterator[Block]:
         )
         kappa = "no figure" if signed.kappa is None else f"{signed.kappa:.2f}"
         yield Facts(
-            pairs=(("Agreement, Cohen's kappa", Cell(text=kappa, detail=signed.kappa_note)),),
+            pairs=(
+                ("Sensitivity asked for", cell(percent(it.minimum_sensitivity))),
+                ("Agreement, Cohen's kappa", Cell(text=kappa, detail=signed.kappa_note)),
+            ),
         )
     else:
         yield Paragraph(text="Nobody has reviewed the sample.", tone="quiet" if report.run.rehearsal else "bad")
     yield Table(
-        caption="What no finding proves: the rate is at most this, with 95 % confidence",
+        caption="What this many units prove: the rate of leaks is at most this, with 95 % confidence",
         columns=(
             Column(title="By", weight=2.6),
             Column(title="Unit", weight=1.6),
@@ -68,6 +70,19 @@ def sample(report: Report, signed: Signed) -> Iterator[Block]:
                 Column(title="SHA-256 of the worksheet", weight=5),
             ),
             rows=tuple((cell(n), code(t.trace_id), code(t.sha256)) for n, t in enumerate(it.traces, start=1)),
+        )
+    if any(t.commitment for t in it.traces):
+        yield Table(
+            caption="What is planted in each worksheet, committed to before it was read: a salted hash that the "
+            "sign-off opens",
+            columns=(
+                Column(title="No.", weight=0.5, numeric=True),
+                Column(title="Trace", weight=2.6),
+                Column(title="Commitment", weight=5),
+            ),
+            rows=tuple(
+                (cell(n), code(t.trace_id), code(t.commitment or "none")) for n, t in enumerate(it.traces, start=1)
+            ),
         )
 
 
@@ -91,17 +106,17 @@ def limits(report: Report, signed: Signed) -> Iterator[Block]:
 
 def sign_offs(report: Report, signed: Signed) -> Iterator[Block]:
     """Who has signed, who must still, and what officers decided of single marks."""
-    asked = "; ".join(f"{count(n)} × {role_said(role)}" for role, n in sorted(report.required_roles.items()))
+    asked = "; ".join(f"{count(n)} × {role(name)}" for name, n in sorted(report.required_roles.items()))
     yield Facts(
         pairs=(
             ("The protocol asks for", cell(asked or "no signature")),
             (
                 "Missing",
-                yes(not signed.missing, "nothing", role_said("; ".join(signed.missing))),
+                yes(not signed.missing, "nothing", role("; ".join(signed.missing))),
             ),
         )
     )
-    if signed.sign_offs:
+    if signed.reviews or signed.sign_offs:
         yield Table(
             caption="Signatures by keys on the pinned list of officers",
             columns=(
@@ -111,15 +126,27 @@ def sign_offs(report: Report, signed: Signed) -> Iterator[Block]:
                 Column(title="At", weight=1.9),
                 Column(title="Key", weight=1.7),
             ),
-            rows=tuple(
-                (
-                    cell(s.name),
-                    cell(role_said(s.role)),
-                    yes(s.decision == "GO", "GO", "NO-GO"),
-                    cell(moment(s.at)),
-                    code(s.key_id),
-                )
-                for s in signed.sign_offs
+            rows=(
+                *(
+                    (
+                        cell(r.reviewer),
+                        cell("reviewer"),
+                        cell(leaks(r.leaks), "bad" if r.leaks else "good"),
+                        cell(moment(r.at)),
+                        code(r.key_id),
+                    )
+                    for r in signed.reviews
+                ),
+                *(
+                    (
+                        cell(s.name),
+                        cell(role(s.role)),
+                        yes(s.decision == "GO", "GO", "NO-GO"),
+                        cell(moment(s.at)),
+                        code(s.key_id),
+                    )
+                    for s in signed.sign_offs
+                ),
             ),
         )
     else:
@@ -185,6 +212,16 @@ def digests(report: Report, signed: Signed) -> Iterator[Block]:
     yield Facts(pairs=tuple((name, code(value)) for name, value in pairs))
 
 
+def libraries(report: Report, signed: Signed) -> Iterator[Block]:
+    """What was installed, by name and version."""
+    del signed
+    yield Table(
+        caption="Libraries as installed",
+        columns=(Column(title="Library", weight=3), Column(title="Version", weight=2)),
+        rows=tuple((code(name), code(version)) for name, version in sorted(report.system.libraries.items())),
+    )
+
+
 def offline(report: Report, signed: Signed) -> Iterator[Block]:
     """How a stranger checks it, with public keys alone."""
     del report, signed
@@ -210,5 +247,4 @@ def offline(report: Report, signed: Signed) -> Iterator[Block]:
 
 
 def _bound(bound: Bound) -> tuple[Cell, ...]:
-    rate = f"{amount(bound.upper_95 * 100)}\u00a0%" if bound.upper_95 else "0\u00a0%"
-    return (cell(bound.what), cell(bound.unit), cell(bound.n), zero(bound.found), cell(rate))
+    return (cell(bound.what), cell(bound.unit), cell(bound.n), zero(bound.found), cell(at_most(bound.upper_95)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import math
+from datetime import UTC, datetime
 
 from medagent.audit.render.document import Cell, Tone
 
@@ -34,14 +35,19 @@ def percent(share: float) -> str:
     return f"{share * 100:.4g}\u00a0%"
 
 
+def at_most(share: float) -> str:
+    """A bound as per cent, never written lower than it is."""
+    return f"{math.ceil(share * 10_000 - 1e-9) / 100:.4g}\u00a0%"
+
+
 def moment(at: str) -> str:
-    """A time to the second, in UTC as the report has it."""
-    return f"{datetime.fromisoformat(at):%Y-%m-%d %H:%M:%S} UTC"
+    """A time to the second, in UTC."""
+    return f"{_utc(at):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def day(at: str) -> str:
-    """The day of a time, written out."""
-    return f"{datetime.fromisoformat(at):%-d %B %Y}"
+    """The day of a time, in UTC, written out."""
+    return f"{_utc(at):%-d %B %Y}"
 
 
 def short(digest: str) -> str:
@@ -69,6 +75,17 @@ def tally(number: int) -> Cell:
     return Cell(text=count(number), tone="plain" if number else "quiet")
 
 
+def titled(name: str) -> str:
+    """A name made for machines, or a sentence as it is, with a capital."""
+    said = name.replace("_", " ")
+    return said[:1].upper() + said[1:]
+
+
+def leaks(number: int) -> str:
+    """What a reviewer found beyond what was planted."""
+    return many(number, "leak") if number else "no leak"
+
+
 def role(name: str) -> str:
     """A role as people say it."""
     return name.replace("_", "-")
@@ -87,6 +104,11 @@ def yes(true: bool, good: str = "yes", bad: str = "no") -> Cell:
 def listed(items: tuple[str, ...], none: str = "none") -> str:
     """Items in one line."""
     return ", ".join(items) if items else none
+
+
+def _utc(at: str) -> datetime:
+    found = datetime.fromisoformat(at)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def _magnitude(number: float) -> int:

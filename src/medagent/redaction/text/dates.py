@@ -120,4 +120,9 @@ def _is_age(units: Sequence[Unit], at: int) -> bool:
     nexts = [unit.norm for unit in units[at + 1 : at + 3]]
     after = nexts[:1] and (nexts[0] in _AGE_AFTER or (nexts[0] == "-" and nexts[1:] and nexts[1] in _AGE_AFTER))
     old = len(units) > at + 2 and any(unit.norm == "old" for unit in units[at + 2 : at + 5])
-    return bool(after and old) or (at > 0 and units[at - 1].norm in _AGE_BEFORE) or nexts[:1] == ["yo"]
+    return (
+        bool(after and old)
+        or (at > 0 and units[at - 1].norm in _AGE_BEFORE)
+        or nexts[:1] == ["yo"]
+        or nexts == ["y", "o"]
+    )

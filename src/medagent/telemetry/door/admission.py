@@ -6,12 +6,13 @@ id, a hash, a number in its range, a time) is held to its declared shape, and mu
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from medagent.errors import DoorError
-from medagent.proof import Json
+from medagent.proof import Json, canonical
 from medagent.proof.keys import PSEUDONYM_SHAPE
 from medagent.redaction.policy import REDACTED, WITHHELD, Action, Category, Policy, Rule
 from medagent.redaction.shapes import Moment, is_sayable
@@ -39,7 +40,15 @@ class Admitted:
     """A span that passed admission, with the digest of what passed; nothing else gets into the outbox."""
 
     span: SafeSpan
+    body: bytes
+    """Its canonical form, as it is stored."""
     digest: str
+
+    @classmethod
+    def of(cls, span: SafeSpan) -> Admitted:
+        """What passed, in the form that it is stored and digested in."""
+        body = canonical(span.body())
+        return cls(span=span, body=body, digest=hashlib.sha256(body).hexdigest())
 
 
 class Admission:
@@ -68,7 +77,7 @@ class Admission:
                 texts.append(value)
         if len(texts) > 1 and (form := self._holding(" ".join(texts), free=True)):
             raise DoorError(f"{span.name}: its texts, read as one, hold a known {form.category} of this call")
-        return Admitted(span=span, digest=span.digest())
+        return Admitted.of(span)
 
     def _check_ids(self, span: SafeSpan) -> None:
         if span.policy_digest != self._policy.digest:

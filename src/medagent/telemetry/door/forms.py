@@ -137,7 +137,7 @@ class Form:
             return True
         if len(joined) >= _SHORTEST_JOINED and (
             any(joined in one for one in text.joined)
-            or (size > 1 and any(among.issuperset(self.words) for _, among in text.rows))
+            or (len(set(self.words)) > 1 and any(among.issuperset(self.words) for _, among in text.rows))
         ):
             return True
         if len(self.digits) >= _SHORTEST_DIGITS and any(self.digits[-_LONGEST_DIGITS:] in one for one in text.digits):

@@ -184,6 +184,22 @@ def drop(connection: sa.Connection, *, before_ms: int | None) -> list[Deleted]:
     return found
 
 
+def to_be_buried(connection: sa.Connection) -> list[tuple[str, list[Seal]]]:
+    """The calls that were refused after something of them was sealed, with the seals that are still here."""
+    found = connection.execute(sa.select(calls.c.trace_id).where(calls.c.is_to_be_buried)).scalars().all()
+    seals = sa.select(spans.c.sequence, spans.c.previous, spans.c.hash).where(spans.c.state == "refused")
+    return [
+        (trace_id, [Seal(**row) for row in connection.execute(seals.where(spans.c.trace_id == trace_id)).mappings()])
+        for trace_id in found
+    ]
+
+
+def buried(connection: sa.Connection, trace_id: str) -> None:
+    """The archive has the tombstones."""
+    connection.execute(sa.delete(spans).where((spans.c.trace_id == trace_id) & (spans.c.state == "refused")))
+    connection.execute(sa.update(calls).where(calls.c.trace_id == trace_id).values(is_to_be_buried=False))
+
+
 def forget_calls(connection: sa.Connection, *, before_ms: int) -> None:
     """Delete what is known of closed calls of which nothing waits any more."""
     gone = (calls.c.state == "closed") & (calls.c.opened_ms < before_ms)
@@ -204,7 +220,8 @@ def _of(destination: str, ids: Sequence[str]) -> sa.ColumnElement[bool]:
 
 def _forget(connection: sa.Connection, ids: Sequence[str]) -> None:
     waiting = sa.select(deliveries.c.span_id).where(deliveries.c.span_id.in_(ids))
-    connection.execute(sa.delete(spans).where(spans.c.span_id.in_(ids) & spans.c.span_id.not_in(waiting)))
+    done = spans.c.span_id.in_(ids) & spans.c.span_id.not_in(waiting) & (spans.c.state == "sealed")
+    connection.execute(sa.delete(spans).where(done))
 
 
 def _note(connection: sa.Connection, name: str, change: Mapping[str, Any], **first: int) -> None:

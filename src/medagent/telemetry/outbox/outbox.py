@@ -20,7 +20,7 @@ from medagent.telemetry.outbox.schema import deliveries as deliveries_table
 from medagent.telemetry.outbox.schema import spans
 from medagent.telemetry.outbox.status import OutboxStatus, read_status
 from medagent.telemetry.outbox.transaction import Transaction
-from medagent.telemetry.span import SafeSpan
+from medagent.telemetry.span import SafeSpan, Seal
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +42,11 @@ class Outbox:
     def transaction(self) -> Iterator[Transaction]:
         """One slice of work: all of it is accepted or nothing."""
         with self._database.writing() as connection:
-            yield Transaction(connection, destinations=self._destinations, owner=self._owner, max_bytes=self._max_bytes)
+            transaction = Transaction(
+                connection, destinations=self._destinations, owner=self._owner, max_bytes=self._max_bytes
+            )
+            yield transaction
+            transaction.settle()
 
     # ---- whose calls these are -------------------------------------------------------------------------------------
 
@@ -164,6 +168,16 @@ class Outbox:
             if not lost:
                 return count
             count += len(lost)
+
+    def to_be_buried(self) -> list[tuple[str, list[Seal]]]:
+        """The calls that were refused after something of them was sealed: of what was not delivered, the seals."""
+        with self._database.reading() as connection:
+            return deliveries.to_be_buried(connection)
+
+    def buried(self, trace_id: str) -> None:
+        """All of such a call has its tombstone in the archive."""
+        with self._database.writing() as connection:
+            deliveries.buried(connection, trace_id)
 
     def status(self) -> OutboxStatus:
         """What waits where."""

@@ -28,6 +28,8 @@ calls = sa.Table(
     sa.Column("is_crowded_out", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("refused", sa.Integer, nullable=False, server_default="0"),
     sa.Column("latest_us", _Big, nullable=False, server_default="0"),
+    sa.Column("is_to_be_buried", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Index("call_to_be_buried", "is_to_be_buried"),
 )
 owners = sa.Table(
     "owners",
@@ -83,7 +85,7 @@ destinations = sa.Table(
 )
 _version = sa.Table("outbox_version", metadata, sa.Column("version", sa.Integer, nullable=False))
 
-VERSION = 3
+VERSION = 4
 """Goes up with every column; a file without one is of version 1."""
 _MAKING = 0x6D65_6462
 """The advisory lock under which PostgreSQL's tables are made: two processes may start at once."""

@@ -1,7 +1,7 @@
 """One slice of work: what a call's spans become, until they are sealed and due.
 
 A span is *provisional* (its call goes on and may still replace it), *ready* (final, but its call is held until consent
-is settled) or *sealed* (numbered, chained, due at every destination).
+is settled), *sealed* (numbered, chained, due at every destination) or *refused* (a seal alone, due nowhere).
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from medagent.errors import OutboxError
-from medagent.proof import GENESIS, Json, canonical
+from medagent.proof import GENESIS, Json
 from medagent.telemetry.door.admission import Admitted
 from medagent.telemetry.outbox import ownership
 from medagent.telemetry.outbox.deliveries import now_ms
@@ -27,9 +27,56 @@ Release = Literal["held", "released", "withdrawn"]
 
 _KEPT_ALWAYS = ("voice_session", "policy.guardrail")
 """What is left of a call that was withdrawn, or that found the outbox full."""
+_UNSEALED = ("provisional", "ready")
 _LARGEST_SPAN = 256 * 1024
 """Bytes of a span's body: a hundred times a long turn's, and a batch of one stays far below what destinations take."""
 _log = logging.getLogger(__name__)
+
+# Made once: to build a statement costs more than to carry it out.
+# Locked where the database locks by the row: who recovers a call must not meet who still writes it.
+_CALL = sa.select(calls).where(calls.c.trace_id == sa.bindparam("of")).with_for_update()
+_CHANGED = ("state", "release", "next_sequence", "head", "latest_us", "refused", "is_to_be_buried")
+_CHANGE = sa.update(calls).where(calls.c.trace_id == sa.bindparam("of")).values({c: sa.bindparam(c) for c in _CHANGED})
+_DUE = sa.insert(deliveries)
+_SEALED = (
+    sa.update(spans)
+    .where(spans.c.span_id == sa.bindparam("of"))
+    .values({c: sa.bindparam(c) for c in ("state", "sequence", "previous", "hash")})
+)
+
+
+def _put(insert: postgresql.Insert | sqlite.Insert) -> Any:
+    """Insert a span, or replace its provisional form; no row comes back where it is final already."""
+    written = ("trace_id", "name", "state", "digest", "sequence", "previous", "hash", "body", "size")
+    replaced = insert.on_conflict_do_update(
+        index_elements=["span_id"],
+        set_={name: insert.excluded[name] for name in written},
+        where=spans.c.state == "provisional",
+    )
+    return replaced.returning(spans.c.span_id)
+
+
+_PUT = {"sqlite": _put(sqlite.insert(spans)), "postgresql": _put(postgresql.insert(spans))}
+
+
+@dataclass(slots=True, kw_only=True)
+class _Call:
+    """An open call as this transaction has it so far; written back at its end."""
+
+    state: str
+    release: Release
+    next_sequence: int
+    head: str
+    latest_us: int
+    refused: int
+    is_to_be_buried: bool
+    is_crowded_out: bool
+
+    def seal(self, span_digest: str) -> Seal:
+        """The next place in the chain."""
+        seal = Seal.over(sequence=self.next_sequence, previous=self.head, span_digest=span_digest)
+        self.next_sequence, self.head = seal.sequence + 1, seal.hash
+        return seal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +98,18 @@ class Transaction:
         self._destinations = destinations
         self._owner = owner
         self._max_bytes = max_bytes
+        self._calls: dict[str, _Call] = {}
+        self._due: list[dict[str, Any]] = []
+
+    def settle(self) -> None:
+        """Write what was gathered: the last thing before the commit."""
+        if self._due:
+            self._connection.execute(_DUE, self._due)
+            self._due = []
+        for trace_id, call in self._calls.items():
+            changed = {name: value for name, value in asdict(call).items() if name in _CHANGED}
+            self._connection.execute(_CHANGE, {"of": trace_id, **changed})
+        self._calls = {}
 
     def open_call(self, trace_id: str, *, release: Release) -> None:
         """Begin a call's chain; held until consent is settled, or released from the start.
@@ -71,7 +130,7 @@ class Transaction:
             "is_crowded_out": is_crowded_out,
         }
         opened = self._insert(calls, row).on_conflict_do_nothing(index_elements=["trace_id"])
-        if self._connection.execute(opened).rowcount != 1:
+        if self._connection.execute(opened.returning(calls.c.trace_id)).first() is None:
             raise OutboxError(f"call {trace_id} was opened before")
         ownership.beat(self._connection, owner=self._owner)
 
@@ -84,39 +143,56 @@ class Transaction:
         call = self._call(span.trace_id)
         if call.release == "withdrawn" and span.name not in _KEPT_ALWAYS:
             return True
-        body = canonical(span.body())
-        if len(body) > _LARGEST_SPAN or (call.is_crowded_out and span.name not in _KEPT_ALWAYS):
-            self._set(span.trace_id, refused=call.refused + 1)
+        size = len(admitted.body)
+        if size > _LARGEST_SPAN or (call.is_crowded_out and span.name not in _KEPT_ALWAYS):
+            call.refused += 1
             return False
+        is_sealed = final and call.release != "held"
+        before = call.next_sequence, call.head
+        seal = call.seal(admitted.digest) if is_sealed else None
         row = {
             "span_id": span.span_id,
             "trace_id": span.trace_id,
             "name": span.name,
-            "state": "ready" if final else "provisional",
+            "state": "sealed" if is_sealed else "ready" if final else "provisional",
             "digest": admitted.digest,
-            "body": body.decode(),
-            "size": len(body),
+            "sequence": seal.sequence if seal else None,
+            "previous": seal.previous if seal else None,
+            "hash": seal.hash if seal else None,
+            "body": admitted.body.decode(),
+            "size": size,
         }
-        self._upsert(row)
-        if final and call.release == "held":
-            self._set(span.trace_id, latest_us=max(call.latest_us, span.end_us))
-        elif final:
-            self._seal(call, [(span.span_id, admitted.digest)], latest_us=span.end_us)
+        if self._connection.execute(_PUT[self._connection.dialect.name], row).first() is None:
+            call.next_sequence, call.head = before
+            raise OutboxError(f"span {span.span_id} ({span.name}) is final already")
+        if final:
+            call.latest_us = max(call.latest_us, span.end_us)
+        if is_sealed:
+            self._make_due(span.span_id)
         return True
 
     def release(self, trace_id: str) -> None:
         """Consent is given or not needed: number what is ready and let the rest follow as it comes."""
         call = self._call(trace_id)
         if call.release == "held":
-            self._set(trace_id, release="released")
+            call.release = "released"
             self._seal(call, self._final(trace_id))
 
     def withdraw(self, trace_id: str) -> None:
-        """Consent is refused: delete what is not sealed but the session and its guardrail, and take nothing else."""
-        if self._call(trace_id).release != "withdrawn":
-            self._set(trace_id, release="withdrawn")
-            unsealed = (spans.c.trace_id == trace_id) & (spans.c.state != "sealed")
-            self._connection.execute(sa.delete(spans).where(unsealed & spans.c.name.not_in(_KEPT_ALWAYS)))
+        """Consent is refused: delete everything but the session and its guardrail, and take nothing else.
+
+        What was sealed before leaves its seal, and the call is to be buried: see `Outbox.to_be_buried`.
+        """
+        call = self._call(trace_id)
+        if call.release == "withdrawn":
+            return
+        call.release, call.is_to_be_buried = "withdrawn", call.next_sequence > 0
+        self.settle()
+        refused = (spans.c.trace_id == trace_id) & spans.c.name.not_in(_KEPT_ALWAYS)
+        self._connection.execute(sa.delete(spans).where(refused & spans.c.state.in_(_UNSEALED)))
+        sealed = sa.select(spans.c.span_id).where(refused)
+        self._connection.execute(sa.delete(deliveries).where(deliveries.c.span_id.in_(sealed)))
+        self._connection.execute(sa.update(spans).where(refused).values(state="refused", body="", size=0))
 
     def close_call(self, trace_id: str) -> str:
         """End the chain, without what never became final; returns its head, the hash of the last sealed span."""
@@ -125,16 +201,15 @@ class Transaction:
             raise OutboxError(f"call {trace_id} is still held: settle its consent before it is closed")
         if call.release == "withdrawn":
             self._seal(call, self._final(trace_id))
-        head = str(self._call(trace_id).head)
         self.abandon(trace_id)
-        return head
+        return call.head
 
     def abandon(self, trace_id: str) -> None:
         """The call ended while telemetry was off: drop what is not sealed, leave the rest without an end."""
-        self._call(trace_id)
-        unsealed = (spans.c.trace_id == trace_id) & (spans.c.state != "sealed")
+        call = self._call(trace_id)
+        unsealed = (spans.c.trace_id == trace_id) & spans.c.state.in_(_UNSEALED)
         self._connection.execute(sa.delete(spans).where(unsealed))
-        self._set(trace_id, state="closed")
+        call.state = "closed"
 
     def mark(self, trace_id: str, content: Mapping[str, Json]) -> None:
         """The ledger is to be told this of a call, in whichever process: it is committed with the call's end."""
@@ -147,7 +222,7 @@ class Transaction:
         if not ownership.take_over(self._connection, trace_id, owner=owner, heir=self._owner):
             return None
         call = self._call(trace_id)
-        query = sa.select(spans.c.body).where(spans.c.trace_id == trace_id, spans.c.state != "sealed")
+        query = sa.select(spans.c.body).where(spans.c.trace_id == trace_id, spans.c.state.in_(_UNSEALED))
         bodies = self._connection.execute(query.order_by(spans.c.position)).scalars()
         unsealed = [SafeSpan.from_document(json.loads(body)) for body in bodies]
         latest_us = max([call.latest_us, *(span.end_us for span in unsealed)])
@@ -167,44 +242,32 @@ class Transaction:
         held = self._connection.execute(sa.select(sa.func.sum(spans.c.size))).scalar() or 0
         return int(held) >= self._max_bytes
 
-    def _call(self, trace_id: str) -> sa.Row[Any]:
-        # Locked where the database locks by the row: who recovers a call must not meet who still writes it.
-        query = sa.select(calls).where(calls.c.trace_id == trace_id).with_for_update()
-        row = self._connection.execute(query).one_or_none()
-        if row is None:
-            raise OutboxError(f"call {trace_id} is not open")
-        if row.state != "open":
+    def _call(self, trace_id: str) -> _Call:
+        call = self._calls.get(trace_id)
+        if call is None:
+            row = self._connection.execute(_CALL, {"of": trace_id}).mappings().one_or_none()
+            if row is None:
+                raise OutboxError(f"call {trace_id} is not open")
+            call = _Call(**{name: row[name] for name in (*_CHANGED, "is_crowded_out")})
+            self._calls[trace_id] = call
+        if call.state != "open":
             raise OutboxError(f"call {trace_id} is closed")
-        return row
-
-    def _set(self, trace_id: str, **values: str | int) -> None:
-        self._connection.execute(sa.update(calls).where(calls.c.trace_id == trace_id).values(**values))
+        return call
 
     def _final(self, trace_id: str) -> list[tuple[str, str]]:
         query = sa.select(spans.c.span_id, spans.c.digest).where(spans.c.trace_id == trace_id, spans.c.state == "ready")
         return [(row.span_id, row.digest) for row in self._connection.execute(query.order_by(spans.c.position))]
 
-    def _seal(self, call: sa.Row[Any], final: Sequence[tuple[str, str]], *, latest_us: int = 0) -> None:
-        sequence, head, queued_ms = call.next_sequence, call.head, now_ms()
+    def _seal(self, call: _Call, final: Sequence[tuple[str, str]]) -> None:
         for span_id, span_digest in final:
-            seal = Seal.over(sequence=sequence, previous=head, span_digest=span_digest)
-            change = sa.update(spans).where(spans.c.span_id == span_id)
+            seal = call.seal(span_digest)
             values = {"state": "sealed", "sequence": seal.sequence, "previous": seal.previous, "hash": seal.hash}
-            self._connection.execute(change.values(**values))
-            due = [{"span_id": span_id, "destination": d, "queued_ms": queued_ms} for d in self._destinations]
-            self._connection.execute(sa.insert(deliveries), due)
-            sequence, head = sequence + 1, seal.hash
-        self._set(call.trace_id, next_sequence=sequence, head=head, latest_us=max(call.latest_us, latest_us))
+            self._connection.execute(_SEALED, {"of": span_id, **values})
+            self._make_due(span_id)
 
-    def _upsert(self, row: dict[str, Any]) -> None:
-        """Insert, or replace a provisional form; a span that is final already is refused."""
-        replace = self._insert(spans, row).on_conflict_do_update(
-            index_elements=["span_id"],
-            set_={name: value for name, value in row.items() if name != "span_id"},
-            where=spans.c.state == "provisional",
-        )
-        if self._connection.execute(replace).rowcount != 1:
-            raise OutboxError(f"span {row['span_id']} ({row['name']}) is final already")
+    def _make_due(self, span_id: str) -> None:
+        queued_ms = now_ms()
+        self._due += [{"span_id": span_id, "destination": d, "queued_ms": queued_ms} for d in self._destinations]
 
     def _insert(self, table: sa.Table, row: dict[str, Any]) -> postgresql.Insert | sqlite.Insert:
         dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite

@@ -6,65 +6,28 @@ import multiprocessing
 import os
 import resource
 import signal
-import sqlite3
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from uuid import UUID, uuid5
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from medagent.errors import MedagentError, OutboxError, OutboxUnavailableError
 from medagent.proof import GENESIS, digest
-from medagent.telemetry.door.admission import Admitted
 from medagent.telemetry.outbox import Outbox, Release
-from medagent.telemetry.span import Ancestor, SafeSpan, SpanKind
+from medagent.telemetry.span import SafeSpan
+from outboxes import CALLS, admitted, begin, put
 
-CALLS = [f"{n:08d}-0000-4000-8000-000000000000" for n in range(4)]
 PLACES = ["archive", "elsewhere"]
 SECRET = "Jane Doe 555-0142"
 
 
-def admitted(trace_id: str, name: str, number: int = 0, note: str = "") -> Admitted:
-    root = trace_id[:-1] + "1"
-    span = SafeSpan(
-        trace_id=trace_id,
-        span_id=root if name == "voice_session" else str(uuid5(UUID(trace_id), f"{name}.{number}")),
-        ancestors=() if name == "voice_session" else (Ancestor(span_id=root, start_us=0),),
-        name=name,
-        kind=SpanKind.SESSION if name == "voice_session" else SpanKind.MARKER,
-        start_us=0,
-        end_us=1,
-        status="ok",
-        env="dev",
-        policy_digest="ab" * 32,
-        fields={"index": number, "note": note},
-    )
-    return Admitted(span=span, digest=span.digest())
-
-
 def open_outbox(directory: Path, **about: str) -> Outbox:
     return Outbox(f"sqlite:///{directory / 'outbox' / 'outbox.db'}", destinations=PLACES, owner=about.get("owner", "o"))
-
-
-@pytest.fixture
-def outbox(tmp_path: Path) -> Iterator[Outbox]:
-    with closing(open_outbox(tmp_path)) as outbox:
-        yield outbox
-
-
-def begin(outbox: Outbox, trace_id: str, release: Release = "released") -> None:
-    with outbox.transaction() as transaction:
-        transaction.open_call(trace_id, release=release)
-
-
-def put(outbox: Outbox, trace_id: str, name: str, number: int = 0, *, final: bool = True, note: str = "") -> None:
-    with outbox.transaction() as transaction:
-        transaction.put(admitted(trace_id, name, number, note), final=final)
 
 
 def due(outbox: Outbox, place: str = "archive") -> list[str]:
@@ -280,7 +243,7 @@ def test_several_processes_share_one_file(tmp_path: Path) -> None:
 # ---- delivery --------------------------------------------------------------------------------------------------------
 
 
-def test_what_all_have_leaves_and_what_one_lacks_stays(outbox: Outbox, tmp_path: Path) -> None:
+def test_what_all_have_leaves_and_what_one_lacks_stays(outbox: Outbox, outbox_url: str) -> None:
     """A span is kept as long as one destination has not had it; a second delivery changes nothing."""
     begin(outbox, CALLS[0])
     for number in range(3):
@@ -293,8 +256,8 @@ def test_what_all_have_leaves_and_what_one_lacks_stays(outbox: Outbox, tmp_path:
     outbox.delivered("elsewhere", first)
     put(outbox, CALLS[0], "user_turn", 3)
     assert due(outbox) == due(outbox, "elsewhere") == ["user_turn.2", "user_turn.3"]
-    with closing(sqlite3.connect(tmp_path / "outbox" / "outbox.db")) as raw:
-        assert raw.execute("SELECT count(*) FROM spans").fetchone() == (2,)
+    with sa.create_engine(outbox_url).connect() as raw:
+        assert raw.execute(sa.text("SELECT count(*) FROM spans")).scalar() == 2
 
 
 def test_a_failure_stays_due_and_names_its_kind(outbox: Outbox) -> None:
@@ -416,9 +379,9 @@ def test_a_writer_that_is_killed_leaves_a_whole_chain(tmp_path: Path, after: int
         assert check_chains(spans) == {CALLS[0]: len(spans)}
 
 
-def test_nobody_else_can_read_it(outbox: Outbox, tmp_path: Path) -> None:
+def test_nobody_else_can_read_it(tmp_path: Path) -> None:
     """The directory and every file in it belong to their user alone."""
-    begin(outbox, CALLS[0])
+    begin(open_outbox(tmp_path), CALLS[0])
     files = [tmp_path / "outbox", *(tmp_path / "outbox").iterdir()]
     assert len(files) > 1
     assert all(file.stat().st_mode & 0o077 == 0 for file in files)

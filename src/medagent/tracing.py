@@ -1,0 +1,140 @@
+"""The three lines: a call is traced from its first moment, while all that takes is still being loaded elsewhere.
+
+On the call's thread stand a queue and the eyes on the session. Policy, text layers, outbox and destinations take a
+third of a second to load: a thread of their own does that, and until it has, events wait in memory and nothing is
+stored or sent.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import medagent
+from medagent.errors import MedagentError
+from medagent.settings import Settings, load_settings
+from medagent.telemetry.line import Inlet, Line
+from medagent.telemetry.overhead import Overhead
+from medagent.telemetry.shutdown import close_at_end
+
+if TYPE_CHECKING:
+    from livekit.agents import AgentSession
+
+    from medagent.agent.bridge import Bridge
+    from medagent.agent.caller import Caller
+    from medagent.compose import Telemetry
+
+_SWITCH_INTERVAL_S = 0.0005
+_log = logging.getLogger(__name__)
+
+
+class Tracing:
+    """This process's telemetry, there at once and loaded on a thread of its own; it lives until the process ends.
+
+    Where it cannot start, for whatever reason, calls go on without it; the log says why, and so does the ledger where
+    it can be written. Raises `SettingsError` where prod leaves consent unsettled: such a process answers no calls.
+    """
+
+    def __init__(self, settings: Settings, *, rosters: Mapping[str, Collection[str]] | None = None) -> None:
+        settings.legal_basis()
+        self.settings = settings
+        self._rosters = rosters
+        self._inlet = Inlet()
+        self._overhead = Overhead()
+        self._loaded = threading.Event()
+        self._telemetry: Telemetry | None = None
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)  # while the other thread loads, the loop has its turn often enough
+        threading.Thread(target=self._load, name="medagent-start", daemon=True).start()
+        close_at_end(self.close)
+
+    def watch(self, session: AgentSession[Any], *, caller: Caller | None = None, asks: bool = False) -> Bridge:
+        """Trace a session that has not started; never raises: a call that cannot be traced goes on untraced.
+
+        With `asks` nothing of the call is released before the bridge is told of its consent, whatever the settings say.
+        """
+        from medagent.agent.bridge import Bridge  # noqa: PLC0415  # livekit costs seconds; `medagent redact` need not pay
+        from medagent.agent.watching import watch  # noqa: PLC0415  # the same
+
+        try:
+            return watch(
+                session,
+                line=self._inlet.line(),
+                overhead=self._overhead,
+                settings=self.settings,
+                caller=caller,
+                asks=asks,
+                deliver=self.flush,
+            )
+        except Exception as error:  # noqa: BLE001  # no failure of ours may end a call; no message: it may quote
+            _log.error("a call cannot be traced: %s", type(error).__name__)
+            nowhere = Line(str(uuid4()), lambda _trace_id, _event: None)
+            return Bridge(nowhere, model="", agent_version=medagent.__version__, overhead=self._overhead)
+
+    def loaded(self, timeout_s: float) -> Telemetry | None:
+        """What works behind the queue, once it is loaded; None where it is not by then, or cannot be."""
+        self._loaded.wait(timeout_s)
+        return self._telemetry
+
+    def flush(self, timeout_s: float) -> Sequence[str]:
+        """Wait until all that happened is delivered; returns the destinations that still lack something."""
+        deadline = time.monotonic() + timeout_s
+        running = self.loaded(timeout_s)
+        return () if running is None else running.flush(max(0.1, deadline - time.monotonic()))
+
+    def close(self, timeout_s: float = 3.0) -> None:
+        """End open calls and ship what the time allows; a second call does nothing."""
+        deadline = time.monotonic() + timeout_s
+        if (running := self.loaded(timeout_s)) is not None:
+            running.close(max(0.1, deadline - time.monotonic()))
+
+    def _load(self) -> None:
+        try:
+            from medagent.compose import Telemetry  # noqa: PLC0415  # this is what takes its time
+
+            made = Telemetry(self.settings, rosters=self._rosters, inlet=self._inlet, overhead=self._overhead)
+            self._telemetry = made.start()
+        except Exception as error:  # noqa: BLE001  # whatever it is, it must not keep the agent from answering
+            self._inlet.shut()
+            _not_started(self.settings, error)
+        finally:
+            self._loaded.set()
+
+
+@functools.cache
+def tracing() -> Tracing:
+    """This process's tracing, begun at the first call; raises `SettingsError` on a setting that may not be."""
+    return Tracing(load_settings())
+
+
+os.register_at_fork(after_in_child=tracing.cache_clear)  # the threads of a process stay with it
+
+
+def trace_call(session: AgentSession[Any], *, caller: Caller | None = None) -> Bridge:
+    """Trace a LiveKit session that has not started: the one line that an agent needs.
+
+    Room and caller are the LiveKit job's, unless `caller` says otherwise; they leave as pseudonyms or not at all.
+    What comes back has the call's `trace_id`; its `end` is needed only where a session never closes, its `consent` only
+    where the settings say that the caller is asked. Raises `SettingsError` in a process with a setting that is none of
+    the allowed; nothing else is ever raised into a call: where telemetry cannot start, or cannot see the session, the
+    call goes on without it.
+    """
+    return tracing().watch(session, caller=caller)
+
+
+def _not_started(settings: Settings, error: Exception) -> None:
+    says = str(error) if isinstance(error, MedagentError) else "unexpected"  # a foreign message may quote a value
+    _log.error("telemetry is off in this process: %s: %s", type(error).__name__, says)
+    try:
+        from medagent.compose import ledger  # noqa: PLC0415  # see above
+        from medagent.telemetry.switch import recordable  # noqa: PLC0415  # see above
+
+        ledger(settings).append("not_started", {"error": type(error).__name__, "reason": recordable(says)})
+    except Exception as unwritten:  # noqa: BLE001  # nobody is left to tell
+        _log.error("the ledger does not say that telemetry is off: %s", type(unwritten).__name__)

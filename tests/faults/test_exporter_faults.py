@@ -1,0 +1,51 @@
+"""An exporter that is itself broken, in the victim's own process: the others deliver, and no call hears of it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from faults.scene import ALL, CALL, LONG_S, Scene, until
+
+CLOSE_S, SLACK_S = 3.0, 3.0
+
+
+def test_one_that_hangs_in_a_real_call(scene: Scene) -> None:
+    """With one exporter that hangs for ever and two destinations that answer 500, a caller books and hangs up."""
+    scene.destination.mode(status=500)
+    with scene.victim("--broken", "hangs") as victim:
+        rung = victim.tell("ring", "book")
+        assert (rung["ended"], rung["wrong"]) == ("done", [])
+        assert victim.tell("written", LONG_S)["written"]
+        until(lambda: scene.destination.met(500))
+        before = scene.accepted()
+        scene.destination.mode()
+        until(lambda: scene.lacking() == {"hangs"})
+        [trace_id] = rung["traces"]
+        assert scene.fields(trace_id, "session.end")["complete"]
+        scene.row("an exporter hangs, HTTP 500 (a real call)", before, call="booked, whole", repeats=False)
+        began = time.monotonic()
+        victim.end()
+        assert time.monotonic() - began < CLOSE_S + SLACK_S
+
+
+@pytest.mark.parametrize("kind", ["raises", "leaks"])
+def test_one_that_fails_by_itself(scene: Scene, kind: str) -> None:
+    """It raises each time, or takes all memory that the process may have: the others get all, before and after."""
+    with scene.victim("--broken", kind) as victim:
+        told = [victim.tell("calls", 1)]
+        assert victim.tell("written", LONG_S)["written"]
+        until(lambda: scene.lacking() == {kind})
+        if kind == "leaks":
+            victim.tell("leak")
+        until(lambda: victim.tell("counts")["tried"][kind] > 1)
+        before = scene.accepted()
+        told.append(victim.tell("calls", 2))
+        assert victim.tell("written", LONG_S)["written"]
+        until(lambda: scene.lacking() == {kind})
+        assert victim.tell("counts")["lost"] == {"events": 0, "spans": 0, "failures": 0}
+        for trace_id in [trace_id for each in told for trace_id in each["traces"]]:
+            assert scene.names(trace_id) == CALL
+        label = {"raises": "an exporter raises", "leaks": "an exporter leaks (to RLIMIT_AS, 4 GB)"}[kind]
+        scene.row(label, before, call="ended, whole", to=ALL, repeats=False)

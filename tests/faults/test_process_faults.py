@@ -1,0 +1,131 @@
+"""What can befall the process itself: its end in mid-call or mid-request, its clock, a flood, a policy that is none."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from faults.scene import CALL, LONG_S, Row, Scene, Victim, until
+
+TERM_S = 3.0
+SLACK_S = 3.0
+"""What a machine with other work may add to the end of a process."""
+
+
+def in_call(victim: Victim) -> None:
+    """Have the victim answer a real call, and wait until the caller has spoken and was answered."""
+    victim.say("ring", "book")
+    heard: list[str] = []
+    while len(heard) < 4:
+        heard.append(victim.hear()["heard"])
+
+
+def ends(scene: Scene, reason: str) -> str:
+    """The one call's one end, as the archive has it."""
+    [end] = [span for span in scene.archived() if span.name == "session.end"]
+    assert end.fields["reason"] == reason
+    assert sum(span.name == "policy.guardrail" for span in scene.archived()) == 1
+    return end.trace_id
+
+
+def test_sigterm_in_the_middle_of_a_call(scene: Scene) -> None:
+    """A real call, and a destination that never answers: the process ends in time, the call has its end on disk."""
+    scene.destination.mode(delay=3600)
+    with scene.victim() as victim:
+        in_call(victim)
+        seconds = victim.signal(signal.SIGTERM)
+        assert victim.process.returncode == -signal.SIGTERM
+    assert seconds < TERM_S + SLACK_S
+    before = scene.accepted()
+    scene.destination.mode()
+    assert scene.ship().code == 0
+    assert set(before) == set(scene.accepted()), "nothing was left for the next process to end"
+    ends(scene, "shutdown")
+    scene.row("SIGTERM mid-call (a real call)", before, call=f"shutdown, in {seconds:.1f} s")
+
+
+def test_kill_in_the_middle_of_a_call(scene: Scene) -> None:
+    """`kill -9` on a real call: the next process gives it its one end, and what was sealed is still there."""
+    with scene.victim() as victim:
+        in_call(victim)
+        assert victim.signal(signal.SIGKILL) < LONG_S
+    before = scene.accepted()
+    assert scene.ship().code == 0
+    trace_id = ends(scene, "process_lost")
+    assert scene.fields(trace_id, "session.end")["complete"] is False
+    assert scene.ship().code == 0
+    scene.row("kill -9 mid-call (a real call)", before, call="process_lost, incomplete")
+
+
+def test_kill_in_the_middle_of_a_request(scene: Scene) -> None:
+    """`kill -9` while a batch is on the wire: it is sent again when its lease has run out, under the same ids."""
+    scene.destination.mode(delay=3600)
+    with scene.victim() as victim:
+        told = victim.tell("calls", 2)
+        assert victim.tell("written", LONG_S)["written"]
+        until(lambda: scene.destination.met(202))
+        before = scene.accepted()
+        victim.signal(signal.SIGKILL)
+    scene.destination.mode()
+    assert scene.ship().code == 0
+    assert [scene.names(trace_id) for trace_id in told["traces"]] == [CALL, CALL]
+    assert scene.row("kill -9 mid-ship", before, call="ended, whole").repeats
+
+
+def test_the_clock_goes_back(scene: Scene) -> None:
+    """An hour back, in the middle of a pause that was asked for: neither pause nor lease holds for that hour."""
+    scene.destination.mode(status=429, retry_after=5)
+    with scene.victim() as victim:
+        victim.tell("calls", 1)
+        until(lambda: scene.destination.met(429))
+        victim.tell("begin")
+        assert victim.tell("written", LONG_S)["written"]
+        victim.tell("clock", -3600)
+        before = scene.accepted()
+        scene.destination.mode()
+        told = victim.tell("end"), victim.tell("calls", 1)
+        assert victim.tell("written", LONG_S)["written"]
+        assert victim.tell("flush", LONG_S)["lacking"] == []
+        for each in told:
+            assert scene.names(each["traces"][0]) == CALL
+            assert scene.fields(each["traces"][0], "session.end")["duration_ms"] < 1000 * LONG_S
+    scene.row("clock an hour back (time.time in the victim)", before, call="ended, whole", repeats=False)
+
+
+def test_a_flood(scene: Scene) -> None:
+    """50,000 events at once: what the queue cannot take is counted, marks the call, and the next call is whole."""
+    with scene.victim() as victim:
+        told = victim.tell("flood", 50_000)
+        assert victim.tell("written", LONG_S)["written"]
+        after = victim.tell("calls", 1)
+        assert victim.tell("flush", LONG_S)["lacking"] == []
+        counts = victim.tell("counts")
+    assert counts["lost"] == {"events": told["lost"], "spans": 0, "failures": 0}
+    assert counts["on"]
+    end = scene.fields(told["traces"][0], "session.end")
+    assert told["lost"] == 0 or not end["complete"]
+    assert scene.names(told["traces"][0]) == scene.names(after["traces"][0]) == CALL
+    assert scene.fields(after["traces"][0], "session.end")["complete"]
+    dropped = f"{told['lost']} events dropped, marked" if told["lost"] else "whole"
+    label = f"a flood: 50,000 events in {told['seconds']:.1f} s"
+    scene.row(label, scene.accepted(), call=dropped, repeats=False)
+
+
+@pytest.mark.parametrize(("fault", "text"), [("missing", None), ("broken", "version: 1\nunheard_of: yes\n")])
+def test_no_policy_at_the_start(scene: Scene, fault: str, text: str | None) -> None:
+    """The agent answers its caller, telemetry is off, the ledger says so; no byte leaves, no span is stored."""
+    path = scene.directory / "policy.yaml"
+    if text is not None:
+        path.write_text(text)
+    with scene.victim("--three-lines", MEDAGENT_POLICY=str(path)) as victim:
+        rung = victim.tell("ring", "opening_hours")
+        assert not victim.tell("loaded", LONG_S)["loaded"]
+    assert (rung["ended"], rung["wrong"]) == ("done", [])
+    assert [entry["error"] for entry in scene.ledger("not_started")] == ["PolicyError"]
+    assert scene.accepted() == {}
+    assert all(deliveries == [] for deliveries in scene.arrivals().values())
+    call = "answered, untraced, in the ledger"
+    scene.rows.append(
+        Row(fault=f"policy {fault} at start", accepted=0, arrived=0, repeats=0, call=call, seconds=scene.age())
+    )

@@ -1,0 +1,144 @@
+"""What network and destination can do: nothing that was accepted is lost or shown twice, and no call waits for it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from faults.scene import CALL, LONG_S, ON_THE_WIRE, Scene, Victim, until
+
+HELD_S = 2.0
+"""What a call's own thread may spend on a whole call's events; a destination that hangs would hold it for longer."""
+GARBAGE = b"\x00\xff\x13 this is no protocol\r\n\r\n".hex()
+CUT_ANSWER = b"HTTP/1.1 202 Accepted\r\nContent-Length: 4096\r\n\r\n{".hex()
+
+
+def took_calls(scene: Scene, victim: Victim, count: int = 2) -> str:
+    """Let the victim take whole calls; says so where none was held and each has its whole trace on disk."""
+    told = victim.tell("calls", count)
+    assert told["held_s"] < HELD_S
+    assert victim.tell("written", LONG_S)["written"]
+    for trace_id in told["traces"]:
+        assert scene.names(trace_id) == CALL
+    return "ended, whole"
+
+
+@pytest.mark.parametrize(
+    ("fault", "mode", "status"),
+    [
+        ("HTTP 500", {"status": 500}, 500),
+        ("HTTP 503", {"status": 503}, 503),
+        ("HTTP 400 for everything", {"status": 400}, 400),
+        ("HTTP 401", {"status": 401}, 401),
+        ("HTTP 404", {"status": 404}, 404),
+        ("HTTP 413 for everything", {"status": 413}, 413),
+        ("closes mid-body", {"cuts": True}, 0),
+        ("closes in the middle of its answer", {"raw": CUT_ANSWER}, 202),
+        ("garbage for an answer", {"raw": GARBAGE}, 202),
+    ],
+)
+def test_an_answer_that_is_none(scene: Scene, fault: str, mode: dict[str, Any], status: int) -> None:
+    """Whatever a destination answers while it fails, it has each span once it does not, and no call heard of it."""
+    scene.destination.mode(**mode)
+    with scene.victim() as victim:
+        call = took_calls(scene, victim)
+        until(lambda: scene.destination.met(status))
+        before = scene.accepted()
+        scene.destination.mode()
+        assert victim.tell("flush", LONG_S) == {"done": "flush", "lacking": []}
+    scene.row(fault, before, call=call, repeats=status == 202)
+
+
+def test_never_an_answer(scene: Scene) -> None:
+    """A destination that takes all and answers nothing holds neither a call nor another destination."""
+    scene.destination.mode(delay=3600)
+    with scene.victim("--patience", "1") as victim:
+        call = took_calls(scene, victim)
+        until(lambda: scene.destination.met(202))
+        until(lambda: len({span.trace_id for span in scene.archived()}) == 2)
+        before = scene.accepted()
+        scene.destination.mode()
+        assert victim.tell("flush", LONG_S)["lacking"] == []
+    row = scene.row("accepts and never answers", before, call=call)
+    assert row.repeats, "what was not answered was not sent again"
+
+
+def test_an_answer_after_twelve_seconds(scene: Scene) -> None:
+    """The product's own patience outlasts it: one request each, one answer each, no span sent twice."""
+    scene.destination.mode(delay=12)
+    with scene.victim() as victim:
+        call = took_calls(scene, victim, 1)
+        until(lambda: scene.destination.met(202))
+        scene.destination.mode()
+        assert victim.tell("flush", LONG_S)["lacking"] == []
+    scene.row("answers after 12 s", scene.accepted(), call=call, repeats=False)
+    first, *_ = scene.destination.requests()
+    assert time.monotonic() - first[0] > 12
+
+
+def test_a_pause_that_was_asked_for(scene: Scene) -> None:
+    """429 with `Retry-After: 3`: nothing more is sent for three seconds, then all of it."""
+    scene.destination.mode(status=429, retry_after=3)
+    with scene.victim() as victim:
+        call = took_calls(scene, victim)
+        until(lambda: scene.destination.met(429))
+        before = scene.accepted()
+        scene.destination.mode()
+        assert victim.tell("flush", LONG_S)["lacking"] == []
+    for path in ("/runs/multipart", "/v1/traces"):
+        first, second, *_ = (at for at, request in scene.destination.requests() if request.path == path)
+        assert second - first > 2.9
+    scene.row("HTTP 429, Retry-After 3", before, call=call, repeats=False)
+
+
+def test_a_pause_of_a_minute_is_taken(scene: Scene) -> None:
+    """429 with `Retry-After: 60`: `outbox status` says so, a second process keeps to it, and what waits is kept."""
+    scene.destination.mode(status=429, retry_after=60)
+    with scene.victim() as victim:
+        call = took_calls(scene, victim)
+        until(lambda: scene.destination.met(429))
+        before = scene.accepted()
+    scene.destination.mode()
+    asked = len(scene.destination.requests())
+    status = scene.status()
+    assert all(40 < status["paused_s"][name] <= 60 for name in ON_THE_WIRE)
+    assert all(status["due"][name] == len(before) for name in ON_THE_WIRE)
+    assert scene.command("ship", "--wait", "2").code == 1
+    assert len(scene.destination.requests()) == asked == 2
+    scene.row("HTTP 429, Retry-After 60 (the pause alone)", before, call=call, to=("jsonlog",), repeats=False)
+
+
+def test_one_bad_span_among_good_ones(scene: Scene) -> None:
+    """A batch that is refused for one span is split until it is found: set aside, named, offered again when told."""
+    poison = "tool.book_appointment"
+    scene.destination.mode(poison=poison)
+    with scene.victim() as victim:
+        call = took_calls(scene, victim)
+        assert victim.tell("flush", LONG_S)["lacking"] == []
+    before = scene.accepted()
+    bad = {span_id for span_id, (_, name) in before.items() if name == poison}
+    there = scene.destination.arrivals()
+    assert {span_id for span_id, _ in there["langsmith"]} == set(before) - bad
+    assert len({span_id for span_id, _ in there["otlp"]}) == len(before) - len(bad)
+    status = scene.status()
+    assert {(one["destination"], one["span_id"]) for one in status["set_aside_spans"]} == {
+        (name, span_id) for name in ON_THE_WIRE for span_id in bad
+    }
+    assert {one["error"] for one in status["set_aside_spans"]} == {"RefusedError 400"}
+    scene.destination.mode()
+    assert scene.command("outbox", "retry").code == 0
+    assert scene.ship().code == 0
+    scene.row("HTTP 400 for one bad span", before, call=call, repeats=False)
+
+
+def test_a_batch_that_is_too_large(scene: Scene) -> None:
+    """A destination that answers 413 over a size is given parts that fit, while it goes on to answer so."""
+    scene.destination.mode(limit=6_000)
+    with scene.victim() as victim:
+        call = took_calls(scene, victim, 3)
+        assert victim.tell("flush", LONG_S)["lacking"] == []
+    assert any(413 in scene.destination.answered(name) for name in ON_THE_WIRE)
+    assert scene.status()["set_aside"] == {}
+    scene.row("HTTP 413 over a size", scene.accepted(), call=call, repeats=False)

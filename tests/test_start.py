@@ -1,0 +1,146 @@
+"""Telemetry that cannot start: the agent answers anyway, the log and the ledger say so, and nothing is raised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from livekit.agents import AgentSession
+from pydantic import SecretStr
+
+from medagent.clinic import Clinic, seed_demo
+from medagent.compose import Telemetry, ledger_path
+from medagent.errors import MedagentError, SettingsError
+from medagent.settings import load_settings
+from medagent.simulator.play import play
+from medagent.simulator.process import SimulatorProcess
+from medagent.simulator.scenario import load_scenario
+from medagent.telemetry.ledger import entries
+from medagent.tracing import trace_call, tracing
+
+PROD = {"MEDAGENT_ENV": "prod", "MEDAGENT_CONSENT": "not_asked", "MEDAGENT_CONSENT_BASIS": "treatment contract"}
+SIGNING = "7f" * 32
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Iterator[None]:
+    tracing.cache_clear()
+    yield
+    if tracing.cache_info().currsize:
+        tracing().close()
+    tracing.cache_clear()
+
+
+@pytest.fixture
+async def session() -> AgentSession[Any]:
+    return AgentSession()
+
+
+def recorded() -> list[dict[str, Any]]:
+    path = ledger_path(load_settings())
+    return [dict(e.content) for e in entries(path) if e.kind == "not_started"]
+
+
+@pytest.fixture(params=["missing", "broken", "unknown", "no yaml"])
+def bad_policy(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "policy.yaml"
+    texts = {"broken": "name: [", "unknown": "name: x\nversion: 1.0.0\nsurprise: yes\n", "no yaml": "\x00\x01"}
+    if request.param in texts:
+        path.write_text(texts[request.param])
+    monkeypatch.setenv("MEDAGENT_POLICY", str(path))
+    return path
+
+
+async def test_a_bad_policy_turns_telemetry_off(
+    bad_policy: Path, session: AgentSession[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The bridge hears nothing, the log has one clear error, the ledger an entry; outside a call it is still raised."""
+    bridge = trace_call(session)
+    bridge.consent("granted")
+    bridge.end("caller_hung_up")
+    assert tracing().loaded(20) is None
+    assert tracing().flush(1) == ()
+    assert "telemetry is off in this process: PolicyError" in caplog.text
+    [entry] = recorded()
+    assert entry["error"] == "PolicyError"
+    assert not (load_settings().home / "outbox" / "outbox.db").exists()
+    with pytest.raises(MedagentError):
+        Telemetry(load_settings())
+
+
+async def test_the_agent_answers_anyway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole call without its policy: the caller is served to the end, and nothing of it is stored."""
+    monkeypatch.setenv("MEDAGENT_POLICY", str(tmp_path / "gone.yaml"))
+    settings = load_settings()
+    clinic = Clinic.open(settings.clinic_url)
+    seed_demo(clinic)
+    try:
+        with SimulatorProcess(["opening_hours"], pace=20.0) as simulator:
+            model = {"azure_endpoint": simulator.endpoint, "azure_api_key": SecretStr("simulator")}
+            ended = await play(
+                load_scenario("opening_hours"),
+                settings=settings.model_copy(update=model),
+                clinic=clinic,
+                clinic_name="Lakeside",
+                now=lambda: datetime.now(UTC),
+                watch=trace_call,
+                pace=20.0,
+            )
+    finally:
+        clinic.close()
+    assert ended == "done"
+    assert not (settings.home / "archive").exists()
+
+
+async def test_a_state_directory_that_is_none_turns_telemetry_off(
+    tmp_path: Path, session: AgentSession[Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There is no ledger to write to either: the log alone says so."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MEDAGENT_HOME", str(tmp_path / "file"))
+    trace_call(session).end("error")
+    assert tracing().loaded(20) is None
+    assert "telemetry is off in this process: SettingsError" in caplog.text
+    assert "the ledger does not say that telemetry is off" in caplog.text
+    monkeypatch.setenv("MEDAGENT_HOME", str(tmp_path / "medagent"))
+
+
+@pytest.mark.parametrize("signing", [True, False])
+async def test_in_prod_a_missing_key_turns_telemetry_off(
+    session: AgentSession[Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, signing: bool
+) -> None:
+    """Of the pseudonyms' key or of the ledger's: the call goes on; the ledger says so where it can be signed."""
+    for name, value in PROD.items():
+        monkeypatch.setenv(name, value)
+    if signing:
+        monkeypatch.setenv("MEDAGENT_SIGNING_KEY", SIGNING)
+    trace_call(session).end("error")
+    assert tracing().loaded(20) is None
+    assert "KeyFileError" in caplog.text
+    assert ledger_path(load_settings()).exists() == signing
+    if signing:
+        assert [entry["error"] for entry in recorded()] == ["KeyFileError"]
+
+
+@pytest.mark.parametrize(
+    "environment", [{"MEDAGENT_ENV": "staging"}, {"MEDAGENT_ENV": "prod"}, {"MEDAGENT_CONSENT": "ask"}]
+)
+async def test_what_must_not_start_does_not(
+    session: AgentSession[Any], monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    """An environment that is none, an unsettled consent in prod, a question without words: a start-up error."""
+    with monkeypatch.context() as patched:
+        for name, value in environment.items():
+            patched.setenv(name, value)
+        with pytest.raises(SettingsError):
+            trace_call(session)
+
+
+async def test_a_session_that_cannot_be_seen_is_not_ended(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever is handed to `trace_call`, nothing is raised into the call."""
+    nothing: Any = object()
+    trace_call(nothing).end("error")
+    assert "a call cannot be traced: AttributeError" in caplog.text
