@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from importlib.metadata import packages_distributions
 
 from google.protobuf.message import DecodeError
@@ -19,7 +20,7 @@ from medagent.audit.capture import Document, inflated
 from medagent.audit.evidence import Evidence
 from medagent.audit.planted import Planted
 from medagent.audit.second_reader import SecondReader, Text
-from medagent.audit.settle import MACHINE_SHAPES, Shape, matching, member, settle
+from medagent.audit.settle import MACHINE_SHAPES, Shape, declared_shapes, matching, moment, settle
 from medagent.proof import Json
 from medagent.redaction import Action, Policy, Rule
 from medagent.telemetry.span import SafeSpan
@@ -28,6 +29,7 @@ _CALLS_SHOWN = 3
 _LOGGED = re.compile(
     r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (?:DEBUG|INFO|WARNING|ERROR|CRITICAL) (?P<logger>\S+) (?P<said>.*)"
 )
+_SLACK = timedelta(seconds=5)
 _HOUSE = ("clinic", "somebody")
 _OF_AN_ALERT = (
     r"(\d+(\.\d+)?|%|s|min|h|d|dollars|no figure|over|at or under|for|now|in|calls|turns|tool runs|failed|[ ,()]|%)+"
@@ -49,7 +51,7 @@ def read_texts(evidence: Evidence, planted: Sequence[Planted], *, policy: Policy
 
     Raises `UnreadTextError` where a text took too long to be read to its end.
     """
-    shapes, kept = [*MACHINE_SHAPES, *_envelope(policy, alerts)], dict[tuple[str, str], Rule]()
+    shapes, kept = [*MACHINE_SHAPES, *declared_shapes(policy, evidence.rosters)], dict[tuple[str, str], Rule]()
     texts: dict[tuple[str, str], None] = {}
     for spans in evidence.chains.values():
         for span in spans:
@@ -57,10 +59,11 @@ def read_texts(evidence: Evidence, planted: Sequence[Planted], *, policy: Policy
                 texts[path, text] = None
                 if rule is not None and rule.action is Action.KEEP:
                     kept[path, rule.name] = rule
-    shapes += [_kept(path, rule, evidence.rosters) for (path, _), rule in kept.items()]
+    shapes += [_year(path, rule) for (path, _), rule in kept.items() if rule.condition is not None]
+    shapes += [moment("a time of the run", evidence.started - _SLACK, evidence.ended + _SLACK), *_envelope(alerts)]
     sealed = {text for _, text in texts}
     texts |= {text: None for text in _beside(evidence.documents) if text[1] not in sealed}
-    anywhere = [shape for shape in MACHINE_SHAPES if not shape.path.pattern]
+    anywhere = [shape for shape in shapes if not shape.path.pattern]
     unplain = [(path, text) for path, text in texts if not any(shape.fits(text) for shape in anywhere)]
     reader = SecondReader()
     marks = reader.read(Text(path=path, text=text) for path, text in dict.fromkeys(unplain))
@@ -90,14 +93,9 @@ def read_texts(evidence: Evidence, planted: Sequence[Planted], *, policy: Policy
     return Read(part=part, words=words)
 
 
-def _kept(path: str, rule: Rule, rosters: Mapping[str, frozenset[str]]) -> Shape:
-    """A kept value at its own path, whole, by the shape that its rule declares; of a date perhaps the year alone."""
-
-    def fits(value: str) -> bool:
-        year = rule.condition is not None and _YEAR.fullmatch(value) is not None
-        return year or (rule.shape is not None and rule.shape.fits(value, rosters))
-
-    return Shape(rule=rule.name, fits=fits, path=re.compile(rf"^{re.escape(path)}$"))
+def _year(path: str, rule: Rule) -> Shape:
+    """What is left of a kept date beside a patient's id."""
+    return matching(f"{rule.name}: the year alone", _YEAR.pattern, path=rf"^{re.escape(path)}$")
 
 
 def _of_span(span: SafeSpan, policy: Policy) -> Iterator[tuple[str, Rule | None, str]]:
@@ -186,7 +184,7 @@ def _of_otlp(channel: str, raw: bytes) -> Iterator[tuple[str, str]]:
                     yield from _of_text(f"{channel}.{pair.key}", value.string_value)
 
 
-def _envelope(policy: Policy, alerts: Alerts) -> list[Shape]:
+def _envelope(alerts: Alerts) -> list[Shape]:
     """What a client, a logger, an alert, the redactor write beside the values: names, orders, modules, notices."""
     titles = "|".join(re.escape(rule.title) for rule in alerts.rules)
     modules = {*sys.stdlib_module_names, *packages_distributions(), "medagent", *_HOUSE}
@@ -212,5 +210,4 @@ def _envelope(policy: Policy, alerts: Alerts) -> list[Shape]:
             ),
             path=re.compile(r" logger$"),
         ),
-        member("a span's name", policy.spans, path=r"^(otlp|langfuse|langsmith)\.name$"),
     ]

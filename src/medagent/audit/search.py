@@ -21,6 +21,8 @@ ALL = (*READINGS, *WRAPPINGS)
 """What a search can read; each finds something that no other does."""
 
 DEPTH = 5
+_OF_NOISE = ("hex", "base64")
+"""What may make anything of a digest: the digits of so much noise, all joined, would be every date there is."""
 _MOST = 256 << 20
 
 
@@ -78,7 +80,9 @@ class Search:
         """
         found: dict[tuple[str, str], Hit] = {}
         for chain, layer in self._layers(data):
-            for reading, owners in self._readings(layer):
+            for reading, owners in self._readings(
+                layer, apart=bool(chain) and chain[-1] in _OF_NOISE and not _is_text(layer)
+            ):
                 for owner in owners:
                     value, form = self._owners[owner].planted, self._owners[owner].form
                     if (value.planted_id, form) not in found:
@@ -140,29 +144,41 @@ class Search:
                     if name in self._encodings:
                         waiting.extend(((*chain, name), inner) for inner in unwrap(source))
 
-    def _readings(self, layer: bytes) -> Iterator[tuple[str, Iterator[int]]]:
+    def _readings(self, layer: bytes, *, apart: bool) -> Iterator[tuple[str, Iterator[int]]]:
+        """Each reading of a layer; `apart` joins no digits or letters over what is no text between them."""
+        not_alnum, not_letters, not_digits = (
+            dropped.replace(b"\n", b"") if apart else dropped for dropped in (NOT_ALNUM, NOT_LETTERS, NOT_DIGITS)
+        )
         if "plain" in self._encodings:
             yield "plain", self._exact.owners(layer, layer, b"")
         folded = fold(wrappings.readable(layer).decode("utf-8", "replace"))
         if "fold" in self._encodings:
-            yield "fold", self._in(folded, NOT_ALNUM, self._alnum)
+            yield "fold", self._in(folded, not_alnum, self._alnum)
         if "letters" in self._encodings:
-            yield "letters", self._in(folded, NOT_LETTERS, self._letters)
+            yield "letters", self._in(folded, not_letters, self._letters)
         if "digits" in self._encodings:
-            yield "digits", self._in(folded, NOT_DIGITS, self._digits)
+            yield "digits", self._in(folded, not_digits, self._digits)
         said = spoken(folded) if "spoken" in self._encodings else folded
         if said != folded:
-            yield "spoken", self._in(said, NOT_ALNUM, self._alnum)
-            yield "spoken", self._in(said, NOT_DIGITS, self._digits)
+            yield "spoken", self._in(said, not_alnum, self._alnum)
+            yield "spoken", self._in(said, not_digits, self._digits)
         letters = spelled(said) if "spelled" in self._encodings else said
         if letters != said:
-            yield "spelled", self._in(letters, NOT_ALNUM, self._alnum)
-            yield "spelled", self._in(letters, NOT_LETTERS, self._letters)
+            yield "spelled", self._in(letters, not_alnum, self._alnum)
+            yield "spelled", self._in(letters, not_letters, self._letters)
 
     @staticmethod
     def _in(text: str, dropped: bytes, needles: Needles) -> Iterator[int]:
         raw = text.encode("utf-8", "replace")
         return needles.owners(raw.translate(None, dropped), raw, dropped)
+
+
+def _is_text(layer: bytes) -> bool:
+    try:
+        layer.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _misread(texts: Iterable[str]) -> Iterator[str]:
