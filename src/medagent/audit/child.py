@@ -158,7 +158,7 @@ def command(arguments: list[str], *, rooms: Rooms, settings: Settings) -> tuple[
 
 
 def ask(module: str, told: str, *, rooms: Rooms, settings: Settings) -> tuple[str, list[Document]]:
-    """Run a module of the system on what it is told; its answer, and all that it printed. Raises `AuditError` if it died."""
+    """Run a module of the system on what it is told; its answer, and what it printed. `AuditError` where it died."""
     ran = subprocess.run(  # noqa: S603 - our own interpreter and module
         [sys.executable, "-m", module],
         input=told.encode(),

@@ -28,7 +28,7 @@ from medagent.telemetry.span import SafeSpan, SpanKind
 from medagent.telemetry.switch import Switch
 
 _NAME, _MAIL, _PHONE = "Zvaindrok Kjeltorvan", "kjeltorvan@zvaindrok.example", "+12125550142"
-_WORDS = "summer winter"
+_WORDS = "blue waterfall"
 """A known value of ordinary words: no list and no pattern knows it."""
 _LIMIT = 50
 _NOWHERE = "http://127.0.0.1:9/audit"
@@ -47,12 +47,13 @@ def idle(settings: Settings, redactor: Redactor) -> tuple[str, ...]:
     drills: Mapping[str, Callable[[Redactor], bool]] = {
         "field rules": _fields_are_treated,
         "learning of known values": _values_are_learned,
-        "known values": lambda one: not _leaves(one, f"he said {_WORDS} twice", _WORDS, known=_WORDS),
+        "known values": lambda one: not _leaves(one, f"it hurts like {_WORDS} again", _WORDS, known=_WORDS),
         "patterns": lambda one: not _leaves(one, "call 212 555 0142 today", "0142"),
         "spoken numbers": lambda one: not _leaves(one, "call two one two five five five oh one four two", "four two"),
         "names": lambda one: not _leaves(one, "my name is Hope and it hurts", "Hope"),
-        "vocabulary": lambda one: not _leaves(one, "the kjeltorvan hurts", "kjeltorvan"),
-        "scrubbing before truncation": lambda one: not _leaves(one, f"{'it hurts and ' * 3}{_NAME}", "Zvaindro"),
+        "vocabulary": lambda one: not _leaves(one, "the dvorzhaik hurts", "dvorzhaik"),
+        "scrubbing before truncation": _scrubbed_before_cut,
+        "error messages": lambda one: not _says(one, {"error_message": f"no row for {_NAME}"}, "Zvaindrok"),
         "keyed pseudonyms": _pseudonyms_need_a_key,
         "admission": lambda one: _admission_refuses(one) and _session_asks_admission(settings, one),
         "exit": _exit_refuses,
@@ -95,12 +96,22 @@ def _values_are_learned(redactor: Redactor) -> bool:
 
 def _leaves(redactor: Redactor, said: str, value: str, *, known: str = _NAME) -> bool:
     """Whether a value is left of what a caller said."""
+    return _says(redactor, {"arguments": {"reason_for_visit": said}}, value, known=known)
+
+
+def _says(redactor: Redactor, fields: Mapping[str, object], value: str, *, known: str = _NAME) -> bool:
+    """Whether a value is left in a tool's fields, in whatever case; also where nothing at all is left to look at."""
     values = KnownValues()
-    values.learn([Identifier(category=Category.NAME, value=known)])
-    treated = redactor.redact(_booking(reason_for_visit=said), values)
-    arguments = treated.fields["arguments"]
-    left = arguments.get("reason_for_visit") if isinstance(arguments, Mapping) else None
-    return not isinstance(left, str) or len(left) > _LIMIT or value.casefold() in left.casefold()
+    values.learn([Identifier(category=Category.IDENTIFIER, value=known)])
+    treated = redactor.redact(_Record(name="tool.book_appointment", fields=fields), values)
+    return not treated.fields or value.casefold() in json.dumps(treated.fields).casefold()
+
+
+def _scrubbed_before_cut(redactor: Redactor) -> bool:
+    """The first half of a known value is nobody's: a text that is cut there must have been read before."""
+    half = _WORDS.partition(" ")[0]
+    said = "it hurts here and then it hurts here and is a " + _WORDS  # cut to 50 code points, it ends with this half
+    return not _leaves(redactor, said, half, known=_WORDS)
 
 
 def _pseudonyms_need_a_key(redactor: Redactor) -> bool:

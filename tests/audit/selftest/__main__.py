@@ -14,7 +14,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-
 from tests.audit.selftest.playing import CONTROL, Played, play_in, wrong
 from tests.audit.selftest.sabotage import Sabotage
 from tests.audit.selftest.sabotages import load

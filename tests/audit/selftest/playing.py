@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medagent.settings import load_settings
 from tests.audit.selftest.hook import SITE
 from tests.audit.selftest.sabotage import Sabotage
+
+from medagent.settings import load_settings
 
 _ROOT = Path(__file__).resolve().parents[3]
 _WEEK5 = _ROOT / "audits" / "week5.yaml"
@@ -22,7 +23,7 @@ _CLINIC = _ROOT / "policies" / "clinic.yaml"
 _AUDIT = "from medagent.cli import main; main()"
 _LONGEST_S = 400.0
 _PACE = 20
-_SHARED = Path("/dev/shm")  # noqa: S108  # where one of the sabotages leaves something
+_SHARED = Path("/dev/shm")  # where one of the sabotages leaves something
 _SHORT = {
     "name: week5": "name: selftest",
     "calls: 10": "calls: {calls}",
@@ -84,9 +85,9 @@ def play(sabotage: Sabotage, room: Path, *, seed: int) -> Played:
         (site / "sitecustomize.py").write_text(text)
     began = time.monotonic()
     try:
+        arguments = [str(_protocol(sabotage, room)), "--json", "--seed", str(seed), "--out", str(out)]
         auditor = subprocess.Popen(
-            [sys.executable, "-c", _AUDIT, "audit", "run", str(_protocol(sabotage, room)), "--json"]
-            + ["--seed", str(seed), "--out", str(out)],
+            [sys.executable, "-c", _AUDIT, "audit", "run", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -1,4 +1,4 @@
-"""What a sabotage is: which module of which process it alters, right after its import, and which cause must be named."""
+"""What a sabotage is: the module and the process that it alters, right after the import, and the cause to be named."""
 
 from __future__ import annotations
 
@@ -46,8 +46,9 @@ def sabotage(
     process: Process = "line",
     scenarios: tuple[str, ...] = ("book",),
     timed: bool = False,
+    also: Mapping[str, Alter] | None = None,
 ) -> Callable[[Alter], Alter]:
-    """Register a function as the alteration of a module that it is handed, once that is imported."""
+    """Register a function as the alteration of a module that it is handed, once that is imported; `also` are others."""
 
     def registered(alter: Alter) -> Alter:
         assert name not in ALL
@@ -57,7 +58,7 @@ def sabotage(
             breaks=breaks,
             causes=(causes,) if isinstance(causes, str) else causes,
             process=process,
-            alterations={of: alter},
+            alterations={of: alter, **(also or {})},
             scenarios=scenarios,
             timed=timed,
         )

@@ -65,7 +65,7 @@ def sent_twice(otlp: ModuleType) -> None:
     of="medagent.telemetry.exporters.archive",
 )
 def span_altered(archive: ModuleType) -> None:
-    from dataclasses import replace  # noqa: PLC0415  # the interpreter is only just starting
+    from dataclasses import replace  # the interpreter is only just starting
 
     export = archive.Archive.export
     archive.Archive.export = lambda self, batch: export(self, [replace(span, end_us=span.end_us + 1) for span in batch])

@@ -34,7 +34,7 @@ def admission_off(admission: ModuleType) -> None:
     of="medagent.telemetry.session",
 )
 def admission_not_asked(session: ModuleType) -> None:
-    from medagent.telemetry.door.admission import Admission, Admitted  # noqa: PLC0415  # only now may it be imported
+    from medagent.telemetry.door.admission import Admission, Admitted  # only now may it be imported
 
     class Absent(Admission):
         def admit(self, span: Any, known: Any) -> Admitted:
@@ -145,7 +145,7 @@ def log_door_off(logs: ModuleType) -> None:
 
 def _halves(engine: ModuleType) -> None:
     """Two halves of a known name in two fields of one span."""
-    from dataclasses import replace  # noqa: PLC0415  # the interpreter is only just starting
+    from dataclasses import replace  # the interpreter is only just starting
 
     redact = engine.Redactor.redact
 

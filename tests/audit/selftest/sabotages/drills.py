@@ -62,8 +62,8 @@ def switch_not_recorded(switch: ModuleType) -> None:
     of="medagent.audit.host",
 )
 def call_ends_with_the_switch(host: ModuleType) -> None:
-    from medagent.compose import switch  # noqa: PLC0415  # only now may it be imported
-    from medagent.settings import load_settings  # noqa: PLC0415  # as above
+    from medagent.compose import switch  # only now may it be imported
+    from medagent.settings import load_settings  # as above
 
     voice = host.MarkedVoice.__anext__
     state: list[Any] = []

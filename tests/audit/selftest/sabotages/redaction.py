@@ -10,7 +10,7 @@ from tests.audit.selftest.sabotage import ALL, Sabotage, sabotage
 
 _TEXT = "medagent.redaction.text"
 _FREE = "reason_for_visit: {action: TRUNCATE, category: health_text, max: 50}"
-_KEPT = 'reason_for_visit: {action: KEEP, category: health_text, shape: {pattern: ".*"}, why: The doctor reads it.}'
+_KEPT = 'reason_for_visit: {action: KEEP, category: health_text, shape: {pattern: "[A-Za-z][^<>]{3,200}"}, why: The doctor reads it.}'
 
 
 def _kept(policy: str) -> str:
@@ -20,6 +20,12 @@ def _kept(policy: str) -> str:
     return head.replace(_FREE, _KEPT).replace("name: clinic\n", "name: clinic-kept\n") + "\n"
 
 
+def _blind(trial: ModuleType) -> None:
+    """The policy's own examples, which would keep such a process from starting, all pass."""
+    trial.Outcome.passed = property(lambda _self: True)
+
+
+_BLIND = {"medagent.redaction.trial": _blind}
 ALL["field_kept"] = Sabotage(
     name="field_kept",
     breaks="the policy keeps a field of free text",
@@ -67,6 +73,7 @@ def names_off(scrubbing: ModuleType) -> None:
     breaks="a word that nobody knows leaves",
     causes="safeguards: .*vocabulary",
     of=f"{_TEXT}.scrubbing",
+    also=_BLIND,
 )
 def vocabulary_off(scrubbing: ModuleType) -> None:
     scrubbing.mark_unknown = lambda _reading, _abbreviated: None
@@ -77,6 +84,7 @@ def vocabulary_off(scrubbing: ModuleType) -> None:
     breaks="free text leaves as it is",
     causes=("leaks: ", "door: [1-9]"),
     of="medagent.redaction.engine",
+    also=_BLIND,
 )
 def text_layers_off(engine: ModuleType) -> None:
     engine._Walk._text = lambda _self, leaf, value: value[: leaf.rule.max]
@@ -98,6 +106,7 @@ def truncated_before_scrubbing(engine: ModuleType) -> None:
     breaks="a key that no rule names stays",
     causes=("safeguards: .*field rules", "door: [1-9]"),
     of="medagent.redaction.engine",
+    also=_BLIND,
 )
 def keys_not_walked(engine: ModuleType) -> None:
     walked = engine._Walk._object
@@ -159,6 +168,7 @@ def pseudonym_without_key(keys: ModuleType) -> None:
     breaks="the room's name leaves as it is",
     causes=("leaks: ", "door: [1-9].*(room_id|participant_id)"),
     of="medagent.redaction.actions",
+    also=_BLIND,
 )
 def room_name_raw(actions: ModuleType) -> None:
     actions.pseudonym = lambda value, _category, _keys: str(value)
@@ -186,7 +196,7 @@ def error_message_unscrubbed(engine: ModuleType) -> None:
     of="medagent.redaction.engine",
 )
 def span_name_with_a_name(engine: ModuleType) -> None:
-    from dataclasses import replace  # noqa: PLC0415  # the interpreter is only just starting
+    from dataclasses import replace  # the interpreter is only just starting
 
     redact = engine.Redactor.redact
 

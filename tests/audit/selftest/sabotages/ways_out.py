@@ -18,7 +18,7 @@ from tests.audit.selftest.sabotage import ALL, Sabotage, sabotage
 from tests.audit.selftest.sabotages import raw
 
 _BRIDGE = "medagent.agent.bridge"
-_SHARED = Path("/dev/shm")  # noqa: S108  # that is what is to be found
+_SHARED = Path("/dev/shm")  # that is what is to be found
 
 
 def _with_arguments(name: str, breaks: str, cause: str, act: Callable[[str], None], *, always: bool = False) -> None:
@@ -34,7 +34,7 @@ def _print(arguments: str) -> None:
 
 def _traceback(arguments: str) -> None:
     try:
-        raise ValueError(arguments)
+        raise ValueError(arguments)  # noqa: TRY301  # so do those who print tracebacks
     except ValueError:
         traceback.print_exc()
 
@@ -54,12 +54,12 @@ def _elsewhere(arguments: str) -> None:
 
 
 def _argv(arguments: str) -> None:
-    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1)", arguments])  # noqa: S603  # itself
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1)", arguments])  # itself
 
 
 def _environment(arguments: str) -> None:
     with_it = {**os.environ, "CALLER": arguments}
-    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1)"], env=with_it)  # noqa: S603  # itself
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1)"], env=with_it)  # itself
 
 
 def _second_host(_arguments: str) -> None:
@@ -90,10 +90,10 @@ _with_arguments("somebody_unplanted", "a name leaves that nobody planted", "seco
     of="medagent.agent.exits",
 )
 def livekit_spans(exits: ModuleType) -> None:
-    from livekit.agents import telemetry  # noqa: PLC0415  # only in the audited process
-    from opentelemetry import trace  # noqa: PLC0415  # as above
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415  # as above
-    from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor  # noqa: PLC0415  # as above
+    from livekit.agents import telemetry  # only in the audited process
+    from opentelemetry import trace  # as above
+    from opentelemetry.sdk.trace import TracerProvider  # as above
+    from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor  # as above
 
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
