@@ -267,3 +267,15 @@ def test_a_bomb_is_no_clean_document() -> None:
     """What inflates beyond all measure is not searched in silence: nothing may be concluded from it."""
     with pytest.raises(TooMuchError):
         look(gzip.compress(b"\x00" * (65 << 20)))
+
+
+def test_pieces_of_digests_are_no_date() -> None:
+    """Digits with letters between them are no date, however they would be read once the letters are gone."""
+    planted = plant(seed=2, calls=1)
+    dates = [text for one in planted if one.letter == "C" for text in one.forms.get("digits", ()) if len(text) == 8]
+    assert dates
+    search = Search(planted)
+    for date in dates:
+        noise = f"9f{date[:3]}a{date[3:6]}e{date[6:]}c0"
+        assert search.look(noise.encode(), channel="files", path="archive") == []
+        assert search.look(f"born {date[:4]}-{date[4:6]}-{date[6:]}.".encode(), channel="files", path="archive") != []

@@ -73,13 +73,13 @@ FINDING = Finding(
 MARK = Mark(mark_id="mark-0001", path="stderr line", kind="OWN_NAME", score=0.8, settled="open", rule=None)
 
 
-def with_overhead(measured: Measured, *, thread: float = 50.0, wall: float = 80.0) -> Measured:
+def with_overhead(measured: Measured, *, thread: float = 50.0, wall: float = 80.0, at_pace_1: bool = True) -> Measured:
     latency = measured.latency
     return replace(
         measured,
         latency=latency.model_copy(
             update={
-                "judged": True,
+                "judged": at_pace_1,
                 "thread_us": latency.thread_us.model_copy(update={"p99": thread}),
                 "wall_us": latency.wall_us.model_copy(update={"p99": wall}),
             }
@@ -141,13 +141,21 @@ def test_a_leak_an_idle_safeguard_and_a_broken_seal_trip_the_switch(name: str) -
 
 
 @given(name=st.sampled_from(sorted(SPOILED)), thread=st.floats(0, 1e6), wall=st.floats(0, 1e6))
-def test_a_rehearsal_is_never_a_go_and_judges_no_latency(name: str, thread: float, wall: float) -> None:
+def test_a_fast_rehearsal_is_never_a_go_and_judges_no_latency(name: str, thread: float, wall: float) -> None:
     """Whatever was measured, it is CLEAN or NOT CLEAN, and overhead is neither cause nor trip."""
-    spoiled = with_overhead(SPOILED[name](clean()), thread=thread, wall=wall)
+    spoiled = with_overhead(SPOILED[name](clean()), thread=thread, wall=wall, at_pace_1=False)
     verdict = judged(spoiled, rehearsal=True)
     assert verdict.verdict == ("CLEAN" if name.startswith("overhead") else "NOT CLEAN")
     assert not any(cause.startswith("overhead") for cause in verdict.causes)
-    assert judged(with_overhead(clean(), thread=thread, wall=wall), rehearsal=True).verdict == "CLEAN"
+    fast = with_overhead(clean(), thread=thread, wall=wall, at_pace_1=False)
+    assert judged(fast, rehearsal=True).verdict == "CLEAN"
+
+
+def test_a_small_rehearsal_at_the_pace_of_life_judges_latency() -> None:
+    """Two short calls at pace 1 are no audit, and what is too slow in them is too slow."""
+    slow = judged(with_overhead(clean(), wall=1001.0), rehearsal=True)
+    assert slow.verdict == "NOT CLEAN"
+    assert [cause.split(":")[0] for cause in slow.causes] == ["overhead_wall"]
 
 
 def test_a_call_that_is_too_short_is_no_call_of_an_audit() -> None:

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 LEAST_BITS = 24.0
 ANYWHERE_BITS = 36.0
 _KEY_BYTES = 6
+_SHORT_NUMBER = 9
+"""Dates, social security numbers, ZIP codes: in megabytes of digests some pieces of digits make each of them."""
 _TABLE_BITS = 22
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 _CHUNK = 1 << 20
@@ -71,7 +73,7 @@ class Needles:
 
     def owners(self, text: bytes, raw: bytes, dropped: bytes) -> Iterator[int]:
         """Whose needles stand in `text`, which is `raw` without the bytes `dropped`; borders are those of `raw`."""
-        borders: NDArray[np.bool_] | None = None
+        kept: _Kept | None = None
         for start in range(0, max(len(text) - _KEY_BYTES + 1, 0), _CHUNK):
             piece = np.frombuffer(text, dtype=np.uint8)[start : start + _CHUNK + _KEY_BYTES - 1]
             for offset in np.flatnonzero(self._table[self._hashed(piece)]):
@@ -80,8 +82,8 @@ class Needles:
                     if not text.startswith(needle.text, at):
                         continue
                     if needle.whole:
-                        borders = _borders(raw, dropped) if borders is None else borders
-                        if not (borders[at] and borders[at + len(needle.text)]):
+                        kept = _Kept.of(raw, dropped) if kept is None else kept
+                        if not kept.is_whole(at, needle.text, raw):
                             continue
                     yield needle.owner
 
@@ -98,13 +100,30 @@ class Needles:
         return key
 
 
-def _borders(raw: bytes, dropped: bytes) -> NDArray[np.bool_]:
-    """Before which bytes of what is kept (and behind the last) a number or a word may begin or end."""
-    kinds = _CLASS[np.frombuffer(raw, dtype=np.uint8)]
-    keep = np.ones(256, dtype=np.bool_)
-    keep[list(dropped)] = False
-    places = np.flatnonzero(keep[np.frombuffer(raw, dtype=np.uint8)])
-    border = np.ones(len(places) + 1, dtype=np.bool_)
-    kept = kinds[places]
-    border[1:-1] = (np.diff(places) > 1) | (kept[1:] != kept[:-1]) | (kept[1:] == 0)
-    return border
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Where the bytes that are kept stood, and before which of them (and behind the last) a number may begin."""
+
+    places: NDArray[np.intp]
+    borders: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, raw: bytes, dropped: bytes) -> _Kept:
+        kinds = _CLASS[np.frombuffer(raw, dtype=np.uint8)]
+        keep = np.ones(256, dtype=np.bool_)
+        keep[list(dropped)] = False
+        places = np.flatnonzero(keep[np.frombuffer(raw, dtype=np.uint8)])
+        border = np.ones(len(places) + 1, dtype=np.bool_)
+        kept = kinds[places]
+        border[1:-1] = (np.diff(places) > 1) | (kept[1:] != kept[:-1]) | (kept[1:] == 0)
+        return cls(places, border)
+
+    def is_whole(self, at: int, needle: bytes, raw: bytes) -> bool:
+        """Whether it stands between borders; a short number also without a letter inside: digests are full of those."""
+        end = at + len(needle)
+        if not (self.borders[at] and self.borders[end]):
+            return False
+        if len(needle) > _SHORT_NUMBER or not needle.isdigit():
+            return True
+        inside = np.frombuffer(raw, dtype=np.uint8)[self.places[at] : self.places[end - 1]]
+        return not bool((_CLASS[inside] == _LETTER).any())

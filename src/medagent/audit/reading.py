@@ -100,8 +100,7 @@ def _year(path: str, rule: Rule) -> Shape:
 
 def _of_span(span: SafeSpan, policy: Policy) -> Iterator[tuple[str, Rule | None, str]]:
     for steps, text in _leaves(dict(span.fields), ()):
-        shown = re.sub(r"\.\[\]", "[]", ".".join("[]" if isinstance(step, int) else step for step in steps))
-        yield f"{span.name}.{shown}", policy.rule_for(span.name, steps), text
+        yield f"{span.name}.{'.'.join(map(str, steps))}", policy.rule_for(span.name, steps), text
 
 
 def _leaves(value: Json, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -149,7 +148,7 @@ def _of_json(channel: str, raw: bytes) -> Iterator[tuple[str, str]]:
         yield f"{channel} body", raw.decode("utf-8", "replace")
         return
     for path, text in _leaves(value, ()):
-        where = f"{channel}.{'.'.join('[]' if isinstance(step, int) else step for step in path)}"
+        where = f"{channel}.{'.'.join(map(str, path))}"
         yield from _of_text(where, text)
 
 
@@ -162,7 +161,7 @@ def _of_text(where: str, text: str) -> Iterator[tuple[str, str]]:
             yield where, text
             return
         for path, inner in _leaves(value, ()):
-            yield f"{where}.{'.'.join('[]' if isinstance(step, int) else step for step in path)}", inner
+            yield f"{where}.{'.'.join(map(str, path))}", inner
     elif text:
         yield where, text
 

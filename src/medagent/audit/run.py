@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 import random
 import secrets
 import shutil
@@ -52,6 +51,7 @@ from medagent.telemetry.span import SafeSpan
 Told = Callable[[Mapping[str, Any]], None]
 """Hears how far the audit is: `kind` is `stage`, `turn`, `ended`."""
 
+_CALLS, _CALL_S = 10, 300.0
 _DRILL_S = 60.0
 _DRILL_WALL_S = 15.0
 
@@ -76,8 +76,9 @@ class Order:
 
     @property
     def rehearsal(self) -> bool:
-        """Whether it is another run than the protocol asks for."""
-        return self.pace != 1 or self.protocol.pace != 1
+        """Whether it is faster or smaller than an audit is; at the pace of life its latency is judged all the same."""
+        whole = self.protocol.calls >= _CALLS and self.protocol.call_seconds >= _CALL_S
+        return self.pace != 1 or not whole or self.protocol.scenarios != "all"
 
 
 def run_audit(settings: Settings, order: Order, told: Told) -> Audited:
@@ -247,7 +248,7 @@ def _reported(settings: Settings, order: Order, rooms: Rooms, evidence: Evidence
     done, drilled = evidence.line.done, evidence.drill.done
     spans = [span.span_id for spans in chains.values() for span in spans]
     arrived = arrivals(evidence.bodies, spans) | {"jsonlog": log_arrivals(evidence.line.stdout)}
-    timed = assembly.latency(done, chains, judged=not order.rehearsal)
+    timed = assembly.latency(done, chains, judged=order.pace == 1)
     delivered = assembly.delivery(done, chains, arrived)
     long_calls = [call for call in done.calls if call.is_long]
     judged = judge(
@@ -332,7 +333,9 @@ def _rehearsed(order: Order) -> tuple[str, ...]:
     """What makes it a rehearsal."""
     if not order.rehearsal:
         return ()
-    return (f"A rehearsal: played {order.pace:g} times as fast as life on {platform.machine()}; no latency is judged.",)
+    size = f"{order.protocol.calls} calls of {order.protocol.call_seconds:g} s"
+    timed = "its latency is judged" if order.pace == 1 else "no latency is judged"
+    return (f"A rehearsal: {size}, played {order.pace:g} times as fast as life; {timed}.",)
 
 
 def _sampled(

@@ -1,6 +1,7 @@
 """What was measured, held against the protocol: criteria, verdict, causes. Pure: the same measures, the same verdict.
 
-A GO here is the machine's part of one; people's signatures complete it. A rehearsal judges no latency and is never GO.
+A GO here is the machine's part of one; people's signatures complete it. A rehearsal is never GO, and judges latency only
+at the pace of life.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def judge(measured: Measured, protocol: Protocol, *, rehearsal: bool, on: date) 
 
 def _criteria(m: Measured, protocol: Protocol, *, rehearsal: bool) -> tuple[Criterion, ...]:
     limits = protocol.thresholds
-    timed = m.latency.judged and not rehearsal
+    timed = m.latency.judged
     thread, wall = m.latency.thread_us.p99, m.latency.wall_us.p99
     open_marks = sum(mark.settled == "open" for mark in m.second_reader.marks)
     exact = sum(channel.bytes for channel in m.scan.channels)

@@ -126,5 +126,6 @@ def _summary(report: Report, directory: Path) -> None:
     if report.earliest_launch is not None:
         out.print(f"Earliest launch: {report.earliest_launch}, after a new audit.")
     if report.run.rehearsal:
-        out.print(f"A rehearsal at pace {report.run.pace:g}: no latency was judged, and nothing may be launched by it.")
+        timed = "" if report.latency.judged else " no latency was judged, and"
+        out.print(f"A rehearsal at pace {report.run.pace:g}:{timed} nothing may be launched by it.")
     out.print(f"The model's behaviour was scripted. Seed {report.run.seed}; the report is in {directory}.")
