@@ -170,5 +170,8 @@ def ask(module: str, told: str, *, rooms: Rooms, settings: Settings) -> tuple[st
     )
     if ran.returncode != 0:
         raise AuditError(f"{module.rpartition('.')[2]} died with {ran.returncode}")
-    printed = {"stdout": ran.stdout, "stderr": ran.stderr}
+    printed = {
+        "reports": ran.stdout,
+        "stderr": ran.stderr,
+    }  # its answer is for the auditor
     return ran.stdout.decode(), [Document(channel=name, path=module, raw=raw) for name, raw in printed.items()]

@@ -24,23 +24,23 @@ _BRIDGE = "medagent.agent.bridge"
     of="medagent.telemetry.door.admission",
 )
 def admission_off(admission: ModuleType) -> None:
-    admission.Admission.admit = lambda _self, span, _known: admission.Admitted(span=span, digest=span.digest())
+    admission.Admission._check = lambda _self, *_about: None
+    admission.Admission._check_ids = lambda _self, _span: None
+    admission.Admission._holding = lambda _self, _text, **_options: None
 
 
 @sabotage(
-    "admission_not_asked",
-    breaks="a call's spans go past admission",
+    "admission_learns_nothing",
+    breaks="admission is not told what the call knows",
     causes="safeguards: .*admission",
     of="medagent.telemetry.session",
 )
-def admission_not_asked(session: ModuleType) -> None:
-    from medagent.telemetry.door.admission import Admission, Admitted  # only now may it be imported
+def admission_learns_nothing(session: ModuleType) -> None:
+    class Untold(session.Admission):  # type: ignore[name-defined, misc]  # a class of the module at hand
+        def admit(self, span: Any, known: Any) -> Any:
+            return super().admit(span, ())
 
-    class Absent(Admission):
-        def admit(self, span: Any, known: Any) -> Admitted:
-            return Admitted(span=span, digest=span.digest())
-
-    session.Admission = Absent
+    session.Admission = Untold
 
 
 def exit_off(exit_: ModuleType) -> None:
@@ -64,8 +64,8 @@ def _adding(made: Callable[[str], object]) -> Alter:
 
         def more(span: Any, project: str) -> dict[str, Any]:
             run: dict[str, Any] = run_of(span, project)
-            if raw.LATEST:
-                run["extra"]["metadata"]["note"] = made("\n".join(raw.LATEST[-3:]))
+            if raw.LATEST and span.name.startswith("tool."):
+                run["extra"]["metadata"]["note"] = made(raw.LATEST[-1])
             return run
 
         langsmith.run_of = more

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from types import ModuleType
 from typing import Any
 
@@ -10,7 +11,8 @@ from tests.audit.selftest.sabotage import ALL, Sabotage, sabotage
 
 _TEXT = "medagent.redaction.text"
 _FREE = "reason_for_visit: {action: TRUNCATE, category: health_text, max: 50}"
-_KEPT = 'reason_for_visit: {action: KEEP, category: health_text, shape: {pattern: "[A-Za-z][^<>]{3,200}"}, why: The doctor reads it.}'
+_SHAPE = '{pattern: "[A-Za-z][^<>]{3,200}"}'
+_KEPT = f"reason_for_visit: {{action: KEEP, category: health_text, shape: {_SHAPE}, why: The doctor reads it.}}"
 
 
 def _kept(policy: str) -> str:
@@ -204,7 +206,7 @@ def span_name_with_a_name(engine: ModuleType) -> None:
         redacted = redact(self, record, known, **options)
         names = [value for category, value in known if str(category) == "name"]
         is_tool = record.name.startswith("tool.") and names
-        return replace(redacted, name=f"{redacted.name} {names[0]}") if is_tool else redacted
+        return replace(redacted, name=f"tool.{re.sub('[^a-z]+', '_', names[0].lower())}") if is_tool else redacted
 
     engine.Redactor.redact = named
 

@@ -21,9 +21,9 @@ _BRIDGE = "medagent.agent.bridge"
 _SHARED = Path("/dev/shm")  # that is what is to be found
 
 
-def _with_arguments(name: str, breaks: str, cause: str, act: Callable[[str], None], *, always: bool = False) -> None:
+def _with_arguments(name: str, breaks: str, cause: str, act: Callable[[str], None]) -> None:
     def alter(bridge: ModuleType) -> None:
-        raw.listen(bridge, act if always else raw.once(act))
+        raw.listen(bridge, raw.once(act))
 
     ALL[name] = Sabotage(name=name, breaks=breaks, causes=(cause,), alterations={_BRIDGE: alter})
 
@@ -72,8 +72,8 @@ def _somebody(_arguments: str) -> None:
     sys.stderr.write("call back Mrs. Wilhelmina Abernathy at 415-555-0187\n")
 
 
-_with_arguments("printed", "a tool's arguments are printed", "leaks: .* in stdout", _print, always=True)
-_with_arguments("traceback", "a traceback quotes what failed", "leaks: .* in stderr", _traceback, always=True)
+_with_arguments("printed", "a tool's arguments are printed", "leaks: .* in stdout", _print)
+_with_arguments("traceback", "a traceback quotes what failed", "leaks: .* in stderr", _traceback)
 _with_arguments("temporary_file", "a temporary file stays", "leaks: .* in files", _temporary)
 _with_arguments("utf16_file", "a file in UTF-16 stays where the process runs", "leaks: .* in files", _utf16)
 _with_arguments("archive_in_clear", "raw records lie outside of any house", "leaks: .* in files", _elsewhere)
@@ -81,6 +81,17 @@ _with_arguments("arguments_of_a_child", "a child process is told on its command 
 _with_arguments("environment_of_a_child", "a child is told by its environment", "leaks: .* in process", _environment)
 _with_arguments("second_host", "somebody else is spoken to", "ways_out: .*127.0.0.9", _second_host)
 _with_arguments("somebody_unplanted", "a name leaves that nobody planted", "second_reader: [1-9]", _somebody)
+
+
+_TOLD: list[str] = []
+
+
+def _told(span: Any) -> str:
+    """A tool's span, of which a few are enough."""
+    if "tool" not in span.name or len(_TOLD) > 5:
+        return ""
+    _TOLD.append(span.name)
+    return f"{span.name} {dict(span.attributes)}\n"
 
 
 @sabotage(
@@ -96,7 +107,7 @@ def livekit_spans(exits: ModuleType) -> None:
     from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor  # as above
 
     provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
+    provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(formatter=_told)))
     trace.set_tracer_provider(provider)
     telemetry.set_tracer_provider(provider)
     exits.set_tracer_provider = lambda _provider: None
@@ -105,7 +116,7 @@ def livekit_spans(exits: ModuleType) -> None:
 @sabotage(
     "recorded",
     breaks="LiveKit records the session",
-    causes="leaks: .* in files",
+    causes="safeguards: .*the framework's own exits",
     of="medagent.agent.exits",
 )
 def recorded(exits: ModuleType) -> None:
