@@ -157,7 +157,7 @@ def _lasts(scenario: Scenario) -> bool:
 def _joins(scenario: Scenario) -> bool:
     """Whether its turns can follow in a call that began as another."""
     special = scenario.clinic_fault or scenario.adversary or scenario.recycle_after_s or scenario.events == "legacy"
-    return not special
+    return not (special or scenario.consent)
 
 
 def _played_by(scenario: Scenario, person: Mapping[str, str]) -> Scenario:
