@@ -21,7 +21,7 @@ _ROOT = Path(__file__).resolve().parents[3]
 _WEEK5 = _ROOT / "audits" / "week5.yaml"
 _CLINIC = _ROOT / "policies" / "clinic.yaml"
 _AUDIT = "from medagent.cli import main; main()"
-_LONGEST_S = 400.0
+_LONGEST_S = {False: 400.0, True: 900.0}  # those at the pace of life last longer
 _PACE = 20
 _SHARED = Path("/dev/shm")  # where one of the sabotages leaves something
 _SHORT = {
@@ -79,7 +79,7 @@ def play(sabotage: Sabotage, room: Path, *, seed: int) -> Played:
     site, out, witness = room / "site", room / "out", room / "witness"
     for path in (site, room / "tmp", room / "home"):
         path.mkdir()
-    is_control = sabotage is CONTROL
+    is_control, longest = sabotage is CONTROL, _LONGEST_S[sabotage.timed]
     if not is_control and sabotage.alterations:
         text = SITE.format(root=str(_ROOT), name=sabotage.name, witness=str(witness))
         (site / "sitecustomize.py").write_text(text)
@@ -94,11 +94,11 @@ def play(sabotage: Sabotage, room: Path, *, seed: int) -> Played:
             cwd=room,
             env=_environment(sabotage, room, site),
         )
-        printed, complained = auditor.communicate(timeout=_LONGEST_S)
+        printed, complained = auditor.communicate(timeout=longest)
     except subprocess.TimeoutExpired:
         auditor.kill()
         auditor.communicate()
-        return Played(sabotage=sabotage, verdict=None, causes=(), seconds=_LONGEST_S, trouble="it took too long")
+        return Played(sabotage=sabotage, verdict=None, causes=(), seconds=longest, trouble="it took too long")
     finally:
         for path in _SHARED.glob("medagent-selftest-*"):
             path.unlink(missing_ok=True)

@@ -8,15 +8,15 @@ from typing import Any
 
 from tests.audit.selftest.sabotage import sabotage
 
-_SLEEP_S = 0.03
-_BUSY_S = 0.012
+_SLEEP_S = 0.012
+_BUSY_S = 0.007
 _BRIDGE = "medagent.agent.bridge"
 
 
 @sabotage(
     "loop_sleeps",
     breaks="the handler sleeps on the loop: the thread is idle, the caller waits",
-    causes=r"overhead_wall: p99 (2\d|[3-9]\d|\d{3})\d{3} ",
+    causes=r"overhead_wall: p99 \d{5,} ",
     of=_BRIDGE,
     timed=True,
 )
@@ -33,7 +33,7 @@ def loop_sleeps(bridge: ModuleType) -> None:
 @sabotage(
     "loop_busy",
     breaks="the handler works on the loop for longer than 5 ms",
-    causes=r"overhead: p99 ([5-9]|\d\d|\d{3})\d{3} ",
+    causes=r"overhead: p99 ([5-9]\d{3}|\d{5,}) ",
     of=_BRIDGE,
     timed=True,
 )
