@@ -69,6 +69,7 @@ class SwitchThrower:
 
     def _throw(self) -> None:
         self._capture.refuses = True
+        aside = _blocked(self._log)
         time.sleep(_QUEUES_S)
         thrower = threading.Thread(target=self._command, name="medagent-switch-command", daemon=True)
         thrower.start()
@@ -80,6 +81,7 @@ class SwitchThrower:
                     self._thrown_at = datetime.fromisoformat(entry["at"]).timestamp()
                     break
         self._capture.refuses = False
+        _unblocked(self._log, aside)
         if self._thrown_at is not None:
             time.sleep(max(0.0, self._thrown_at + self._limit_s - time.time()))
             self._kept = self._sizes()
@@ -96,6 +98,23 @@ class SwitchThrower:
 
 
 _DESTINATIONS: Sequence[str] = ("langsmith", "otlp", "langfuse", "slack", "pagerduty")
+
+
+def _blocked(log: Path) -> Path:
+    """Put a directory where the log is, so that no line can be written; returns where the log lies meanwhile."""
+    aside = log.with_name(f"{log.name}.aside")
+    with contextlib.suppress(FileNotFoundError):
+        log.rename(aside)
+    with contextlib.suppress(FileExistsError):
+        log.mkdir()
+    return aside
+
+
+def _unblocked(log: Path, aside: Path) -> None:
+    with contextlib.suppress(OSError):
+        log.rmdir()
+    if aside.exists() and not log.exists():
+        aside.rename(log)
 
 
 def _every(seconds: float, goes_on: Callable[[], bool]) -> Iterator[None]:

@@ -56,29 +56,6 @@ def switch_not_recorded(switch: ModuleType) -> None:
 
 
 @sabotage(
-    "call_ends_with_the_switch",
-    breaks="a call cannot go on without telemetry",
-    causes=("switch: .*the call ended",),
-    of="medagent.audit.host",
-)
-def call_ends_with_the_switch(host: ModuleType) -> None:
-    from medagent.compose import switch  # only now may it be imported
-    from medagent.settings import load_settings  # as above
-
-    voice = host.MarkedVoice.__anext__
-    state: list[Any] = []
-
-    async def hangs_up(self: Any) -> Any:
-        if not state:
-            state.append(switch(load_settings()))
-        if not state[0].is_on():
-            raise StopAsyncIteration
-        return await voice(self)
-
-    host.MarkedVoice.__anext__ = hangs_up
-
-
-@sabotage(
     "alert_muted",
     breaks="one alert sees no breach",
     causes="alerts: silent: error_rate",
