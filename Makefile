@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: call test faults check bench load bench-door bench-redaction setup postgres lock clean help
+.PHONY: call test faults check audit-selftest bench load bench-door bench-redaction setup postgres lock clean help
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -40,6 +40,9 @@ bench-redaction: $(READY)  ## measure: what free text loses, keeps and costs, be
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check "pip>=25.1"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --group bench
 	$(BIN)/python -m bench.redaction $(if $(DATA),--data $(DATA))
+
+audit-selftest: $(READY)  ## break the audited system in each of many ways: the audit must find and name every one (ONLY="names")
+	@$(BIN)/python -m tests.audit.selftest $(if $(ONLY),--only $(ONLY)) $(if $(JOBS),--jobs $(JOBS))
 
 setup: $(READY)  ## make .venv from the hashed lock
 

@@ -25,6 +25,7 @@ HOST_TOOLS = ("find_patient", "note_for_doctor")
 """Tools of the audited agent that no policy names: one returns rows of patients, one breaks with one in its error."""
 
 _CLOSING_S = 12.0
+_MARGIN = 1.3  # a turn is mostly shorter than it is counted, and a call must last
 _SPOKEN_S = 1.2
 _GAP_S = 2.4
 _TOOL_S = 0.9
@@ -156,7 +157,7 @@ def _lasts(scenario: Scenario) -> bool:
 def _joins(scenario: Scenario) -> bool:
     """Whether its turns can follow in a call that began as another."""
     special = scenario.clinic_fault or scenario.adversary or scenario.recycle_after_s or scenario.events == "legacy"
-    return not special
+    return not (special or scenario.consent)
 
 
 def _played_by(scenario: Scenario, person: Mapping[str, str]) -> Scenario:
@@ -210,7 +211,7 @@ def _long(
         spent = sum(_lasting(turn) for turn in turns) + _CLOSING_S
         if spent > seconds * 0.6:
             break
-    room = max(4, round((seconds - spent) / (_SPOKEN_S * 2 + _GAP_S + 2 * _TOOL_S)) + 1)
+    room = max(4, round((seconds * _MARGIN - spent) / (_SPOKEN_S * 2 + _GAP_S + 2 * _TOOL_S)) + 1)
     turns += [*planted_turns(values, turns=room, dice=dice), _GOODBYE]
     return replace(
         base,

@@ -155,3 +155,23 @@ def command(arguments: list[str], *, rooms: Rooms, settings: Settings) -> tuple[
         timeout=60,
     )
     return ran.returncode, Document(channel="stdout", path=" ".join(arguments[:2]), raw=ran.stdout + ran.stderr)
+
+
+def ask(module: str, told: str, *, rooms: Rooms, settings: Settings) -> tuple[str, list[Document]]:
+    """Run a module of the system on what it is told; its answer, and what it printed. `AuditError` where it died."""
+    ran = subprocess.run(  # noqa: S603 - our own interpreter and module
+        [sys.executable, "-m", module],
+        input=told.encode(),
+        capture_output=True,
+        cwd=rooms.working,
+        env=rooms.environment(settings),
+        check=False,
+        timeout=120,
+    )
+    if ran.returncode != 0:
+        raise AuditError(f"{module.rpartition('.')[2]} died with {ran.returncode}")
+    printed = {
+        "reports": ran.stdout,
+        "stderr": ran.stderr,
+    }  # its answer is for the auditor
+    return ran.stdout.decode(), [Document(channel=name, path=module, raw=raw) for name, raw in printed.items()]

@@ -15,6 +15,8 @@ from medagent.audit.capture import Document
 from medagent.audit.casting import Role
 from medagent.audit.child import Ran
 from medagent.audit.planted import Planted
+from medagent.redaction.policy import REDACTED
+from medagent.simulator.steps import Consent
 from medagent.telemetry.span import SafeSpan
 
 _NO_SPAN = frozenset({"record_consent"})
@@ -53,6 +55,7 @@ class Evidence:
             for one in self.record["responses"]
             if one["kind"] == "tool" and one["status"] == "completed" and one["tool"] not in _NO_SPAN
         )
+        refused = {one.scenario.name for one in self.roles if _says_no(one.scenario.consent)}
         found: list[str] = []
         for call in self.line.done.calls:
             spans = self.chains.get(call.trace_id, ())
@@ -62,6 +65,11 @@ class Evidence:
                 found.append(f"{call.name}: {call.error}")
             elif call.ended != call.expected:
                 found.append(f"{call.name}: {call.ended}, not {call.expected}")
+            elif problem := _wrong_counts(spans):
+                found.append(f"{call.name}: {problem}")
+            elif call.name in refused:
+                if (left := [span.name for span in spans]) != _AFTER_A_NO:
+                    found.append(f"{call.name}: consent was refused and {len(left)} spans left")
             elif end.get("complete") is not True:
                 found.append(f"{call.name}: the trace is not complete")
             elif told < made[call.name]:
@@ -89,3 +97,32 @@ class Evidence:
             for finding in scan.findings
         }
         return json.dumps({"findings": found, "marks": dict(marks)}).encode() if found or marks else b""
+
+
+_AFTER_A_NO = ["voice_session", "policy.guardrail"]
+"""All that is left of a call whose caller refused."""
+
+
+def _says_no(consent: Consent | None) -> bool:
+    return consent is not None and consent.answer == "refused"
+
+
+def _wrong_counts(spans: Sequence[SafeSpan]) -> str | None:
+    """What a guardrail says was redacted cannot be less than what its call's other spans show to be."""
+    guardrail = next((span.fields for span in spans if span.name == "policy.guardrail"), None)
+    if guardrail is None:
+        return None
+    actions = guardrail.get("actions")
+    counted = actions.get("redact") if isinstance(actions, Mapping) else None
+    shown = sum(_redacted(span.fields) for span in spans if span.name != "policy.guardrail")
+    if isinstance(counted, int) and counted >= shown:
+        return None
+    return f"its guardrail counts {counted} values as redacted, its spans show {shown}"
+
+
+def _redacted(value: object) -> int:
+    if isinstance(value, Mapping):
+        return sum(map(_redacted, value.values()))
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return sum(map(_redacted, value))
+    return value == REDACTED

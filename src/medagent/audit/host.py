@@ -24,6 +24,7 @@ from sqlalchemy.exc import IntegrityError
 from medagent.agent.clinic_agent import ClinicAgent
 from medagent.audit.casting import HOST_TOOLS, Role
 from medagent.clinic import Clinic
+from medagent.settings import ConsentScript
 from medagent.tools import TOOLS, Answer, Tool
 from medagent.tools.interface import Arguments
 
@@ -99,8 +100,17 @@ class House:
 class AuditedAgent(ClinicAgent):
     """The clinic's agent with a tool that breaks past our own catch, as anybody else's does."""
 
-    def __init__(self, clinic: Clinic, house: House, met: Met, *, name: str, now: Callable[[], datetime]) -> None:
-        super().__init__(clinic, name=name, now=now, tools=house.tools())
+    def __init__(
+        self,
+        clinic: Clinic,
+        house: House,
+        met: Met,
+        *,
+        name: str,
+        now: Callable[[], datetime],
+        consent: ConsentScript | None = None,
+    ) -> None:
+        super().__init__(clinic, name=name, now=now, tools=house.tools(), consent=consent)
         self._house = house
         self._met = met
 

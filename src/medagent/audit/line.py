@@ -29,10 +29,11 @@ from medagent.audit.host import AuditedAgent, House, MarkedVoice, line_texts, lo
 from medagent.audit.measure import Spent, percentiles
 from medagent.audit.offers import Offers
 from medagent.audit.planted import plant
+from medagent.audit.safeguards import idle
 from medagent.audit.watching import Touched
 from medagent.clinic import Clinic, seed_demo
 from medagent.clinic.demo import CLINIC_NAME
-from medagent.compose import Telemetry, policy
+from medagent.compose import Telemetry, policy, redactor
 from medagent.pricing import load_prices
 from medagent.settings import Settings, load_settings
 from medagent.simulator.appointments import prepare
@@ -88,6 +89,8 @@ class Done(BaseModel):
     offers: dict[str, dict[str, int]]
     refusals: dict[str, int]
     lacking: tuple[str, ...]
+    idle: tuple[str, ...]
+    """Safeguards that, shown what they alone must stop, did not."""
     written: tuple[str, ...]
     addresses: tuple[str, ...]
     started: tuple[str, ...]
@@ -186,7 +189,7 @@ class _Line:
                 self.say(kind="turn", call=scenario.name, turn=spoken, turns=len(scenario.lines))
 
         def watch(session: Any) -> Bridge:
-            traced.append(self._telemetry.watch(session))
+            traced.append(self._telemetry.watch(session, asks=scenario.consent is not None))
             return traced[0]
 
         async with self._booking:  # two receptionists who give out the first free slot give out the same
@@ -202,11 +205,19 @@ class _Line:
         seconds = scenario_seconds(role, spec.pace)
         logging_ = asyncio.create_task(log_lines(role, met, every_s=seconds / max(1, len(role.log_texts))))
         mark = bytes.fromhex(role.voice_mark)
+        agent = AuditedAgent(
+            self._clinic,
+            House(role, met),
+            met,
+            name=CLINIC_NAME,
+            now=lambda: datetime.now(UTC),
+            consent=scenario.consent_script,
+        )
         try:
             await answer(
-                AuditedAgent(self._clinic, House(role, met), met, name=CLINIC_NAME, now=lambda: datetime.now(UTC)),
+                agent,
                 model=azure_model(settings.model_copy(update={"azure_deployment": deployment})),
-                watch=watch,
+                watch=agent.seen_by(watch),
                 audio_in=MarkedVoice(caller.input, mark, lambda: self._offers.marked(role.number)),
                 audio_out=caller.output,
                 caller=talk,
@@ -250,6 +261,7 @@ def _done(line: _Line, calls: Sequence[CallDone], telemetry: Telemetry, offers: 
         offers=offers.counts(),
         refusals=dict(offers.refusals),
         lacking=(),
+        idle=(),
         written=tuple(sorted(touched.written)),
         addresses=tuple(sorted(touched.addresses)),
         started=tuple(sorted(touched.started)),
@@ -267,6 +279,7 @@ def main() -> int:
     planted = plant(seed=spec.seed, calls=spec.calls, per_kind=spec.per_kind)
     clinic = Clinic.open(settings.clinic_url)
     seed_demo(clinic)
+    not_stopped = idle(settings, redactor(settings, clinic.rosters()))
     offers = Offers(planted, policy(settings))
     offers.watch()
     telemetry = Telemetry(settings, rosters=clinic.rosters()).start()
@@ -277,7 +290,9 @@ def main() -> int:
     line.say(kind="delivered", lacking=list(lacking))
     telemetry.close()
     clinic.close()
-    done = _done(line, calls, telemetry, offers, touched).model_copy(update={"lacking": tuple(lacking)})
+    done = _done(line, calls, telemetry, offers, touched).model_copy(
+        update={"lacking": tuple(lacking), "idle": not_stopped}
+    )
     line.say(kind="done", done=done.model_dump(mode="json"))
     return 0
 

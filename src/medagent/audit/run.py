@@ -22,7 +22,7 @@ from medagent.attestation.officers import Officers
 from medagent.attestation.report import Annex, Report, Run, Sample
 from medagent.attestation.signed import Signed
 from medagent.audit import assembly
-from medagent.audit.alert_drill import drill_alerts
+from medagent.audit.alert_drill import LookedAt, drill_alerts
 from medagent.audit.annex import seal_for
 from medagent.audit.capture import Capture, Document, arrivals, log_arrivals
 from medagent.audit.casting import Role, cast, cast_drill
@@ -135,7 +135,8 @@ def _played(settings: Settings, order: Order, rooms: Rooms, told: Told) -> Evide
         told({"kind": "stage", "stage": "the alerts, made to fire and to clear"})
         chains = _chains(load_settings(**system), line.done)
         lonely = load_settings(**{**system, "MEDAGENT_HOME": str(rooms.auditor / "alerts")})
-        alerts = drill_alerts(lonely, protocol.alerts, capture, now_us=time.time_ns() // 1000)
+        looked = LookedAt(rooms=rooms, settings=settings, system={**system, "MEDAGENT_HOME": str(lonely.home)})
+        alerts = drill_alerts(lonely, protocol.alerts, capture, now_us=time.time_ns() // 1000, look=looked)
         told({"kind": "stage", "stage": "the switch, thrown in the middle of a call", "calls": [drill.scenario.name]})
         thrower = SwitchThrower(
             rooms=rooms, settings=settings, capture=capture, log=log, limit_ms=protocol.thresholds.switch_ms
@@ -153,7 +154,7 @@ def _played(settings: Settings, order: Order, rooms: Rooms, told: Told) -> Evide
             on_line=heard,
         )
         switched = thrower.result(drilled)
-        documents = [*capture.documents(), *line.documents, *drilled.documents, *thrower.documents]
+        documents = [*capture.documents(), *line.documents, *drilled.documents, *thrower.documents, *looked.documents]
         known = (f"127.0.0.1:{capture.port}", simulator.endpoint.removeprefix("http://"))
     clinic = Clinic.open(load_settings(**system).clinic_url)
     rosters = clinic.rosters()
@@ -269,6 +270,7 @@ def _reported(settings: Settings, order: Order, rooms: Rooms, evidence: Evidence
             refused=tuple(sorted({*done.refusals, *drilled.refusals})),
             failures=done.failures + done.spans_suppressed,
             unread=(*evidence.unread, *searched.unread),
+            idle=tuple(sorted({*done.idle, *drilled.idle})),
         ),
         protocol,
         rehearsal=order.rehearsal,

@@ -1,7 +1,7 @@
 """What was measured, held against the protocol: criteria, verdict, causes. Pure: the same measures, the same verdict.
 
-A GO here is the machine's part of one; people's signatures complete it. A rehearsal is never GO, and judges latency only
-at the pace of life.
+A GO here is the machine's part of one; people's signatures complete it. A rehearsal is never GO, and judges latency
+only at the pace of life.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ class Measured:
     """What the door refused, by rule and path."""
     failures: int
     unread: Sequence[str]
+    idle: Sequence[str] = ()
+    """Safeguards that, shown what they alone must stop, did not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +142,14 @@ def _criteria(m: Measured, protocol: Protocol, *, rehearsal: bool) -> tuple[Crit
             limit="0 refusals, 0 failures",
             measured=f"{len(m.refused)} refusals ({_listed(m.refused, 'none')}), {m.failures} failures",
             passed=not m.refused and m.failures == 0,
+        ),
+        Criterion(
+            name="safeguards",
+            question="Does each safeguard stop what is shown to it alone?",
+            limit="none idle",
+            measured=f"idle: {_listed(m.idle, 'none')}",
+            passed=not m.idle,
+            trips_switch=bool(m.idle),
         ),
         Criterion(
             name="overhead",
