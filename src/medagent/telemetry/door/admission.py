@@ -66,28 +66,33 @@ class Admission:
         self._forms += [Form.of(str(category), value) for category, value in known[len(self._forms) :]]
         if span.name not in self._policy.spans and self._holding(span.name, free=False):
             raise DoorError("the name of a tool's span holds a known value of this call")
+        name = self._told(span)
         self._check_ids(span)
         texts: list[str] = []
         for path, value in _leaves(span.fields, ()):
             rule = self._policy.rule_for(span.name, path)
             if rule is None:
-                raise DoorError(f"{span.name}: {_shown(path)}: no rule names this field")
-            self._check(span.name, path, value, rule)
+                raise DoorError(f"{name}: a field that no rule names")  # nor is its path told: a key may be a name
+            self._check(name, path, value, rule)
             if rule.free_text and isinstance(value, str) and value not in (REDACTED, WITHHELD):
                 texts.append(value)
         if len(texts) > 1 and (form := self._holding(" ".join(texts), free=True)):
-            raise DoorError(f"{span.name}: its texts, read as one, hold a known {form.category} of this call")
+            raise DoorError(f"{name}: its texts, read as one, hold a known {form.category} of this call")
         return Admitted.of(span)
 
     def _check_ids(self, span: SafeSpan) -> None:
         if span.policy_digest != self._policy.digest:
-            raise DoorError(f"{span.name}: policy_digest: is not that of the policy in force")
+            raise DoorError(f"{self._told(span)}: policy_digest: is not that of the policy in force")
         ids = {"trace_id": span.trace_id, "span_id": span.span_id}
         ids |= {f"ancestors.{number}": step.span_id for number, step in enumerate(span.ancestors)}
         for where, value in ids.items():
             plain = value.replace("-", "")
             if any(form.is_in_id(plain) for form in self._forms):
-                raise DoorError(f"{span.name}: {where}: holds a known value of this call")
+                raise DoorError(f"{self._told(span)}: {where}: holds a known value of this call")
+
+    def _told(self, span: SafeSpan) -> str:
+        """How a refusal names a span: it is logged and kept in the ledger, so that a name of nobody's is not told."""
+        return span.name if span.name in self._policy.spans else f"{span.kind.value} of no declared name"
 
     def _holding(self, text: str, *, free: bool) -> Form | None:
         reading = Reading.of(text)

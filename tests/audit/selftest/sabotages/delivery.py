@@ -113,12 +113,18 @@ def ledger_rewritten(ledger: ModuleType) -> None:
 
 @sabotage(
     "ledger_not_told",
-    breaks="the ledger is not told of calls",
+    breaks="the ledger keeps nothing of calls",
     causes="seals: 0 of",
-    of="medagent.telemetry.recovery",
+    of="medagent.telemetry.ledger.ledger",
 )
-def ledger_not_told(recovery: ModuleType) -> None:
-    recovery.GuardrailEntries.tell = lambda _self, *_about: None
+def ledger_not_told(ledger: ModuleType) -> None:
+    for name in ("append", "append_once"):
+        own = getattr(ledger.Ledger, name)
+
+        def forgetful(self: Any, kind: str, content: Any, own: Any = own) -> Any:
+            return None if kind == "guardrail" else own(self, kind, content)
+
+        setattr(ledger.Ledger, name, forgetful)
 
 
 @sabotage(

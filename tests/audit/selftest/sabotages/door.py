@@ -164,6 +164,6 @@ def _halves(engine: ModuleType) -> None:
 ALL["split_across_fields"] = Sabotage(
     name="split_across_fields",
     breaks="half a name stands in one field and half in the next, and nothing is admitted by anybody",
-    causes=("leaks: A",),
+    causes=("leaks: .*A in archive",),
     alterations={"medagent.redaction.engine": _halves, "medagent.telemetry.door.admission": admission_off},
 )

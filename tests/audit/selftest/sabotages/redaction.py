@@ -194,7 +194,7 @@ def error_message_unscrubbed(engine: ModuleType) -> None:
 @sabotage(
     "span_name_with_a_name",
     breaks="a tool's span is named after the patient",
-    causes=("leaks: ", "door: [1-9].*name of a tool"),
+    causes=("leaks: ", "door: [1-9].*(name of a tool|of no declared name)"),
     of="medagent.redaction.engine",
 )
 def span_name_with_a_name(engine: ModuleType) -> None:
