@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -192,11 +194,9 @@ def test_the_bound_holds(n: int, found: int) -> None:
     if found >= n:
         assert bound == 1.0
         return
-    chance, term = 0.0, (1 - bound) ** n
-    for k in range(found + 1):
-        chance += term
-        term *= (n - k) / (k + 1) * bound / (1 - bound)
-    assert chance == pytest.approx(0.05, rel=1e-4)
+    rate = Decimal(bound)
+    chance = sum(math.comb(n, k) * rate**k * (1 - rate) ** (n - k) for k in range(found + 1))
+    assert float(chance) == pytest.approx(0.05, rel=1e-4)
     assert found / n <= bound <= 1
 
 

@@ -109,7 +109,7 @@ def test_it_follows_until_it_is_stopped_and_obeys_the_switch(box: Outbox, settin
         with box.transaction() as transaction:
             later = call("6f0c3b1e-0c1d-4f6a-9a55-1f2e3d4c5b6a")
             transaction.open_call(later[0].trace_id, release="released")
-            transaction.put(Admitted(span=later[0], digest=later[0].digest()), final=True)
+            transaction.put(Admitted.of(later[0]), final=True)
         time.sleep(1.5)
         assert len(sink.runs()) == len(spans)
         assert box.status().due == {"archive": 1, "langsmith": 1}

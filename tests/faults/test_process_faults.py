@@ -10,7 +10,7 @@ import pytest
 from faults.scene import CALL, LONG_S, Row, Scene, Victim, until
 
 TERM_S = 3.0
-SLACK_S = 3.0
+SLACK_S = 6.0
 """What a machine with other work may add to the end of a process."""
 
 

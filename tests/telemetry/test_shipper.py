@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from medagent.errors import DoorError, ExportError
+from medagent.errors import DoorError, ExportError, RefusedError
 from medagent.telemetry import shipper as module
 from medagent.telemetry.door.admission import Admitted
 from medagent.telemetry.outbox import Outbox
@@ -133,6 +133,17 @@ def test_a_failure_is_tried_again_after_a_growing_pause(
     assert [pause >= least for pause, least in zip(pauses, [0.05, 0.1, 0.2, 0.2], strict=True)] == [True] * 4
     assert ids(destination) == expected
     assert "shipping to archive: 503" in caplog.text
+
+
+def test_a_refusal_of_everything_that_ends_in_the_middle_sets_nothing_aside(
+    outbox: Outbox, ship: Callable[[Destination], Shipper]
+) -> None:
+    """A span that was refused alone before the destination took anything is offered again once it takes."""
+    everything = fill(outbox)
+    destination = Destination(failures=[RefusedError("no", status=413)] * len(everything))
+    assert ship(destination).flush(10)
+    assert sorted(ids(destination)) == sorted(everything)
+    assert outbox.status().set_aside == {}
 
 
 def test_a_success_ends_the_pauses(outbox: Outbox, ship: Callable[[Destination], Shipper]) -> None:

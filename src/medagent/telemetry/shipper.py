@@ -32,7 +32,8 @@ class Shipper:
     """Ships what is due, oldest first, at least once; a failure pauses it, doubling up to 30 s, and loses nothing.
 
     A batch that the destination refuses for what is in it is split until the spans that it will not take are found.
-    They are set aside only where it took another one in the same round: else it refuses everything, and all stays due.
+    They are set aside only where it took another one before in the same round: else it refuses everything, or did so
+    until just now, and all stays due.
     """
 
     def __init__(self, exporter: Exporter, *, outbox: Outbox, switch: Switch) -> None:
@@ -134,6 +135,9 @@ class Shipper:
                 else:
                     refused.append((part[0], error))
             else:
+                if not has_taken:  # what was refused before may have met a bad moment: once more, now that it takes
+                    parts.extend([span] for span, _ in refused)
+                    refused.clear()
                 has_taken = True
                 self._outbox.delivered(self.name, part)
                 self.delivered += len(part)
