@@ -73,7 +73,7 @@ def begin() -> Iterator[Begin]:
 
 
 def spans_of(trace_id: str, *, until: str = "policy.guardrail") -> Sequence[SafeSpan]:
-    """What the archive has of a call, once it has a span of this name."""
+    """What the archive has of a call, once it has a span of this name and the first: a dead process's lease may delay it."""
     store = archive(load_settings())
     deadline = time.monotonic() + WITHIN_S
     try:
@@ -82,7 +82,8 @@ def spans_of(trace_id: str, *, until: str = "policy.guardrail") -> Sequence[Safe
                 spans = store.spans(trace_id)
             except TraceNotFoundError:
                 spans = []
-            if any(span.name == until for span in spans) or time.monotonic() > deadline:
+            is_whole = any(span.name == until for span in spans) and spans[0].seal.sequence == 0  # type: ignore[union-attr]
+            if is_whole or time.monotonic() > deadline:
                 return spans
             time.sleep(0.05)
     finally:

@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.line import ring
 
-from medagent import compose
+from medagent.agent import watching
 
 _PLACES = dict.fromkeys(("socket.connect", "socket.sendto", "socket.sendmsg"), 1) | dict.fromkeys(
     ("socket.getaddrinfo", "socket.gethostbyname", "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"), 0
@@ -66,6 +66,6 @@ if __name__ == "__main__":
     logging.root.handlers[0].setFormatter(Everything("%(levelname)s %(name)s %(message)s"))
     logging.captureWarnings(True)
     if "unguarded" in sys.argv:
-        vars(compose)["guard_logging"] = lambda **_: None
+        vars(watching)["guard_logging"] = lambda **_: None
     told = asyncio.run(call(sys.argv[2], Path(sys.argv[3])), debug=True)
     Path(sys.argv[1]).write_text(json.dumps(told))
