@@ -73,7 +73,7 @@ def begin() -> Iterator[Begin]:
 
 
 def spans_of(trace_id: str, *, until: str = "policy.guardrail") -> Sequence[SafeSpan]:
-    """What the archive has of a call, once it has a span of this name and the first: a dead process's lease may delay it."""
+    """What the archive has of a call, once it has a span of this name and the first, which a dead process may lease."""
     store = archive(load_settings())
     deadline = time.monotonic() + WITHIN_S
     try:
