@@ -36,7 +36,7 @@ from medagent.telemetry.outbox import Outbox, OutboxStatus
 from medagent.telemetry.overhead import Overhead, OverheadWatch
 from medagent.telemetry.owners import Owners
 from medagent.telemetry.pipeline import Pipeline
-from medagent.telemetry.recovery import GuardrailEntries, Recovered, recover
+from medagent.telemetry.recovery import GuardrailEntries, Recovered, RecoveryWatch, recover
 from medagent.telemetry.session import Destination, SessionMaker
 from medagent.telemetry.shipper import Shipper
 from medagent.telemetry.span import SafeSpan
@@ -284,13 +284,21 @@ def delivery(settings: Settings, destinations: Sequence[Exporter], stop: Switch,
     store = next(one for one in destinations if isinstance(one, Archive))
     purges = policy(settings).queued_when_off is Queued.PURGE
     entries = GuardrailEntries(box, ledger(settings))
+    shippers = [Shipper(one, outbox=box, switch=stop) for one in destinations]
+
+    def look() -> Recovered:
+        found = recover(box, owner=owner.name, owners=living, redactor=redacts, switch=stop, entries=entries)
+        for shipper in shippers if found.calls else ():
+            shipper.wake()
+        return found
+
     return Delivery(
         outbox=box,
         owner=owner,
         entries=entries,
-        shippers=[Shipper(one, outbox=box, switch=stop) for one in destinations],
+        shippers=shippers,
         housekeeping=Housekeeping(keeper(settings, box, store), switch=stop, purges_when_off=purges),
-        rescue=lambda: recover(box, owner=owner.name, owners=living, redactor=redacts, switch=stop, entries=entries),
+        recovery=RecoveryWatch(look),
     )
 
 
@@ -422,7 +430,7 @@ class Telemetry:
 
     def recover(self) -> Recovered:
         """End the calls of processes that died, and tell the ledger what it was still to be told."""
-        return self._delivery.recover()
+        return self._delivery.recovery.look()
 
     def watch(self, session: AgentSession[Any], *, caller: Caller | None = None, asks: bool = False) -> Bridge:
         """Trace a session that has not started; the bridge's `trace_id` names the call, its `end` closes it.

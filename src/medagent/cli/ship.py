@@ -42,7 +42,7 @@ def ship(
     try:
         with shown:
             try:
-                line.recover()
+                line.recovery.look()
             except OutboxUnavailableError as error:
                 shown.say(str(error))
             lacking = _until_delivered(line, shown, stopping, None if follow else time.monotonic() + wait)

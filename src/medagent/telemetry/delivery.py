@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from medagent.errors import OutboxUnavailableError
 from medagent.telemetry.keeper import Housekeeping
 from medagent.telemetry.outbox import Outbox
 from medagent.telemetry.owners import Owner
-from medagent.telemetry.recovery import GuardrailEntries, Recovered, RecoveryWatch
+from medagent.telemetry.recovery import GuardrailEntries, RecoveryWatch
 from medagent.telemetry.shipper import Shipper
 
 _STOP_S = 0.3
@@ -26,24 +26,14 @@ class Delivery:
     entries: GuardrailEntries
     shippers: Sequence[Shipper]
     housekeeping: Housekeeping
-    rescue: Callable[[], Recovered]
-    """Ends the calls of processes that died, and tells the ledger what it was still to be told."""
-    _watch: list[RecoveryWatch] = field(default_factory=list, repr=False)
+    recovery: RecoveryWatch
 
     def start(self) -> None:
         """Begin to ship, and to end what dead processes left open."""
         for shipper in self.shippers:
             shipper.start()
         self.housekeeping.start()
-        self._watch.append(RecoveryWatch(self.recover))
-        self._watch[-1].start()
-
-    def recover(self) -> Recovered:
-        """Look once for what dead processes left."""
-        recovered = self.rescue()
-        if recovered.calls:
-            self.wake()
-        return recovered
+        self.recovery.start()
 
     def wake(self) -> None:
         """Something new is due."""
@@ -58,8 +48,7 @@ class Delivery:
     def close(self, timeout_s: float) -> None:
         """Ship what the time allows, then stop, whatever hangs; what is not delivered stays in the outbox."""
         deadline = time.monotonic() + timeout_s
-        for watch in self._watch:
-            watch.stop()
+        self.recovery.stop()
         with suppress(OutboxUnavailableError):  # what cannot be read cannot be shipped now
             for shipper in self.shippers:
                 shipper.flush(max(0.0, deadline - _STOP_S - time.monotonic()))
@@ -68,9 +57,8 @@ class Delivery:
     def stop(self, timeout_s: float) -> None:
         """Stop shipping at once; what is not delivered stays in the outbox."""
         deadline = time.monotonic() + timeout_s
-        ends = [*(s.stop for s in self.shippers), self.housekeeping.stop, *(watch.join for watch in self._watch)]
-        for watch in self._watch:
-            watch.stop()
+        ends = [*(s.stop for s in self.shippers), self.housekeeping.stop, self.recovery.join]
+        self.recovery.stop()
         for left in (False, True):  # all are asked before one is waited for
             for end in ends:
                 end(max(0.0, deadline - time.monotonic()) if left else 0.0)

@@ -88,10 +88,10 @@ def recover(
 
 
 class RecoveryWatch:
-    """Looks after what dead processes left: at once, then every minute, on a thread of its own."""
+    """Looks after what dead processes left: at once, then every minute, on a thread of its own; `look` does it once."""
 
-    def __init__(self, look: Callable[[], object]) -> None:
-        self._look = look
+    def __init__(self, look: Callable[[], Recovered]) -> None:
+        self.look = look
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="medagent-recovery", daemon=True)
 
@@ -111,7 +111,7 @@ class RecoveryWatch:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                self._look()
+                self.look()
             except MedagentError as error:
                 _log.error("recovery waits: %s", error)
             except Exception as error:  # noqa: BLE001  # the thread outlives any look; no message: it may quote
