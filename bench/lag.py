@@ -12,8 +12,8 @@ from tests.load.live import Felt, line
 from tests.sink import Sink
 
 from bench.measure import HEAD, Figures, verdict
-from medagent.compose import Telemetry
 from medagent.settings import load_settings
+from medagent.tracing import Tracing
 
 LIMIT_MS = 0.5
 
@@ -27,17 +27,19 @@ async def measure(url: str, home: Path, *, calls: int, seconds: float, rounds: i
         MEDAGENT_DESTINATIONS="otlp",
         MEDAGENT_OTLP_ENDPOINT=url,
     )
-    telemetry = Telemetry(settings).start()
+    tracing = Tracing(settings)
+    if await asyncio.to_thread(tracing.loaded, 30) is None:
+        sys.exit("telemetry did not start")
     without, traced = list[Felt](), list[Felt]()
     try:
         async with line(settings, seconds=seconds) as on:
             for number in range(rounds + 1):
-                arms = [(without, None), (traced, telemetry)]
+                arms = [(without, None), (traced, tracing)]
                 for kept, one in arms if number % 2 else reversed(arms):
                     felt, _ = await on.calls(calls, one)
                     kept.append(felt)
     finally:
-        await asyncio.to_thread(telemetry.close)
+        await asyncio.to_thread(tracing.close)
     return without[1:], traced[1:]
 
 

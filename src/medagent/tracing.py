@@ -8,6 +8,7 @@ stored or sent.
 from __future__ import annotations
 
 import functools
+import gc
 import logging
 import os
 import sys
@@ -76,7 +77,7 @@ class Tracing:
             )
         except Exception as error:  # noqa: BLE001  # no failure of ours may end a call; no message: it may quote
             _log.error("a call cannot be traced: %s", type(error).__name__)
-            nowhere = Line(str(uuid4()), lambda _trace_id, _event: None)
+            nowhere = Line(str(uuid4()), lambda _arrival: None)
             return Bridge(nowhere, model="", agent_version=medagent.__version__, overhead=self._overhead)
 
     def loaded(self, timeout_s: float) -> Telemetry | None:
@@ -97,6 +98,8 @@ class Tracing:
             running.close(max(0.1, deadline - time.monotonic()))
 
     def _load(self) -> None:
+        is_collecting = gc.isenabled()
+        gc.disable()  # a full collection holds every call: what is loaded here stays, so none need look at it
         try:
             from medagent.compose import Telemetry  # noqa: PLC0415  # this is what takes its time
 
@@ -106,6 +109,9 @@ class Tracing:
             self._inlet.shut()
             _not_started(self.settings, error)
         finally:
+            gc.freeze()
+            if is_collecting:
+                gc.enable()
             self._loaded.set()
 
 

@@ -15,8 +15,9 @@ from bench.measure import Figures, verdict
 from tests.load.live import Felt, line
 from tests.sink import Sink
 
-from medagent.compose import Telemetry, archive
+from medagent.compose import archive
 from medagent.settings import load_settings
+from medagent.tracing import Tracing
 
 _DELIVERED_WITHIN_S = 60.0
 
@@ -42,14 +43,17 @@ class Loaded:
 async def load(sink: Sink, home: Path, *, calls: int, seconds: float) -> Loaded:
     """Play so many calls of so many seconds at once and count at both ends."""
     settings = load_settings(MEDAGENT_HOME=home, LANGSMITH_API_KEY="load", LANGSMITH_ENDPOINT=sink.url)
-    telemetry = Telemetry(settings).start()
+    tracing = Tracing(settings)
     try:
         async with line(settings, seconds=seconds) as on:
-            felt, traces = await on.calls(calls, telemetry)
-        await asyncio.to_thread(telemetry.flush, _DELIVERED_WITHIN_S)
-        counts = telemetry.pipeline.counts
+            felt, traces = await on.calls(calls, tracing)
+        await asyncio.to_thread(tracing.flush, _DELIVERED_WITHIN_S)
+        telemetry = tracing.loaded(0)
     finally:
-        await asyncio.to_thread(telemetry.close)
+        await asyncio.to_thread(tracing.close)
+    if telemetry is None:
+        sys.exit("telemetry did not start")
+    counts = telemetry.pipeline.counts
     store = archive(settings)
     spans = [span for trace_id in traces for span in store.spans(trace_id)]
     store.close()

@@ -1,4 +1,4 @@
-"""Simulated calls side by side on one loop, with and without telemetry; what the loop and the memory felt."""
+"""Simulated calls side by side on one loop, with and without tracing; what the loop and the memory felt."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from pydantic import SecretStr
 from medagent.agent.bridge import Bridge
 from medagent.clinic import Clinic, seed_demo
 from medagent.clinic.demo import CLINIC_NAME
-from medagent.compose import Telemetry
 from medagent.rehearsal import phoning
 from medagent.settings import Settings
 from medagent.simulator.play import play
 from medagent.simulator.process import SimulatorProcess
 from medagent.simulator.scenario import Scenario, load_scenario
+from medagent.tracing import Tracing
 
 TICK_S = 0.005
 _PAGE = 4096
@@ -81,25 +81,25 @@ class Line:
         self._clinic = clinic
         self._script = script
 
-    async def calls(self, count: int, telemetry: Telemetry | None) -> tuple[Felt, list[str]]:
-        """Play so many calls at once; returns what was felt and the traces' ids (none without telemetry)."""
+    async def calls(self, count: int, tracing: Tracing | None) -> tuple[Felt, list[str]]:
+        """Play so many calls at once; returns what was felt and the traces' ids (none without tracing)."""
         felt, bridges = Felt(), list[Bridge]()
         ticking = asyncio.create_task(_tick(felt))
         try:
-            await asyncio.gather(*(self._call(telemetry, bridges, delay=0.37 * number) for number in range(count)))
+            await asyncio.gather(*(self._call(tracing, bridges, delay=0.37 * number) for number in range(count)))
         finally:
             ticking.cancel()
             with suppress(asyncio.CancelledError):
                 await ticking
         return felt, [bridge.trace_id for bridge in bridges]
 
-    async def _call(self, telemetry: Telemetry | None, bridges: list[Bridge], *, delay: float) -> None:
+    async def _call(self, tracing: Tracing | None, bridges: list[Bridge], *, delay: float) -> None:
         await asyncio.sleep(delay)
 
         def watch(session: Any) -> Any:
-            if telemetry is None:
+            if tracing is None:
                 return _Blind()
-            bridges.append(telemetry.watch(session, caller=phoning(self._script)))
+            bridges.append(tracing.watch(session, caller=phoning(self._script)))
             return bridges[-1]
 
         await play(
@@ -121,7 +121,7 @@ class _Blind:
 
 @asynccontextmanager
 async def line(settings: Settings, *, seconds: float) -> AsyncIterator[Line]:
-    """Set up at pace 1 and tear down; telemetry is the caller's."""
+    """Set up at pace 1 and tear down; tracing is the caller's."""
     clinic = Clinic.open(settings.clinic_url)
     seed_demo(clinic)
     with tempfile.TemporaryDirectory() as directory:

@@ -39,7 +39,7 @@ def a_switch(home: Path) -> Switch:
 
 
 def a_bridge(overhead: Overhead) -> Bridge:
-    line = Line("5f0c3b1e-0c1d-4f6a-9a55-1f2e3d4c5b6a", lambda _trace_id, _event: None)
+    line = Line("5f0c3b1e-0c1d-4f6a-9a55-1f2e3d4c5b6a", lambda _arrival: None)
     return Bridge(line, model="gpt-realtime", agent_version="0.1.0", overhead=overhead)
 
 

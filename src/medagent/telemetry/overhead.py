@@ -24,6 +24,8 @@ FEWEST = 200
 """So many operations a minute make a p99: three of them are over it, so that no single collection of garbage is one."""
 LOOKS = 10
 """So many looks in a row, a second apart, make an excess: a burst that ten more seconds of work dilute is none."""
+BRIEF_NS = 50_000
+"""What took less by the wall clock took no more of its own thread, whose clock is dear and is not read again then."""
 
 _LOOK_EVERY_S = 1.0
 _WINDOW_S = 60

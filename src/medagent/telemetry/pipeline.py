@@ -10,13 +10,15 @@ import time
 from collections.abc import Callable
 
 from medagent.errors import OutboxError, OutboxUnavailableError
-from medagent.telemetry.events import CallEnded, CallEvent, CallStarted
-from medagent.telemetry.line import Inlet, Line
+from medagent.telemetry.events import CallEnded, CallStarted
+from medagent.telemetry.line import Arrival, Inlet, Line
 from medagent.telemetry.outbox import Outbox, Transaction
 from medagent.telemetry.session import Session, SessionMaker, Write
 from medagent.telemetry.span import SafeSpan
 
 _SLICE = 64
+_GATHER_S = 0.05
+"""What follows an event so soon is written with it: the calls' thread wakes the worker once, not for every event."""
 _MOST_UNWRITTEN = 10_000
 _RETRY_EVERY_S = 0.5
 _log = logging.getLogger(__name__)
@@ -47,6 +49,7 @@ class Pipeline:
         self._sessions: dict[str, Session] = {}
         self._unwritten: list[Write] = []
         self._flushed: list[threading.Event] = []
+        self._hurry = threading.Event()
         self._stopping = False
         self.counts = self._inlet.counts
         self._thread = threading.Thread(target=self._run, name="medagent-worker", daemon=True)
@@ -63,31 +66,37 @@ class Pipeline:
         """Wait until every event so far is in the outbox; False where the time ran out first."""
         written = threading.Event()
         self._queue.put(written)
+        self._hurry.set()
         return self._thread.is_alive() and written.wait(timeout_s)
 
     def stop(self, timeout_s: float) -> None:
         """End the calls that are still open as shut down, write what is left, end the thread."""
         self._queue.put(None)
+        self._hurry.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
     def _run(self) -> None:
         while not self._stopping:
             writes = list(self._unwritten)
-            for trace_id, event in self._next_slice():
-                writes += self._take(trace_id, event)
-            for trace_id in list(self._sessions) if self._stopping else ():
-                writes += self._take(trace_id, CallEnded(seq=-2, at_ns=time.monotonic_ns(), reason="shutdown"))
+            for arrival in self._next_slice():
+                writes += self._take(arrival)
+            still_open: list[str] = list(self._sessions) if self._stopping else []
+            for trace_id in still_open:
+                writes += self._take(Arrival(trace_id, CallEnded, -2, time.monotonic_ns(), {"reason": "shutdown"}))
             self._write(writes)
             while self._flushed and not self._unwritten:
                 self._flushed.pop().set()
         self.counts.spans_lost += len(self._unwritten)
 
-    def _next_slice(self) -> list[tuple[str, CallEvent]]:
+    def _next_slice(self) -> list[Arrival]:
         """Wait for work; with unwritten work at hand, not for long."""
-        taken: list[tuple[str, CallEvent]] = []
+        taken: list[Arrival] = []
         try:
             item = self._queue.get(timeout=_RETRY_EVERY_S if self._unwritten else None)
+            if self._queue.qsize() < _SLICE:
+                self._hurry.wait(_GATHER_S)
+            self._hurry.clear()
             while True:
                 if item is None:
                     self._stopping = True
@@ -102,21 +111,23 @@ class Pipeline:
         except queue.Empty:
             return taken
 
-    def _take(self, trace_id: str, event: CallEvent) -> list[Write]:
+    def _take(self, arrival: Arrival) -> list[Write]:
         """What an event leads to: nothing where it fails; a call that it ends is forgotten all the same."""
         self.counts.events += 1
         try:
-            session = self._sessions.get(trace_id)
+            event = arrival.event()
+            session = self._sessions.get(arrival.trace_id)
             if session is None:
                 if not isinstance(event, CallStarted):
                     return []
-                session = self._sessions[trace_id] = self._make_session(trace_id, event)
+                session = self._sessions[arrival.trace_id] = self._make_session(arrival.trace_id, event)
             return session.take(event)
         except Exception as error:  # noqa: BLE001  # the worker outlives any event
             self._failed("on an event", error)
             return []
         finally:
-            if isinstance(event, CallEnded) and (ended := self._sessions.pop(trace_id, None)) is not None:
+            ended = self._sessions.pop(arrival.trace_id, None) if arrival.kind is CallEnded else None
+            if ended is not None:
                 self.counts.spans_suppressed += ended.suppressed
 
     def _write(self, writes: list[Write]) -> None:

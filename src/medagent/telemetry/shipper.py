@@ -15,7 +15,9 @@ from medagent.telemetry.span import SafeSpan
 from medagent.telemetry.switch import Switch
 
 _BATCH = 100
-_LOOK_EVERY_S = 0.5
+_LOOK_EVERY_S = 2.0
+_GATHER_S = 0.5
+"""What is stored so soon after goes with it: a round costs the process the same for one span as for many."""
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 _RENEW_EVERY_S = 5.0
@@ -41,6 +43,7 @@ class Shipper:
         self._outbox = outbox
         self._switch = switch
         self._wake = threading.Event()
+        self._hurry = threading.Event()
         self._stopping = threading.Event()
         self._pause_s = 0.0
         self._sending: tuple[float, Sequence[SafeSpan]] | None = None
@@ -69,26 +72,31 @@ class Shipper:
         while self._outbox.waits(self.name):
             if time.monotonic() > deadline or not self._switch.is_on() or not self._thread.is_alive():
                 return False
-            self.wake()
+            self._now()
             time.sleep(0.01)
         return True
 
     def stop(self, timeout_s: float) -> None:
         """End the thread; one that hangs in a request is left to the process's end, its spans stay due."""
         self._stopping.set()
-        self._wake.set()
+        self._now()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
         if not self._thread.is_alive():
             self._exporter.close()
 
+    def _now(self) -> None:
+        self._hurry.set()
+        self._wake.set()
+
     def _run(self) -> None:
         while not self._stopping.is_set():
             if self._pause_s:
                 self._stopping.wait(self._pause_s)
-            else:
-                self._wake.wait(_LOOK_EVERY_S)
+            elif self._wake.wait(_LOOK_EVERY_S):
+                self._hurry.wait(_GATHER_S)
             self._wake.clear()
+            self._hurry.clear()
             try:
                 while not self._stopping.is_set() and self._ship():
                     pass
