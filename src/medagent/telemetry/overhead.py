@@ -49,7 +49,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverheadSummary:
-    """So many operations, and what they took of their own thread's time and of the wall clock's."""
+    """So many operations, and what they took: `wall`, and of it at most `thread` on their own thread."""
 
     count: int
     thread: Spent

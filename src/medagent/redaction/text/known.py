@@ -18,6 +18,7 @@ from medagent.redaction.text.units import LETTER, SIGN, WORD, Unit, blank_out, p
 _WHOLE_DIGITS = 7
 _WHOLE_JOINED = 7
 _WORD = re.compile(r"[^\W_]+")
+_DIGITS = re.compile(r"[0-9]+")
 
 
 class KnownValues:
@@ -131,18 +132,23 @@ def _parts(run: list[int]) -> Iterator[tuple[int, int]]:
 class _Whole:
     """A value as its plain words and its digits: what is left when writing is not looked at."""
 
-    words: tuple[str, ...] = field(repr=False)
+    words: str = field(repr=False)
+    """Parted and enclosed by single spaces; empty where there are none."""
+    joined: str = field(repr=False)
     digits: str = field(repr=False)
 
     @classmethod
     def of(cls, text: str) -> _Whole:
-        plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).casefold()
-        return cls(tuple(_WORD.findall(plain)), "".join(c for c in text if c.isdigit()))
+        bare, digits = text, "".join(_DIGITS.findall(text))
+        if not text.isascii():
+            bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+            digits = "".join(c for c in text if c.isdigit())
+        words = _WORD.findall(bare.casefold())
+        return cls(f" {' '.join(words)} " if words else "", "".join(words), digits)
 
     def is_part_of(self, other: _Whole) -> bool:
-        size, joined = len(self.words), "".join(self.words)
-        if size and any(other.words[at : at + size] == self.words for at in range(len(other.words) - size + 1)):
+        if self.words and self.words in other.words:
             return True
-        if len(joined) >= _WHOLE_JOINED and joined in "".join(other.words):
+        if len(self.joined) >= _WHOLE_JOINED and self.joined in other.joined:
             return True
         return len(self.digits) >= _WHOLE_DIGITS and self.digits[-10:] in other.digits
