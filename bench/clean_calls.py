@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from random import Random
 
@@ -22,6 +22,7 @@ from bench.varied import vary
 from medagent.clinic import Clinic, seed_demo
 from medagent.compose import Telemetry
 from medagent.settings import Settings, load_settings
+from medagent.telemetry.line import Arrival
 from medagent.telemetry.span import SafeSpan
 
 _AT_ONCE = 50
@@ -92,7 +93,8 @@ def replay(recordings: Sequence[Recording], *, calls: int, home: Path, seed: int
 def _send(telemetry: Telemetry, recording: Recording, random: Random) -> None:
     line = telemetry.pipeline.line()
     for event in vary(recording, random):
-        line._put(line.trace_id, event)
+        told = {field.name: getattr(event, field.name) for field in fields(event)}
+        line._put(Arrival(line.trace_id, type(event), told.pop("seq"), told.pop("at_ns"), told))
 
 
 def _settings(home: Path, url: str) -> Settings:

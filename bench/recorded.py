@@ -13,7 +13,7 @@ from medagent.rehearsal import stage
 from medagent.settings import load_settings
 from medagent.simulator.scenario import Scenario, list_scenarios, load_scenario
 from medagent.telemetry.events import CallEvent
-from medagent.telemetry.line import Line
+from medagent.telemetry.line import Arrival, Line
 
 _AT_ONCE = 4
 
@@ -50,9 +50,9 @@ def _tap(telemetry: Telemetry) -> dict[str, list[CallEvent]]:
         made = make()
         put, events = made._put, kept.setdefault(made.trace_id, [])
 
-        def keep(trace_id: str, event: CallEvent) -> None:
-            events.append(event)
-            put(trace_id, event)
+        def keep(arrival: Arrival) -> None:
+            events.append(arrival.event())
+            put(arrival)
 
         made._put = keep
         return made
