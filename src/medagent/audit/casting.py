@@ -25,7 +25,7 @@ HOST_TOOLS = ("find_patient", "note_for_doctor")
 """Tools of the audited agent that no policy names: one returns rows of patients, one breaks with one in its error."""
 
 _CLOSING_S = 12.0
-_MARGIN = 1.3  # a turn is mostly shorter than it is counted, and a call must last
+_MARGIN = 1.45  # a turn is mostly shorter than it is counted, by a quarter on a quiet machine, and a call must last
 _SPOKEN_S = 1.2
 _GAP_S = 2.4
 _TOOL_S = 0.9
