@@ -16,7 +16,7 @@ _AMOUNT = (
     "days weeks months years yr yrs th"
 )
 _CLINICAL_CODE = re.compile(
-    r"(?!(?:9\d|1[01]\d|12[0-5])(?:yo|yrs?|years)$)"  # an age over 89, written in one piece
+    r"(?!(?:9\d|[1-9]\d\d)(?:yo|yrs?|years)$)"  # an age over 89, however unlikely, written in one piece
     rf"\d{{1,4}}(?:{'|'.join(_AMOUNT.split())})|[tlcs]\d{{1,2}}|b1|b6|b12|d2|d3|k2|a1c|hba1c|h1n1|q\d{{1,2}}h?|[23]d|co2|o2|spo2|t[34]|"
     r"covid19|1st|2nd|3rd|x\d",
     re.ASCII,

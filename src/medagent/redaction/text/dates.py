@@ -22,6 +22,7 @@ _LONGEST = 8
 _CENTURIES = frozenset(("18", "19", "20"))
 _AGE_AFTER = words("year years yo y/o yr yrs yearold")
 _AGE_BEFORE = words("age aged turned turning turns")
+_AGE_LINKS = words("of is was at about")
 _DAY_ENDS = words("at of in and or for when i we if but so is was would works with to please um uh")
 
 
@@ -42,7 +43,7 @@ def dates(reading: Reading) -> Iterator[Span]:
         unit = units[at]
         if unit.how == ORDINAL:
             yield from _day_alone(units, at)
-        elif len(unit.norm) <= 3 and 90 <= int(unit.norm) <= 125 and _is_age(units, at):
+        elif len(unit.norm) <= 3 and int(unit.norm) >= 90 and _is_age(units, at):
             yield at, at, Category.AGE
 
 
@@ -117,12 +118,16 @@ def _is_day(unit: Unit) -> bool:
 
 
 def _is_age(units: Sequence[Unit], at: int) -> bool:
-    nexts = [unit.norm for unit in units[at + 1 : at + 3]]
-    after = nexts[:1] and (nexts[0] in _AGE_AFTER or (nexts[0] == "-" and nexts[1:] and nexts[1] in _AGE_AFTER))
-    old = len(units) > at + 2 and any(unit.norm == "old" for unit in units[at + 2 : at + 5])
+    nexts = [unit.norm for unit in units[at + 1 : at + 6]]
+    if nexts[:1] == ["-"]:
+        nexts = nexts[1:]
+    before = at - 1
+    while before >= max(0, at - 5) and (units[before].kind == SIGN or units[before].norm in _AGE_LINKS):
+        before -= 1
     return (
-        bool(after and old)
-        or (at > 0 and units[at - 1].norm in _AGE_BEFORE)
-        or nexts[:1] == ["yo"]
-        or nexts == ["y", "o"]
+        (before >= 0 and units[before].norm in _AGE_BEFORE)
+        or (nexts[:1] != [] and nexts[0] in _AGE_AFTER and ("old" in nexts[1:4] or nexts[1:3] == ["of", "age"]))
+        or nexts[:1] in (["yo"], ["y/o"])
+        or nexts[:2] == ["y", "o"]
+        or nexts[:3] in (["y", "/", "o"], ["y", ".", "o"])
     )
