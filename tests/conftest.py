@@ -15,6 +15,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 _OURS = ("MEDAGENT_", "LANGSMITH_", "LANGCHAIN_", "LANGFUSE_", "AZURE_")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Three workers on two processors: half of the tests' time is waiting, for a clock or a socket."""
+    return -(-3 * (os.cpu_count() or 1) // 2)
+
+
 @pytest.fixture(autouse=True)
 def _isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(_OURS)]:
