@@ -204,7 +204,9 @@ class _Walk:
 
     def _is_the_callers(self, rule: Rule, value: object) -> bool:
         """Whether a kept name, id, date or number is one that the call knows: on a doubt it does not leave."""
-        if isinstance(value, str) and (is_sayable(rule.shape) or isinstance(rule.shape, Moment)):
+        if isinstance(value, str) and isinstance(rule.shape, Moment):
+            return self._known.stands_in(value) or self._known.has_day(value)
+        if isinstance(value, str) and is_sayable(rule.shape):
             return self._known.stands_in(value)
         return type(value) is int and self._known.stands_in(str(value))
 

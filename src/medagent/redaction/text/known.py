@@ -75,6 +75,10 @@ class KnownValues:
         value = _Whole.of(kept)
         return any(whole.is_part_of(value) for whole in self._wholes)
 
+    def has_day(self, moment: str) -> bool:
+        """Whether an ISO date or time is on a day that is known, however that day was told."""
+        return bool(self._values) and next(self.spans(units(moment[:10])), None) is not None
+
     def _index(self, forms: Forms, category: Category) -> None:
         for form in forms.joined:
             here = self._joined.get(form[:2], ())
