@@ -26,8 +26,8 @@ _LOOK_S = 0.05
 
 
 class SwitchThrower:
-    """Listens to a call's progress and throws the switch once; for a second before, destinations refuse, so that a
-    shipper which ignores it has something to ship."""
+    """Listens to a call's progress and throws the switch once; from a second before until no more may leave,
+    destinations refuse, so that a shipper which ignores it has something to ship, and tries again."""
 
     def __init__(self, *, rooms: Rooms, settings: Settings, capture: Capture, log: Path, limit_ms: float) -> None:
         self._rooms = rooms
@@ -80,11 +80,11 @@ class SwitchThrower:
                 if entry["state"] == "off":
                     self._thrown_at = datetime.fromisoformat(entry["at"]).timestamp()
                     break
-        self._capture.refuses = False
-        _unblocked(self._log, aside)
         if self._thrown_at is not None:
             time.sleep(max(0.0, self._thrown_at + self._limit_s - time.time()))
-            self._kept = self._sizes()
+        self._capture.refuses = False
+        _unblocked(self._log, aside)
+        self._kept = self._sizes()
         thrower.join()
 
     def _command(self) -> None:

@@ -151,11 +151,11 @@ def _halves(engine: ModuleType) -> None:
 
     def split(self: Any, record: Any, known: Any, **options: Any) -> Any:
         redacted = redact(self, record, known, **options)
-        names = [value for category, value in known if str(category) == "name" and len(value) > 14]
-        if not names or record.name != "session.end":
+        name = max((value for category, value in known if str(category) == "name"), key=len, default="")
+        if len(name) < 10 or record.name != "session.end":
             return redacted
-        half = len(names[0]) // 2
-        fields = {**redacted.fields, "reason": names[0][:half], "outcome": names[0][half:]}
+        half = len(name) // 2
+        fields = {**redacted.fields, "reason": name[:half], "outcome": name[half:]}
         return replace(redacted, fields=fields)
 
     engine.Redactor.redact = split

@@ -179,7 +179,7 @@ def room_name_raw(actions: ModuleType) -> None:
 @sabotage(
     "error_message_unscrubbed",
     breaks="an error's message leaves as it is",
-    causes=("leaks: ", "door: [1-9].*error_message"),
+    causes=("leaks: ", "door: [1-9].*error_message", "safeguards: idle: .*error messages"),
     of="medagent.redaction.engine",
 )
 def error_message_unscrubbed(engine: ModuleType) -> None:
