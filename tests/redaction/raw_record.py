@@ -22,11 +22,13 @@ class RawRecord:
     fields: Mapping[str, object] = field(repr=False)
 
 
-def treat(name: str, fields: Mapping[str, object], *, withhold_text: bool = False) -> Redacted:
+def treat(
+    name: str, fields: Mapping[str, object], *, at_us: int | None = None, withhold_text: bool = False
+) -> Redacted:
     record = RawRecord(name=name, fields=fields)
     known = KnownValues()
     known.learn(REDACTOR.identifiers(record))
-    return REDACTOR.redact(record, known, withhold_text=withhold_text)
+    return REDACTOR.redact(record, known, at_us=at_us, withhold_text=withhold_text)
 
 
 def booking(**arguments: object) -> Redacted:

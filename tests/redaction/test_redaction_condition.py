@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from raw_record import SLOT, booking, treat
+
+from medagent.redaction import REDACTED
 
 KEYS = ["mrn", "MRN", "Mrn", "patient_id", "patientId", "Patient-ID", "PATIENT ID"]
 
@@ -76,3 +79,25 @@ def test_a_date_that_is_none_is_redacted(text: str) -> None:
     for more in ({}, {"mrn": "7"}):
         left = booking(appointment_datetime=f"x{text}", **more).fields["arguments"]
         assert left["appointment_datetime"] == "<REDACTED>"  # type: ignore[index,call-overload]  # an object, as declared
+
+
+@given(day=st.dates(date(1900, 1, 1), date(2099, 12, 31)), called=st.dates(date(2024, 1, 1), date(2060, 12, 31)))
+def test_a_date_is_a_slot_only_where_it_lies_near_the_call(day: date, called: date) -> None:
+    """An admission, a discharge or a birth in a slot's field does not leave, whether or not the call knows it."""
+    at = datetime(called.year, called.month, called.day, 14, tzinfo=UTC)
+    fields = {"arguments": {"from_date": day.isoformat(), "appointment_datetime": f"{day}T09:30:00-05:00"}}
+    left = treat("tool.check_availability", fields, at_us=int(at.timestamp() * 1e6)).fields["arguments"]
+    near = called - timedelta(days=1) <= day <= called + timedelta(days=730)
+    assert left == (fields["arguments"] if near else dict.fromkeys(fields["arguments"], REDACTED))
+
+
+@given(born=st.dates(date(1900, 1, 1), date(2026, 1, 1)), called=st.dates(date(2026, 1, 1), date(2030, 12, 31)))
+def test_no_year_tells_of_an_age_over_89(born: date, called: date) -> None:
+    """A year alone may leave, unless who was born in it can be ninety at the time of the call."""
+    at = datetime(called.year, called.month, called.day, tzinfo=UTC)
+    fields = {"arguments": {"patient_id": "x", "from_date": born.isoformat()}}
+    left = treat("tool.check_availability", fields, at_us=int(at.timestamp() * 1e6)).fields["arguments"]
+    assert left == {
+        "patient_id": REDACTED,
+        "from_date": REDACTED if called.year - born.year >= 90 else str(born.year),
+    }

@@ -423,8 +423,8 @@ def test_a_leak_at_admission_trips_the_switch(make: Make, caplog: pytest.LogCapt
     """A redactor that forgets is found out before anything is stored; no call goes on."""
 
     class Forgetful(Redactor):
-        def redact(self, record: Any, known: KnownValues, *, withhold_text: bool = False) -> Redacted:
-            redacted = super().redact(record, known, withhold_text=withhold_text)
+        def redact(self, record: Any, known: KnownValues, **options: Any) -> Redacted:
+            redacted = super().redact(record, known, **options)
             if record.name == "tool.book_appointment":
                 redacted.fields["arguments"] = {"notes": NAME}
             return redacted
@@ -472,10 +472,10 @@ def test_a_redactor_that_raises_costs_its_span_alone(make: Make, caplog: pytest.
     """The call ends, incomplete; nothing is raised into it, and the log has the class of the error alone."""
 
     class Broken(Redactor):
-        def redact(self, record: Any, known: KnownValues, *, withhold_text: bool = False) -> Redacted:
+        def redact(self, record: Any, known: KnownValues, **options: Any) -> Redacted:
             if record.name == "tool.book_appointment":
                 raise RuntimeError(NAME)
-            return super().redact(record, known, withhold_text=withhold_text)
+            return super().redact(record, known, **options)
 
     house = make(redactor=Broken(POLICY, keys=KEYS))
     line = house.begin()
@@ -497,10 +497,10 @@ def test_whatever_raises_the_worker_lives_on(make: Make, caplog: pytest.LogCaptu
     class Broken(Redactor):
         broken = True
 
-        def redact(self, record: Any, known: KnownValues, *, withhold_text: bool = False) -> Redacted:
+        def redact(self, record: Any, known: KnownValues, **options: Any) -> Redacted:
             if self.broken:
                 raise RuntimeError(NAME)
-            return super().redact(record, known, withhold_text=withhold_text)
+            return super().redact(record, known, **options)
 
     def on_span(_span: SafeSpan) -> None:
         raise RuntimeError(NAME)

@@ -37,7 +37,7 @@ _SENTENCE = re.compile(r"(?:^|[.!?:;\n\"“]\s*|[-–—]\s+)$")
 _NO_NAMES = frozenset(
     (
         *words("monday tuesday wednesday thursday friday saturday sunday the a an and or of in on at to for with i"),
-        *words("doctor dr nurse mr mrs ms miss mister"),
+        *words("doctor dr nurse mr mrs ms miss mister mrn ssn dob"),
         *(month.lower() for month in MONTHS),
     )
 )

@@ -204,8 +204,10 @@ def _silent(name: str) -> Iterator[None]:
 class _Leaking(Redactor):
     """Puts a telephone number, as it is said, into every span: only who knows it can tell."""
 
-    def redact(self, record: Raw, known: KnownValues, *, withhold_text: bool = False) -> Redacted:
-        treated = super().redact(record, known, withhold_text=withhold_text)
+    def redact(
+        self, record: Raw, known: KnownValues, *, at_us: int | None = None, withhold_text: bool = False
+    ) -> Redacted:
+        treated = super().redact(record, known, at_us=at_us, withhold_text=withhold_text)
         return replace(treated, fields={**treated.fields, "error_message": f"no answer at {_SPOKEN}"})
 
 

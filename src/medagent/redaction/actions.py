@@ -24,8 +24,12 @@ def apply(
     text: str | None,
     rosters: Rosters,
     keys: PseudonymKey | None,
+    at_us: int | None = None,
 ) -> Json:
-    """Treat one raw value under a rule; `text` is a free text, scrubbed; who drops a value leaves its key out."""
+    """Treat one raw value under a rule; `text` is a free text, scrubbed; who drops a value leaves its key out.
+
+    `at_us`: when it was said, in microseconds since the Unix epoch (UTC); None: a date is judged by its form alone.
+    """
     match action:
         case Action.KEEP:
             return keep(value, rule.shape, rosters)
@@ -37,7 +41,7 @@ def apply(
             fits = rule.shape is None or rule.shape.fits(value, rosters)
             return pseudonym(value, rule.category, keys) if fits else REDACTED
         case Action.BUCKET:
-            return bucket(value, rule.bucket)
+            return bucket(value, rule.bucket, at_us)
         case _:
             assert_never(action)
 
@@ -56,11 +60,11 @@ def pseudonym(value: object, category: Category, keys: PseudonymKey | None) -> s
     return keys.pseudonym(category.value, str(value))
 
 
-def bucket(value: object, size: Bucket | None) -> Json:
-    """A date's year (a string), or an age in years up to 89 and "90+" above."""
+def bucket(value: object, size: Bucket | None, at_us: int | None = None) -> Json:
+    """A date's year (a string) unless it tells of an age over 89, or an age in years up to 89 and "90+" above."""
     match size:
         case Bucket.YEAR:
-            return year_of(value) or REDACTED
+            return year_of(value, at_us) or REDACTED
         case Bucket.AGE:
             return _age(value)
         case None:

@@ -63,12 +63,15 @@ class Redactor:
         self._learned = {plain_key(name): rule for name, rule in policy.fields.items() if rule.identifies}
         self._decisions: dict[tuple[str, str | None, Action], Finding] = {}
 
-    def redact(self, record: Record, known: KnownValues, *, withhold_text: bool = False) -> Redacted:
+    def redact(
+        self, record: Record, known: KnownValues, *, at_us: int | None = None, withhold_text: bool = False
+    ) -> Redacted:
         """What may leave of a record: pure, and raises nothing, whatever the raw values are.
 
-        `withhold_text` puts `<WITHHELD>` for every free text, while the call may still tell what is in it.
+        `at_us` is when it was said, in microseconds since the Unix epoch (UTC); without it a date is judged by its form
+        alone. `withhold_text` puts `<WITHHELD>` for every free text, while the call may still tell what is in it.
         """
-        walk = _Walk(self, record, known, withhold_text)
+        walk = _Walk(self, record, known, at_us, withhold_text)
         name = self.policy.span_name(record.name)
         root = self.policy.tree(name)
         fields: dict[str, Json] = {}
@@ -124,19 +127,22 @@ class Redactor:
         """A free text without what its layers, known values and the policy's recognisers find."""
         return scrub(text, known, mode=mode, recognisers=self._recognisers)
 
-    def treat(self, leaf: Leaf, action: Action, value: object, text: str | None) -> Json:
+    def treat(self, leaf: Leaf, action: Action, value: object, text: str | None, at_us: int | None) -> Json:
         """One value under one action, `text` being what is left of it where it is a free text."""
-        return actions.apply(action, leaf.rule, value, text=text, rosters=self._rosters, keys=self._keys)
+        return actions.apply(action, leaf.rule, value, text=text, rosters=self._rosters, keys=self._keys, at_us=at_us)
 
 
 class _Walk:
     """One pass over one record: collects the decisions, and looks at most once for what a condition asks."""
 
-    def __init__(self, redactor: Redactor, record: Record, known: KnownValues, withhold_text: bool) -> None:
+    def __init__(
+        self, redactor: Redactor, record: Record, known: KnownValues, at_us: int | None, withhold_text: bool
+    ) -> None:
         self.findings: list[Finding] = []
         self._redactor = redactor
         self._record = record
         self._known = known
+        self._at_us = at_us
         self._withhold_text = withhold_text
         self._standing: dict[frozenset[str], bool] = {}
 
@@ -193,12 +199,12 @@ class _Walk:
             return WITHHELD
         if isinstance(value, str):
             value = str.__str__(value)
-        if action is Action.KEEP and self._is_the_callers(rule, value):
+        if action is Action.KEEP and (self._is_the_callers(rule, value) or self._is_far(rule, value)):
             action = Action.REDACT
         text: str | None = None
         if action is Action.TRUNCATE and isinstance(value, str):
             text = self._text(leaf, value)
-        treated = self._redactor.treat(leaf, action, value, text)
+        treated = self._redactor.treat(leaf, action, value, text, self._at_us)
         self._note(leaf.path, leaf, Action.REDACT if treated == REDACTED else action)
         return treated
 
@@ -209,6 +215,12 @@ class _Walk:
         if isinstance(value, str) and is_sayable(rule.shape):
             return self._known.stands_in(value)
         return type(value) is int and self._known.stands_in(str(value))
+
+    def _is_far(self, rule: Rule, value: object) -> bool:
+        """Whether a kept date lies farther from the call than its rule lets it."""
+        if self._at_us is None or not isinstance(rule.shape, Moment) or not isinstance(value, str):
+            return False
+        return rule.shape.fits(value, {}) and not rule.shape.is_near(value, self._at_us)
 
     def _text(self, leaf: Leaf, value: str) -> str:
         """What is left of a free text; each thing that was found in it is counted by its own category."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from medagent.redaction import reading
 from medagent.redaction.policy import REDACTED, Action, Bucket, Category, Condition, Rule, TextMode
 from medagent.redaction.raw import plain_key
-from medagent.redaction.shapes import PLAIN, ROSTERS, Member, Number, OneOf, Pattern, Shape
+from medagent.redaction.shapes import PLAIN, ROSTERS, Member, Moment, Number, OneOf, Pattern, Shape
 from medagent.redaction.yaml_tree import Located
 
 RULE_KEYS = ("action", "category", "safe_harbor", "why", "shape", "max", "text", "bucket", "unless_present", "then")
@@ -24,8 +24,10 @@ LETTERS = "ABCDEFGHIJKLMNOPQR"
 FALLBACKS = (Action.REDACT, Action.DROP, Action.BUCKET)
 LONGEST_TEXT = 50
 SHORTEST_TEXT = len(REDACTED) + 2
-SHAPE_KEYS = ("pattern", "number", "enum", "roster")
+SHAPE_KEYS = ("pattern", "number", "moment", "enum", "roster")
 NUMBER_KEYS = ("min", "max", "integer")
+MOMENT_KEYS = ("days_before", "days_after", "or_date")
+MOST_DAYS = 36_525
 _LARGEST = 2**53
 
 
@@ -86,6 +88,8 @@ def _shape(tree: Located, where: str) -> Shape:
             return _pattern(value, where)
         case "number":
             return _number(value, where)
+        case "moment":
+            return _moment(value, where)
         case "enum":
             return OneOf(values=frozenset(reading.strings(value, where)))
         case _:
@@ -111,6 +115,19 @@ def _number(tree: Located, where: str) -> Number:
     if not (isinstance(low, (int, float)) and isinstance(high, (int, float)) and -_LARGEST < low <= high < _LARGEST):
         raise reading.error(tree, where, "'min' is not below 'max', or one of them is over 2**53")
     return Number(min=low, max=high, integer=integer)
+
+
+def _moment(tree: Located, where: str) -> Moment:
+    keys = reading.mapping(tree, where, MOMENT_KEYS)
+    before, after = (reading.required(tree, keys, where, key).value for key in MOMENT_KEYS[:2])
+    or_date = keys["or_date"].value if "or_date" in keys else False
+    if type(before) is not int or type(after) is not int or type(or_date) is not bool:
+        raise reading.error(
+            tree, where, "a moment has 'days_before' and 'days_after', whole numbers, and 'or_date', true or false"
+        )
+    if not (0 <= before <= MOST_DAYS and 0 <= after <= MOST_DAYS):
+        raise reading.error(tree, where, f"'days_before' and 'days_after' are from 0 to {MOST_DAYS}")
+    return Moment(or_date=or_date, days_before=before, days_after=after)
 
 
 def _limit(tree: Located, where: str) -> int:

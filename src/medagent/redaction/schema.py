@@ -102,9 +102,12 @@ def _rule() -> Json:
 
 def _shape() -> Json:
     number: dict[str, Json] = {"min": {"type": "number"}, "max": {"type": "number"}, "integer": {"type": "boolean"}}
+    days: Json = {"type": "integer", "minimum": 0, "maximum": rules.MOST_DAYS}
+    moment: dict[str, Json] = {"days_before": days, "days_after": days, "or_date": {"type": "boolean"}}
     kinds: dict[str, Json] = {
         "pattern": {"type": "string", "format": "regex"},
         "number": _object(number, required=("min", "max")),
+        "moment": _object(moment, required=rules.MOMENT_KEYS[:2]),
         "enum": _texts(),
         "roster": {"enum": list(ROSTERS)},
     }

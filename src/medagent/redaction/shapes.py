@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TypeAlias
 
 from medagent.proof import Json
@@ -19,6 +19,7 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DATETIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:(00|15|30|45))?", re.ASCII)
 _MILLISECONDS = re.compile(r"(:\d{2}:\d{2})\.\d{3}", re.ASCII)
 _YEARS = range(2000, 2100)
+_OLDEST = 89
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -38,11 +39,14 @@ class Pattern:
 class Moment:
     """An ISO 8601 date and time to the second, aware or local, in this century: a date of birth is mostly none.
 
-    Milliseconds are for a machine's own clock only: a model could write digits there that are no time.
+    Milliseconds are for a machine's own clock only: a model could write digits there that are no time. With
+    `days_before` and `days_after` it is near the call: an appointment lies ahead, an admission or a birth behind.
     """
 
     or_date: bool = False
     milliseconds: bool = False
+    days_before: int | None = None
+    days_after: int | None = None
 
     def fits(self, value: object, rosters: Rosters) -> bool:
         """Whether the value is such a time, or a bare date where that is allowed."""
@@ -55,6 +59,13 @@ class Moment:
             return datetime.fromisoformat(value).year in _YEARS
         except ValueError:
             return False
+
+    def is_near(self, value: str, at_us: int) -> bool:
+        """Whether a value that fits lies so near a time (microseconds since the Unix epoch, UTC); days are whole."""
+        if self.days_before is None or self.days_after is None:
+            return True
+        away = (date.fromisoformat(value[:10]) - datetime.fromtimestamp(at_us / 1e6, UTC).date()).days
+        return -self.days_before <= away <= self.days_after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +134,9 @@ def describe(shape: Shape) -> Json:
             return next(word for word, plain in PLAIN.items() if plain == shape)
         case Pattern():
             return {"pattern": shape.regex.pattern}
+        case Moment():
+            days: dict[str, Json] = {"days_before": shape.days_before, "days_after": shape.days_after}
+            return {"moment": days | {"or_date": True} if shape.or_date else days}
         case Number():
             return {"number": {"min": shape.min, "max": shape.max, "integer": shape.integer}}
         case OneOf():
@@ -138,8 +152,19 @@ def is_sayable(shape: Shape | None) -> bool:
     return isinstance(shape, Pattern | Member) and shape not in (PLAIN["uuid"], PLAIN["sha256"])
 
 
-def year_of(value: object) -> str | None:
-    """The year of an ISO date, date and time, or year; None for anything else."""
+def year_of(value: object, at_us: int | None = None) -> str | None:
+    """The year of an ISO date, date and time, or year; None for anything else.
+
+    None too for a year that tells, at a time in microseconds since the Unix epoch, of an age over 89 (45 CFR
+    164.514(b)(2)(i)(C)).
+    """
+    year = _year(value)
+    if year is None or (at_us is not None and datetime.fromtimestamp(at_us / 1e6, UTC).year - int(year) > _OLDEST):
+        return None
+    return year
+
+
+def _year(value: object) -> str | None:
     if type(value) is not str or len(value) > _LONGEST:
         return None
     if re.fullmatch(r"(19|20)\d{2}", value, re.ASCII):

@@ -261,7 +261,9 @@ class Session:
             return []
 
     def _put(self, record: Record, *, final: bool, withhold_text: bool = False, counted: bool = True) -> Write:
-        redacted = self._shared.redactor.redact(record, self._known, withhold_text=withhold_text)
+        redacted = self._shared.redactor.redact(
+            record, self._known, at_us=record.place.start_us, withhold_text=withhold_text
+        )
         if final and counted:
             self._counts += redacted.counts
         span = SafeSpan(

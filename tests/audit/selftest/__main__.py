@@ -26,6 +26,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=sorted(sabotages), help="these alone")
     parser.add_argument("--list", action="store_true", help="name them, play nothing")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--seed", type=int, help="play all with this one; else each with its own")
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time; those that are timed run alone")
     arguments = parser.parse_args()
     chosen = [sabotages[name] for name in arguments.only or sabotages]
@@ -33,13 +34,13 @@ def main() -> int:
         for one in chosen:
             sys.stdout.write(f"{one.name}: {one.breaks}\n")
         return 0
-    played = _play([CONTROL, *chosen], jobs=arguments.jobs, as_json=arguments.json)
+    played = _play([CONTROL, *chosen], jobs=arguments.jobs, as_json=arguments.json, seed=arguments.seed)
     if not arguments.json:
         _table(played)
     return 1 if wrong(played) else 0
 
 
-def _play(chosen: Sequence[Sabotage], *, jobs: int, as_json: bool) -> list[Played]:
+def _play(chosen: Sequence[Sabotage], *, jobs: int, as_json: bool, seed: int | None) -> list[Played]:
     """Those at pace 1 one at a time, so that what they are late by is their own; then the others."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     played: list[Played] = []
@@ -50,7 +51,7 @@ def _play(chosen: Sequence[Sabotage], *, jobs: int, as_json: bool) -> list[Playe
         task = progress.add_task("sabotages", total=len(chosen))
 
         def one(sabotage: Sabotage) -> Played:
-            return play_in(Path(directory), sabotage, seed=secrets.randbits(31))
+            return play_in(Path(directory), sabotage, seed=secrets.randbits(31) if seed is None else seed)
 
         def told(result: Played) -> None:
             played.append(result)
@@ -63,6 +64,7 @@ def _play(chosen: Sequence[Sabotage], *, jobs: int, as_json: bool) -> list[Playe
                 "causes": list(result.causes),
                 "trouble": result.trouble,
                 "seconds": round(result.seconds, 1),
+                "seed": result.seed,
             }
             progress.console.file.flush()
             line = json.dumps(about) if as_json else f"{'' if result.is_right else 'WRONG: '}{result.told()}"

@@ -45,6 +45,8 @@ class Played:
     verdict: str | None
     causes: tuple[str, ...]
     seconds: float
+    seed: int | None = None
+    """The one that it was played with: what a run found is found again with it."""
     trouble: str = ""
     """Why the run itself proves nothing, if so."""
 
@@ -68,10 +70,10 @@ class Played:
             return f"{self.sabotage.name}: {self.trouble}"
         causes = "; ".join(self.causes) or "no cause"
         if self.sabotage is CONTROL:
-            return f"{self.verdict} {self.sabotage.name}" + ("" if self.is_right else f": {causes}")
+            return f"{self.verdict} {self.sabotage.name}" + ("" if self.is_right else f" (seed {self.seed}): {causes}")
         if self.verdict in ("NOT CLEAN", "NO-GO"):
             return f"NO-GO {self.sabotage.name}: {self.cause or f'not named; said was {causes}'}"
-        return f"{self.verdict} {self.sabotage.name}: it was not found"
+        return f"{self.verdict} {self.sabotage.name}: it was not found (seed {self.seed})"
 
 
 def play(sabotage: Sabotage, room: Path, *, seed: int) -> Played:
@@ -114,6 +116,7 @@ def play(sabotage: Sabotage, room: Path, *, seed: int) -> Played:
         verdict=said["verdict"],
         causes=tuple(said["causes"]),
         seconds=seconds,
+        seed=seed,
         trouble=_trouble(sabotage, altered, auditor.pid, auditor.returncode, said["verdict"]),
     )
 

@@ -400,3 +400,23 @@ def test_time_is_linear(piece: str) -> None:
     """100 kB of anything cost no more than ten times ordinary talk of that length."""
     ordinary = "i have had a bad cough for two weeks and my knee hurts at night "
     assert cost((piece * 100_000)[:100_000]) <= 10 * cost((ordinary * 2_000)[:100_000])
+
+
+@given(
+    label=st.sampled_from(["MRN", "mrn", "SSN", "account", "passport", "NHS", "member id"]),
+    joint=st.sampled_from([" ", "-", ": ", " number ", " no. ", " is ", "#", " - "]),
+    digits=st.from_regex(r"[0-9]{1,7}", fullmatch=True),
+    end=st.sampled_from(["", ",", "… and more", " please"]),
+)
+def test_behind_the_name_of_a_code_no_number_is_a_count(label: str, joint: str, digits: str, end: str) -> None:
+    """`MRN-619` may be the half of a longer one: behind such a word no digit leaves."""
+    for mode in TextMode:
+        left = scrub(f"she said {label}{joint}{digits}{end}", NOBODY, mode=mode, recognisers=()).text
+        assert not any(sign.isdigit() for sign in left), left
+
+
+@pytest.mark.parametrize("text", ["https colon slash slash", "h t t p s colon forward slash forward slash my"])
+def test_the_beginning_of_a_link_that_is_said_goes(text: str) -> None:
+    """What stands before the address of a link is part of it; a colon that somebody has examined is none."""
+    assert "slash" not in scrub(f"I told you, it is {text}", NOBODY).text
+    assert scrub("a colon double contrast scan", NOBODY).text == "a colon double contrast scan"

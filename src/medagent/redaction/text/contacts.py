@@ -25,6 +25,8 @@ _EDGE = ".,;:!?\"'()[]<>“”‘’-–…*>"
 CONTACT_WORDS = MAIL_HOSTS | {"dot", "point"}
 """One of these stands in every address that is said."""
 _TURNS = frozenset(("at", "@", "dot"))
+_COLON = frozenset(("colon",))
+_SLASHES = frozenset(("slash", "forward", "double"))
 _TOUCHING = re.compile(r"\S[@_\\/.:]\S")
 """Something that may be an address or a link stands in a text where this is found."""
 _FARTHEST_BACK = 16
@@ -68,7 +70,13 @@ def _of_chunk(chunk: Sequence[Unit]) -> Category | None:
 
 
 def spoken_contacts(reading: Reading) -> Iterator[Span]:
-    """`jane dot doe at gmail dot com`, `w w w dot clinic dot org`, and an e-mail whose end was not heard."""
+    """`jane dot doe at gmail dot com`, `w w w dot clinic dot org`, half an e-mail, the beginning of a link."""
+    for at in reading.places_of(_COLON):
+        last = at
+        while last + 1 < len(reading.units) and reading.units[last + 1].norm in _SLASHES:
+            last += 1
+        if any(unit.norm == "slash" for unit in reading.units[at : last + 1]):
+            yield at, last, Category.IDENTIFIER
     if not reading.places_of(CONTACT_WORDS):
         return
     units = reading.units

@@ -100,6 +100,8 @@ MAIL_STOPS = words(
 TITLES = words("mr mrs ms miss mister missus mx dr doctor prof professor sir madam nurse")
 SURE_TITLES = words("mr mrs ms mister missus mx")
 
+CODE_LABELS = words("mrn ssn nhs ahv dob vin passport account acct insurance member")
+"""A number right behind one of these is no count, however short: it may be the half of a code."""
 RECORD_WORDS = {
     "phone": "phone",
     "telephone": "phone",

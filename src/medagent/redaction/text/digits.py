@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from medagent.redaction.policy import Category
-from medagent.redaction.text.cues import HOMOPHONES, JOINING, QUANTITIES, RECORD_WORDS
+from medagent.redaction.text.cues import CODE_LABELS, HOMOPHONES, JOINING, QUANTITIES, RECORD_WORDS
 from medagent.redaction.text.found import Span, is_sign
 from medagent.redaction.text.reading import Reading
 from medagent.redaction.text.units import CARDINAL, NUMBER, ORDINAL, REPEATED, SIGN, SPOKEN, WORD, Unit
@@ -15,6 +15,7 @@ SHORTEST = 4
 _JOINING_SIGNS = "-.()/,+:#–—*'’"
 _WIDEST_GAP = 3
 _LOOK_BACK = 8
+_BEHIND_LABEL = frozenset((":", "#", "-", "–", "—", ".", "no", "num", "number", "id", "is", "'s", "’s"))
 _CALLED = frozenset(("911", "411", "988", "999", "112", "111", "101"))
 _FRACTIONS = frozenset(("1/2", "1/3", "1/4", "3/4", "2/3", "24/7", "20/20", "50/50"))
 _SCALES = frozenset(("5", "10"))
@@ -33,7 +34,10 @@ _OF = {
 
 
 def digit_runs(reading: Reading) -> Iterator[Span]:
-    """Every run that is not a quantity: four digits or more, three that were said one by one, a day and a month."""
+    """Every run that is not a quantity: four digits or more, three that were said one by one, a day and a month.
+
+    Behind the name of a code any number is one: `MRN-619` may be all that was heard of it.
+    """
     units = reading.units
     done = -1
     for at in reading.of_kind(NUMBER):
@@ -43,11 +47,19 @@ def digit_runs(reading: Reading) -> Iterator[Span]:
         while (following := _next_number(units, numbers)) is not None:
             numbers.append(following)
         done = numbers[-1]
-        if not _is_quantity(units, numbers):
+        if _is_labelled(units, at) or not _is_quantity(units, numbers):
             first = numbers[0]
             while first > 0 and is_sign(units[first - 1], "+(#") and units[first - 1].end == units[first].start:
                 first -= 1
             yield first, done, _category(units, numbers)
+
+
+def _is_labelled(units: Sequence[Unit], at: int) -> bool:
+    """Whether the name of a code stands before a number, with nothing between them but what joins the two."""
+    back = at - 1
+    while back >= max(0, at - _WIDEST_GAP) and units[back].norm in _BEHIND_LABEL:
+        back -= 1
+    return back >= 0 and units[back].norm in CODE_LABELS
 
 
 def _next_number(units: Sequence[Unit], numbers: list[int]) -> int | None:
