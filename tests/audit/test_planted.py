@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import medagent
 from medagent.audit.english import words
 from medagent.audit.forms import searchable
 from medagent.audit.planted import plant
+from medagent.audit.search import Search
 
 SAFE_HARBOR = "ABCDEFGHIJKLMNOPQR"
 ALL_THAT_IS_ASKED = words(
@@ -41,6 +43,17 @@ def test_another_seed_plants_other_values() -> None:
 def test_a_kind_may_come_more_than_once() -> None:
     """`per_kind` values of each kind in each call."""
     assert len(plant(seed=1, calls=3, per_kind=2)) == 6 * len(plant(seed=1, calls=1))
+
+
+@given(seed=st.integers(0, 2**32), day=st.dates(date(2026, 1, 1), date(2040, 12, 31)), second=st.integers(0, 86_399))
+def test_the_runs_own_clock_tells_no_planted_day(seed: int, day: date, second: int) -> None:
+    """`2026-11-21 08:19:54` holds the digits of the 21st of August 1954: such a day is not planted on that day."""
+    planted = plant(seed=seed, calls=2, day=day)
+    told = datetime.combine(day, time(second // 3600, second // 60 % 60, second % 60))
+    written = f"{told - timedelta(days=1)} INFO a\n{told},042 INFO b\n{told + timedelta(days=1)} INFO c"
+    dates = [value for value in planted if value.kind in ("birth_date", "admission_date")]
+    assert not Search(dates).look(written.encode(), channel="stderr", path="log")
+    assert planted == plant(seed=seed, calls=2, day=day)
 
 
 def test_there_are_not_values_without_end() -> None:

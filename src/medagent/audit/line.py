@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,7 @@ class Spec(BaseModel):
     seed: int
     calls: int
     per_kind: int
+    day: date
     report_fd: int
 
 
@@ -276,7 +277,7 @@ def main() -> int:
     spec = Spec.model_validate_json(sys.stdin.buffer.read())
     settings = load_settings(**spec.settings)
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    planted = plant(seed=spec.seed, calls=spec.calls, per_kind=spec.per_kind)
+    planted = plant(seed=spec.seed, calls=spec.calls, per_kind=spec.per_kind, day=spec.day)
     clinic = Clinic.open(settings.clinic_url)
     seed_demo(clinic)
     not_stopped = idle(settings, redactor(settings, clinic.rosters()))

@@ -54,8 +54,8 @@ class Offers:
         redact, admit, check = Redactor.redact, Admission.admit, Exit.check
 
         @wraps(redact)
-        def redacted(self_: Redactor, record: Record, known: KnownValues, *, withhold_text: bool = False) -> Redacted:
-            result = redact(self_, record, known, withhold_text=withhold_text)
+        def redacted(self_: Redactor, record: Record, known: KnownValues, **how: Any) -> Redacted:
+            result = redact(self_, record, known, **how)
             self._records[id(record)] = (record, result)  # the record is held too, so that its id stays its own
             return result
 

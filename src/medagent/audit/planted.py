@@ -3,7 +3,8 @@
 A hit must mean a leak, so no value may stand anywhere by chance. Names of people and places are made of consonants that
 begin no English word (`Kjeltorvan`), of at least seven letters; every second person has a name that people bear, from a
 list of our own that shares nothing with the clinic's roster, so that a reader of names has something to know. Numbers
-have nine digits or more, dates lie in years of which no clean trace speaks, and numbers that could be somebody's are
+have nine digits or more, dates lie in years of which no clean trace speaks and on no day of a month that the run's own
+clock writes (`21 08:19:54` would be the 21st of August 1954), and numbers that could be somebody's are
 from ranges that are given to nobody: 555-01xx, social security numbers from 900 on, 240.0.0.0/4, 2001:db8::/32,
 `.example`. What a form must say at least, and what is therefore not looked for, stands in `needles.py`.
 """
@@ -61,17 +62,21 @@ class Planted:
     forms: Mapping[str, tuple[str, ...]] = field(repr=False)
 
 
-def plant(*, seed: int, calls: int, per_kind: int = 1) -> tuple[Planted, ...]:
-    """Every kind `per_kind` times for each call; raises `ValueError` where there are not enough different values."""
-    return tuple(_Garden(seed).grow(calls, per_kind))
+def plant(*, seed: int, calls: int, per_kind: int = 1, day: date | None = None) -> tuple[Planted, ...]:
+    """Every kind `per_kind` times for each call; `day` is that of the run (UTC).
+
+    Raises `ValueError` where there are not enough different values.
+    """
+    return tuple(_Garden(seed, day).grow(calls, per_kind))
 
 
 class _Garden:
     """Draws values and remembers them, with every word that was invented for one."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, day: date | None) -> None:
         self._dice = random.Random(f"planted {seed}")  # noqa: S311 - an audit repeats by its seed; nothing is secret
         self._used: set[str] = set()
+        self._told_by_clock = {(day + timedelta(days=by)).day for by in (-1, 0, 1)} if day else set()
         self._kinds: tuple[tuple[str, str, Callable[[], tuple[str | bytes, Forms]]], ...] = (
             ("A", "name", self._invented_name),
             ("A", "real_name", self._real_name),
@@ -167,6 +172,8 @@ class _Garden:
 
     def _day(self, first: date, days: int) -> tuple[str, Forms]:
         day = first + timedelta(days=self._dice.randrange(days))
+        while day.day in self._told_by_clock:
+            day = first + timedelta(days=self._dice.randrange(days))
         return day.isoformat(), date_forms(day, self._dice)
 
     def _age(self) -> tuple[str, Forms]:

@@ -10,8 +10,8 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,8 @@ class Order:
     pace: float
     seed: int
     out: Path
+    day: date = field(default_factory=lambda: datetime.now(UTC).date())
+    """What the run's own clock writes is planted nowhere."""
 
     @property
     def rehearsal(self) -> bool:
@@ -118,7 +120,7 @@ def run_audit(settings: Settings, order: Order, told: Told) -> Audited:
 def _played(settings: Settings, order: Order, rooms: Rooms, told: Told) -> Evidence:
     protocol, began, started = order.protocol, time.time(), datetime.now(UTC)
     names = protocol.scenario_names
-    planted = plant(seed=order.seed, calls=protocol.calls, per_kind=protocol.planted_per_kind)
+    planted = plant(seed=order.seed, calls=protocol.calls, per_kind=protocol.planted_per_kind, day=order.day)
     roles = cast(planted, names, calls=protocol.calls, seconds=protocol.call_seconds, seed=order.seed)
     drill = cast_drill(planted, names, seconds=max(_DRILL_S, _DRILL_WALL_S * order.pace), seed=order.seed)
     files = [_written(rooms, role) for role in (*roles, drill)]
@@ -208,6 +210,7 @@ def _spec(system: Mapping[str, str], roles: Sequence[Role], order: Order) -> Spe
         seed=order.seed,
         calls=order.protocol.calls,
         per_kind=order.protocol.planted_per_kind,
+        day=order.day,
         report_fd=-1,
     )
 
@@ -346,7 +349,7 @@ def _sampled(
     complete = [spans for spans in chains.values() if spans]
     dice = random.Random(f"{order.seed} sample")  # noqa: S311 - the draw repeats by the seed in the report
     drawn = dice.sample(complete, min(protocol.sample, len(complete)))
-    others: Sequence[Planted] = plant(seed=secrets.randbits(31), calls=1)
+    others: Sequence[Planted] = plant(seed=secrets.randbits(31), calls=1, day=order.day)
     leaks = [one.value for one in others if isinstance(one.value, str)]
     sampled = draw_sample(
         drawn, leaks=leaks, planted_copies=min(protocol.planted_copies, len(drawn)), officers=pinned.all
