@@ -11,11 +11,15 @@ from medagent.redaction.policy import TextMode
 from medagent.redaction.text import Layer, scrub
 from medagent.redaction.text.guard import LONGEST_TEXT
 from medagent.redaction.text.lexicon import lexicon
+from medagent.redaction.text.names import CAPITALS
 from medagent.redaction.text.units import blank_out
 
 NOBODY = KnownValues()
 WORDS = st.sampled_from(sorted(lexicon().words)[::7])
 NAMES = st.sampled_from(sorted(lexicon().names)[::11])
+NAMES_THAT_ARE_WORDS = st.sampled_from(
+    sorted(word for word in set(lexicon().words) & set(lexicon().names) if set(lexicon().name_kinds(word)) & set("fl"))
+)
 NUMBERS = st.sampled_from(
     [
         "one",
@@ -420,3 +424,10 @@ def test_the_beginning_of_a_link_that_is_said_goes(text: str) -> None:
     """What stands before the address of a link is part of it; a colon that somebody has examined is none."""
     assert "slash" not in scrub(f"I told you, it is {text}", NOBODY).text
     assert scrub("a colon double contrast scan", NOBODY).text == "a colon double contrast scan"
+
+
+@given(word=NAMES_THAT_ARE_WORDS, before=st.sampled_from(["I told you, it is", "please ask", "she was here with"]))
+def test_a_name_that_is_a_word_too_goes_by_its_capital(word: str, before: str) -> None:
+    """`it is Lane`: where nothing else gives a capital, a word that people bear as a name is one."""
+    left = scrub(f"{before} {word.capitalize()}, and my back hurts", NOBODY).text
+    assert word in CAPITALS or word.capitalize() not in left.removeprefix(before)

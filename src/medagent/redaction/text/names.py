@@ -29,6 +29,12 @@ _NOT_A_NAME = FUNCTION | words(
 )
 
 
+CAPITALS = FUNCTION | words(
+    """monday tuesday wednesday thursday friday saturday sunday january february march april may june july august
+    september october november december"""
+)
+
+
 class Model:
     """Weights by feature, in log odds of being a name."""
 
@@ -75,7 +81,7 @@ def mark_names(reading: Reading, *, unknown_too: bool) -> None:
         return
     context = Context(reading)
     for at in open_ones:
-        if context.may_be(at) and model().probability(context.features(at)) >= THRESHOLD:
+        if context.may_be(at) and (context.says_name(at) or model().probability(context.features(at)) >= THRESHOLD):
             _put(reading, at, reading.lists.name_kinds(reading.units[at].norm))
 
 
@@ -155,6 +161,15 @@ class Context:
         """Whether a word is a suspect for more than the capital that begins every sentence."""
         begins = self._symbols[self._place[at] - 1] == _EDGE or not self._cased
         return not begins or self._reading.kinds[at] is not Kind.ORDINARY
+
+    def says_name(self, at: int) -> bool:
+        """Whether a word that people bear as a name has a capital that nothing else gives it."""
+        reading = self._reading
+        unit = reading.units[at]
+        begins = self._symbols[self._place[at] - 1] == _EDGE or (at > 0 and reading.units[at - 1].norm == ":")
+        if begins or not self._cased or unit.norm in CAPITALS:
+            return False
+        return reading.text[unit.start].isupper() and bool(set(reading.lists.name_kinds(unit.norm)) & set("fl"))
 
     def features(self, at: int) -> tuple[str, ...]:
         """The features of one word."""
