@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -29,6 +28,7 @@ from medagent.telemetry.exporters.archive import Archive
 from medagent.telemetry.exporters.exporter import Exporter
 from medagent.telemetry.exporters.jsonlog import JsonLog
 from medagent.telemetry.exporters.langsmith import LangSmithExporter
+from medagent.telemetry.interpreter import share
 from medagent.telemetry.keeper import Housekeeping, Keeper
 from medagent.telemetry.ledger import Ledger, last_trip
 from medagent.telemetry.line import Inlet
@@ -38,7 +38,7 @@ from medagent.telemetry.owners import Owners
 from medagent.telemetry.pipeline import Pipeline
 from medagent.telemetry.recovery import GuardrailEntries, Recovered, RecoveryWatch, recover
 from medagent.telemetry.session import Destination, SessionMaker
-from medagent.telemetry.shipper import Shipper
+from medagent.telemetry.shipper import GATHER_S, Shipper
 from medagent.telemetry.span import SafeSpan
 from medagent.telemetry.switch import Switch
 
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 _LANGFUSE_CLOUD = "https://cloud.langfuse.com"
 _PAGERDUTY = "events.pagerduty.com"
 _DAY_US = 86_400_000_000
-_SWITCH_INTERVAL_S = 0.0005
+_APART_S = 0.3
 _STOP_S = 0.3
 _log = logging.getLogger(__name__)
 
@@ -284,7 +284,11 @@ def delivery(settings: Settings, destinations: Sequence[Exporter], stop: Switch,
     store = next(one for one in destinations if isinstance(one, Archive))
     purges = policy(settings).queued_when_off is Queued.PURGE
     entries = GuardrailEntries(box, ledger(settings))
-    shippers = [Shipper(one, outbox=box, switch=stop) for one in destinations]
+    shippers = [
+        # They are woken at the same moment; one behind another they leave the call's loop its turn.
+        Shipper(one, outbox=box, switch=stop, gather_s=GATHER_S + number * _APART_S)
+        for number, one in enumerate(destinations)
+    ]
 
     def look() -> Recovered:
         found = recover(box, owner=owner.name, owners=living, redactor=redacts, switch=stop, entries=entries)
@@ -417,12 +421,8 @@ class Telemetry:
         self._is_closed = False
 
     def start(self) -> Telemetry:
-        """Begin to work and to ship, and to end what dead processes left open.
-
-        The interpreter then changes threads every 0.5 ms instead of every 5: a burst of the worker holds the call's
-        loop so much less.
-        """
-        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        """Begin to work and to ship, and to end what dead processes left open."""
+        share()
         self.pipeline.start()
         self._overhead_watch.start()
         self._delivery.start()

@@ -11,7 +11,6 @@ import functools
 import gc
 import logging
 import os
-import sys
 import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -21,6 +20,7 @@ from uuid import uuid4
 import medagent
 from medagent.errors import MedagentError
 from medagent.settings import Settings, load_settings
+from medagent.telemetry.interpreter import share
 from medagent.telemetry.line import Inlet, Line
 from medagent.telemetry.overhead import Overhead
 from medagent.telemetry.shutdown import close_at_end
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from medagent.agent.caller import Caller
     from medagent.compose import Telemetry
 
-_SWITCH_INTERVAL_S = 0.0005
 _END_S = 2.5
 """So long a process's end may wait; with the interpreter's own end it stays under three seconds."""
 _log = logging.getLogger(__name__)
@@ -53,7 +52,7 @@ class Tracing:
         self._overhead = Overhead()
         self._loaded = threading.Event()
         self._telemetry: Telemetry | None = None
-        sys.setswitchinterval(_SWITCH_INTERVAL_S)  # while the other thread loads, the loop has its turn often enough
+        share()  # while the other thread loads, the loop has its turn often enough
         threading.Thread(target=self._load, name="medagent-start", daemon=True).start()
         close_at_end(functools.partial(self.close, _END_S))
 

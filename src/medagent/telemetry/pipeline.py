@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from medagent.errors import OutboxError, OutboxUnavailableError
 from medagent.telemetry.events import CallEnded, CallStarted
+from medagent.telemetry.interpreter import give_way, take_time
 from medagent.telemetry.line import Arrival, Inlet, Line
 from medagent.telemetry.outbox import Outbox, Transaction
 from medagent.telemetry.session import Session, SessionMaker, Write
@@ -114,6 +115,8 @@ class Pipeline:
     def _take(self, arrival: Arrival) -> list[Write]:
         """What an event leads to: nothing where it fails; a call that it ends is forgotten all the same."""
         self.counts.events += 1
+        take_time(self._queue.qsize() < _SLICE)
+        give_way()
         try:
             event = arrival.event()
             session = self._sessions.get(arrival.trace_id)
@@ -169,6 +172,7 @@ class Pipeline:
         _log.error("telemetry failed %s: %s", what, type(error).__name__)
 
     def _apply(self, write: Write, transaction: Transaction) -> None:
+        give_way()
         try:
             write.apply(transaction)
         except OutboxUnavailableError:

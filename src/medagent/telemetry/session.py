@@ -22,6 +22,7 @@ from medagent.redaction.trial import run
 from medagent.telemetry.call import Call
 from medagent.telemetry.door.admission import Admission
 from medagent.telemetry.events import CallEnded, CallerIdentified, CallEvent, CallStarted, ConsentSettled, Gap
+from medagent.telemetry.interpreter import give_way
 from medagent.telemetry.outbox import Release, Transaction
 from medagent.telemetry.record import Place, Record
 from medagent.telemetry.span import Ancestor, SafeSpan, SpanKind
@@ -261,6 +262,7 @@ class Session:
             return []
 
     def _put(self, record: Record, *, final: bool, withhold_text: bool = False, counted: bool = True) -> Write:
+        give_way()
         redacted = self._shared.redactor.redact(
             record, self._known, at_us=record.place.start_us, withhold_text=withhold_text
         )
@@ -282,6 +284,7 @@ class Session:
             policy_digest=self._shared.policy.digest,
             fields=redacted.fields,
         )
+        give_way()
         admitted = self._admission.admit(span, tuple(self._known))
         leaves = final and (self._release == "released" or record.kind in _ALWAYS_LEAVE)
         return Write(lambda transaction: self._stored(transaction.put(admitted, final=final)), span if leaves else None)

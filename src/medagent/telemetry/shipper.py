@@ -10,13 +10,14 @@ from collections.abc import Sequence
 
 from medagent.errors import DoorError, ExportError, MedagentError, OutboxError, OversizedError, RefusedError
 from medagent.telemetry.exporters.exporter import Exporter
+from medagent.telemetry.interpreter import take_time
 from medagent.telemetry.outbox import Outbox
 from medagent.telemetry.span import SafeSpan
 from medagent.telemetry.switch import Switch
 
 _BATCH = 100
 _LOOK_EVERY_S = 2.0
-_GATHER_S = 0.5
+GATHER_S = 2.0
 """What is stored so soon after goes with it: a round costs the process the same for one span as for many."""
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
@@ -38,7 +39,8 @@ class Shipper:
     until just now, and all stays due.
     """
 
-    def __init__(self, exporter: Exporter, *, outbox: Outbox, switch: Switch) -> None:
+    def __init__(self, exporter: Exporter, *, outbox: Outbox, switch: Switch, gather_s: float = GATHER_S) -> None:
+        self._gather_s = gather_s
         self._exporter = exporter
         self._outbox = outbox
         self._switch = switch
@@ -94,7 +96,7 @@ class Shipper:
             if self._pause_s:
                 self._stopping.wait(self._pause_s)
             elif self._wake.wait(_LOOK_EVERY_S):
-                self._hurry.wait(_GATHER_S)
+                self._hurry.wait(self._gather_s)
             self._wake.clear()
             self._hurry.clear()
             try:
@@ -114,13 +116,14 @@ class Shipper:
         batch = self._outbox.lease(self.name, _BATCH)
         if not batch:
             return False
+        take_time(len(batch) < _BATCH)
         self._sending = (time.monotonic(), batch)
         try:
             went_on = self._send(batch)
         finally:
             self._sending = None
         self._pause_s = 0.0
-        return went_on
+        return went_on and len(batch) == _BATCH
 
     def _send(self, batch: Sequence[SafeSpan]) -> bool:
         """Send a batch, in ever smaller parts where it is refused; False where it was not to be sent to its end."""

@@ -17,6 +17,7 @@ from medagent.proof import Json
 from medagent.telemetry.door.derived import derived, short_id
 from medagent.telemetry.door.wire import decode, strict_json
 from medagent.telemetry.exporters.exporter import Envelope
+from medagent.telemetry.interpreter import give_way
 from medagent.telemetry.span import SafeSpan
 
 _Scalar: TypeAlias = tuple[type, str | float]
@@ -86,6 +87,7 @@ class Exit:
         return admitted[match["span"]]
 
     def _read(self, document: Json, where: str, admitted: _Admitted) -> None:
+        give_way()
         keys, constants = self._envelope.keys, self._envelope.constants
         pending: list[tuple[Json, str, str]] = [(document, "", where)]
         while pending:
