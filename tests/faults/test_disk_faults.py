@@ -162,8 +162,11 @@ def test_an_outbox_that_is_broken_at_the_start(scene: Scene) -> None:
 
 
 def spoil(path: Path) -> None:
-    """Overwrite a database, and what is in its log of writes, to the last byte; its processes still have it open."""
-    for file in (path, path.with_name(f"{path.name}-wal")):
+    """Overwrite a database, its log of writes and the log's index; its processes still have it open.
+
+    Without the index a process that has every page in memory would never read what is broken, and write it whole again.
+    """
+    for file in (path, *(path.with_name(f"{path.name}-{more}") for more in ("wal", "shm"))):
         if file.exists():
             with file.open("r+b") as raw:
                 raw.write(b"\xa5" * file.stat().st_size)
