@@ -18,6 +18,8 @@ from medagent.telemetry.session import Session, SessionMaker, Write
 from medagent.telemetry.span import SafeSpan
 
 _SLICE = 64
+_FEW = 16
+"""Of so few events at a time the worker makes spans at leisure; ten calls have three."""
 _GATHER_S = 0.05
 """What follows an event so soon is written with it: the calls' thread wakes the worker once, not for every event."""
 _MOST_UNWRITTEN = 10_000
@@ -80,7 +82,9 @@ class Pipeline:
     def _run(self) -> None:
         while not self._stopping:
             writes = list(self._unwritten)
-            for arrival in self._next_slice():
+            arrivals = self._next_slice()
+            take_time(len(arrivals) < _FEW)
+            for arrival in arrivals:
                 writes += self._take(arrival)
             still_open: list[str] = list(self._sessions) if self._stopping else []
             for trace_id in still_open:
@@ -115,7 +119,6 @@ class Pipeline:
     def _take(self, arrival: Arrival) -> list[Write]:
         """What an event leads to: nothing where it fails; a call that it ends is forgotten all the same."""
         self.counts.events += 1
-        take_time(self._queue.qsize() < _SLICE)
         give_way()
         try:
             event = arrival.event()

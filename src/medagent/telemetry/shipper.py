@@ -116,7 +116,7 @@ class Shipper:
         batch = self._outbox.lease(self.name, _BATCH)
         if not batch:
             return False
-        take_time(len(batch) < _BATCH)
+        take_time(len(batch) < _BATCH // 2)
         self._sending = (time.monotonic(), batch)
         try:
             went_on = self._send(batch)
