@@ -27,7 +27,7 @@ from medagent.tracing import Tracing
 
 TICK_S = 0.005
 _PAGE = 4096
-_EXCHANGE_S = 9.4
+_EXCHANGE_S = 7.7
 """About so long a caller's line, the thinking, a tool and the answer of `scenario` take."""
 
 
