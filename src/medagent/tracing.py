@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from medagent.agent.caller import Caller
     from medagent.compose import Telemetry
 
-_END_S = 2.5
+END_S = 2.5
 """So long a process's end may wait; with the interpreter's own end it stays under three seconds."""
 _log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Tracing:
         self._telemetry: Telemetry | None = None
         share()  # while the other thread loads, the loop has its turn often enough
         threading.Thread(target=self._load, name="medagent-start", daemon=True).start()
-        close_at_end(functools.partial(self.close, _END_S))
+        close_at_end(functools.partial(self.close, END_S))
 
     def watch(self, session: AgentSession[Any], *, caller: Caller | None = None, asks: bool = False) -> Bridge:
         """Trace a session that has not started; never raises: a call that cannot be traced goes on untraced.

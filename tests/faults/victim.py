@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import json
 import resource
 import sys
@@ -26,6 +27,7 @@ from medagent.telemetry.exporters.exporter import Exporter
 from medagent.telemetry.line import Line
 from medagent.telemetry.shutdown import close_at_end
 from medagent.telemetry.span import SafeSpan
+from medagent.tracing import END_S
 
 _BOOKING = {"patient_name": "Ottilie Wrenfield", "dob": "1971-04-02", "phone": "+1 503 555 0142"}
 _BOOKED = {"outcome": "ok", "confirmation_id": "K7M2-Q4XD", "doctor_name": "Dr. Amara Osei"}
@@ -77,7 +79,7 @@ class Victim:
         self._settings = settings
         self._broken = broken
         self._telemetry = compose.Telemetry(settings).start()
-        close_at_end(self._telemetry.close)
+        close_at_end(functools.partial(self._telemetry.close, END_S))
         self._open: Line | None = None
 
     def calls(self, count: str) -> dict[str, Any]:
