@@ -24,8 +24,8 @@ class _AlwaysOn:
 def _deaf(shipper: ModuleType, destination: str) -> None:
     made = shipper.Shipper.__init__
 
-    def deaf(self: Any, exporter: Any, *, outbox: Any, switch: Any) -> None:
-        made(self, exporter, outbox=outbox, switch=_AlwaysOn(switch) if exporter.name == destination else switch)
+    def deaf(self: Any, exporter: Any, *, switch: Any, **how: Any) -> None:
+        made(self, exporter, switch=_AlwaysOn(switch) if exporter.name == destination else switch, **how)
 
     shipper.Shipper.__init__ = deaf
 
