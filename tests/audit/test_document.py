@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,8 +11,9 @@ from hypothesis import strategies as st
 from audit import reports
 from audit.report_parts import LIMITS, RETENTION
 from audit.shown import texts
-from medagent.attestation.report import Report
+from medagent.attestation.report import Mark, Report
 from medagent.attestation.signed import Signed
+from medagent.audit.render import identifiers
 from medagent.audit.render.contents import document
 from medagent.audit.render.document import Document, Section, Table
 from medagent.audit.render.wording import amount, at_most, moment, percent
@@ -177,6 +180,37 @@ def test_marks_that_officers_settled_do_not_stand_against_a_go() -> None:
     cover = document(report, signed).cover
     assert cover.launch.startswith("from now on")
     assert [row[3].text for row in cover.criteria.rows if row[0].text == "Second reader"] == ["settled by officers"]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["stdout._id", "tool.a/result.slots.0.at", "tool.a/result.slots.12.at", "stderr.4"]),
+            st.sampled_from(["OWN_CODE", "DATE_TIME"]),
+            st.sampled_from(["kept_shape", "adjudicated", "open"]),
+        )
+    )
+)
+def test_every_mark_stands_alone_or_is_counted_where_a_rule_explains_it(found: list[tuple[str, str, str]]) -> None:
+    report, signed = reports.no_go()
+    marks = tuple(
+        Mark(mark_id=f"m-{n}", path=path, kind=kind, score=n / 100, settled=settled, rule="a rule")
+        for n, (path, kind, settled) in enumerate(found)
+    )
+    reader = report.second_reader.model_copy(update={"marks": marks})
+    shown = identifiers.second_reader(but(report, second_reader=reader), signed)
+    tables = [block for block in shown if isinstance(block, Table)]
+    alone = [row[0].text for table in tables if table.columns[0].title == "Mark" for row in table.rows]
+    together = {
+        (row[0].text, row[1].text): int(row[2].text) for t in tables if t.columns[0].title == "Path" for row in t.rows
+    }
+    assert alone == [mark.mark_id for mark in marks if mark.settled != "kept_shape"]
+    explained = Counter(
+        (path.replace("slots.0.", "slots[].").replace("slots.12.", "slots[].").replace("stderr.4", "stderr[]"), kind)
+        for path, kind, settled in found
+        if settled == "kept_shape"
+    )
+    assert together == dict(explained)
 
 
 def test_a_report_of_nothing_has_all_its_sections() -> None:

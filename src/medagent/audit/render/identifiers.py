@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from medagent.attestation.report import Mark, Report
@@ -19,6 +20,9 @@ _STAGES = {
     "log_door": "Log door",
     "not_recorded": "Not taken",
 }
+
+_ITEM = re.compile(r"\.\d+(?=\.|$)")
+"""An item's number in a path, written `[]` as the policy writes it."""
 
 
 def matrix(report: Report, signed: Signed) -> Iterator[Block]:
@@ -226,29 +230,56 @@ def second_reader(report: Report, signed: Signed) -> Iterator[Block]:
             + "; ".join(f"{kind} {count(m)} of {count(s)}" for kind, (m, s) in reader.sensitivity.items()),
             svg=charts.sensitivity(reader),
         )
-    if reader.marks:
-        yield Table(
-            caption="Marks; their text is in the encrypted annex alone",
-            columns=(
-                Column(title="Mark", weight=1),
-                Column(title="Path", weight=3),
-                Column(title="Kind", weight=1.6),
-                Column(title="Score", weight=0.8, numeric=True),
-                Column(title="Settled", weight=2.4),
-            ),
-            rows=tuple(
-                (
-                    code(mark.mark_id),
-                    code(mark.path),
-                    cell(mark.kind),
-                    cell(f"{mark.score:.2f}"),
-                    _settled(mark, signed),
-                )
-                for mark in reader.marks
-            ),
-        )
-    else:
+    if not reader.marks:
         yield Paragraph(text=f"It marked nothing in {many(reader.texts, 'text')}.")
+    judged = [mark for mark in reader.marks if mark.settled != "kept_shape" or mark.mark_id in decided]
+    if judged:
+        yield _one_by_one(judged, signed)
+    if explained := [mark for mark in reader.marks if mark.settled == "kept_shape" and mark.mark_id not in decided]:
+        yield _together(explained)
+
+
+def _one_by_one(marks: list[Mark], signed: Signed) -> Table:
+    return Table(
+        caption="Marks that a person settles, one by one; their text is in the encrypted annex alone",
+        columns=(
+            Column(title="Mark", weight=1),
+            Column(title="Path", weight=3),
+            Column(title="Kind", weight=1.6),
+            Column(title="Score", weight=0.8, numeric=True),
+            Column(title="Settled", weight=2.4),
+        ),
+        rows=tuple(
+            (code(mark.mark_id), code(mark.path), cell(mark.kind), cell(f"{mark.score:.2f}"), _settled(mark, signed))
+            for mark in marks
+        ),
+    )
+
+
+def _together(marks: list[Mark]) -> Table:
+    """A run marks the same few places thousands of times, and a page of one repeated line tells nobody anything."""
+    scores: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    for mark in marks:
+        scores[_ITEM.sub("[]", mark.path), mark.kind, mark.rule or ""].append(mark.score)
+    return Table(
+        caption="Marks on kept values of their declared shape; the attached record lists each by its number",
+        columns=(
+            Column(title="Path", weight=3),
+            Column(title="Kind", weight=1.6),
+            Column(title="Marks", weight=0.8, numeric=True),
+            Column(title="Score", weight=1, numeric=True),
+            Column(title="What it is", weight=2.4),
+        ),
+        rows=tuple(
+            (code(path), cell(kind), cell(len(found)), cell(_range(found)), Cell(text=rule, tone="good"))
+            for (path, kind, rule), found in scores.items()
+        ),
+    )
+
+
+def _range(scores: list[float]) -> str:
+    least, most = min(scores), max(scores)
+    return f"{least:.2f}" if least == most else f"{least:.2f} to {most:.2f}"
 
 
 def _share(part: int, whole: int) -> str:
@@ -259,10 +290,6 @@ def _settled(mark: Mark, signed: Signed) -> Cell:
     for each in signed.adjudications:
         if each.mark_id == mark.mark_id:
             return yes(each.decision == "no_leak", f"no leak, decided by {each.by}", f"a leak, decided by {each.by}")
-    match mark.settled:
-        case "kept_shape":
-            return Cell(text="a kept value of its declared shape", tone="good", detail=mark.rule or "")
-        case "adjudicated":
-            return Cell(text="decided by an officer", tone="good", detail=mark.rule or "")
-        case "open":
-            return Cell(text="open: counts as a leak", tone="bad")
+    if mark.settled == "adjudicated":
+        return Cell(text="decided by an officer", tone="good", detail=mark.rule or "")
+    return Cell(text="open: counts as a leak", tone="bad")
