@@ -44,6 +44,86 @@ def test_a_process_tells_what_it_wrote_spoke_to_and_started(tmp_path: Path) -> N
     assert any("pass" in one for one in started)
 
 
+DELETING = """
+import json, os, shutil, sys, tempfile
+from pathlib import Path
+from medagent.audit.watching import Touched
+touched = Touched(Path(sys.argv[1]))
+sys.addaudithook(touched.hook)
+os.chdir(sys.argv[2])
+with tempfile.NamedTemporaryFile("w", dir=".") as file:
+    file.write("one that deletes itself")
+Path("a").write_text("overwritten by opening")
+Path("a").write_text("replaced by renaming")
+Path("b").write_text("stays")
+Path("b").replace("a")
+Path("c").write_text("cut by name")
+os.truncate("c", 0)
+with open("d", "w") as file:
+    file.write("cut by descriptor")
+    file.flush()
+    os.truncate(file.fileno(), 0)
+os.makedirs("e/f")
+Path("e/f/g").write_text("in a tree that goes")
+shutil.rmtree("e")
+os.mkdir("h")
+Path("h/i").write_text("in a directory that was moved")
+os.rename("h", "j")
+os.remove("theirs")
+print(json.dumps(sorted(touched.written)))
+"""
+
+
+def test_what_a_process_writes_and_deletes_overwrites_or_cuts_is_read_all_the_same(tmp_path: Path) -> None:
+    """A file was written though it stands nowhere at the end; what others had written there is none of it."""
+    kept, work = tmp_path / "kept", tmp_path / "work"
+    kept.mkdir()
+    work.mkdir()
+    (work / "theirs").write_text("of somebody else")
+    ran = subprocess.run([sys.executable, "-c", DELETING, kept, work], capture_output=True, text=True, check=True)
+    found = written_files(
+        [kept], opened=set(json.loads(ran.stdout)), since=time.time() + 3600, excluded=set(), not_ours=[]
+    )
+    assert sorted(one.raw.decode() for one in found.documents if one.raw) == sorted(
+        [
+            "one that deletes itself",
+            "overwritten by opening",
+            "replaced by renaming",
+            "stays",
+            "cut by name",
+            "cut by descriptor",
+            "in a tree that goes",
+            "in a directory that was moved",
+        ]
+    )
+
+
+def test_a_file_without_a_name_is_read_while_it_is_held() -> None:
+    """One that never had a name, and one that was deleted at once; each of its states, if it was cut between two."""
+    program = """
+import os, tempfile, time
+a, b = tempfile.TemporaryFile("w"), tempfile.NamedTemporaryFile("w", delete=False)
+os.unlink(b.name)
+for text in ("first-a", "then-a"):
+    a.seek(0), a.truncate(), a.write(text), a.flush()
+    time.sleep(1)
+b.write("held-b"), b.flush()
+time.sleep(30)
+"""
+    process = subprocess.Popen([sys.executable, "-c", program])
+    wanted = (b"first-a", b"then-a", b"held-b")
+    try:
+        with ProcessWatch(process.pid) as watch:
+            deadline, raw = time.monotonic() + 20, b""
+            while not all(one in raw for one in wanted) and time.monotonic() < deadline:
+                time.sleep(0.05)
+                raw = b"\n".join(one.raw for one in watch.seen().documents if one.channel == "files")
+    finally:
+        process.kill()
+        process.wait()
+    assert [one for one in wanted if one not in raw] == []
+
+
 def test_command_lines_environments_and_held_files_are_seen_of_children_too(tmp_path: Path) -> None:
     """What stands in the arguments or the environment of a grandchild is seen, and the file that it holds open."""
     held = tmp_path / "held"

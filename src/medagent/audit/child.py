@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,9 @@ from medagent.errors import AuditError
 from medagent.settings import Settings
 
 _ERROR = re.compile(r"[A-Za-z_.]+(Error|Exception|Interrupt)\b")
+_LOOK_EVERY_S = 1.0
+_SILENT_S = 300.0
+"""Longer than any turn of a call, and than what is still to be delivered when the last one has ended."""
 OnLine = Callable[[Mapping[str, Any]], None]
 
 
@@ -36,7 +41,7 @@ class Rooms:
         rooms = cls(auditor=work / "auditor", system=work / "system")
         for path in (rooms.auditor / "scenarios", rooms.auditor / "copies", rooms.auditor / "alerts"):
             path.mkdir(mode=0o700, parents=True)
-        for path in (rooms.state, rooms.home, rooms.temporary, rooms.working):
+        for path in (rooms.state, rooms.home, rooms.temporary, rooms.working, rooms.deleted):
             path.mkdir(mode=0o700, parents=True)
         return rooms
 
@@ -59,6 +64,11 @@ class Rooms:
     def working(self) -> Path:
         """Where it runs."""
         return self.system / "work"
+
+    @property
+    def deleted(self) -> Path:
+        """What it wrote and deleted again."""
+        return self.system / "deleted"
 
     @property
     def clinic(self) -> tuple[Path, ...]:
@@ -88,7 +98,10 @@ class Ran:
 
 
 def run_line(spec: Spec, *, rooms: Rooms, settings: Settings, name: str, on_line: OnLine) -> Ran:
-    """Run the audited line to its end; `on_line` hears each of its reports. Raises `AuditError` where it died."""
+    """Run the audited line to its end; `on_line` hears each of its reports.
+
+    Raises `AuditError` where it died, or hangs: it is killed when it has reported nothing for five minutes.
+    """
     out, err = (rooms.auditor / f"{name}.{stream}" for stream in ("stdout", "stderr"))
     reading, writing = os.pipe()
     told: list[bytes] = []
@@ -104,10 +117,13 @@ def run_line(spec: Spec, *, rooms: Rooms, settings: Settings, name: str, on_line
         )
     os.close(writing)
     done: list[Done] = []
+    last_told = time.monotonic()
 
     def listen() -> None:
+        nonlocal last_told
         with os.fdopen(reading, "rb") as reports:
             for line in reports:
+                last_told = time.monotonic()
                 told.append(line)
                 about = json.loads(line)
                 if about["kind"] == "done":
@@ -122,7 +138,11 @@ def run_line(spec: Spec, *, rooms: Rooms, settings: Settings, name: str, on_line
             assert process.stdin is not None  # noqa: S101  # a pipe
             process.stdin.write(spec.model_copy(update={"report_fd": writing}).model_dump_json().encode())
             process.stdin.close()
-            process.wait()
+            while process.poll() is None:
+                if time.monotonic() - last_told > _SILENT_S:
+                    raise AuditError(f"the audited line hangs: no word of it for {_SILENT_S:g} s")
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_LOOK_EVERY_S)
         listening.join()
     finally:
         if process.poll() is None:

@@ -58,6 +58,8 @@ class Spec(BaseModel):
     calls: int
     per_kind: int
     day: date
+    deleted: Path
+    """Where the process keeps what it deletes."""
     report_fd: int
 
 
@@ -272,9 +274,9 @@ def _done(line: _Line, calls: Sequence[CallDone], telemetry: Telemetry, offers: 
 
 def main() -> int:
     """Read the spec, play, deliver, say what was measured."""
-    touched = Touched()
-    sys.addaudithook(touched.hook)
     spec = Spec.model_validate_json(sys.stdin.buffer.read())
+    touched = Touched(spec.deleted)
+    sys.addaudithook(touched.hook)
     settings = load_settings(**spec.settings)
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     planted = plant(seed=spec.seed, calls=spec.calls, per_kind=spec.per_kind, day=spec.day)

@@ -131,7 +131,7 @@ def _played(settings: Settings, order: Order, rooms: Rooms, told: Told) -> Evide
     ):
         system = redirected(settings, rooms=rooms, capture=capture, model=simulator.endpoint, jsonlog="stdout")
         told({"kind": "stage", "stage": f"{len(roles)} calls", "calls": [role.scenario.name for role in roles]})
-        line = run_line(_spec(system, roles, order), rooms=rooms, settings=settings, name="line", on_line=told)
+        line = run_line(_spec(system, roles, order, rooms), rooms=rooms, settings=settings, name="line", on_line=told)
         record = simulator.record()
         bodies = capture.documents()
         told({"kind": "stage", "stage": "the alerts, made to fire and to clear"})
@@ -149,7 +149,7 @@ def _played(settings: Settings, order: Order, rooms: Rooms, told: Told) -> Evide
             told(about)
 
         drilled = run_line(
-            _spec({**system, "MEDAGENT_JSONLOG": str(log)}, [drill], order),
+            _spec({**system, "MEDAGENT_JSONLOG": str(log)}, [drill], order, rooms),
             rooms=rooms,
             settings=settings,
             name="drill",
@@ -176,7 +176,7 @@ def _played(settings: Settings, order: Order, rooms: Rooms, told: Told) -> Evide
         chains=chains,
         documents=tuple(documents),
         bodies=tuple(bodies),
-        unread=files_left.unread,
+        unread=(*files_left.unread, *line.seen.unread, *drilled.seen.unread),
         strangers=tuple(one for ran in (line, drilled) for one in ran.done.addresses if _strange(one, known)),
         record=record,
         rosters=rosters,
@@ -202,7 +202,7 @@ def _written(rooms: Rooms, role: Role) -> Path:
     return path
 
 
-def _spec(system: Mapping[str, str], roles: Sequence[Role], order: Order) -> Spec:
+def _spec(system: Mapping[str, str], roles: Sequence[Role], order: Order, rooms: Rooms) -> Spec:
     return Spec(
         settings=dict(system),
         roles=tuple(roles),
@@ -211,6 +211,7 @@ def _spec(system: Mapping[str, str], roles: Sequence[Role], order: Order) -> Spe
         calls=order.protocol.calls,
         per_kind=order.protocol.planted_per_kind,
         day=order.day,
+        deleted=rooms.deleted,
         report_fd=-1,
     )
 

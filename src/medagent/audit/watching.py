@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import shutil
+import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,28 +21,30 @@ _LOOK_EVERY_S = 0.1
 _TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108  # looked through, not written to
 _SHARED = Path("/dev/shm")  # noqa: S108  # as above
 _MOST_BYTES = 64 * 2**20
+_DELETED = " (deleted)"
 
 
 class Touched:
-    """Python's own audit events of this process; a hook once added stays until the process ends."""
+    """Python's own audit events of this process; a hook once added stays until the process ends.
 
-    def __init__(self) -> None:
+    What the process deletes, overwrites or cuts was written all the same: it is kept in the directory `kept` first.
+    """
+
+    def __init__(self, kept: Path | None = None) -> None:
         self.written: set[str] = set()
         self.addresses: set[str] = set()
         self.started: set[str] = set()
+        self._kept = kept
+        self._number = itertools.count()
 
     def hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Keep what may write, speak or start; never raises, since an audit hook that raises stops the operation."""
         with contextlib.suppress(Exception):
             match event:
-                case "open":
-                    path, mode, flags = arguments
-                    if isinstance(path, str | bytes) and (flags & _WRITES or set(mode or "") & set("wax+")):
-                        self.written.add(os.path.abspath(os.fsdecode(path)))  # noqa: PTH100  # no Path: it is a hot path
-                case "sqlite3.connect" | "os.truncate" | "os.mkdir":
-                    self.written.add(os.path.abspath(os.fsdecode(arguments[0])))  # noqa: PTH100
-                case "os.rename" | "os.link" | "os.symlink":
-                    self.written.add(os.path.abspath(os.fsdecode(arguments[1])))  # noqa: PTH100
+                case "open" | "os.truncate" | "sqlite3.connect":
+                    self._on_content(event, *arguments)
+                case "os.mkdir" | "os.remove" | "os.rename" | "os.link" | "os.symlink":
+                    self._on_name(event, arguments)
                 case "socket.connect" | "socket.sendto":
                     self.addresses.add(_address(arguments[1]))
                 case "socket.getaddrinfo":
@@ -48,6 +53,44 @@ class Touched:
                     self.started.add(f"{arguments[0]} {arguments[1]}")
                 case "os.system":
                     self.started.add(str(arguments[0]))
+
+    def _on_content(self, event: str, path: str | bytes | int, mode: object = None, flags: int = 0) -> None:
+        cuts = event == "os.truncate" or flags & os.O_TRUNC
+        if isinstance(path, int) and event == "open":
+            return  # it was opened by its name before
+        if event != "open" or flags & _WRITES or set(str(mode or "")) & set("wax+"):
+            whole = os.readlink(f"/proc/self/fd/{path}") if isinstance(path, int) else _absolute(path)  # noqa: PTH115
+            if cuts:
+                self._keep(whole, shutil.copyfile)
+            self.written.add(whole)
+
+    def _on_name(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "os.remove":
+            self._keep(_absolute(*arguments), _linked)
+            return
+        path, directory = (arguments[0], arguments[2]) if event == "os.mkdir" else (arguments[1], arguments[-1])
+        whole = _absolute(path, directory)
+        if event == "os.rename":
+            self._keep(whole, _linked)
+        if event != "os.mkdir" or not os.path.lexists(whole):  # else it was there before, with what others wrote
+            self.written.add(whole)
+
+    def _keep(self, path: str, take: Callable[[str, str], object]) -> None:
+        if self._kept is not None and path in self.written and os.path.isfile(path):  # noqa: PTH113  # as above
+            take(path, str(self._kept / f"{next(self._number)}-{os.path.basename(path)}"))  # noqa: PTH119
+
+
+def _absolute(path: str | bytes, directory: int = -1) -> str:
+    """The whole path of one that may be relative, to a directory's descriptor where one is given."""
+    start = os.getcwd() if directory < 0 else os.readlink(f"/proc/self/fd/{directory}")  # noqa: PTH109, PTH115
+    return os.path.normpath(os.path.join(start, os.fsdecode(path)))  # noqa: PTH118  # no Path: it is a hot path
+
+
+def _linked(path: str, kept: str) -> None:
+    try:
+        os.link(path, kept)
+    except OSError:
+        shutil.copyfile(path, kept)
 
 
 def _address(target: Any) -> str:
@@ -59,7 +102,9 @@ class Seen:
     """What `/proc` showed of a process and its children: command lines, environments, files held open to write."""
 
     documents: tuple[Document, ...]
+    """Those that have no name in any directory among them."""
     held: frozenset[str]
+    unread: tuple[str, ...]
 
 
 class ProcessWatch:
@@ -68,7 +113,9 @@ class ProcessWatch:
     def __init__(self, pid: int) -> None:
         self._pids = {pid}
         self._kept: dict[tuple[str, bytes], Document] = {}
+        self._nameless: dict[str, tuple[tuple[int, int], Document]] = {}
         self._held: set[str] = set()
+        self._unread: set[str] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="medagent-process-watch", daemon=True)
 
@@ -85,7 +132,10 @@ class ProcessWatch:
 
     def seen(self) -> Seen:
         """All that was seen so far, each thing once."""
-        return Seen(documents=tuple(self._kept.values()), held=frozenset(self._held))
+        nameless = (document for _, document in list(self._nameless.values()))
+        return Seen(
+            documents=(*self._kept.values(), *nameless), held=frozenset(self._held), unread=tuple(sorted(self._unread))
+        )
 
     def _run(self) -> None:
         while not self._stopping.wait(_LOOK_EVERY_S):
@@ -101,22 +151,43 @@ class ProcessWatch:
                     raw = (about / name).read_bytes()
                     self._kept.setdefault((name, raw), Document(channel="process", path=f"{name} of {pid}", raw=raw))
             with contextlib.suppress(OSError):
-                self._held |= set(_held_to_write(about))
+                for descriptor, target in _held_to_write(about):
+                    if target.endswith(_DELETED):
+                        self._read(descriptor, f"{target} of {pid}")
+                    else:
+                        self._held.add(target)
             with contextlib.suppress(OSError):
                 for task in (about / "task").iterdir():
                     children = {int(child) for child in (task / "children").read_text().split()}
                     pending += children - self._pids
                     self._pids |= children
 
+    def _read(self, descriptor: Path, name: str) -> None:
+        """A file that was deleted while it is held, or never had a name: what is in it now, when it has changed."""
+        with contextlib.suppress(OSError):
+            about = descriptor.stat()
+            if not stat.S_ISREG(about.st_mode) or not about.st_size:
+                return
+            name, state = f"{name}, {about.st_ino}", (about.st_size, about.st_mtime_ns)
+            if about.st_size > _MOST_BYTES:
+                self._unread.add(f"{name} (over {_MOST_BYTES >> 20} MiB)")
+            elif self._nameless.get(name, (None,))[0] != state:
+                raw = descriptor.read_bytes()
+                before = self._nameless.get(name)
+                if before is not None and not raw.startswith(before[1].raw):
+                    self._kept.setdefault((name, before[1].raw), before[1])
+                self._nameless[name] = (state, Document(channel="files", path=name, raw=raw))
 
-def _held_to_write(about: Path) -> Iterator[str]:
+
+def _held_to_write(about: Path) -> Iterator[tuple[Path, str]]:
+    """Descriptors and what each leads to."""
     for link in (about / "fd").iterdir():
         with contextlib.suppress(OSError):
             target = str(link.readlink())
             if target.startswith("/") and not target.startswith(("/dev/", "/proc/", "/sys/")):
                 flags = (about / "fdinfo" / link.name).read_text().split("flags:")[1].split()[0]
                 if int(flags, 8) & (os.O_WRONLY | os.O_RDWR):
-                    yield target
+                    yield link, target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,11 +203,13 @@ def written_files(
 ) -> Written:
     """Every file below `directories`, each that was opened to write, what is new in shared memory and right in /tmp.
 
-    New directories in /tmp may be anybody's: what the system opened there is known from its own events and from /proc.
+    New directories in /tmp may be anybody's: what the system opened or made there is known from its own events and
+    from /proc; of a directory among the `opened` every file is read.
     `excluded` are exact paths that are not read, `not_ours` directories of the auditor; `since` is Unix seconds.
     """
     candidates = {path for directory in directories for path in _files(directory)}
     candidates |= {Path(path) for path in opened if Path(path).is_file()}
+    candidates |= {inner for path in opened if _is_plain_directory(Path(path)) for inner in _files(Path(path))}
     candidates |= {path for path in _files(_SHARED) if _newer(path, since)}
     for directory in _TEMPORARY:
         candidates |= {path for path in _top(directory) if _newer(path, since)}
@@ -169,6 +242,13 @@ def _top(directory: Path) -> Iterator[Path]:
 def _is_plain(path: Path) -> bool:
     try:
         return path.is_file() and not path.is_symlink()
+    except OSError:
+        return False
+
+
+def _is_plain_directory(path: Path) -> bool:
+    try:
+        return path.is_dir() and not path.is_symlink()
     except OSError:
         return False
 

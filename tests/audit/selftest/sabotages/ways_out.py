@@ -44,6 +44,15 @@ def _temporary(arguments: str) -> None:
         file.write(arguments)
 
 
+def _deleted(arguments: str) -> None:
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        file.write(arguments)
+
+
+def _nameless(arguments: str) -> None:
+    os.write(os.open(tempfile.gettempdir(), os.O_TMPFILE | os.O_RDWR, 0o600), arguments.encode())
+
+
 def _utf16(arguments: str) -> None:
     Path("notes.txt").write_bytes(arguments.encode("utf-16-le"))
 
@@ -75,6 +84,8 @@ def _somebody(_arguments: str) -> None:
 _with_arguments("printed", "a tool's arguments are printed", "leaks: .* in stdout", _print)
 _with_arguments("traceback", "a traceback quotes what failed", "leaks: .* in stderr", _traceback)
 _with_arguments("temporary_file", "a temporary file stays", "leaks: .* in files", _temporary)
+_with_arguments("deleted_file", "a file is written and deleted again", "leaks: .* in files", _deleted)
+_with_arguments("nameless_file", "a file is held that has no name", "leaks: .* in files", _nameless)
 _with_arguments("utf16_file", "a file in UTF-16 stays where the process runs", "leaks: .* in files", _utf16)
 _with_arguments("archive_in_clear", "raw records lie outside of any house", "leaks: .* in files", _elsewhere)
 _with_arguments("arguments_of_a_child", "a child process is told on its command line", "leaks: .* in process", _argv)
