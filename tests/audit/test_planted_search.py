@@ -263,6 +263,15 @@ def test_a_hit_tells_no_value() -> None:
     assert "forms" not in repr(value)
 
 
+def test_a_hit_keeps_the_text_that_it_stands_in() -> None:
+    """For an officer: where it stood is seen, as it was read, in whatever it was wrapped."""
+    value = str(PLANTED["phone"].value)
+    document = gzip.compress(f"x {'far ' * 99} near {value} behind {'far ' * 99}".encode())
+    (hit, *_) = (hit for hit in look(document) if hit.form == "written")
+    assert f" near {value} behind " in hit.around
+    assert len(hit.around) < 400
+
+
 def test_a_bomb_is_no_clean_document() -> None:
     """What inflates beyond all measure is not searched in silence: nothing may be concluded from it."""
     with pytest.raises(TooMuchError):

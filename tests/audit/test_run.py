@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from attestation.audits import KEYS, pin
 from medagent.attestation.bundle import BUNDLE, Bundle, annexes
 from medagent.attestation.report import Report
+from medagent.audit.annex import open_with
 from medagent.audit.protocol import load_protocol
 from medagent.compose import ledger_path
 from medagent.settings import load_settings
@@ -78,7 +80,8 @@ def test_a_rehearsal_comes_to_its_verdict_and_its_report_holds(tmp_path: Path) -
 
 def test_log_lines_in_clear_are_found_and_trip_the_switch_of_this_host(tmp_path: Path) -> None:
     """A house that keeps its own log lines in clear leaks what they hold: named by channel, never by value."""
-    code, printed, out = audit(tmp_path, "--json", MEDAGENT_LOGS_IN_CLEAR="clinic")
+    officers = pin(tmp_path / "officers")
+    code, printed, out = audit(tmp_path, "--json", MEDAGENT_LOGS_IN_CLEAR="clinic", MEDAGENT_OFFICERS=str(officers))
     report = Report.model_validate_json((out / "report.json").read_bytes())
     assert (report.verdict, code) == ("NOT CLEAN", 1)
     assert any(cause.startswith("leaks: ") and "stderr" in cause for cause in report.causes)
@@ -86,6 +89,15 @@ def test_log_lines_in_clear_are_found_and_trip_the_switch_of_this_host(tmp_path:
     assert json.loads(printed.splitlines()[-1])["verdict"] == "NOT CLEAN"
     state = json.loads((tmp_path / "host" / "switch.json").read_bytes())
     assert (state["state"], state["source"]) == ("off", "trip")
+    ines = KEYS["Ines Calder"]
+    sealed = (out / f"annex/findings-{ines.signing.public.key_id}.sealed").read_bytes()
+    found = json.loads(open_with(ines.annex, sealed))["findings"]
+    assert set(found) == {finding.finding_id for finding in report.scan.findings}
+    written = next(
+        found[one.finding_id] for one in report.scan.findings if (one.form, one.encoding) == ("written", "plain")
+    )
+    assert written["planted"] in written["around"] != written["planted"]
+    assert written["planted"] not in (out / "report.json").read_text()
 
 
 @pytest.mark.parametrize("arguments", [("none.yaml",), ("--pace", "0.5")])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from medagent.attestation.report import (
     Bound,
@@ -41,6 +41,8 @@ class Searched:
     """What the search found, and by exact path what it could not read to its end."""
 
     scan: Scan
+    around: Mapping[str, str] = field(repr=False)
+    """Of each finding the text that it stands in."""
     unread: tuple[str, ...]
 
 
@@ -64,7 +66,10 @@ def search_all(search: Search, documents: Sequence[Document], chains: Chains, *,
     for trace_id, spans in chains.items():
         fields = [(path, text) for span in spans for path, text in texts_of_span(span)]
         hits += search.look_fields(fields, channel="archive", path=f"trace {trace_id}")
-    return Searched(scan=_scan(documents, hits, chains, excluded), unread=tuple(unread))
+    scan = _scan(documents, hits, chains, excluded)
+    texts = (hit.around for hit in dict.fromkeys(hits))
+    around = {finding.finding_id: text for finding, text in zip(scan.findings, texts, strict=True)}
+    return Searched(scan=scan, around=around, unread=tuple(unread))
 
 
 def _scan(documents: Sequence[Document], hits: Sequence[Hit], chains: Chains, excluded: Sequence[str]) -> Scan:

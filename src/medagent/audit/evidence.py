@@ -89,11 +89,15 @@ class Evidence:
         ]
         return json.dumps({"documents": rows}, indent=0).encode()
 
-    def findings_text(self, scan: Scan, marks: Mapping[str, str]) -> bytes:
-        """What was found, in words, for an officer's eyes alone; empty where nothing was."""
+    def findings_text(self, scan: Scan, around: Mapping[str, str], marks: Mapping[str, str]) -> bytes:
+        """What was found, in words and in its text, for an officer's eyes alone; empty where nothing was."""
         values = {one.planted_id: one for one in self.planted}
         found = {
-            finding.finding_id: {"planted": str(values[finding.planted_id].value), "form": finding.form}
+            finding.finding_id: {
+                "planted": str(values[finding.planted_id].value),
+                "form": finding.form,
+                "around": around[finding.finding_id],
+            }
             for finding in scan.findings
         }
         return json.dumps({"findings": found, "marks": dict(marks)}).encode() if found or marks else b""

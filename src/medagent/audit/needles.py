@@ -49,6 +49,15 @@ class Needle:
     """It counts only between the borders of numbers and words."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Whose needle was found, and from where to where in the bytes before any were dropped."""
+
+    owner: int
+    start: int
+    stop: int
+
+
 class Needles:
     """Byte strings of at least `LEAST_BITS` (shorter ones are left out), each with the owners that look for it."""
 
@@ -71,8 +80,8 @@ class Needles:
         """How many hits a place of random letters and digits, without case, can be expected to give: at most this."""
         return self._chance
 
-    def owners(self, text: bytes, raw: bytes, dropped: bytes) -> Iterator[int]:
-        """Whose needles stand in `text`, which is `raw` without the bytes `dropped`; borders are those of `raw`."""
+    def places(self, text: bytes, raw: bytes, dropped: bytes) -> Iterator[Place]:
+        """Where needles stand in `text`, which is `raw` without the bytes `dropped`; borders are those of `raw`."""
         kept: _Kept | None = None
         for start in range(0, max(len(text) - _KEY_BYTES + 1, 0), _CHUNK):
             piece = np.frombuffer(text, dtype=np.uint8)[start : start + _CHUNK + _KEY_BYTES - 1]
@@ -81,11 +90,11 @@ class Needles:
                 for needle in self._by_key.get(text[at : at + _KEY_BYTES], ()):
                     if not text.startswith(needle.text, at):
                         continue
-                    if needle.whole:
-                        kept = _Kept.of(raw, dropped) if kept is None else kept
-                        if not kept.is_whole(at, needle.text, raw):
-                            continue
-                    yield needle.owner
+                    kept = _Kept.of(raw, dropped) if kept is None else kept
+                    if needle.whole and not kept.is_whole(at, needle.text, raw):
+                        continue
+                    first, last = kept.places[at], kept.places[at + len(needle.text) - 1]
+                    yield Place(owner=needle.owner, start=int(first), stop=int(last) + 1)
 
     @staticmethod
     def _hashed(text: NDArray[np.uint8]) -> NDArray[np.uint64]:

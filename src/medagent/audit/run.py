@@ -284,7 +284,7 @@ def _reported(settings: Settings, order: Order, rooms: Rooms, evidence: Evidence
     sampled, sheets, annexes = _sampled(order, chains, pinned)
     files = {**sheets, "annex/inventory.json": evidence.inventory_of_documents()}
     listed = [*annexes, _annex("annex/inventory.json", files["annex/inventory.json"])]
-    secret = evidence.findings_text(scan, reader.words)
+    secret = evidence.findings_text(scan, searched.around, reader.words)
     for name, content in _sealed(pinned, secret).items():
         files[name] = content
         listed.append(_annex(name, content, encrypted=True))

@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from medagent.audit import wrappings
-from medagent.audit.needles import Needles
+from medagent.audit.needles import Needles, Place
 from medagent.audit.planted import Planted
 from medagent.audit.readings import NOT_ALNUM, NOT_DIGITS, NOT_LETTERS, fold, spelled, spoken
 
@@ -24,6 +24,7 @@ DEPTH = 5
 _OF_NOISE = ("hex", "base64")
 """What may make anything of a digest: the digits of so much noise, all joined, would be every date there is."""
 _MOST = 256 << 20
+_AROUND = 160
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,8 @@ class Hit:
     encoding: str
     channel: str
     path: str
+    around: str = field(default="", repr=False, compare=False)
+    """The text that it stands in, as it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +83,11 @@ class Search:
         """
         found: dict[tuple[str, str], Hit] = {}
         for chain, layer in self._layers(data):
-            for reading, owners in self._readings(
+            for reading, read, places in self._readings(
                 layer, apart=bool(chain) and chain[-1] in _OF_NOISE and not _is_text(layer)
             ):
-                for owner in owners:
-                    value, form = self._owners[owner].planted, self._owners[owner].form
+                for place in places:
+                    value, form = self._owners[place.owner].planted, self._owners[place.owner].form
                     if (value.planted_id, form) not in found:
                         found[value.planted_id, form] = Hit(
                             planted_id=value.planted_id,
@@ -93,6 +96,7 @@ class Search:
                             encoding=">".join((*chain, reading)),
                             channel=channel,
                             path=path,
+                            around=_around(read, place),
                         )
         return list(found.values())
 
@@ -144,33 +148,37 @@ class Search:
                     if name in self._encodings:
                         waiting.extend(((*chain, name), inner) for inner in unwrap(source))
 
-    def _readings(self, layer: bytes, *, apart: bool) -> Iterator[tuple[str, Iterator[int]]]:
-        """Each reading of a layer; `apart` joins no digits or letters over what is no text between them."""
+    def _readings(self, layer: bytes, *, apart: bool) -> Iterator[tuple[str, bytes, Iterator[Place]]]:
+        """Each reading of a layer and what is found in it; `apart` joins no digits or letters over what is no text."""
         not_alnum, not_letters, not_digits = (
             dropped.replace(b"\n", b"") if apart else dropped for dropped in (NOT_ALNUM, NOT_LETTERS, NOT_DIGITS)
         )
         if "plain" in self._encodings:
-            yield "plain", self._exact.owners(layer, layer, b"")
+            yield "plain", layer, self._exact.places(layer, layer, b"")
         folded = fold(wrappings.readable(layer).decode("utf-8", "replace"))
         if "fold" in self._encodings:
-            yield "fold", self._in(folded, not_alnum, self._alnum)
+            yield self._in("fold", folded, not_alnum, self._alnum)
         if "letters" in self._encodings:
-            yield "letters", self._in(folded, not_letters, self._letters)
+            yield self._in("letters", folded, not_letters, self._letters)
         if "digits" in self._encodings:
-            yield "digits", self._in(folded, not_digits, self._digits)
+            yield self._in("digits", folded, not_digits, self._digits)
         said = spoken(folded) if "spoken" in self._encodings else folded
         if said != folded:
-            yield "spoken", self._in(said, not_alnum, self._alnum)
-            yield "spoken", self._in(said, not_digits, self._digits)
+            yield self._in("spoken", said, not_alnum, self._alnum)
+            yield self._in("spoken", said, not_digits, self._digits)
         letters = spelled(said) if "spelled" in self._encodings else said
         if letters != said:
-            yield "spelled", self._in(letters, not_alnum, self._alnum)
-            yield "spelled", self._in(letters, not_letters, self._letters)
+            yield self._in("spelled", letters, not_alnum, self._alnum)
+            yield self._in("spelled", letters, not_letters, self._letters)
 
     @staticmethod
-    def _in(text: str, dropped: bytes, needles: Needles) -> Iterator[int]:
+    def _in(reading: str, text: str, dropped: bytes, needles: Needles) -> tuple[str, bytes, Iterator[Place]]:
         raw = text.encode("utf-8", "replace")
-        return needles.owners(raw.translate(None, dropped), raw, dropped)
+        return reading, raw, needles.places(raw.translate(None, dropped), raw, dropped)
+
+
+def _around(read: bytes, place: Place) -> str:
+    return read[max(0, place.start - _AROUND) : place.stop + _AROUND].decode("utf-8", "backslashreplace")
 
 
 def _is_text(layer: bytes) -> bool:
