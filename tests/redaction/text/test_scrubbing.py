@@ -423,6 +423,18 @@ def test_behind_the_name_of_a_code_no_number_is_a_count(label: str, joint: str, 
         assert not any(sign.isdigit() for sign in left), left
 
 
+@given(
+    prefix=st.sampled_from(["RF", "A", "TV", "ID", "rf", "mid"]),
+    digits=st.integers(10_000, 9_999_999_999),
+    end=st.sampled_from(["", ",", "-77", ", reached at"]),
+)
+def test_letters_that_a_code_begins_with_go_with_its_digits(prefix: str, digits: int, end: str) -> None:
+    """Anybody knows `RF`; before a number it is the beginning of somebody's plate."""
+    for mode in TextMode:
+        left = scrub(f"patient {prefix}-{digits}{end}", NOBODY, mode=mode, recognisers=()).text
+        assert left.startswith("patient <REDACTED>"), left
+
+
 @pytest.mark.parametrize("text", ["https colon slash slash", "h t t p s colon forward slash forward slash my"])
 def test_the_beginning_of_a_link_that_is_said_goes(text: str) -> None:
     """What stands before the address of a link is part of it; a colon that somebody has examined is none."""

@@ -9,11 +9,12 @@ from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import CODE_LABELS, HOMOPHONES, JOINING, QUANTITIES, RECORD_WORDS
 from medagent.redaction.text.found import Span, is_sign
 from medagent.redaction.text.reading import Reading
-from medagent.redaction.text.units import CARDINAL, NUMBER, ORDINAL, REPEATED, SIGN, SPOKEN, WORD, Unit
+from medagent.redaction.text.units import CARDINAL, LETTER, NUMBER, ORDINAL, REPEATED, SIGN, SPOKEN, WORD, Unit
 
 SHORTEST = 4
 _JOINING_SIGNS = "-.()/,+:#–—*'’"
 _WIDEST_GAP = 3
+_LONGEST_PREFIX = 3
 _LOOK_BACK = 8
 _BEHIND_LABEL = frozenset((":", "#", "-", "–", "—", ".", "no", "num", "number", "id", "is", "'s", "’s"))
 _CALLED = frozenset(("911", "411", "988", "999", "112", "111", "101"))
@@ -51,7 +52,17 @@ def digit_runs(reading: Reading) -> Iterator[Span]:
             first = numbers[0]
             while first > 0 and is_sign(units[first - 1], "+(#") and units[first - 1].end == units[first].start:
                 first -= 1
-            yield first, done, _category(units, numbers)
+            yield first - 2 * _is_prefixed(units, numbers), done, _category(units, numbers)
+
+
+def _is_prefixed(units: Sequence[Unit], numbers: list[int]) -> bool:
+    """Whether a code begins with letters: those of `RF-8821934` go with its digits, though anybody knows `RF`."""
+    at = numbers[0]
+    if at < 2 or sum(len(units[one].norm) for one in numbers) <= SHORTEST:
+        return False
+    letters, sign, digits = units[at - 2 : at + 1]
+    touching = letters.end == sign.start and sign.end == digits.start
+    return touching and is_sign(sign, "-") and letters.kind in (WORD, LETTER) and len(letters.norm) <= _LONGEST_PREFIX
 
 
 def _is_labelled(units: Sequence[Unit], at: int) -> bool:
