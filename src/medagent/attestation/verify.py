@@ -72,6 +72,11 @@ def verify(
     Raises `SignatureError` or `AttestationError` on the first thing that is not as it was signed.
     """
     trusted = tuple(dict.fromkeys((*machine_keys, *(one.key for one in officers.holding(MACHINE)))))
+    if not trusted:
+        raise AttestationError(
+            "nothing says which installation may have run this audit",
+            hint="trust its public key: --machine-key, or a file with the role machine on the pinned list",
+        )
     report, signer = read_report(bundle.report, trusted)
     checks = [
         Check(
