@@ -98,6 +98,33 @@ def test_what_a_process_writes_and_deletes_overwrites_or_cuts_is_read_all_the_sa
     )
 
 
+AGAIN = """
+import os, sys
+from pathlib import Path
+from medagent.audit.watching import Touched
+touched = Touched(Path(sys.argv[1]))
+sys.addaudithook(touched.hook)
+os.chdir(sys.argv[2])
+Path("a").write_text(sys.argv[3])
+os.remove("a")
+print(sorted(touched.lost))
+"""
+
+
+def test_two_processes_that_delete_the_same_name_keep_both(tmp_path: Path) -> None:
+    """The drill's process comes after the line's, in the same house: it writes over nothing that is still unread."""
+    for said in ("of the line", "of the drill"):
+        subprocess.run([sys.executable, "-c", AGAIN, tmp_path, tmp_path, said], check=True)
+    assert sorted(path.read_text() for path in tmp_path.iterdir()) == ["of the drill", "of the line"]
+
+
+def test_what_cannot_be_kept_is_said(tmp_path: Path) -> None:
+    """A file that is gone before it was read is no clean file."""
+    program = [sys.executable, "-c", AGAIN, tmp_path / "nowhere", tmp_path, "x"]
+    ran = subprocess.run(program, capture_output=True, text=True, check=True)
+    assert str(tmp_path / "a") in ran.stdout
+
+
 def test_a_file_without_a_name_is_read_while_it_is_held() -> None:
     """One that never had a name, and one that was deleted at once; each of its states, if it was cut between two."""
     program = """

@@ -95,6 +95,8 @@ class Done(BaseModel):
     idle: tuple[str, ...]
     """Safeguards that, shown what they alone must stop, did not."""
     written: tuple[str, ...]
+    lost: tuple[str, ...]
+    """What it wrote and deleted, and could not be kept to be read."""
     addresses: tuple[str, ...]
     started: tuple[str, ...]
     off_after: float | None
@@ -266,6 +268,7 @@ def _done(line: _Line, calls: Sequence[CallDone], telemetry: Telemetry, offers: 
         lacking=(),
         idle=(),
         written=tuple(sorted(touched.written)),
+        lost=tuple(sorted(touched.lost)),
         addresses=tuple(sorted(touched.addresses)),
         started=tuple(sorted(touched.started)),
         off_after=line.off_after,

@@ -176,7 +176,7 @@ def _played(settings: Settings, order: Order, rooms: Rooms, told: Told) -> Evide
         chains=chains,
         documents=tuple(documents),
         bodies=tuple(bodies),
-        unread=(*files_left.unread, *line.seen.unread, *drilled.seen.unread),
+        unread=(*files_left.unread, *(one for ran in (line, drilled) for one in (*ran.done.lost, *ran.seen.unread))),
         strangers=tuple(one for ran in (line, drilled) for one in ran.done.addresses if _strange(one, known)),
         record=record,
         rosters=rosters,

@@ -27,13 +27,15 @@ _DELETED = " (deleted)"
 class Touched:
     """Python's own audit events of this process; a hook once added stays until the process ends.
 
-    What the process deletes, overwrites or cuts was written all the same: it is kept in the directory `kept` first.
+    What the process deletes, overwrites or cuts was written all the same: it is kept in the directory `kept` first, in
+    which other processes may keep theirs; what could not be kept is `lost`.
     """
 
     def __init__(self, kept: Path | None = None) -> None:
         self.written: set[str] = set()
         self.addresses: set[str] = set()
         self.started: set[str] = set()
+        self.lost: set[str] = set()
         self._kept = kept
         self._number = itertools.count()
 
@@ -76,14 +78,22 @@ class Touched:
             self.written.add(whole)
 
     def _keep(self, path: str, take: Callable[[str, str], object]) -> None:
-        if self._kept is not None and path in self.written and os.path.isfile(path):  # noqa: PTH113  # as above
-            take(path, str(self._kept / f"{next(self._number)}-{os.path.basename(path)}"))  # noqa: PTH119
+        if self._kept is None or path not in self.written or not os.path.isfile(path):  # noqa: PTH113  # as below
+            return
+        name = f"{os.getpid()}-{next(self._number)}-{os.path.basename(path)}"  # noqa: PTH119
+        try:
+            take(path, str(self._kept / name))
+        except OSError as error:
+            self.lost.add(f"{path} ({type(error).__name__})")
 
 
 def _absolute(path: str | bytes, directory: int = -1) -> str:
     """The whole path of one that may be relative, to a directory's descriptor where one is given."""
-    start = os.getcwd() if directory < 0 else os.readlink(f"/proc/self/fd/{directory}")  # noqa: PTH109, PTH115
-    return os.path.normpath(os.path.join(start, os.fsdecode(path)))  # noqa: PTH118  # no Path: it is a hot path
+    whole = os.fsdecode(path)
+    if not os.path.isabs(whole):  # noqa: PTH117  # no Path here: it is a hot path
+        start = os.getcwd() if directory < 0 else os.readlink(f"/proc/self/fd/{directory}")  # noqa: PTH109, PTH115
+        whole = os.path.join(start, whole)  # noqa: PTH118
+    return os.path.normpath(whole)
 
 
 def _linked(path: str, kept: str) -> None:
