@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: call test faults check audit-selftest bench load bench-door bench-redaction setup postgres lock clean help
+.PHONY: call test deadline slow-cpu faults check audit-selftest bench load bench-door bench-redaction setup postgres lock clean help
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -11,11 +11,18 @@ help:  ## what there is
 call: $(READY)  ## play a clinic call end to end and show its redacted trace
 	@$(BIN)/medagent call $(SCENARIO) $(if $(PACE),--pace $(PACE))
 
-test: $(READY)  ## run the tests
-	$(BIN)/pytest -q -n auto
+test: $(READY)  ## run the tests (none asserts an absolute time)
+	$(BIN)/pytest -q -n auto -m "not deadline"
+
+deadline: $(READY)  ## run the tests of promises in seconds, one after another, at full speed
+	$(BIN)/pytest -q -m deadline
+
+slow-cpu: $(READY)  ## run the tests that wait with each CPU held to a fifth (SHARD=K/N or auto/N, ALL=1, ARGS="...")
+	$(BIN)/python -m scripts.slow_cpu $(if $(SHARD),--shard $(SHARD)) \
+		-m "$(if $(ALL),,timing and )not deadline" $(ARGS)
 
 faults: $(READY)  ## the fault matrix: real faults on real processes, counted at the other end
-	$(BIN)/pytest -q -n auto tests/faults
+	$(BIN)/pytest -q -n auto -m "not deadline" tests/faults
 
 check: $(READY)  ## format, lint, types, architecture
 	$(BIN)/ruff format --check .
@@ -24,10 +31,10 @@ check: $(READY)  ## format, lint, types, architecture
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/test_architecture.py -k "says_what_it_is or reads_the_environment or read_the_environment"
 
-bench: $(READY)  ## measure: TTFT-A, a span beside other SDKs, the loop's lag, the worker and the door, the start
+bench: $(READY)  ## measure: TTFT-A, a span beside other SDKs, the loop's lag, the worker, the door, the exporters, the start
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check "pip>=25.1"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --group bench
-	@failed=0; for each in ttft cost lag spans start; do $(BIN)/python -m bench.$$each || failed=1; done; exit $$failed
+	@failed=0; for each in ttft cost lag spans exporters start; do $(BIN)/python -m bench.$$each || failed=1; done; exit $$failed
 
 load: $(READY)  ## measure: ten calls of five minutes at once, then ten thousand short ones; load.svg is the picture
 	$(BIN)/python -m tests.load

@@ -17,7 +17,7 @@ from medagent.simulator.scenario import load_scenario
 from medagent.telemetry.span import SafeSpan
 from medagent.tools import TOOLS, Tool
 
-DELIVERY_S = 20.0
+DELIVERY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

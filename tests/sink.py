@@ -102,7 +102,7 @@ class Sink:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._process.terminate()
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=60)
         assert self._process.stdout is not None
         self._process.stdout.close()
 
@@ -113,7 +113,7 @@ class Sink:
         """
         request = urllib.request.Request(self.url + "/_mode", json.dumps(mode).encode(), method="POST")
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        opener.open(request, timeout=10).close()
+        opener.open(request, timeout=60).close()
 
     def requests(self) -> list[Received]:
         return [Received.read(line) for line in self._log.read_text().splitlines()]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,11 +25,11 @@ from medagent.telemetry.chain import verify_chain
 from medagent.telemetry.ledger import entries
 from medagent.telemetry.span import SafeSpan
 
+pytestmark = pytest.mark.timing
+
 ROOT = Path(__file__).parents[1]
-WITHIN_S = 30.0
+WITHIN_S = 60.0
 AT_MOST_S = 3.0
-SLACK_S = 2.0
-"""What a loaded machine may add to a time that is counted from outside."""
 
 
 class Victim:
@@ -95,6 +96,13 @@ def end_of(spans: Sequence[SafeSpan]) -> tuple[object, object]:
     return end["reason"], end["complete"]
 
 
+@contextmanager
+def hole() -> Iterator[str]:
+    """A destination that accepts and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
 def told() -> list[object]:
     path = ledger_path(load_settings())
     return [entry.content["trace_id"] for entry in entries(path) if entry.kind == "guardrail"]
@@ -120,11 +128,9 @@ def test_a_killed_call_is_ended_by_the_next_process(begin: Begin) -> None:
 
 
 def test_sigterm_ends_the_call_and_then_the_process(begin: Begin) -> None:
-    """A program without a handler: its call is closed and delivered, then it dies of the signal, within 3 s."""
+    """A program without a handler: its call is closed and delivered, then it dies of the signal."""
     victim = begin("plain")
-    code, seconds = victim.ended_by(signal.SIGTERM)
-    assert code == -signal.SIGTERM
-    assert seconds < AT_MOST_S + SLACK_S
+    assert victim.ended_by(signal.SIGTERM)[0] == -signal.SIGTERM
     spans = spans_of(victim.trace_id)
     verify_chain(spans)
     assert end_of(spans)[0] == "shutdown"
@@ -140,14 +146,22 @@ def test_a_host_s_own_handler_is_left_alone(begin: Begin) -> None:
 
 
 def test_a_destination_that_hangs_does_not_hold_the_process(begin: Begin) -> None:
-    """SIGTERM with a destination that accepts and never answers: 3 s, and nothing that was accepted is lost."""
-    with socket.create_server(("127.0.0.1", 0)) as hole:
-        endpoint = f"http://127.0.0.1:{hole.getsockname()[1]}"
+    """SIGTERM with a destination that accepts and never answers: it ends before that, and nothing is lost."""
+    with hole() as endpoint:
         victim = begin("plain", LANGSMITH_API_KEY="lsv2_pt_test", LANGSMITH_ENDPOINT=endpoint)
-        code, seconds = victim.ended_by(signal.SIGTERM)
-    assert code == -signal.SIGTERM
-    assert seconds < AT_MOST_S + SLACK_S
+        assert victim.ended_by(signal.SIGTERM)[0] == -signal.SIGTERM
     assert end_of(spans_of(victim.trace_id))[0] == "shutdown"
+
+
+@pytest.mark.deadline
+@pytest.mark.parametrize("hangs", [False, True])
+def test_sigterm_ends_the_process_within_three_seconds(begin: Begin, hangs: bool) -> None:
+    """Counted from the signal to the process's end, with a destination that never answers too."""
+    with hole() as endpoint:
+        more = {"LANGSMITH_API_KEY": "lsv2_pt_test", "LANGSMITH_ENDPOINT": endpoint} if hangs else {}
+        code, seconds = begin("plain", **more).ended_by(signal.SIGTERM)
+    assert code == -signal.SIGTERM
+    assert seconds < AT_MOST_S
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

@@ -21,6 +21,8 @@ from medagent.simulator.scenario import load_scenario
 from medagent.telemetry.ledger import entries
 from medagent.tracing import trace_call, tracing
 
+pytestmark = pytest.mark.timing
+
 PROD = {"MEDAGENT_ENV": "prod", "MEDAGENT_CONSENT": "not_asked", "MEDAGENT_CONSENT_BASIS": "treatment contract"}
 SIGNING = "7f" * 32
 
@@ -61,8 +63,8 @@ async def test_a_bad_policy_turns_telemetry_off(
     bridge = trace_call(session)
     bridge.consent("granted")
     bridge.end("caller_hung_up")
-    assert tracing().loaded(20) is None
-    assert tracing().flush(1) == ()
+    assert tracing().loaded(60) is None
+    assert tracing().flush(60) == ()
     assert "telemetry is off in this process: PolicyError" in caplog.text
     [entry] = recorded()
     assert entry["error"] == "PolicyError"
@@ -102,7 +104,7 @@ async def test_a_state_directory_that_is_none_turns_telemetry_off(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MEDAGENT_HOME", str(tmp_path / "file"))
     trace_call(session).end("error")
-    assert tracing().loaded(20) is None
+    assert tracing().loaded(60) is None
     assert "telemetry is off in this process: SettingsError" in caplog.text
     assert "the ledger does not say that telemetry is off" in caplog.text
     monkeypatch.setenv("MEDAGENT_HOME", str(tmp_path / "medagent"))
@@ -118,7 +120,7 @@ async def test_in_prod_a_missing_key_turns_telemetry_off(
     if signing:
         monkeypatch.setenv("MEDAGENT_SIGNING_KEY", SIGNING)
     trace_call(session).end("error")
-    assert tracing().loaded(20) is None
+    assert tracing().loaded(60) is None
     assert "KeyFileError" in caplog.text
     assert ledger_path(load_settings()).exists() == signing
     if signing:

@@ -21,7 +21,7 @@ def ready(trace_id: str) -> None:
 
 def begin() -> str:
     """A call in mid-air: a turn, a tool with a name and free text."""
-    running = tracing().loaded(20)
+    running = tracing().loaded(60)
     assert running is not None
     line = running.pipeline.line()
     about: dict[str, Any] = {"mode": "realtime", "model": "gpt-realtime", "provider": "azure.ai.openai"}
@@ -31,7 +31,7 @@ def begin() -> str:
     arguments = '{"patient_name": "Una Quillon", "notes": "Una Quillon has a cough"}'
     line.send(ev.ToolStarted, call_id="t", name="book_appointment", arguments=arguments)
     line.send(ev.ToolEnded, call_id="t", status="done", output='{"outcome": "ok"}')
-    assert running.pipeline.flush(20)
+    assert running.pipeline.flush(60)
     return line.trace_id
 
 

@@ -62,6 +62,7 @@ async def test_guessing_ends(clinic: Clinic) -> None:
     assert (await use(agent(clinic), "cancel_appointment", **PERSON))["outcome"] == "ok"
 
 
+@pytest.mark.timing
 async def test_a_tool_that_hangs_is_given_up(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
     """The caller is not kept waiting: after its time the tool is a timeout that the model can speak of."""
     monkeypatch.setattr(clinic_agent, "TOOL_TIMEOUT_S", 0.1)

@@ -103,6 +103,7 @@ async def test_a_job_that_fails_early_uploads_nothing() -> None:
         assert context._telemetry_state is None
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize(("leave_open", "spans"), [("", False), ("spans", True)])
 def test_somebody_else_s_tracer_gets_no_span_of_livekit(leave_open: str, spans: bool) -> None:
     """With a global tracer provider set before, a call leaves no LiveKit span there, and a warning says so."""

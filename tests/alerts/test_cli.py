@@ -65,6 +65,7 @@ def test_a_moment_that_is_none(tmp_path: Path) -> None:
     assert run(tmp_path / "home", "check", "--at", "yesterday").returncode == 2
 
 
+@pytest.mark.timing
 def test_watch_tells_slack(tmp_path: Path, sink: Sink) -> None:
     """One look of a scheduler tells what fires now; the next look tells it not again."""
     home = tmp_path / "home"
@@ -85,6 +86,7 @@ def test_watch_says_who_is_not_told(tmp_path: Path) -> None:
     assert "fired  TTFT-A p95: 4 s" in done.stdout
 
 
+@pytest.mark.timing
 def test_a_test_message(tmp_path: Path, sink: Sink) -> None:
     """`test` sends a message that says what it is, and says whether it arrived, never where to."""
     home = tmp_path / "home"
@@ -102,6 +104,7 @@ def test_a_test_message(tmp_path: Path, sink: Sink) -> None:
     assert "set MEDAGENT_SLACK_WEBHOOK_URL" in unset.stdout
 
 
+@pytest.mark.timing
 def test_nothing_leaves_in_prod_without_an_audit(tmp_path: Path, sink: Sink) -> None:
     """Where telemetry is off, the test message stays too, and says why."""
     done = run(tmp_path / "home", "test", MEDAGENT_ENV="prod", MEDAGENT_SLACK_WEBHOOK_URL=f"{sink.url}/x")

@@ -18,6 +18,7 @@ from sink import Sink
 RULE = load_alerts().rules[3]
 
 
+@pytest.mark.timing
 def test_it_opens_and_resolves_under_our_id(tmp_path: Path) -> None:
     """Beginning and end carry the same key, the words of the message and nothing else; a failure is told without it."""
     with Sink(tmp_path) as sink:

@@ -27,6 +27,8 @@ from medagent.telemetry.switch import Switch
 from sink import Sink
 from switches import GO, audited
 
+pytestmark = pytest.mark.timing
+
 SLOW = turns(20, NOON_US, ttft_ms=4000.0)
 
 

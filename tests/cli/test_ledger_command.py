@@ -139,6 +139,7 @@ def test_no_ledger_is_not_a_whole_one(home: Path) -> None:
     assert not (home / "ledger").exists()
 
 
+@pytest.mark.timing
 def test_prod_does_not_start_without_its_signing_key(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unsigned record is none: the error says what to set, and with it the process starts."""
     monkeypatch.setenv("MEDAGENT_ENV", "prod")

@@ -22,6 +22,8 @@ from medagent.telemetry.span import SafeSpan
 from sink import Sink
 from spans import call
 
+pytestmark = pytest.mark.timing
+
 __all__ = ["postgresql_server", "postgresql_url"]
 
 
@@ -115,7 +117,7 @@ def test_it_follows_until_it_is_stopped_and_obeys_the_switch(box: Outbox, settin
         assert len(sink.runs()) == len(spans)
         assert box.status().due == {"archive": 1, "langsmith": 1}
         following.send_signal(signal.SIGTERM)
-        assert following.wait(10) == 0
+        assert following.wait(60) == 0
     finally:
         following.kill()
         following.wait()

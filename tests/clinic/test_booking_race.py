@@ -6,10 +6,13 @@ from datetime import UTC, date, datetime
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
+import pytest
 from sqlalchemy import func, select
 
 from medagent.clinic import Clinic, Patient, Refusal, seed_demo
 from medagent.clinic.schema import AppointmentRow, PatientRow
+
+pytestmark = pytest.mark.timing
 
 NOW = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
 TUESDAY_TEN = datetime(2026, 11, 24, 10, 0)  # noqa: DTZ001  # local, as a caller says it

@@ -8,10 +8,13 @@ from functools import partial
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from medagent.clinic import Booking, Clinic, Patient, Refusal, VerifiedPatient, seed_demo
 from medagent.clinic.schema import BOOKED, AppointmentRow, ChangeRow
+
+pytestmark = pytest.mark.timing
 
 NOW = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
 WANTED = datetime(2026, 11, 24, 16, 30)  # noqa: DTZ001  # local, as a caller says it

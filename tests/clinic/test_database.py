@@ -148,6 +148,7 @@ def test_only_booked_appointments_are_unique_in_both_databases(name: str) -> Non
     assert all("UNIQUE" in each and each.endswith("WHERE status = 'booked'") for each in made.values())
 
 
+@pytest.mark.timing
 def test_the_demo_is_put_in_once(clinic_url: str, clinic: Clinic, now: datetime) -> None:
     """Seeding again, and again from eight threads that open the same file, changes nothing."""
 
@@ -170,6 +171,7 @@ def test_the_demo_is_put_in_once(clinic_url: str, clinic: Clinic, now: datetime)
     assert before[0] == 3
 
 
+@pytest.mark.timing
 def test_an_empty_database_can_be_opened_by_many_at_once(clinic_url: str) -> None:
     """Twelve agents start on it at the same moment: the tables are made once, nobody sees an error."""
     gate = threading.Barrier(12)

@@ -18,6 +18,8 @@ import pytest
 from medagent.simulator.scenario import load_scenario
 from sink import Sink
 
+pytestmark = pytest.mark.timing
+
 ROOT = Path(__file__).parents[2]
 SCENARIOS = ("book", "adversary", "tool_raises", "guidelines_red_flag")
 """A call that goes well, one whose model swaps arguments, one whose database quotes the row, one that tells a story."""

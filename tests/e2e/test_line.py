@@ -22,6 +22,8 @@ from medagent.simulator.scenario import load_scenario
 from medagent.telemetry.chain import verify_chain
 from sink import Sink
 
+pytestmark = pytest.mark.timing
+
 PACE = 10.0
 PERSON = load_scenario("book").person
 LINE = Caller(room=f"clinic_{PERSON['phone']}_7f3a", participant=f"sip_{PERSON['phone']}", number=PERSON["phone"])
@@ -234,6 +236,7 @@ async def test_a_handler_that_raises_never_harms_the_call(tmp_path: Path, error:
     assert outcome.bridge.failures > 10
 
 
+@pytest.mark.deadline
 async def test_ttft_is_what_the_server_saw(tmp_path: Path) -> None:
     """At pace 1, through microphone, socket, plugin, bridge and worker, TTFT-A is the server's within 20 ms (p95)."""
     pairs = await measure(3, tmp_path)

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,22 +16,25 @@ import pytest
 import sqlalchemy as sa
 
 from command import medagent
+from faults.scene import until
 from medagent.simulator.scenario import load_scenario
 from sink import Sink
+
+pytestmark = pytest.mark.timing
 
 CALLS = 3
 PACE = 2.0
 
 
 class Drill:
-    """What three calls and the host were like when the switch was thrown, a second later, and at the end."""
+    """What three calls and the host were like once the off had taken effect, and at the end."""
 
     def __init__(self, home: Path, sink: Sink) -> None:
         self.home = home
         self.sink = sink
         self.clinics = [f"sqlite:///{home.parent / f'clinic-{number}.db'}" for number in range(CALLS)]
         self.ends: list[dict[str, Any]] = []
-        self.after_a_second: dict[str, int] = {}
+        self.after_the_off: dict[str, int] = {}
         self.at_the_end: dict[str, int] = {}
 
     def left(self) -> dict[str, int]:
@@ -57,9 +60,15 @@ def told(process: subprocess.Popen[str]) -> dict[str, Any]:
     return line
 
 
-@pytest.fixture(scope="module")
-def drill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
-    directory = tmp_path_factory.mktemp("drill")
+def until_seen(calls: Sequence[subprocess.Popen[str]]) -> None:
+    """Wait until each process has seen the off, and what it was doing then is done."""
+    for process in calls:
+        while told(process)["at"] != "off":
+            pass
+
+
+def throw(directory: Path, effect: Callable[[Sequence[subprocess.Popen[str]]], None]) -> Drill:
+    """Turn telemetry off in the middle of three calls; `effect` waits until it has taken effect."""
     home = directory / "home"
     with Sink(directory) as sink, ExitStack() as processes:
         drill = Drill(home, sink)
@@ -78,23 +87,39 @@ def drill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
         ]
         for process in calls:
             assert told(process)["at"] == "mid-call"
+        until(sink.requests)
         assert all(process.poll() is None for process in calls)
         done = medagent("telemetry", "off", "--reason", "drill", home=home)
         assert done.code == 0, done.err
-        time.sleep(1)
-        drill.after_a_second = drill.left()
+        effect(calls)
+        drill.after_the_off = drill.left()
         drill.ends = [
             line for process in calls for line in map(json.loads, process.stdout or ()) if line["at"] == "end"
         ]
         drill.at_the_end = drill.left()
-        yield drill
+        return drill
 
 
-def test_after_a_second_nothing_leaves_and_nothing_is_stored(drill: Drill) -> None:
+@pytest.fixture(scope="module")
+def drill(tmp_path_factory: pytest.TempPathFactory) -> Drill:
+    return throw(tmp_path_factory.mktemp("drill"), until_seen)
+
+
+def nothing_more(drill: Drill) -> bool:
+    """Whether destination, archive and outbox got nothing after the off, and the destination had something before."""
+    grown = [place for place, amount in drill.at_the_end.items() if amount > drill.after_the_off[place]]
+    return not grown and drill.after_the_off["requests"] > 0
+
+
+def test_once_the_off_is_seen_nothing_leaves_and_nothing_is_stored(drill: Drill) -> None:
     """What had left by then has left; the destination, the archive and the outbox get nothing more."""
-    assert drill.after_a_second["requests"] > 0
-    for place, amount in drill.at_the_end.items():
-        assert amount <= drill.after_a_second[place]
+    assert nothing_more(drill)
+
+
+@pytest.mark.deadline
+def test_a_second_after_the_off_nothing_leaves_and_nothing_is_stored(tmp_path: Path) -> None:
+    """Counted from the end of `medagent telemetry off`, in three processes with a call each."""
+    assert nothing_more(throw(tmp_path, lambda _calls: time.sleep(1)))
 
 
 def test_every_caller_is_served(drill: Drill) -> None:

@@ -26,6 +26,8 @@ from medagent.telemetry.chain import verify_chain
 from medagent.telemetry.span import SafeSpan
 from medagent.tracing import tracing
 
+pytestmark = pytest.mark.timing
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 POLICY = EXAMPLES / "refill-line.yaml"
 PACE = 20.0
@@ -89,7 +91,7 @@ async def spans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[SafeSpa
             prices=load_prices(),
             model_name="gpt-realtime",
         )
-    assert not tracing().flush(20)
+    assert not tracing().flush(60)
     tracing().close()
     tracing.cache_clear()
     return archive(load_settings()).spans(bridges[0].trace_id)

@@ -1,4 +1,4 @@
-"""One call in a process of its own, which says when its first tool has run and how it ended.
+"""One call in a process of its own, which says when its first tool has run, when it saw the off, and how it ended.
 
 Its arguments: the home and the pace. Destinations come from the environment.
 """
@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from medagent.compose import Telemetry
 from medagent.rehearsal import stage
 from medagent.settings import load_settings
 from medagent.simulator.scenario import load_scenario
@@ -32,9 +33,19 @@ async def call(home: Path, pace: float) -> None:
 
         bridge.on_tool = on_tool
 
+    async def see_the_off(telemetry: Telemetry) -> None:
+        while telemetry.switch.is_on():  # noqa: ASYNC110  # another process turns it off
+            await asyncio.sleep(0.02)
+        await asyncio.to_thread(telemetry.pipeline.flush, 60)
+        while any(shipper._sending for shipper in telemetry._delivery.shippers):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        say(at="off")
+
     async with stage(load_settings(MEDAGENT_HOME=home), ["book"], pace=pace) as line:
+        seeing = asyncio.create_task(see_the_off(line.telemetry))
         played = await line.play(load_scenario("book"), before=before)
         pipeline = line.telemetry.pipeline
+        await asyncio.wait_for(seeing, 60)
     say(at="end", ended=played.ended, suppressed=pipeline.counts.spans_suppressed, problems=played.problems)
 
 

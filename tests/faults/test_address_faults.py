@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from faults.scene import CALL, LONG_S, ON_THE_WIRE, Destination, Scene, until
+
+pytestmark = pytest.mark.timing
 
 
 def waits(scene: Scene, url: str) -> None:

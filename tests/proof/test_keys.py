@@ -62,6 +62,7 @@ def _make(directory: Path, made: Any) -> None:
     made.put(KeyRing(directory, env="dev").pseudonym_key().key_id)
 
 
+@pytest.mark.timing
 def test_processes_that_start_together_have_one_key(tmp_path: Path) -> None:
     """Who is second takes the first one's, never half of it."""
     context = multiprocessing.get_context("fork")
@@ -69,9 +70,9 @@ def test_processes_that_start_together_have_one_key(tmp_path: Path) -> None:
     processes = [context.Process(target=_make, args=(tmp_path / "keys", made)) for _ in range(6)]
     for process in processes:
         process.start()
-    ids = {made.get(timeout=20) for _ in processes}
+    ids = {made.get(timeout=60) for _ in processes}
     for process in processes:
-        process.join(10)
+        process.join(60)
     assert len(ids) == 1
     assert len(list((tmp_path / "keys").iterdir())) == 1
 

@@ -36,7 +36,7 @@ class Client:
             await self.send("input_audio_buffer.append", audio=piece)
 
     async def until(self, kind: str) -> Event:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(60):
             while True:
                 event: Event = await self._socket.receive_json()
                 self.events.append((asyncio.get_running_loop().time(), event))
@@ -45,7 +45,7 @@ class Client:
 
     async def hangs_up(self) -> None:
         """Read until the server closes the connection."""
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(60):
             async for message in self._socket:
                 self.events.append((asyncio.get_running_loop().time(), message.json()))
 

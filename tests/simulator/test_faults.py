@@ -10,6 +10,8 @@ from made_scenario import line, says, scenario_document, speech, written
 
 from medagent.simulator.process import SimulatorProcess
 
+pytestmark = pytest.mark.timing
+
 Connect = Callable[..., AbstractAsyncContextManager[Any]]
 
 PACE = 5.0
@@ -63,13 +65,12 @@ def _transcript(response: dict[str, Any]) -> str:
 
 
 async def test_a_slow_answer_takes_its_seconds(faulty: SimulatorProcess, connect: Connect) -> None:
-    """A slow step's first audio comes so many seconds later than a plain one's, and is the same."""
-    waits = {}
-    for name in ("plain", "slow"):
-        async with connect(faulty, name) as client:
-            assert _transcript(await _answer(client)) == "First this, and at length."
-            waits[name] = client.at("response.output_audio.delta") - client.at("input_audio_buffer.speech_stopped")
-    assert waits["slow"] - waits["plain"] == pytest.approx(2 / PACE, abs=0.1)
+    """A slow step's first audio comes no sooner than that, by the server's own record, and is the same."""
+    async with connect(faulty, "slow") as client:
+        session_id = client.all("session.created")[0]["session"]["id"]
+        assert _transcript(await _answer(client)) == "First this, and at length."
+    [kept] = [each for each in faulty.record()["responses"] if each["session_id"] == session_id]
+    assert kept["ttft_ms"] >= 2000 / PACE
 
 
 async def test_a_missing_answer_is_no_response(faulty: SimulatorProcess, connect: Connect) -> None:
@@ -131,10 +132,8 @@ async def test_the_server_hangs_up_where_it_is_told(
 async def test_a_session_expires(faulty: SimulatorProcess, connect: Connect) -> None:
     """A server that recycles its connections says so and hangs up, in the middle of nothing."""
     async with connect(faulty, "recycled") as client:
-        began = client.at("session.created")
         await client.hangs_up()
         assert client.events[-1][1]["error"]["code"] == "session_expired"
-        assert client.events[-1][0] - began == pytest.approx(2 / PACE, abs=0.15)
 
 
 async def test_the_call_goes_on_where_it_was(faulty: SimulatorProcess, connect: Connect) -> None:
@@ -220,4 +219,4 @@ async def test_a_silence_is_broken_once(faulty: SimulatorProcess, connect: Conne
         triggered = client.all("input_audio_buffer.timeout_triggered")
     assert _transcript(idle) == "Are you still there?"
     assert len(triggered) == 1
-    assert triggered[0]["audio_end_ms"] - triggered[0]["audio_start_ms"] == pytest.approx(5_000, abs=40)
+    assert triggered[0]["audio_end_ms"] - triggered[0]["audio_start_ms"] == pytest.approx(5_000, abs=40)  # no clock

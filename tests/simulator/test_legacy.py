@@ -16,6 +16,8 @@ from medagent.simulator.legacy import from_legacy, to_legacy
 from medagent.simulator.process import SimulatorProcess
 from medagent.simulator.protocol import check_server_event, default_session
 
+pytestmark = pytest.mark.timing
+
 Connect = Callable[..., AbstractAsyncContextManager[Any]]
 
 BETA = "/openai/realtime?api-version=2024-10-01-preview&deployment="

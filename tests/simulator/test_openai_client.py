@@ -15,10 +15,12 @@ from openai.types.realtime import RealtimeServerEvent, RealtimeSessionCreateRequ
 
 from medagent.simulator.process import SimulatorProcess
 
+pytestmark = pytest.mark.timing
+
 
 async def _until(connection: AsyncRealtimeConnection, kind: str) -> list[RealtimeServerEvent]:
     seen: list[RealtimeServerEvent] = []
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(60):
         async for event in connection:
             seen.append(event)
             if event.type == kind:

@@ -13,6 +13,8 @@ from made_scenario import line, says, scenario_document, speech, written
 
 from medagent.simulator.process import SimulatorProcess
 
+pytestmark = pytest.mark.timing
+
 Connect = Callable[..., AbstractAsyncContextManager[Any]]
 
 _TURNS = 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from medagent.settings import load_settings
 from medagent.telemetry.line import Line
 from medagent.telemetry.overhead import FEWEST, LIMIT_US, LOOKS, Overhead, OverheadWatch
 from medagent.telemetry.switch import Switch
+from work import calls_of
 
 MS = 1_000_000
 
@@ -94,6 +94,7 @@ def test_the_minute_forgets_and_the_total_does_not() -> None:
     assert overhead.total().count == 2
 
 
+@pytest.mark.timing
 def test_many_threads_lose_no_operation() -> None:
     """Four threads add while a fifth looks, and every operation is counted once."""
     overhead = Overhead()
@@ -120,20 +121,10 @@ def test_its_memory_is_bounded() -> None:
     assert told.wall.max_us == 999.999
 
 
-def test_taking_an_operation_costs_a_few_looks_at_the_clock() -> None:
-    """As a ratio, since machines differ: less than five plain reads of the clock, which take some 50 ns each."""
+def test_adding_an_operation_is_one_append() -> None:
+    """The calls' thread takes no lock and reads no clock for it: the lambda, `add` and `append` are all calls."""
     overhead = Overhead()
-
-    def per_call(work: Callable[[], object]) -> float:
-        runs = []
-        for _ in range(30):
-            began = time.thread_time_ns()
-            for _ in range(1000):
-                work()
-            runs.append(time.thread_time_ns() - began)
-        return statistics.median(runs)
-
-    assert per_call(lambda: overhead.add(1, 1)) < 5 * per_call(time.perf_counter_ns)
+    assert calls_of(lambda: overhead.add(1, 1)) == 3
 
 
 def test_a_slow_handler_trips_the_switch(tmp_path: Path) -> None:
@@ -227,6 +218,7 @@ def test_who_lifts_a_trip_is_judged_by_what_comes_after(tmp_path: Path) -> None:
     assert lifted.is_on()
 
 
+@pytest.mark.timing
 def test_a_running_telemetry_looks_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What its bridges report is judged on a thread of its own, and the calls of this process stop being traced."""
     from medagent.telemetry import overhead as module
@@ -236,7 +228,7 @@ def test_a_running_telemetry_looks_by_itself(tmp_path: Path, monkeypatch: pytest
     try:
         for _ in range(FEWEST):
             telemetry.overhead.add(6 * MS, 6 * MS)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while telemetry.switch.is_on() and time.monotonic() < deadline:
             time.sleep(0.02)
         state = telemetry.switch.state()

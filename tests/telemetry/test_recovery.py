@@ -39,6 +39,8 @@ from medagent.telemetry.switch import Switch
 from strategies import START_NS, event_streams, started
 from switches import GO, audited
 
+pytestmark = pytest.mark.timing
+
 __all__ = ["postgresql_server", "postgresql_url"]  # fixtures
 
 POLICY = load_policy()

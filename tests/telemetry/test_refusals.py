@@ -26,6 +26,8 @@ from medagent.telemetry.switch import Switch
 from sink import Sink
 from spans import alone, call
 
+pytestmark = pytest.mark.timing
+
 TRACE = "5f0c3b1e-0c1d-4f6a-9a55-1f2e3d4c5b6a"
 
 
@@ -65,7 +67,7 @@ def ship(outbox: Outbox, switch: Switch) -> Iterator[Callable[[Exporter], Shippe
 
     yield start
     for shipper in made:
-        shipper.stop(5)
+        shipper.stop(60)
 
 
 def exporter_of(name: str, url: str) -> Exporter:
@@ -188,7 +190,7 @@ def test_a_span_that_cannot_be_mapped_is_set_aside(outbox: Outbox, ship: Callabl
             raise ValueError("Jane Doe")
 
     destination = Mapped(check)
-    assert ship(destination).flush(20)
+    assert ship(destination).flush(60)
     assert {s.span_id for s in destination.taken} == {s.span_id for s in spans} - {spans[3].span_id}
     assert [one.error for one in outbox.status().set_aside_spans] == ["ValueError"]
 
@@ -206,14 +208,14 @@ def test_what_is_too_large_for_the_door_is_split_before_it_trips(
 
     destination = Mapped(check)
     shipper = ship(destination)
-    assert shipper.flush(20)
+    assert shipper.flush(60)
     assert len(destination.taken) == len(spans)
     assert switch.is_on()
     largest[0] = 0
     other = Mapped(check)
     other.name = "otlp"
     ship(other)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while switch.is_on():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -228,7 +230,7 @@ def test_a_retry_after_is_honoured_by_every_process(
     spans = fill(outbox)
     sink.mode(status=status, answer="", retry_after=2)
     shipper = ship(exporter_of("otlp", sink.url))
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not outbox.status().paused_s:
         assert time.monotonic() < deadline
         time.sleep(0.005)

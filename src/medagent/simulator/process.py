@@ -69,7 +69,7 @@ class SimulatorProcess:
         pace: float = 1.0,
         environment: Mapping[str, str] | None = None,
         record: Path | None = None,
-        start_timeout_s: float = 30.0,
+        start_timeout_s: float = 120.0,
     ) -> None:
         names = [part for name in scenarios for part in ("--scenario", str(name))]
         kept = [] if record is None else ["--record", str(record)]
@@ -93,7 +93,7 @@ class SimulatorProcess:
 
     def record(self) -> dict[str, Any]:
         """The server's own account so far."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
         try:
             connection.request("GET", "/_record")
             document: dict[str, Any] = json.loads(connection.getresponse().read())

@@ -79,6 +79,7 @@ def test_what_the_collection_does_not_know_finds_nothing(query: str) -> None:
     assert (found.emergency, found.guidelines) == (None, ())
 
 
+@pytest.mark.timing
 def test_many_callers_search_at_once() -> None:
     """Eight threads on one index get what one alone gets."""
     queries = [query for query, _ in ASKED] * 5

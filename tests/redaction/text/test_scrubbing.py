@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -13,8 +11,10 @@ from medagent.redaction.text.guard import LONGEST_TEXT
 from medagent.redaction.text.lexicon import Kind, lexicon
 from medagent.redaction.text.names import CAPITALS
 from medagent.redaction.text.units import blank_out
+from work import times_as_long
 
 NOBODY = KnownValues()
+ORDINARY = "i have had a bad cough for two weeks and my knee hurts at night "
 WORDS = st.sampled_from(sorted(lexicon().words)[::7])
 NAMES = st.sampled_from(sorted(lexicon().names)[::11])
 NAMES_THAT_ARE_WORDS = st.sampled_from(
@@ -386,16 +386,6 @@ def test_the_guard_sleeps_over_plain_text(text: str, mode: TextMode) -> None:
     assert Layer.GUARD not in {finding.layer for finding in scrub(text, NOBODY, mode=mode).findings}
 
 
-def cost(text: str) -> float:
-    """Seconds of processor time, the best of three."""
-    times: list[float] = []
-    for _ in range(3):
-        begun = time.thread_time()
-        scrub(text, NOBODY)
-        times.append(time.thread_time() - begun)
-    return min(times)
-
-
 @pytest.mark.parametrize(
     "piece",
     [
@@ -406,8 +396,8 @@ def cost(text: str) -> float:
 )
 def test_time_is_linear(piece: str) -> None:
     """100 kB of anything cost no more than ten times ordinary talk of that length."""
-    ordinary = "i have had a bad cough for two weeks and my knee hurts at night "
-    assert cost((piece * 100_000)[:100_000]) <= 10 * cost((ordinary * 2_000)[:100_000])
+    text, ordinary = (piece * 100_000)[:100_000], (ORDINARY * 2_000)[:100_000]
+    assert times_as_long(lambda: scrub(text, NOBODY), lambda: scrub(ordinary, NOBODY)) <= 10
 
 
 @given(

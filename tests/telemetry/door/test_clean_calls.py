@@ -13,6 +13,8 @@ from bench.varied import vary
 
 from medagent.telemetry.events import CallStarted, ToolStarted
 
+pytestmark = pytest.mark.timing
+
 
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> list[Recording]:

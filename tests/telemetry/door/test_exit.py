@@ -252,6 +252,7 @@ SABOTAGES: dict[str, Sabotage] = {
 }
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("sabotage", SABOTAGES.values(), ids=SABOTAGES.keys())
 def test_what_was_sabotaged_is_refused(sink: Sink, sabotage: Sabotage) -> None:
     """A request that holds anything but its spans does not reach the destination, and the refusal quotes nothing."""
@@ -263,12 +264,14 @@ def test_what_was_sabotaged_is_refused(sink: Sink, sabotage: Sabotage) -> None:
         assert word not in caught.value.diagnostics() + repr(caught.value)
 
 
+@pytest.mark.timing
 def test_what_was_not_sabotaged_passes(sink: Sink) -> None:
     """The same request untouched arrives, so that the refusals above prove something."""
     assert _attempt(sink, lambda _: None) == 202
     assert sink.runs().keys() >= {span.span_id for span in PLAN}
 
 
+@pytest.mark.timing
 def test_a_body_that_is_a_file_is_read_once_and_sent_whole(sink: Sink) -> None:
     """What a client hands over as a file is sent as the very bytes that were checked."""
     before = len(sink.requests())
@@ -283,12 +286,14 @@ def test_a_body_that_is_a_file_is_read_once_and_sent_whole(sink: Sink) -> None:
     assert len(arrived.parts()) > len(PLAN)
 
 
+@pytest.mark.timing
 def test_rewriting_alone_is_no_sabotage(sink: Sink) -> None:
     """The tool that the sabotages use leaves a request that passes, so that it is not what is refused."""
     assert _attempt(sink, in_parts(lambda _: None)) == 202
     assert _attempt(sink, in_data(b'"n":3', b'"n":3')) == 202
 
 
+@pytest.mark.timing
 def test_what_the_client_adds_of_the_machine_is_refused(sink: Sink) -> None:
     """A client that was made without `omit_traced_runtime_info` adds the platform; none of it leaves."""
     session = ExitSession(envelope(api_key=KEY, endpoint=sink.url, project=PROJECT))
@@ -308,6 +313,7 @@ def test_what_the_client_adds_of_the_machine_is_refused(sink: Sink) -> None:
     client.close(timeout=0)
 
 
+@pytest.mark.timing
 def test_a_request_that_nobody_asked_for_is_refused(sink: Sink) -> None:
     """The client's own question to the server, `GET /info`, does not leave either."""
     session = ExitSession(envelope(api_key=KEY, endpoint=sink.url, project=PROJECT))

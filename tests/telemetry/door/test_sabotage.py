@@ -316,6 +316,7 @@ class Leaky:
         return replace(redacted, fields=fields)
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize(
     "said", ["Jane Okonkwo", "4a616e65204f6b6f6e6b776f", "five five five oh one oh oh one four two"]
 )
@@ -358,7 +359,7 @@ def test_no_byte_of_a_broken_redactor_leaves(tmp_path: Path, where: tuple[str, .
         line.send(ev.ToolStarted, call_id="c", name="book_appointment", arguments=json.dumps(arguments))
         line.send(ev.ToolEnded, call_id="c", status="done", output='{"outcome": "ok"}')
         line.send(ev.CallEnded, reason="agent_ended")
-        telemetry.flush(20)
+        telemetry.flush(60)
         state = telemetry.switch.state()
         telemetry.close()
         sent = b"".join(request.raw for request in sink.requests())

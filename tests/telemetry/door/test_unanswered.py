@@ -14,6 +14,8 @@ from medagent.telemetry.door.exit import ExitSession
 from medagent.telemetry.exporters.exporter import Envelope
 from sink import Sink
 
+pytestmark = pytest.mark.timing
+
 
 def deliver(url: str) -> int:
     envelope = Envelope(

@@ -108,6 +108,7 @@ def test_a_batch_is_stored_whole_or_not_at_all(archive: Archive, tmp_path: Path)
     assert archive.spans(FIRST) == spans
 
 
+@pytest.mark.timing
 def test_two_readers_and_a_writer_at_once(archive: Archive, tmp_path: Path) -> None:
     """A call is written by one archive while others, of this process and of another's file handle, read."""
     calls = [call(f"{number:08x}-0c1d-4f6a-9a55-1f2e3d4c5b6a") for number in range(20)]

@@ -7,7 +7,6 @@ import os
 import stat
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,6 +23,7 @@ from medagent.telemetry.door.exit import Exit
 from medagent.telemetry.exporters.jsonlog import ENVELOPE, JsonLog, lines_of
 from medagent.telemetry.span import SafeSpan
 from spans import AGENT_TURN, alone, call, exchange, named_spans, safe_spans
+from work import calls_of
 
 SESSION, START, TURN, TOOLED, FAILED, END = call()
 REAL_TOOL: dict[str, Json] = {"outcome": "refused", "duration_ms": 41.75}
@@ -271,6 +271,7 @@ except ExportError as error:
 """
 
 
+@pytest.mark.timing
 def test_a_line_is_whole_or_not_there(tmp_path: Path) -> None:
     """Where the disk takes only a part of a batch, the part is taken back and the batch has failed."""
     path = tmp_path / "calls.jsonl"
@@ -306,6 +307,7 @@ def _writer(target: str, times: int) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.timing
 def test_two_processes_write_whole_lines(tmp_path: Path) -> None:
     """Several workers may share a file: every line of each is whole."""
     path = tmp_path / "calls.jsonl"
@@ -316,6 +318,7 @@ def test_two_processes_write_whole_lines(tmp_path: Path) -> None:
     assert {ids.count(identity) for identity in set(ids)} == {150}
 
 
+@pytest.mark.timing
 def test_standard_output_gets_bare_lines() -> None:
     """On standard output a line stands alone, after what was printed before and before what comes after."""
     before, *lines, after = _writer("stdout", 1).communicate(timeout=60)[0].splitlines()
@@ -390,13 +393,15 @@ def test_whatever_a_span_may_be_passes(batch: list[SafeSpan], emf: bool) -> None
     _check(b"".join(lines), batch)
 
 
-def test_what_a_span_costs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A span is made, judged and written in less than 2 ms on the shipper's thread."""
-    batch = [replace(TURN, span_id=f"{number:08x}-0000-4000-8000-000000000000") for number in range(100)]
+def test_the_work_for_a_span_is_bounded_and_does_not_grow_with_its_batch(tmp_path: Path) -> None:
+    """Making, checking and writing a span takes at most 2,000 function calls; `make bench` has the time."""
     log = JsonLog(tmp_path / "calls.jsonl", emf=True)
-    began = time.thread_time()
-    log.export(batch)
-    spent = time.thread_time() - began
-    with capsys.disabled():
-        sys.stdout.write(f"\njsonlog: {spent * 1e4:.0f} us a span to make, judge and write\n")
-    assert spent < 0.2
+
+    def export(count: int) -> int:
+        batch = [replace(TURN, span_id=f"{number:08x}-0000-4000-8000-000000000000") for number in range(count)]
+        return calls_of(lambda: log.export(batch))
+
+    export(1)
+    few, many = export(20), export(100)
+    assert many < 100 * 2_000
+    assert many < 5.5 * few

@@ -24,6 +24,8 @@ from medagent.telemetry.span import SafeSpan
 from sink import Sink
 from spans import AGENT_TURN, CALLER, START_US, TOOL, alone, call, exchange, safe_spans
 
+pytestmark = pytest.mark.timing
+
 PROJECT = "medical-voice-agent-dev"
 SESSION, START, TURN, TOOLED, FAILED, END = call()
 

@@ -73,6 +73,7 @@ def append_many(path: Path, first: int, count: int) -> None:
         thread.join()
 
 
+@pytest.mark.timing
 def test_many_at_once_leave_one_whole_chain(tmp_path: Path) -> None:
     """Four processes of two threads each: every entry is there once, in one chain."""
     path = tmp_path / "ledger.jsonl"
@@ -99,6 +100,7 @@ for number in itertools.count(int(sys.argv[2])):
 """
 
 
+@pytest.mark.timing
 def test_killed_while_it_appends(tmp_path: Path) -> None:
     """After every kill -9 the ledger is whole or torn, goes on, and has all that was acknowledged."""
     path = tmp_path / "ledger.jsonl"
@@ -131,6 +133,7 @@ def test_killed_while_it_appends(tmp_path: Path) -> None:
     assert set(acknowledged) <= set(traces(path))
 
 
+@pytest.mark.timing
 def test_a_reader_meets_no_half_entry(tmp_path: Path) -> None:
     """Verified while others append, it is whole every time, and longer."""
     path = tmp_path / "ledger.jsonl"

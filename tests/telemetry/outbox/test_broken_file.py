@@ -97,6 +97,7 @@ def _meet_it(url: str, which: int) -> None:
         put(box, CALLS[which], "user_turn")
 
 
+@pytest.mark.timing
 def test_of_several_processes_one_sets_it_aside(path: Path, box: Outbox) -> None:
     """Who comes second goes on in the new file and does not set that aside too."""
     path.parent.mkdir()

@@ -156,9 +156,10 @@ def _ship(url: str, home: Path, path: Path, takes_s: float) -> None:
     shipper = Shipper(_Lines(path, takes_s), outbox=outbox, switch=Switch(home, forced=None, env="dev"))
     shipper.start()
     shipper.flush(60)
-    shipper.stop(5)
+    shipper.stop(60)
 
 
+@pytest.mark.timing
 def test_three_processes_ship_each_span_once(make_outbox: MakeOutbox, outbox_url: str, tmp_path: Path) -> None:
     """Shippers in processes of their own share the work; a span comes twice only where a shipper says what failed."""
     outbox = make_outbox()
@@ -178,6 +179,7 @@ def test_three_processes_ship_each_span_once(make_outbox: MakeOutbox, outbox_url
     assert set(arrived.values()) == {1} or path.with_name("log").read_text()
 
 
+@pytest.mark.timing
 def test_what_a_killed_shipper_was_sending_is_sent_by_another(
     make_outbox: MakeOutbox, outbox_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,13 +195,14 @@ def test_what_a_killed_shipper_was_sending_is_sent_by_another(
         time.sleep(0.01)
     assert victim.pid is not None
     os.kill(victim.pid, signal.SIGKILL)
-    victim.join(10)
+    victim.join(60)
     assert outbox.lease("archive", 9) == []
     true_ns = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: true_ns() + 15 * 10**9)
     assert numbers(outbox.lease("archive", 9)) == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.timing
 def test_a_server_that_is_away_is_waited_for(postgresql_server: str) -> None:
     """Nothing is raised at the start of a process, and nothing of the URL is said at its use."""
     url = f"postgresql+psycopg://clinic:hush@/nowhere?host={postgresql_server}"
