@@ -11,26 +11,38 @@ from threading import Thread
 from types import TracebackType
 from typing import ClassVar, Self
 
+from medagent.audit.langsmith_intake import LangSmithIntake
+
 
 class _Taker(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     taken: ClassVar[dict[str, int]] = {"requests": 0, "bytes": 0}
+    intake: ClassVar[LangSmithIntake] = LangSmithIntake()
 
     def do_POST(self) -> None:  # its base calls it so
         """Take the body."""
         size = int(self.headers["Content-Length"])
-        self.rfile.read(size)
-        self.taken["requests"] += 1
-        self.taken["bytes"] += size
-        self._answer(b"")
+        body = self.rfile.read(size)
+        status, answer = 200, b""
+        if self.path == "/runs/multipart":
+            status, answer = self.intake.answer(
+                body,
+                content_type=self.headers.get("Content-Type", ""),
+                content_encoding=self.headers.get("Content-Encoding"),
+            )
+        if status < 300:
+            self.taken["requests"] += 1
+            self.taken["bytes"] += size
+        self._answer(answer, status=status, media_type="application/json" if answer else "application/x-protobuf")
 
     def do_GET(self) -> None:  # its base calls it so
         """Say how much came."""
         self._answer(json.dumps(self.taken).encode())
 
-    def _answer(self, body: bytes) -> None:
-        self.send_response(200)
+    def _answer(self, body: bytes, *, status: int = 200, media_type: str = "application/json") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -45,11 +45,10 @@ def outbox(make_outbox: MakeOutbox) -> Outbox:
 
 
 def admitted(trace_id: str, name: str, number: int = 0, note: str = "") -> Admitted:
-    root = trace_id[:-1] + "1"
     span = SafeSpan(
         trace_id=trace_id,
-        span_id=root if name == "voice_session" else str(uuid5(UUID(trace_id), f"{name}.{number}")),
-        ancestors=() if name == "voice_session" else (Ancestor(span_id=root, start_us=0),),
+        span_id=trace_id if name == "voice_session" else str(uuid5(UUID(trace_id), f"{name}.{number}")),
+        ancestors=() if name == "voice_session" else (Ancestor(span_id=trace_id, start_us=0),),
         name=name,
         kind=SpanKind.SESSION if name == "voice_session" else SpanKind.MARKER,
         start_us=0,

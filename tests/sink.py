@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 import zstandard
 from aiohttp import web
 
+from medagent.audit.langsmith_intake import LangSmithIntake
+
 if TYPE_CHECKING:
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest as OtlpRequest
     from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
@@ -171,6 +173,7 @@ class _Server:
         self._initial |= dict.fromkeys(("retry_after", "location", "answer", "poison", "largest"))
         self._mode = dict(self._initial)
         self._seen: set[bytes] = set()
+        self._intake = LangSmithIntake()
 
     async def set_mode(self, request: web.Request) -> web.Response:
         self._mode = {**self._initial, **await request.json()}
@@ -187,7 +190,15 @@ class _Server:
             status = 400
         elif mode["largest"] is not None and len(body) > mode["largest"]:
             status = 413
-        elif 200 <= status < 300:
+        answer = None
+        if 200 <= status < 300 and request.path == "/runs/multipart":
+            taken, answer = self._intake.answer(
+                body,
+                content_type=request.headers.get("Content-Type", ""),
+                content_encoding=request.headers.get("Content-Encoding"),
+            )
+            status = status if taken == 202 else taken
+        if 200 <= status < 300:
             self._seen |= ids
         line = {
             "method": request.method,
@@ -206,6 +217,8 @@ class _Server:
             headers["Retry-After"] = str(mode["retry_after"])
         if mode["location"] is not None:
             headers["Location"] = str(mode["location"])
+        if answer is not None and (mode["answer"] is None or status == 400):
+            return web.Response(body=answer, status=status, headers=headers, content_type="application/json")
         if mode["answer"] is not None:
             return web.Response(body=bytes.fromhex(mode["answer"]), status=status, headers=headers)
         if request.path == "/info":

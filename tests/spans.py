@@ -76,6 +76,21 @@ TOOL: dict[str, Json] = {
 ERROR: dict[str, Json] = {"error_type": "TimeoutError", "error_source": "tool", "error_recoverable": True}
 
 
+def assert_one_tree(spans: Sequence[SafeSpan]) -> None:
+    """Assert that each trace has one root, whose id is the trace id, and that each path goes through its parent's."""
+    by_id = {span.span_id: span for span in spans}
+    roots = [span.trace_id for span in spans if not span.ancestors]
+    assert sorted(roots) == sorted({span.trace_id for span in spans})
+    for span in spans:
+        own = Ancestor(span_id=span.span_id, start_us=span.start_us)
+        assert (*span.ancestors, own)[0].span_id == span.trace_id
+        if span.parent_id in by_id:
+            parent = by_id[span.parent_id]
+            assert span.ancestors == (*parent.ancestors, Ancestor(span_id=parent.span_id, start_us=parent.start_us))
+        else:
+            assert span.parent_id is None
+
+
 def seal(spans: Sequence[SafeSpan]) -> list[SafeSpan]:
     sealed, previous = [], GENESIS
     for number, span in enumerate(spans):

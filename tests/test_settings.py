@@ -51,9 +51,20 @@ def test_the_environment_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert settings.langsmith_api_key.get_secret_value() == KEY
 
 
+def test_langsmiths_own_variables_name_project_and_workspace() -> None:
+    """LangSmith's project and workspace are those that its own variables name."""
+    settings = load_settings(LANGSMITH_PROJECT="Reception, north/south", LANGSMITH_WORKSPACE_ID="ab12-ws")
+    assert (settings.langsmith_project, settings.langsmith_workspace_id) == ("Reception, north/south", "ab12-ws")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("LANGSMITH_PROJECT", " padded"),
+        ("LANGSMITH_PROJECT", "two\nlines"),
+        ("LANGSMITH_PROJECT", "x" * 201),
+        ("LANGSMITH_WORKSPACE_ID", "a b"),
+        ("LANGSMITH_WORKSPACE_ID", "ws\r\nx-other: 1"),
         ("MEDAGENT_ENV", "staging"),
         ("MEDAGENT_ENV", "PROD "),
         ("MEDAGENT_CONSENT", "granted"),

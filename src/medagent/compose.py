@@ -152,6 +152,7 @@ def bound_destinations(settings: Settings) -> tuple[BoundDestination, ...]:
                 name=one.name,
                 host=hosts[one.name],
                 project=settings.langsmith_project if one.name == "langsmith" else None,
+                workspace=settings.langsmith_workspace_id if one.name == "langsmith" else None,
                 region=one.region,
                 retention_days=one.retention_days,
             )
@@ -218,6 +219,7 @@ def exporters(settings: Settings) -> list[Exporter]:
                 api_key=settings.langsmith_api_key.get_secret_value(),
                 endpoint=settings.langsmith_endpoint,
                 project=settings.langsmith_project,
+                workspace_id=settings.langsmith_workspace_id,
                 retention_days=settings.langsmith_retention_days,
             )
         )

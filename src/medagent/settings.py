@@ -108,6 +108,12 @@ class Settings(BaseSettings):
 
     langsmith_api_key: SecretStr | None = Field(None, alias="LANGSMITH_API_KEY")
     langsmith_endpoint: str = Field("https://api.smith.langchain.com", alias="LANGSMITH_ENDPOINT")
+    langsmith_project_name: str | None = Field(
+        None, alias="LANGSMITH_PROJECT", pattern=r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]{0,198}[^\s\x00-\x1f\x7f])?$"
+    )
+    langsmith_workspace_id: str | None = Field(
+        None, alias="LANGSMITH_WORKSPACE_ID", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+    )
     langsmith_retention_days: Annotated[Literal[14, 400], BeforeValidator(_days)] = Field(
         14, alias="MEDAGENT_LANGSMITH_RETENTION_DAYS"
     )
@@ -170,8 +176,8 @@ class Settings(BaseSettings):
 
     @cached_property
     def langsmith_project(self) -> str:
-        """The project's name in LangSmith; two environments, two projects."""
-        return f"medical-voice-agent-{self.env}"
+        """Return the project's name in LangSmith; without a setting, one project for each environment."""
+        return self.langsmith_project_name or f"medical-voice-agent-{self.env}"
 
     @cached_property
     def clinic_url(self) -> str:

@@ -19,6 +19,7 @@ from medagent.attestation.report import Destination
 from medagent.audit.review import opened, sample, worksheet
 from medagent.compose import bound_destinations
 from medagent.errors import AttestationError, KeyFileError, MedagentError
+from medagent.proof import digest
 from medagent.settings import load_settings
 from spans import call
 
@@ -106,7 +107,7 @@ def test_every_configured_destination_is_bound(monkeypatch: pytest.MonkeyPatch) 
         "LANGFUSE_PUBLIC_KEY": "pk",
         "LANGFUSE_SECRET_KEY": "sk",
         "MEDAGENT_SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/T0/B0/x",
-        "MEDAGENT_PAGERDUTY_ROUTING_KEY": "rk",
+        "MEDAGENT_PAGERDUTY_ROUTING_KEY": "rk-7f",
     }.items():
         monkeypatch.setenv(name, value)
     found = {one.name: one for one in bound_destinations(load_settings())}
@@ -119,8 +120,20 @@ def test_every_configured_destination_is_bound(monkeypatch: pytest.MonkeyPatch) 
         "slack": "hooks.slack.com",
         "pagerduty": "events.pagerduty.com",
     }
-    assert found["langsmith"].project == "medical-voice-agent-dev"
-    assert not any(word in str(found) for word in ("secret", "T0", "rk", "lsv2"))
+    assert (found["langsmith"].project, found["langsmith"].workspace) == ("medical-voice-agent-dev", None)
+    assert not any(word in str(found) for word in ("secret", "T0", "rk-7f", "lsv2"))
+
+
+def test_langsmiths_project_and_workspace_are_bound() -> None:
+    """The same project in another workspace is another destination; without one the digest is that of before."""
+    settings = {"LANGSMITH_API_KEY": "k", "LANGSMITH_PROJECT": "p"}
+    plain = bound_destinations(load_settings(**settings))
+    moved = bound_destinations(load_settings(**settings, LANGSMITH_WORKSPACE_ID="ws-1"))
+    [langsmith] = [one for one in moved if one.name == "langsmith"]
+    assert (langsmith.project, langsmith.workspace) == ("p", "ws-1")
+    assert destinations_digest(plain) != destinations_digest(moved)
+    before = [one.model_dump(mode="json", exclude={"workspace"}) for one in plain]
+    assert destinations_digest(plain) == digest(sorted(before, key=digest))
 
 
 def test_the_list_ships_empty() -> None:

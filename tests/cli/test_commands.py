@@ -100,6 +100,14 @@ def test_doctor_says_what_to_set(tmp_path: Path) -> None:
     assert any("livekit_per_minute" in each for each in prices)
 
 
+def test_doctor_names_langsmiths_project_and_workspace(tmp_path: Path) -> None:
+    """`doctor` shows where in LangSmith the runs go."""
+    langsmith = {"LANGSMITH_API_KEY": "k", "LANGSMITH_PROJECT": "reception", "LANGSMITH_WORKSPACE_ID": "ws-1"}
+    done = medagent("doctor", "--json", home=tmp_path, **langsmith)
+    [says] = [each["says"] for each in objects(done) if each["what"] == "langsmith"]
+    assert says.endswith("project reception, workspace ws-1")
+
+
 def test_doctor_in_prod_wants_what_prod_needs(tmp_path: Path) -> None:
     """In prod a missing key and an unsettled consent are missing, and telemetry is off until there is an audit."""
     done = medagent("doctor", "--json", home=tmp_path, MEDAGENT_ENV="prod")
@@ -120,6 +128,8 @@ def test_doctor_sends_and_reads_back(tmp_path: Path) -> None:
         assert set(says) == {"archive", "langsmith"}
         assert all(each.endswith("read back") for each in says.values())
         assert len(sink.runs()) == 5
+        [root] = [run for run in sink.runs().values() if "parent_run_id" not in run]
+        assert (root["id"], root["name"]) == (root["trace_id"], "voice_session")
         sink.mode(status=500)
         failed = medagent("doctor", "--send", "--json", home=tmp_path / "home", **langsmith)
         assert failed.code == 1

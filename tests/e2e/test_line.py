@@ -56,7 +56,8 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outcome, 
     """One call with LangSmith on, in an environment that would add to what leaves if it could."""
     directory = tmp_path_factory.mktemp("traced")
     with pytest.MonkeyPatch.context() as environment, Sink(directory) as sink:
-        environment.setenv("LANGSMITH_PROJECT", "canary-project")
+        environment.setenv("LANGSMITH_PROJECT", "reception-line")
+        environment.setenv("LANGCHAIN_PROJECT", "canary-project")
         environment.setenv("LANGCHAIN_REVISION_ID", "canary-revision")
         environment.setenv("LANGSMITH_CANARY", "canary-variable")
         outcome = asyncio.run(
@@ -130,8 +131,10 @@ def test_langsmith_sees_run_trees(traced: tuple[Outcome, Sink]) -> None:
     for span in outcome.spans:
         run: dict[str, Any] = runs[span.span_id]
         assert run["run_type"] == types.get(span.name, "chain")
-        assert run["session_name"] == "medical-voice-agent-dev"
+        assert run["session_name"] == "reception-line"
         assert run["extra"]["metadata"]["thread_id"] == outcome.trace_id
+        assert run["trace_id"] == outcome.trace_id
+        assert (run["id"] == run["trace_id"]) is (span.parent_id is None)
         assert run.get("parent_run_id") == span.parent_id
         if span.parent_id is not None:
             assert run["dotted_order"].startswith(runs[span.parent_id]["dotted_order"] + ".")

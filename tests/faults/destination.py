@@ -18,6 +18,8 @@ from typing import Any
 import zstandard
 from aiohttp import web
 
+from medagent.audit.langsmith_intake import LangSmithIntake
+
 _PLAIN: dict[str, Any] = {
     "status": 202,
     "retry_after": None,  # seconds, in the answer's header
@@ -36,6 +38,7 @@ class Server:
     def __init__(self, log: Path) -> None:
         self._log = log
         self._mode = _PLAIN
+        self._intake = LangSmithIntake()
 
     async def set_mode(self, request: web.Request) -> web.Response:
         self._mode = {**_PLAIN, **await request.json()}
@@ -51,7 +54,14 @@ class Server:
             return web.Response()
         body = await request.read()
         hangs = mode["hangs"] in (request.path, "everywhere")
-        status = 202 if hangs else self._status(mode, request, body)
+        status, answer = (202 if hangs else self._status(mode, request, body)), b""
+        if 200 <= status < 300 and request.path == "/runs/multipart":
+            taken, answer = self._intake.answer(
+                body,
+                content_type=request.headers.get("Content-Type", ""),
+                content_encoding=request.headers.get("Content-Encoding"),
+            )
+            status = status if taken == 202 else taken
         self._keep(request, body, status)
         await (asyncio.Event().wait() if hangs else asyncio.sleep(mode["delay"]))
         if mode["raw"] is not None:
@@ -59,15 +69,17 @@ class Server:
             request.transport.close()
             return web.Response()
         headers = {} if mode["retry_after"] is None else {"Retry-After": str(mode["retry_after"])}
-        return web.Response(status=status, headers=headers)
+        media_type = "application/json" if answer else None
+        return web.Response(body=answer, status=status, headers=headers, content_type=media_type)
 
     def _status(self, mode: dict[str, Any], request: web.Request, body: bytes) -> int:
         if mode["limit"] is not None and len(body) > mode["limit"]:
             return 413
-        if request.headers.get("Content-Encoding") == "zstd":
-            body = zstandard.ZstdDecompressor().decompressobj().decompress(body)
-        if mode["poison"] is not None and mode["poison"].encode() in body:
-            return 400
+        if mode["poison"] is not None:
+            if request.headers.get("Content-Encoding") == "zstd":
+                body = zstandard.ZstdDecompressor().decompressobj().decompress(body)
+            if mode["poison"].encode() in body:
+                return 400
         return int(mode["status"])
 
     def _keep(self, request: web.Request, body: bytes, answered: int) -> None:

@@ -34,6 +34,7 @@ from medagent.telemetry.recovery import GuardrailEntries
 from medagent.telemetry.session import Destination, SessionMaker
 from medagent.telemetry.span import SafeSpan
 from medagent.telemetry.switch import Switch
+from spans import assert_one_tree
 from strategies import WALL_US, event_streams
 from switches import GO, audited
 
@@ -251,6 +252,7 @@ def test_whatever_happens_the_chain_is_whole_and_the_switch_on(make: Make, strea
     for trace_id in calls:
         mine = [span for span in spans if span.trace_id == trace_id]
         verify_chain(mine)
+        assert_one_tree(mine)
         for name in ("session.start", "session.end", "voice_session", "policy.guardrail"):
             assert [span.name for span in mine].count(name) == 1
     house.pipeline.stop(60)

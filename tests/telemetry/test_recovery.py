@@ -36,6 +36,7 @@ from medagent.telemetry.recovery import GuardrailEntries, Recovered, recover
 from medagent.telemetry.session import Destination, Session, SessionMaker
 from medagent.telemetry.span import SafeSpan
 from medagent.telemetry.switch import Switch
+from spans import assert_one_tree
 from strategies import START_NS, event_streams, started
 from switches import GO, audited
 
@@ -276,6 +277,7 @@ def test_wherever_it_is_killed_there_is_one_end(make: Make, story: Story) -> Non
     assert host.next_process() == Recovered(calls=not is_over, entries=not (is_over and story.ledger_told))
     spans = host.sealed()
     verify_chain(spans)
+    assert_one_tree(spans)
     names = [span.name for span in spans]
     state = host.one("policy.guardrail")["consent"]["state"]
     kept = WHOLE if state != "refused" else WHOLE[2:]

@@ -19,6 +19,7 @@ from medagent.telemetry.ledger import entries
 from medagent.telemetry.pipeline import Line
 from medagent.telemetry.session import is_sampled
 from medagent.telemetry.span import SafeSpan
+from spans import assert_one_tree
 
 pytestmark = pytest.mark.timing
 
@@ -71,6 +72,7 @@ def test_a_call_is_stored_whole_or_as_its_guardrail() -> None:
         for line in lines:
             spans = stored(telemetry, line.trace_id)
             verify_chain(spans)
+            assert_one_tree(spans)
             sampled = is_sampled(line.trace_id, 0.4)
             assert len(spans) == (5 if sampled else 1)
             assert spans[-1].name == "policy.guardrail"

@@ -79,8 +79,15 @@ def lock_deviations(lock: Path = LOCK) -> tuple[str, ...]:
 
 
 def destinations_digest(destinations: Iterable[Destination]) -> str:
-    """The digest of the configured destinations: type, host, project, region, retention; in any order."""
-    return digest(sorted((one.model_dump(mode="json") for one in destinations), key=digest))
+    """The digest of the configured destinations: type, host, project, workspace, region, retention; in any order.
+
+    A workspace that is not set is left out, so that reports from before it could be set still hold.
+    """
+    documents = [one.model_dump(mode="json") for one in destinations]
+    for document in documents:
+        if document["workspace"] is None:
+            del document["workspace"]
+    return digest(sorted(documents, key=digest))
 
 
 def _files(package: Path) -> Iterator[Path]:

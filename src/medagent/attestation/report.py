@@ -51,6 +51,8 @@ class Destination(Part):
     project: str | None
     region: str
     retention_days: int | None
+    workspace: str | None = None
+    """LangSmith's workspace; None: the key's own."""
 
 
 class System(Part):

@@ -17,9 +17,11 @@ import zstandard
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from medagent.audit.langsmith_intake import LangSmithIntake
+
 _LANGSMITH_PART = re.compile(rb'name="post\.([0-9a-f-]{36})"')
 _ANSWERS: Mapping[str, tuple[int, str, bytes]] = {
-    "langsmith": (202, "application/json", b"{}"),
+    "langsmith": (404, "application/json", b'{"detail":"Not Found"}'),
     "otlp": (200, "application/x-protobuf", b""),
     "langfuse": (200, "application/x-protobuf", b""),
     "slack": (200, "text/plain", b"ok"),
@@ -37,6 +39,8 @@ class Document:
     path: str
     raw: bytes = field(repr=False)
     at: float = 0.0
+    taken: bool = True
+    """Whether its destination answered that it took it."""
 
 
 class Capture:
@@ -47,6 +51,7 @@ class Capture:
         self._lock = threading.Lock()
         self.refuses = False
         """Whether every request is answered 503, as by a destination that is down; what came is kept all the same."""
+        self._intake = LangSmithIntake()
         capture = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -57,13 +62,19 @@ class Capture:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(min(length, _MOST_BYTES))
                 channel = self.path.split("/")[1].split("?")[0] or "unknown"
-                head = f"{self.requestline}\n{self.headers}".encode()
-                capture._keep(channel, head, body)
+                head, at = f"{self.requestline}\n{self.headers}".encode(), time.time()
                 status, media_type, answer = _ANSWERS.get(channel, (404, "text/plain", b""))
                 if channel == "langsmith" and self.path.endswith("/info"):
                     status, answer = 200, _LANGSMITH_INFO
+                elif self.requestline.startswith("POST /langsmith/runs/multipart ") and not capture.refuses:
+                    status, answer = capture._intake.answer(
+                        body,
+                        content_type=self.headers.get("Content-Type") or "",
+                        content_encoding=self.headers.get("Content-Encoding"),
+                    )
                 if capture.refuses:
                     status, answer = 503, b""
+                capture._keep(channel, head, body, at=at, taken=200 <= status < 300)
                 self.send_response(status)
                 self.send_header("Content-Type", media_type)
                 self.send_header("Content-Length", str(len(answer)))
@@ -103,12 +114,12 @@ class Capture:
         with self._lock:
             return list(self._documents)
 
-    def _keep(self, channel: str, head: bytes, body: bytes) -> None:
-        at = time.time()
+    def _keep(self, channel: str, head: bytes, body: bytes, *, at: float, taken: bool) -> None:
         with self._lock:
             number = len(self._documents) // 2
-            self._documents.append(Document(channel=channel, path=f"request {number} head", raw=head, at=at))
-            self._documents.append(Document(channel=channel, path=f"request {number} body", raw=body, at=at))
+            for part, raw in (("head", head), ("body", body)):
+                path = f"request {number} {part}"
+                self._documents.append(Document(channel=channel, path=path, raw=raw, at=at, taken=taken))
 
 
 def inflated(raw: bytes) -> bytes:
@@ -133,11 +144,12 @@ class Arrivals:
 
 
 def arrivals(documents: Sequence[Document], span_ids: Iterable[str]) -> dict[str, Arrivals]:
-    """What came to each destination, read from the captured bodies; OTLP's short ids are told by these spans' own."""
+    """Count the spans that each destination took, from the captured bodies; `span_ids` resolve OTLP's short ids."""
     spans = {UUID(span_id).hex[:16]: span_id for span_id in span_ids}
     found: dict[str, Counter[str]] = {"langsmith": Counter(), "otlp": Counter(), "langfuse": Counter()}
     for document in documents:
-        if document.channel not in found or not document.path.endswith(" body") or not document.raw:
+        is_body = document.path.endswith(" body") and document.raw and document.taken
+        if document.channel not in found or not is_body:
             continue
         if document.channel == "langsmith":
             ids = {match.decode() for match in _LANGSMITH_PART.findall(inflated(document.raw))}

@@ -28,7 +28,7 @@ from medagent.telemetry.door.exit import ExitSession
 from medagent.telemetry.events import CallEnded, CallStarted
 from medagent.telemetry.exporters.exporter import Envelope
 from medagent.telemetry.session import SessionMaker
-from medagent.telemetry.span import SafeSpan, SpanKind
+from medagent.telemetry.span import Ancestor, SafeSpan, SpanKind
 from medagent.telemetry.switch import Switch
 
 _NAME, _MAIL, _PHONE = "Zvaindrok Kjeltorvan", "kjeltorvan@zvaindrok.example", "+12125550142"
@@ -138,7 +138,7 @@ def _span(redactor: Redactor, **arguments: str) -> SafeSpan:
     return SafeSpan(
         trace_id=trace_id,
         span_id=str(uuid4()),
-        ancestors=(),
+        ancestors=(Ancestor(span_id=trace_id, start_us=1_700_000_000_000_000),),
         name="tool.book_appointment",
         kind=SpanKind.TOOL,
         start_us=1_700_000_000_000_000,

@@ -151,7 +151,11 @@ def _model(settings: Settings) -> Iterator[Finding]:
 def _destinations(settings: Settings) -> Iterator[Finding]:
     for one in exporters(settings):
         kept = "as long as it decides" if one.retention_days is None else f"{one.retention_days} days"
-        yield Finding(what=one.name, state="ok", says=f"region {one.region}, kept {kept}")
+        says = f"region {one.region}, kept {kept}"
+        if one.name == "langsmith":
+            workspace = settings.langsmith_workspace_id or "the key's own"
+            says += f", project {settings.langsmith_project}, workspace {workspace}"
+        yield Finding(what=one.name, state="ok", says=says)
         one.close()
     for name, remedy in settings.unusable_destinations().items():
         yield Finding(what=name, state="note", says="off", hint=remedy)

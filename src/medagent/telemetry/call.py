@@ -38,6 +38,7 @@ from medagent.telemetry.transitions import TRANSITIONS, Floor, Settled
 from medagent.telemetry.turns import AgentTurn, ToolRun, UserTurn, milliseconds
 
 _OF_RESPONSES = ("realtime", "llm", "tts")
+_SUMMARY = ("reason", "outcome", "duration_ms", "user_turns", "agent_turns", "complete", "missing")
 
 
 class Call:
@@ -202,7 +203,7 @@ class Call:
         unfinished = self._heard_of(ResponseStarted) - self._heard_of(ResponseFinished)
         self._tally.bill.unpriced |= bool(unfinished)
         totals = self._tally.fields(reason=event.reason, end_ns=end_ns)
-        summary = {name: totals[name] for name in ("reason", "outcome", "duration_ms", "complete", "missing")}
+        summary = {name: totals[name] for name in _SUMMARY}
         self._out.append(self._frame.marker("session.end", end_ns, totals))
         self._out.append(self._frame.session(end_ns=end_ns, summary={**summary, "quality": self._tally.quality()}))
 

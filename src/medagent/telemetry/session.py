@@ -268,16 +268,14 @@ class Session:
         )
         if final and counted:
             self._counts += redacted.counts
+        *ancestors, own = self._path(record)
         span = SafeSpan(
             trace_id=self._trace_id,
-            span_id=self._span_id(record.place),
-            ancestors=tuple(
-                Ancestor(span_id=self._span_id(place), start_us=self._clock.told(place.start_us))
-                for place in record.parents
-            ),
+            span_id=own.span_id,
+            ancestors=tuple(ancestors),
             name=redacted.name,
             kind=record.kind,
-            start_us=self._clock.told(record.place.start_us),
+            start_us=own.start_us,
             end_us=self._clock.told(record.end_us),
             status=record.status,
             env=self._shared.env,
@@ -293,9 +291,17 @@ class Session:
         """What the outbox has no room for is a hole in the call, which its guardrail and its end tell of."""
         self.suppressed += not taken
 
-    def _span_id(self, place: Place) -> str:
-        """The same place of the same call always has the same id: a second delivery is harmless."""
-        return str(uuid5(self._namespace, place.key))
+    def _path(self, record: Record) -> list[Ancestor]:
+        """Return ids and starts from the root, whose id is the trace id, to the record.
+
+        The same place of the same call always has the same id: a second delivery is harmless.
+        """
+        root, *below = (*record.parents, record.place)
+        ids = [self._trace_id, *(str(uuid5(self._namespace, place.key)) for place in below)]
+        return [
+            Ancestor(span_id=span_id, start_us=self._clock.told(place.start_us))
+            for span_id, place in zip(ids, (root, *below), strict=True)
+        ]
 
     def _guardrail(self, end_us: int, *, complete: bool) -> Record:
         shared, root = self._shared, Place(key="voice_session", start_us=self._started.wall_us)

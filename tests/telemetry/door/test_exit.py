@@ -183,6 +183,14 @@ SABOTAGES: dict[str, Sabotage] = {
     "extra metadata under an admitted key": in_parts(lambda parts: metadata(parts).update({"model": NAME})),
     "a tag": in_parts(lambda parts: main(parts).update({"tags": [NAME]})),
     "an event": in_parts(lambda parts: parts.update({f"post.{TURN.span_id}.events": [{"name": "x"}]})),
+    "content in the first token's event": in_parts(
+        lambda parts: parts[f"post.{TURN.span_id}.events"][0].update({"kwargs": {"token": NAME}})
+    ),
+    "an event of another name": in_parts(lambda parts: parts[f"post.{TURN.span_id}.events"][0].update({"name": NAME})),
+    "another time of the first token": in_parts(
+        lambda parts: parts[f"post.{TURN.span_id}.events"][0].update({"time": "2026-01-01T00:00:02.555010+00:00"})
+    ),
+    "a workspace that is not set": in_header("X-Tenant-Id", "5550101"),
     "a changed value": in_parts(lambda parts: parts[f"post.{TOOL.span_id}.inputs"].update({"patient_name": NAME})),
     "a value one letter longer": in_parts(lambda parts: metadata(parts).update({"model": "gpt-realtime "})),
     "a value of another run": in_parts(_move_arguments),

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from calls import KINDS, real_calls
 from medagent.errors import ExportError
 from medagent.proof import Json
 from medagent.telemetry.exporters.archive import Archive
@@ -22,7 +23,6 @@ from medagent.telemetry.exporters.langsmith import LangSmithExporter
 from medagent.telemetry.exporters.otlp import LangfuseExporter, OtlpExporter
 from medagent.telemetry.span import SafeSpan, SpanKind
 from sink import Sink, attributes
-from spans import AGENT_TURN, call, exchange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,9 +158,10 @@ def _typed(values: Sequence[Any]) -> set[tuple[str, Any]]:
     return {(kinds[type(value)], value) for value in values}
 
 
-def test_a_batch_arrives_whole(destination: Destination) -> None:
-    """Every span of a batch arrives, and with it every value of its fields, each of its own type."""
-    spans = [*call(), *exchange()]
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_batch_arrives_whole(destination: Destination, kind: str) -> None:
+    """Every span of a real call arrives, and with it every value of its fields, each of its own type."""
+    spans = real_calls()[kind]
     destination.exporter.export(spans)
     held = destination.held()
     told = {span.span_id: destination.told(span) for span in spans}
@@ -170,9 +171,10 @@ def test_a_batch_arrives_whole(destination: Destination) -> None:
         assert _typed(known) <= _typed(_scalars(held.get(span_id)))
 
 
-def test_a_second_delivery_leaves_one_copy(destination: Destination) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_second_delivery_leaves_one_copy(destination: Destination, kind: str) -> None:
     """The same batch delivered again changes nothing at the destination."""
-    spans = call()
+    spans = real_calls()[kind]
     destination.exporter.export(spans)
     once = destination.held()
     destination.exporter.export(spans)
@@ -189,33 +191,42 @@ def _under(value: Any, name: str) -> set[tuple[str, Any]]:
 
 def test_numbers_stay_numbers_and_null_stays_null(destination: Destination) -> None:
     """A cost is a number at the destination, an unknown is null or not there, and a flag is neither 0 nor 1."""
-    turn, tool = call()[2:4]
-    destination.exporter.export([turn, tool])
+    spans = real_calls()["realtime"]
+    greeting, reply = [span for span in spans if span.name == "agent_turn"][:2]
+    destination.exporter.export(spans)
     held = destination.held()
-    assert _under(held[turn.span_id], "cost_usd") == {("number", AGENT_TURN["cost_usd"])}
-    assert _under(held[turn.span_id], "output_tokens") == {("number", 97)}
-    assert _under(held[turn.span_id], "interrupted") == {("bool", True)}
-    assert _under(held[turn.span_id], "slow") == {("bool", False)}
-    assert _under(held[turn.span_id], "perceived_ms") <= {("null", None)}
-    assert _under(held[turn.span_id], "perceived") <= {("null", None)}
-    assert _under(held[tool.span_id], "note") <= {("null", None)}
+    assert _under(held[reply.span_id], "cost_usd") == {("number", reply.fields["cost_usd"])}
+    assert _under(held[reply.span_id], "output_tokens") == {("number", reply.fields["output_tokens"])}
+    assert _under(held[reply.span_id], "interrupted") == {("bool", reply.fields["interrupted"])}
+    for name in ("ttft_ms", "perceived_ms", "total_latency_ms", "slow"):
+        assert greeting.fields[name] is None
+        assert _under(held[greeting.span_id], name) <= {("null", None)}
+
+
+def _doctor() -> str:
+    """A kept value of the real call."""
+    [booking] = [span for span in real_calls()["realtime"] if span.name == "tool.book_appointment"]
+    arguments = booking.fields["arguments"]
+    assert isinstance(arguments, dict)
+    assert str(arguments["doctor_name"]).startswith("Dr. ")
+    return str(arguments["doctor_name"])
 
 
 def test_a_destination_that_fails_raises(destination: Destination) -> None:
     """A batch that was not taken is an error that quotes nothing of it."""
     destination.break_it()
     with pytest.raises(ExportError) as caught:
-        destination.exporter.export(call())
-    assert "Okafor" not in "".join(traceback.format_exception(caught.value)) + caught.value.diagnostics()
+        destination.exporter.export(real_calls()["realtime"])
+    assert _doctor() not in "".join(traceback.format_exception(caught.value)) + caught.value.diagnostics()
 
 
 def test_what_is_not_sealed_is_not_shipped(destination: Destination) -> None:
     """A span without its seal is refused before a byte of the batch leaves."""
-    first, second = call()[2:4]
+    *others, booking = sorted(real_calls()["realtime"], key=lambda span: span.name == "tool.book_appointment")
     with pytest.raises(ExportError, match="not sealed"):
-        destination.exporter.export([first, replace(second, seal=None)])
+        destination.exporter.export([*others, replace(booking, seal=None)])
     assert destination.held() == {}
-    assert b"Okafor" not in destination.taken()
+    assert _doctor().encode() not in destination.taken()
 
 
 def test_nothing_of_this_machine_or_its_environment_leaves(
@@ -223,7 +234,7 @@ def test_nothing_of_this_machine_or_its_environment_leaves(
 ) -> None:
     """No word of the host, the user, the directory or the environment is among the bytes that arrive."""
     monkeypatch.setenv("MEDAGENT_CANARY", "canary-in-the-environment")
-    destination.exporter.export(call())
+    destination.exporter.export(real_calls()["realtime"])
     arrived = destination.taken()
     for word in (b"canary", str(Path.cwd()).encode(), b"python", b"Linux"):
         assert word not in arrived
@@ -231,7 +242,7 @@ def test_nothing_of_this_machine_or_its_environment_leaves(
 
 def test_a_second_close_does_nothing(destination: Destination) -> None:
     """An exporter may be closed twice, as a shutdown that is repeated does."""
-    destination.exporter.export(call())
+    destination.exporter.export(real_calls()["realtime"])
     destination.exporter.close()
     destination.exporter.close()
 

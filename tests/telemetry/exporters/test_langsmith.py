@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -18,9 +19,10 @@ import pytest
 from hypothesis import given
 from langsmith.run_trees import RunTree
 
+from calls import KINDS, real_calls
 from medagent.errors import ExportError
 from medagent.telemetry.exporters.langsmith import LangSmithExporter, run_of
-from medagent.telemetry.span import SafeSpan
+from medagent.telemetry.span import SafeSpan, SpanKind
 from sink import Sink
 from spans import AGENT_TURN, CALLER, START_US, TOOL, alone, call, exchange, safe_spans
 
@@ -160,6 +162,79 @@ def test_a_tools_arguments_are_inputs_and_its_result_outputs() -> None:
     assert failed["outputs"] == {"result": None}
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_real_calls_root_shows_inputs_and_outputs(kind: str) -> None:
+    """A root run has what LangSmith's list shows, of its own fields, without null; the others keep theirs."""
+    spans = real_calls()[kind]
+    for span in spans:
+        run = run_of(span, PROJECT)
+        if span.ancestors:
+            assert set(run["inputs"]) <= set(span.fields.get("arguments") or {})
+            continue
+        assert (run["id"], run["trace_id"]) == (span.span_id, span.span_id)
+        assert run["inputs"]
+        assert run["outputs"]
+        for name, shown in {**run["inputs"], **run["outputs"]}.items():
+            assert shown == without_null(span.fields[name])
+            assert shown is not None
+
+
+def without_null(value: Any) -> Any:
+    return {k: without_null(v) for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+
+
+def test_the_root_run_of_each_kind_names_mode_outcome_and_sampling() -> None:
+    """A call shows mode, agent, outcome, duration, turns; a killed one no outcome; one not sampled its policy."""
+    roots = {kind: run_of(next(s for s in spans if not s.ancestors), PROJECT) for kind, spans in real_calls().items()}
+    whole = roots["realtime"]
+    [end] = [span.fields for span in real_calls()["realtime"] if span.name == "session.end"]
+    assert whole["inputs"].items() >= {"mode": "realtime", "agent_version": version("medagent")}.items()
+    assert whole["outputs"]["outcome"] == "booked"
+    for name in ("outcome", "duration_ms", "user_turns", "agent_turns", "complete"):
+        assert whole["outputs"][name] == end[name]
+    assert roots["pipeline"]["inputs"]["mode"] == "pipeline"
+    assert roots["recovered"]["outputs"].keys() == {"reason", "duration_ms", "complete"}
+    assert roots["not_sampled"]["inputs"]["sampling"]["sampled"] is False
+    assert roots["not_sampled"]["inputs"]["policy"]["name"] == "clinic"
+    assert roots["not_sampled"]["outputs"]["complete"] is True
+
+
+def _first_token(span: SafeSpan) -> float | None:
+    """Seconds from the run's start to the event that LangSmith takes for its first token."""
+    run = run_of(span, PROJECT)
+    if "events" not in run:
+        return None
+    [event] = run["events"]
+    assert event.keys() == {"name", "time"}
+    assert event["name"] == "new_token"
+    return (datetime.fromisoformat(event["time"]) - datetime.fromisoformat(run["start_time"])).total_seconds()
+
+
+@pytest.mark.parametrize("kind", ["realtime", "pipeline"])
+def test_a_real_calls_first_token_is_its_ttft(kind: str) -> None:
+    """What LangSmith shows is a turn's TTFT-A and a generation's TTFT; where that is null there is no event."""
+    seen = 0
+    for span in real_calls()[kind]:
+        stage, turn_ms = span.fields.get("llm"), span.fields.get("ttft_ms")
+        expected = turn_ms / 1000 if isinstance(turn_ms, float) else None
+        if span.kind is SpanKind.LLM and isinstance(stage, dict):
+            expected = stage["ttft"]
+        if expected is None:
+            assert _first_token(span) is None
+        else:
+            seen += 1
+            assert _first_token(span) == pytest.approx(expected, abs=2e-6)
+    assert seen >= 1
+
+
+def test_a_first_token_is_not_after_its_run() -> None:
+    """A generation whose start is its exchange's shows no token after its own end; what is no number shows none."""
+    late = alone(TURN, fields={"ttft_ms": 1000.0})
+    assert _first_token(late) == 0.25
+    for unknown in (None, True, -1, "1", 1e12):
+        assert _first_token(alone(TURN, fields={"ttft_ms": unknown})) is None
+
+
 def test_every_run_carries_its_proof() -> None:
     """A run can be checked against the archive: it has its number, both hashes and the policy's digest."""
     for span in call():
@@ -245,6 +320,31 @@ def test_only_the_envelope_is_in_the_headers(sink: Sink, exporter: LangSmithExpo
     assert request.headers["User-Agent"] == "medagent"
 
 
+def test_a_workspace_is_named_in_every_request(sink: Sink) -> None:
+    """With a workspace, runs and what is asked back carry its header; nothing else changes."""
+    exporter = LangSmithExporter(api_key="lsv2_test", endpoint=sink.url, project="reception", workspace_id="ws-1")
+    exporter.export(call())
+    assert exporter.holds(SESSION)
+    exporter.close()
+    assert [(request.method, request.headers["X-Tenant-Id"]) for request in sink.requests()] == [
+        ("POST", "ws-1"),
+        ("GET", "ws-1"),
+    ]
+    assert {run["session_name"] for run in sink.runs().values()} == {"reception"}
+
+
+def test_a_root_that_an_older_version_left_is_taken_and_read_back(sink: Sink, exporter: LangSmithExporter) -> None:
+    """A root with an id of its own is on the wire under its trace id, and its child under that."""
+    other = "0f0c3b1e-0c1d-4f6a-9a55-1f2e3d4c5b6a"
+    root = alone(SESSION, span_id=other)
+    child = alone(TURN, ancestors=(replace(TURN.ancestors[0], span_id=other),))
+    exporter.export([root, child])
+    runs = sink.runs()
+    assert runs.keys() == {SESSION.trace_id, TURN.span_id}
+    assert runs[TURN.span_id]["parent_run_id"] == SESSION.trace_id
+    assert exporter.holds(root)
+
+
 def test_no_thread_is_started(exporter: LangSmithExporter) -> None:
     """The client works on the thread that called it and leaves none behind."""
     before = threading.active_count()
@@ -289,6 +389,11 @@ HOSTILE = {
     "LANGSMITH_HIDE_METADATA": "true",
     "LANGSMITH_USE_PYO3_CLIENT": "1",
     "LANGSMITH_PROFILE": "hostile-profile",
+    "LANGSMITH_USE_DAEMON": "true",
+    "LANGSMITH_FAILED_TRACES_MAX_MB": "1",
+    "LANGSMITH_TRACING_QUEUE_MAX_SIZE": "1",
+    "LANGSMITH_OTEL_ENABLED": "true",
+    "LANGSMITH_OTEL_ONLY": "true",
     "HTTP_PROXY": "http://hostile-proxy.invalid:9",
     "http_proxy": "http://hostile-proxy.invalid:9",
     "ALL_PROXY": "http://hostile-proxy.invalid:9",
@@ -327,7 +432,20 @@ def test_a_hostile_environment_neither_leaves_nor_redirects(sink: Sink, tmp_path
     """In a process of its own, with every variable set that the client knows, the batch arrives as it would without."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login hostile password hostile")
-    files = {"LANGSMITH_FAILED_TRACES_DIR": str(tmp_path / "hostile-traces"), "NETRC": str(netrc)}
+    profile = {
+        "api_key": "hostile-key",
+        "api_url": "http://127.0.0.1:9/hostile",
+        "workspace_id": "hostile-workspace",
+        "oauth": {"access_token": "hostile-token", "refresh_token": "hostile-token"},
+    }
+    config = tmp_path / ".langsmith" / "config.json"
+    config.parent.mkdir()
+    config.write_text(json.dumps({"current_profile": "hostile-profile", "profiles": {"hostile-profile": profile}}))
+    files = {
+        "LANGSMITH_CONFIG_FILE": str(config),
+        "LANGSMITH_FAILED_TRACES_DIR": str(tmp_path / "hostile-traces"),
+        "NETRC": str(netrc),
+    }
     _ship(sink.url, HOSTILE | files)
     _ship(sink.url, {})
     hostile, plain = sink.requests()

@@ -178,7 +178,7 @@ def system(report: Report, signed: Signed) -> Iterator[Block]:
             (
                 cell(d.name),
                 code(d.host),
-                cell(d.project or "–"),
+                cell((d.project or "–") + (f", workspace {d.workspace}" if d.workspace else "")),
                 cell(d.region),
                 cell("not stated" if d.retention_days is None else many(d.retention_days, "day")),
             )

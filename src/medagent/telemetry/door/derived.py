@@ -16,9 +16,11 @@ _DONE = ("ok", "refused")
 def derived(span: SafeSpan) -> Iterator[str | float | bool]:
     """Times in other units, ids without dashes, order, label; a tool's success; the first sound or token."""
     own = Ancestor(span_id=span.span_id, start_us=span.start_us)
+    root, *below = (*span.ancestors, own)
     yield _moment(span.start_us).isoformat(timespec="microseconds")
     yield _moment(span.end_us).isoformat(timespec="microseconds")
-    yield ".".join(f"{_moment(a.start_us):%Y%m%dT%H%M%S%fZ}{a.span_id}" for a in (*span.ancestors, own))
+    path = [(root.start_us, span.trace_id), *((one.start_us, one.span_id) for one in below)]
+    yield ".".join(f"{_moment(start_us):%Y%m%dT%H%M%S%fZ}{span_id}" for start_us, span_id in path)
     yield from (span.start_us * 1000, span.end_us * 1000, span.end_us // 1000)
     yield span.trace_id.replace("-", "")
     yield span.span_id.replace("-", "")

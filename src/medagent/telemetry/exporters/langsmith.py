@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
@@ -50,7 +52,21 @@ _INPUT_DETAILS = {"text": "input_text_tokens", "audio": "input_audio_tokens", "c
 _OUTPUT_DETAILS = {"text": "output_text_tokens", "audio": "output_audio_tokens"}
 _MODEL = ("ls_model_name", "gen_ai.request.model", "gen_ai.response.model")
 _STANDARD = {"gen_ai.usage.input_tokens": "input_tokens", "gen_ai.usage.output_tokens": "output_tokens"}
-_PART = re.compile(r"post\.(?P<span>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:\.(?:inputs|outputs|extra|error))?")
+_INPUTS = {
+    SpanKind.SESSION: ("mode", "model", "provider", "agent_version", "policy_name", "policy_version"),
+    SpanKind.GUARDRAIL: ("policy", "sampling"),
+}
+_OUTPUTS = {
+    SpanKind.SESSION: ("outcome", "reason", "duration_ms", "user_turns", "agent_turns", "complete"),
+    SpanKind.GUARDRAIL: ("consent", "complete"),
+}
+"""Fields of a root run that LangSmith's list of traces shows; the guardrail is the root of a call not sampled."""
+_FIRST_TOKEN = "new_token"  # noqa: S105  # the event's name in LangSmith's client
+_DAY_MS = 86_400_000
+_WORKSPACE = "X-Tenant-Id"
+_PART = re.compile(
+    r"post\.(?P<span>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:\.(?:inputs|outputs|events|extra|error))?"
+)
 
 
 class LangSmithExporter:
@@ -58,13 +74,33 @@ class LangSmithExporter:
 
     name = "langsmith"
 
-    def __init__(self, *, api_key: str, endpoint: str, project: str, retention_days: Literal[14, 400] = 14) -> None:
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        endpoint: str,
+        project: str,
+        workspace_id: str | None = None,
+        retention_days: Literal[14, 400] = 14,
+    ) -> None:
+        """Configure the destination without connecting to it.
+
+        Args:
+            api_key: A key of the workspace, or an organisation's together with `workspace_id`.
+            endpoint: The API's address, without a path.
+            project: Name of the project, which LangSmith creates at the first run.
+            workspace_id: Id of the workspace; None: the key's own.
+            retention_days: Days that the project keeps a run.
+        """
         self.retention_days: int | None = retention_days
         self._endpoint = endpoint.rstrip("/")
         self.region = _REGIONS.get(urlsplit(self._endpoint).hostname or "", "self-hosted")
         self._key = api_key
         self._project = project
-        self._session = ExitSession(envelope(api_key=api_key, endpoint=self._endpoint, project=project))
+        self._workspace_id = workspace_id
+        self._session = ExitSession(
+            envelope(api_key=api_key, endpoint=self._endpoint, project=project, workspace_id=workspace_id)
+        )
         self._client: Client | None = None
 
     def export(self, batch: Sequence[SafeSpan]) -> None:
@@ -83,7 +119,8 @@ class LangSmithExporter:
 
     def holds(self, span: SafeSpan) -> bool:
         """Ask for the run by its id, which is all that this request tells."""
-        answer = ask(f"{self._endpoint}/runs/{span.span_id}", {"x-api-key": self._key}, of=self.name)
+        workspace = {} if self._workspace_id is None else {_WORKSPACE: self._workspace_id}
+        answer = ask(f"{self._endpoint}/runs/{run_id_of(span)}", {"x-api-key": self._key, **workspace}, of=self.name)
         try:
             return answer.status_code == _FOUND and answer.json().get("name") == span.name
         except (ValueError, AttributeError):
@@ -98,11 +135,13 @@ class LangSmithExporter:
 
     def _ingest(self, runs: list[dict[str, Any]]) -> None:
         if self._client is None:
-            self._client = make_client(self._session, api_key=self._key, endpoint=self._endpoint)
+            self._client = make_client(
+                self._session, api_key=self._key, endpoint=self._endpoint, workspace_id=self._workspace_id
+            )
         self._client.multipart_ingest(create=runs)
 
 
-def make_client(session: ExitSession, *, api_key: str, endpoint: str) -> Client:
+def make_client(session: ExitSession, *, api_key: str, endpoint: str, workspace_id: str | None = None) -> Client:
     """A client that only serialises and hands over: every argument that the environment could set is given here."""
     from langsmith import Client  # noqa: PLC0415 - 0.4 s to import, and many calls never ship to LangSmith
 
@@ -115,7 +154,9 @@ def make_client(session: ExitSession, *, api_key: str, endpoint: str) -> Client:
         omit_traced_runtime_info=True,  # else it adds platform, environment and git metadata
         retry_config=Retry(0),
         headers={"User-Agent": "medagent"},
-        workspace_id="",
+        workspace_id=workspace_id or "",
+        profile_config_path=os.devnull,  # else it reads ~/.langsmith/config.json
+        prefer_profile_auth=False,
         tracing_mode="langsmith",
         tracing_sampling_rate=1,
         hide_inputs=False,
@@ -125,7 +166,7 @@ def make_client(session: ExitSession, *, api_key: str, endpoint: str) -> Client:
     )
 
 
-def envelope(*, api_key: str, endpoint: str, project: str) -> Envelope:
+def envelope(*, api_key: str, endpoint: str, project: str, workspace_id: str | None = None) -> Envelope:
     """All that LangSmith is told beside the spans."""
     return Envelope(
         method="POST",
@@ -136,14 +177,16 @@ def envelope(*, api_key: str, endpoint: str, project: str) -> Envelope:
             "accept-encoding": "identity",
             "user-agent": "medagent",
             "x-api-key": api_key,
+            **({} if workspace_id is None else {_WORKSPACE.lower(): workspace_id}),
         },
         keys=frozenset(
             {"id", "trace_id", "parent_run_id", "dotted_order", "name", "start_time", "end_time", "metadata"}
             | {"thread_id", "session_id", "gen_ai.conversation.id", "gen_ai.tool.name", "usage_metadata"}
             | {"input_token_details", "output_token_details", *_USAGE, *_INPUT_DETAILS, *_OUTPUT_DETAILS}
-            | {*_MODEL, *_STANDARD, "ls_provider", "gen_ai.provider.name", "user_id", "environment", "tags"}
+            | {*_MODEL, *_STANDARD, "ls_provider", "gen_ai.provider.name", "user_id", "environment", "tags", "time"}
         ),
         constants={
+            "name": frozenset({_FIRST_TOKEN}),
             "run_type": frozenset({"chain", *_RUN_TYPES.values()}),
             "session_name": frozenset({project}),
             "ls_provider": frozenset({_AZURE}),
@@ -166,10 +209,12 @@ def run_of(span: SafeSpan, project: str) -> dict[str, Any]:
         outputs = _record(rest, "result")
     elif _RUN_TYPES.get(span.kind) == "llm":
         outputs = {"usage_metadata": _usage(span.fields)}
+    elif not span.ancestors:
+        inputs, outputs = (_shown(span, names.get(span.kind, ())) for names in (_INPUTS, _OUTPUTS))
     run: dict[str, Any] = {
-        "id": span.span_id,
+        "id": run_id_of(span),
         "trace_id": span.trace_id,
-        "dotted_order": _dotted_order(span),
+        "dotted_order": ".".join(f"{_moment(a.start_us):%Y%m%dT%H%M%S%fZ}{a.span_id}" for a in _path(span)),
         "name": span.name,
         "run_type": _RUN_TYPES.get(span.kind, "chain"),
         "session_name": project,
@@ -180,11 +225,50 @@ def run_of(span: SafeSpan, project: str) -> dict[str, Any]:
         "outputs": outputs,
         "extra": {"metadata": rest | _metadata(span)},
     }
-    if span.parent_id is not None:
-        run["parent_run_id"] = span.parent_id
+    if span.ancestors:
+        run["parent_run_id"] = _path(span)[-2].span_id
+    if (first_us := _first_token_us(span)) is not None:
+        run["events"] = [{"name": _FIRST_TOKEN, "time": _moment(first_us).isoformat(timespec="microseconds")}]
     if span.status == "error":
         run["error"] = span.fields.get("error_type") or span.status
     return run
+
+
+def run_id_of(span: SafeSpan) -> str:
+    """Return the id of a span's run; a root's is the trace id.
+
+    Spans that version 0.1 left in an outbox have a root whose id is another: LangSmith refuses such a run.
+    """
+    return _path(span)[-1].span_id
+
+
+def _path(span: SafeSpan) -> list[Ancestor]:
+    """From the root, under the trace id, to the span itself."""
+    root, *below = (*span.ancestors, Ancestor(span_id=span.span_id, start_us=span.start_us))
+    return [replace(root, span_id=span.trace_id), *below]
+
+
+def _first_token_us(span: SafeSpan) -> int | None:
+    """When a turn's first sound or a request's first token came: LangSmith shows this less the run's start."""
+    stage, first, unit = span.fields.get("llm"), span.fields.get("ttft_ms"), 1.0
+    if span.kind is SpanKind.LLM:
+        first, unit = stage.get("ttft") if isinstance(stage, Mapping) else None, 1000.0
+    elif span.kind not in (SpanKind.AGENT_TURN, SpanKind.AGENT_SPEECH):
+        return None
+    if isinstance(first, bool) or not isinstance(first, int | float) or not 0 <= first * unit < _DAY_MS:
+        return None
+    return min(span.start_us + round(first * unit * 1000), span.end_us)
+
+
+def _shown(span: SafeSpan, names: Sequence[str]) -> dict[str, Json]:
+    return {name: _known(span.fields[name]) for name in names if span.fields.get(name) is not None}
+
+
+def _known(value: Json) -> Json:
+    """The value without what is null in it."""
+    if isinstance(value, Mapping):
+        return {name: _known(inner) for name, inner in value.items() if inner is not None}
+    return value
 
 
 def _metadata(span: SafeSpan) -> dict[str, Json]:
@@ -235,11 +319,6 @@ def _record(rest: dict[str, Json], field: str) -> Json:
         return {}
     value = rest.pop(field)
     return value if isinstance(value, Mapping) else {field: value}
-
-
-def _dotted_order(span: SafeSpan) -> str:
-    own = Ancestor(span_id=span.span_id, start_us=span.start_us)
-    return ".".join(f"{_moment(a.start_us).strftime('%Y%m%dT%H%M%S%fZ')}{a.span_id}" for a in (*span.ancestors, own))
 
 
 def _moment(microseconds: int) -> datetime:
