@@ -24,8 +24,9 @@ class _Taker(BaseHTTPRequestHandler):
         """Take the body."""
         size = int(self.headers["Content-Length"])
         body = self.rfile.read(size)
-        status, answer = 200, b""
+        status, media_type, answer = 200, "application/x-protobuf", b""
         if self.path == "/runs/multipart":
+            media_type = "application/json"
             status, answer = self.intake.answer(
                 body,
                 content_type=self.headers.get("Content-Type", ""),
@@ -34,7 +35,7 @@ class _Taker(BaseHTTPRequestHandler):
         if status < 300:
             self.taken["requests"] += 1
             self.taken["bytes"] += size
-        self._answer(answer, status=status, media_type="application/json" if answer else "application/x-protobuf")
+        self._answer(answer, status=status, media_type=media_type)
 
     def do_GET(self) -> None:  # its base calls it so
         """Say how much came."""

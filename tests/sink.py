@@ -39,6 +39,20 @@ _INFO = {
     },
 }
 _NAME = re.compile(rb'name="([^"]+)"')
+_JSON, _PROTOBUF, _TEXT = "application/json", "application/x-protobuf", "text/html; charset=utf-8"
+_SUCCESS = (
+    ("/runs/multipart", 202, _JSON, b'{"message":"Runs batch ingested"}'),
+    ("/api/public/otel/v1/traces", 200, _JSON, b"{}"),
+    ("/v1/traces", 200, _PROTOBUF, b""),
+    ("/v2/enqueue", 202, _JSON, b'{"status":"success","message":"Event processed","dedup_key":"k"}'),
+)
+"""End of a path → the success of the destination that has it (docs/destinations.md); any other path is Slack's."""
+_SLACK = (200, _TEXT, b"ok")
+
+
+def success(path: str) -> tuple[int, str, bytes]:
+    """Return status, media type and body with which the destination at a path takes a request."""
+    return next((tuple(answer) for end, *answer in _SUCCESS if path.endswith(end)), _SLACK)  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,15 +97,14 @@ class Received:
 class Sink:
     """The destination, for a `with` block; `url` is where it listens."""
 
-    def __init__(self, directory: Path, *, status: int = 202) -> None:
+    def __init__(self, directory: Path) -> None:
         self._log = directory / "requests.jsonl"
         self._log.touch()
-        self._status = status
         self.url = ""
 
     def __enter__(self) -> Sink:
         self._process = subprocess.Popen(
-            [sys.executable, __file__, "--log", str(self._log), "--status", str(self._status)],
+            [sys.executable, __file__, "--log", str(self._log)],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -111,7 +124,9 @@ class Sink:
     def mode(self, **mode: Any) -> None:
         """What comes next meets `status`, `delay`, `retry_after` (s), `location`, `conflicts` (409), `answer` (hex).
 
-        A body that holds `poison` (hex) meets 400, one that is longer than `largest` bytes 413.
+        Without a status each destination answers with its own success; `media_type` takes the place of its type;
+        `encoding` is the answer's Content-Encoding. A body that holds `poison` (hex)
+        meets 400, one that is longer than `largest` bytes 413.
         """
         request = urllib.request.Request(self.url + "/_mode", json.dumps(mode).encode(), method="POST")
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -167,10 +182,11 @@ def _value(value: Any) -> Any:
 
 
 class _Server:
-    def __init__(self, log: Path, status: int) -> None:
+    def __init__(self, log: Path) -> None:
         self._log = log
-        self._initial: dict[str, Any] = {"status": status, "delay": 0.0, "conflicts": False}
-        self._initial |= dict.fromkeys(("retry_after", "location", "answer", "poison", "largest"))
+        self._initial: dict[str, Any] = {"delay": 0.0, "conflicts": False}
+        self._initial |= dict.fromkeys(("status", "retry_after", "location", "answer", "poison", "largest"))
+        self._initial |= dict.fromkeys(("media_type", "encoding"))
         self._mode = dict(self._initial)
         self._seen: set[bytes] = set()
         self._intake = LangSmithIntake()
@@ -182,22 +198,26 @@ class _Server:
     async def take(self, request: web.Request) -> web.Response:
         mode = self._mode
         body = await request.read()
-        status = int(mode["status"])
+        taken, media_type, answer = success(request.path)
+        status = taken if mode["status"] is None else int(mode["status"])
+        if status != taken:
+            media_type, answer = _JSON, b'{"error":"refused by the test"}'
         ids = set(re.findall(rb'name="post\.([0-9a-f-]{36})"', body))
         if mode["conflicts"] and ids & self._seen:
-            status = 409
+            status, media_type, answer = 409, _JSON, b'{"error":"conflict"}'
         elif mode["poison"] is not None and bytes.fromhex(mode["poison"]) in body:
             status = 400
         elif mode["largest"] is not None and len(body) > mode["largest"]:
             status = 413
-        answer = None
+        refused = False
         if 200 <= status < 300 and request.path == "/runs/multipart":
-            taken, answer = self._intake.answer(
+            judged, answer = self._intake.answer(
                 body,
                 content_type=request.headers.get("Content-Type", ""),
                 content_encoding=request.headers.get("Content-Encoding"),
             )
-            status = status if taken == 202 else taken
+            refused = judged != taken
+            status = judged if refused else status
         if 200 <= status < 300:
             self._seen |= ids
         line = {
@@ -217,13 +237,15 @@ class _Server:
             headers["Retry-After"] = str(mode["retry_after"])
         if mode["location"] is not None:
             headers["Location"] = str(mode["location"])
-        if answer is not None and (mode["answer"] is None or status == 400):
-            return web.Response(body=answer, status=status, headers=headers, content_type="application/json")
-        if mode["answer"] is not None:
-            return web.Response(body=bytes.fromhex(mode["answer"]), status=status, headers=headers)
         if request.path == "/info":
             return web.json_response(_INFO)
-        return web.json_response({"echo": body.decode("latin1")[:200]}, status=status, headers=headers)
+        if mode["answer"] is not None and not refused:
+            answer = bytes.fromhex(mode["answer"])
+        if mode["encoding"] is not None:
+            headers["Content-Encoding"] = mode["encoding"]
+        response = web.Response(body=answer, status=status, headers=headers)
+        response.headers["Content-Type"] = media_type if mode["media_type"] is None else mode["media_type"]
+        return response
 
     def _run(self, run_id: str) -> web.Response:
         """What LangSmith shows of a run that it took."""
@@ -231,8 +253,8 @@ class _Server:
         return web.json_response(held or {}, status=200 if held else 404)
 
 
-async def _serve(log: Path, status: int) -> None:
-    server = _Server(log, status)
+async def _serve(log: Path) -> None:
+    server = _Server(log)
     application = web.Application(client_max_size=1 << 28)
     application.router.add_post("/_mode", server.set_mode)
     application.router.add_route("*", "/{path:.*}", server.take)
@@ -247,6 +269,5 @@ async def _serve(log: Path, status: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--log", type=Path, required=True)
-    parser.add_argument("--status", type=int, default=202)
     arguments = parser.parse_args()
-    asyncio.run(_serve(arguments.log, arguments.status))
+    asyncio.run(_serve(arguments.log))

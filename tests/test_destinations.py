@@ -35,7 +35,7 @@ def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configure:
 
 @pytest.fixture
 def sink(tmp_path: Path) -> Iterator[Sink]:
-    with Sink(tmp_path, status=200) as sink:
+    with Sink(tmp_path) as sink:
         yield sink
 
 

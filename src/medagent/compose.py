@@ -32,7 +32,7 @@ from medagent.telemetry.interpreter import share
 from medagent.telemetry.keeper import Housekeeping, Keeper
 from medagent.telemetry.ledger import Ledger, last_trip
 from medagent.telemetry.line import Inlet
-from medagent.telemetry.outbox import Outbox, OutboxStatus
+from medagent.telemetry.outbox import Lacking, Outbox, OutboxStatus
 from medagent.telemetry.overhead import Overhead, OverheadWatch
 from medagent.telemetry.owners import Owners
 from medagent.telemetry.pipeline import Pipeline
@@ -376,6 +376,15 @@ def waiting(settings: Settings) -> OutboxStatus:
         box.close()
 
 
+def undelivered(settings: Settings, trace_id: str) -> list[Lacking]:
+    """Return what of a call each destination has not had."""
+    box = outbox(settings, ())
+    try:
+        return box.lacking(trace_id)
+    finally:
+        box.close()
+
+
 class Telemetry:
     """Everything between the events of a process's calls and the wire; start it once, close it at the end."""
 
@@ -463,6 +472,7 @@ class Telemetry:
             provider="azure.ai.openai",
             mode="realtime",
             agent_version=medagent.__version__,
+            synthetic=True,
         )
         line.send(ResponseStarted, response_id="hello")
         line.send(AudioStarted, response_id="hello")

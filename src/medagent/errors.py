@@ -72,19 +72,35 @@ class OversizedError(DoorError):
 class ExportError(MedagentError):
     """A destination did not take a batch; it stays in the outbox.
 
-    `status` is that of the answer, if there was one; `retry_after_s` how long the destination asked to be left alone.
+    `status` is that of the answer, if there was one; `retry_after_s` how long the destination asked to be left alone;
+    `cause` is a code of `telemetry.failures`.
     """
 
     def __init__(
-        self, message: str, *, status: int | None = None, retry_after_s: float | None = None, hint: str = ""
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        cause: str | None = None,
+        hint: str = "",
     ) -> None:
         super().__init__(message, hint=hint)
         self.status = status
         self.retry_after_s = retry_after_s
+        self.cause = cause
 
 
 class RefusedError(ExportError):
     """A destination answered, and does not take what is in this batch, now or later."""
+
+
+class PartlyRefusedError(RefusedError):
+    """A destination took a batch but for some spans, and does not name them."""
+
+    def __init__(self, message: str, *, rejected: int, status: int, cause: str, hint: str = "") -> None:
+        super().__init__(message, status=status, cause=cause, hint=hint)
+        self.rejected = rejected
 
 
 class NotAskableError(ExportError):

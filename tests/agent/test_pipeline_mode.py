@@ -144,8 +144,7 @@ def prices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_an_exchange_is_a_turn_with_its_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Greeting and answer are exchanges; their children are both turns and each request, the tool under the agent's."""
     lines = tmp_path / "calls.jsonl"
-    with Sink(tmp_path, status=200) as sink:
-        sink.mode(answer="")
+    with Sink(tmp_path) as sink:
         monkeypatch.setenv("MEDAGENT_DESTINATIONS", "jsonlog,otlp")
         monkeypatch.setenv("MEDAGENT_JSONLOG", str(lines))
         monkeypatch.setenv("MEDAGENT_OTLP_ENDPOINT", sink.url)

@@ -23,7 +23,7 @@ SLOW = turns(20, NOON_US, ttft_ms=4000.0)
 @pytest.fixture
 def sink(tmp_path: Path) -> Iterator[Sink]:
     (tmp_path / "sink").mkdir()
-    with Sink(tmp_path / "sink", status=200) as sink:
+    with Sink(tmp_path / "sink") as sink:
         yield sink
 
 
@@ -97,7 +97,7 @@ def test_a_test_message(tmp_path: Path, sink: Sink) -> None:
     sink.mode(status=404)
     failed = run(home, "test", **address)
     assert failed.returncode == 1
-    assert "did not arrive: slack answered 404" in failed.stdout
+    assert "did not arrive: slack: webhook or channel not found (HTTP 404)" in failed.stdout
     assert "secret" not in failed.stdout + failed.stderr
     unset = run(home, "test")
     assert unset.returncode == 1

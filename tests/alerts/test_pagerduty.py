@@ -33,6 +33,8 @@ def test_it_opens_and_resolves_under_our_id(tmp_path: Path) -> None:
         assert set(opened) == {"routing_key", "event_action", "dedup_key", "payload"}
         sink.mode(status=400)
         edge = Edge(kind="fired", at_us=NOON_US, reading=None)
-        with pytest.raises(ExportError, match="pagerduty answered 400") as caught:
+        with pytest.raises(
+            ExportError, match=r"pagerduty: event refused: the routing key is not valid \(HTTP 400\)"
+        ) as caught:
             pager.send(notice_of(RULE, edge, incident="0123456789ab", env="prod", settle_us=600_000_000))
     assert "R0UT1NGKEY" not in caught.value.diagnostics()

@@ -28,8 +28,8 @@ FIELDS = {
     "session_analytics": {"duration", "outcome", "tool_calls", "cost_usd", "complete"}
     | {f"metrics_summary.{name}" for name in ("llm_tokens", "stt_audio_seconds", "tts_audio_seconds")},
 }
-EVERY_LINE = {"_event_type", "_timestamp", "_session_id", "trace_id", "@timestamp", "@message"}
-WORDS = {"fields", "filter", "sort", "limit", "stats", "by", "bin", "as", "and", "or", "in", "desc"} | {
+EVERY_LINE = {"synthetic", "_event_type", "_timestamp", "_session_id", "trace_id", "@timestamp", "@message"}
+WORDS = {"fields", "filter", "sort", "limit", "stats", "by", "bin", "as", "and", "or", "not", "in", "desc"} | {
     "pct",
     "avg",
     "sum",
@@ -57,6 +57,7 @@ def test_queries_ask_for_fields_that_exist(query: str) -> None:
     named = set(re.findall(r"[@_a-zA-Z][\w.@]*", re.sub(r"bin\(\w+\)", "", bare)))
     assert named - WORDS - aliases <= FIELDS[event[1]] | EVERY_LINE
     assert "percentile" not in query
+    assert "not ispresent(synthetic)" in query
 
 
 def test_there_are_five_queries() -> None:
@@ -118,6 +119,7 @@ def test_filters_read_fields_that_exist() -> None:
     for name, resource in json.loads(cloudformation(ALL))["Resources"].items():
         if name.startswith("Count"):
             pattern = resource["Properties"]["FilterPattern"]
+            assert pattern.endswith(" && $.synthetic NOT EXISTS }")
             event = re.search(r'_event_type = "(\w+)"', pattern)
             assert event is not None
             assert set(re.findall(r"\$\.([\w.]+)", pattern)) <= FIELDS[event[1]] | EVERY_LINE

@@ -35,7 +35,7 @@ SLOW = turns(20, NOON_US, ttft_ms=4000.0)
 @pytest.fixture
 def sink(tmp_path: Path) -> Iterator[Sink]:
     (tmp_path / "sink").mkdir()
-    with Sink(tmp_path / "sink", status=200) as sink:
+    with Sink(tmp_path / "sink") as sink:
         yield sink
 
 

@@ -43,7 +43,7 @@ def loud_call(scenario: str, directory: Path, *words: str) -> Left:
     """A loud call with every destination on, and what is on the disk, on the streams and in the sink after it."""
     work, home, told = directory / "work", directory / "work" / "home", directory / "told.json"
     work.mkdir()
-    with Sink(directory, status=200) as sink:
+    with Sink(directory) as sink:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("MEDAGENT", "LANG", "AZURE"))},
             "HOME": str(work),

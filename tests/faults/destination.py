@@ -11,6 +11,7 @@ import asyncio
 import base64
 import json
 import ssl
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from typing import Any
 import zstandard
 from aiohttp import web
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from medagent.audit.langsmith_intake import LangSmithIntake
+from sink import success  # this file is run as a program
 
 _PLAIN: dict[str, Any] = {
-    "status": 202,
+    "status": None,  # None: the success of the destination at the path
     "retry_after": None,  # seconds, in the answer's header
     "delay": 0.0,  # seconds before the answer
     "hangs": None,  # a path, or "everywhere"; what comes there is taken and never answered
@@ -54,7 +57,7 @@ class Server:
             return web.Response()
         body = await request.read()
         hangs = mode["hangs"] in (request.path, "everywhere")
-        status, answer = (202 if hangs else self._status(mode, request, body)), b""
+        status, answer = (success(request.path)[0] if hangs else self._status(mode, request, body)), None
         if 200 <= status < 300 and request.path == "/runs/multipart":
             taken, answer = self._intake.answer(
                 body,
@@ -69,18 +72,20 @@ class Server:
             request.transport.close()
             return web.Response()
         headers = {} if mode["retry_after"] is None else {"Retry-After": str(mode["retry_after"])}
-        media_type = "application/json" if answer else None
-        return web.Response(body=answer, status=status, headers=headers, content_type=media_type)
+        taken, media_type, body = success(request.path)
+        if status != taken:
+            media_type, body = "application/json", b'{"error":"refused by the test"}'
+        headers["Content-Type"] = media_type
+        return web.Response(status=status, headers=headers, body=body if answer is None else answer)
 
     def _status(self, mode: dict[str, Any], request: web.Request, body: bytes) -> int:
         if mode["limit"] is not None and len(body) > mode["limit"]:
             return 413
-        if mode["poison"] is not None:
-            if request.headers.get("Content-Encoding") == "zstd":
-                body = zstandard.ZstdDecompressor().decompressobj().decompress(body)
-            if mode["poison"].encode() in body:
-                return 400
-        return int(mode["status"])
+        if request.headers.get("Content-Encoding") == "zstd":
+            body = zstandard.ZstdDecompressor().decompressobj().decompress(body)
+        if mode["poison"] is not None and mode["poison"].encode() in body:
+            return 400
+        return success(request.path)[0] if mode["status"] is None else int(mode["status"])
 
     def _keep(self, request: web.Request, body: bytes, answered: int) -> None:
         about = {"method": request.method, "path": request.path, "headers": dict(request.headers)}

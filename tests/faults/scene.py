@@ -105,6 +105,10 @@ class Destination:
         """Whether both destinations gave this answer from the so-manieth request on."""
         return all(status in self.answered(name, since=since) for name in ON_THE_WIRE)
 
+    def took(self, *, since: int = 0) -> bool:
+        """Return whether both destinations answered a request with a success."""
+        return all(any(200 <= status < 300 for status in self.answered(name, since=since)) for name in ON_THE_WIRE)
+
     def arrivals(self) -> dict[str, list[tuple[str, bytes]]]:
         """By destination, all that was taken: ids, each with what stood there, one entry a delivery."""
         from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest

@@ -38,7 +38,7 @@ def test_two_ends_in_the_middle_of_requests(scene: Scene) -> None:
     with scene.victim() as victim:
         killed = victim.tell("calls", 2)["traces"]
         assert victim.tell("written", LONG_S)["written"]
-        until(lambda: scene.destination.met(202))
+        until(scene.destination.took)
         victim.signal(signal.SIGKILL)
     before = scene.accepted()
     with scene.victim() as victim:

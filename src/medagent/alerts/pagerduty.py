@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from medagent.alerts.notice import Notice
 from medagent.alerts.post import Post, checked_address
+from medagent.telemetry.door.answer import Answer
 
+_ACCEPTED = 202
 _EVENTS_URL = "https://events.pagerduty.com/v2/enqueue"
 
 
@@ -31,4 +33,11 @@ class PagerDuty:
                     "dedup_key": notice.incident,
                     "payload": {"summary": text, "source": "medagent", "severity": "critical"},
                 },
+                is_taken=is_taken,
             )
+
+
+def is_taken(answer: Answer) -> bool:
+    """Return whether an answer is the Events API's: status 202 with a JSON object whose `status` is `success`."""
+    found = answer.record()
+    return answer.status_code == _ACCEPTED and found is not None and found.get("status") == "success"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 import orjson
 
 from medagent.alerts.notice import Notice
-from medagent.errors import ExportError, SettingsError
+from medagent.errors import SettingsError
+from medagent.telemetry.door.answer import Answer
 from medagent.telemetry.door.exit import ExitSession
-from medagent.telemetry.exporters.exporter import Envelope
+from medagent.telemetry.exporters.exporter import Envelope, failure_of
 
 _TIMEOUT_S = (5.0, 10.0)
 _HEADERS = {"accept-encoding": "identity", "user-agent": "medagent"}
@@ -42,8 +43,11 @@ class Post:
     name: str
     timeout_s: tuple[float, float] = _TIMEOUT_S
 
-    def __call__(self, url: str, words: Words) -> None:
-        """Send words, each known to the door under its own key; raises as `Sender.send` does."""
+    def __call__(self, url: str, words: Words, *, is_taken: Callable[[Answer], bool]) -> None:
+        """Send words, each known to the door under its own key; raises as `Sender.send` does.
+
+        `is_taken` says whether an answer is the destination's own success.
+        """
         constants: dict[str, frozenset[str]] = {}
         for key, text in _texts(words):
             constants[key] = constants.get(key, frozenset()) | {text}
@@ -62,9 +66,10 @@ class Post:
             def post() -> None:
                 session.post(url, data=body, headers=headers)
 
-            status = session.deliver((), post)
-        if not 200 <= status < 300:
-            raise ExportError(f"{self.name} answered {status}")
+            session.deliver((), post)
+            answer = session.answer
+        if not is_taken(answer):
+            raise failure_of(self.name, answer)
 
 
 def checked_address(url: str, variable: str) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from medagent.alerts.notice import Notice
 from medagent.alerts.post import Post, checked_address
 from medagent.telemetry.door.admission import refuse_identifiers
+from medagent.telemetry.door.answer import Answer
+
+_SUCCESS = 200
 
 
 class Slack:
@@ -21,4 +24,9 @@ class Slack:
     def send(self, notice: Notice) -> None:
         """Deliver a notice; raises as every `Sender`."""
         refuse_identifiers(self._channel, "alerts: slack_channel")
-        self._post(self._url, {"channel": self._channel, "text": notice.text()})
+        self._post(self._url, {"channel": self._channel, "text": notice.text()}, is_taken=is_taken)
+
+
+def is_taken(answer: Answer) -> bool:
+    """Return whether an answer is the one of an incoming webhook: status 200 with the text `ok`."""
+    return answer.status_code == _SUCCESS and (answer.body or b"").strip() == b"ok"

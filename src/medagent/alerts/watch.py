@@ -18,6 +18,7 @@ from medagent.alerts.state import AlertState, Message
 from medagent.alerts.windows import Reading, readings
 from medagent.errors import DoorError, ExportError, SettingsError, UnansweredError
 from medagent.settings import Env
+from medagent.telemetry.failures import Failure
 from medagent.telemetry.switch import Switch
 
 SETTINGS = {"slack": "MEDAGENT_SLACK_WEBHOOK_URL", "pagerduty": "MEDAGENT_PAGERDUTY_ROUTING_KEY"}
@@ -147,8 +148,10 @@ class Watch:
             _log.error("%s gave no answer: a message may have arrived and is not sent again", sender.name)
             return False
         except ExportError as error:
-            self._state.failed(number, error=type(error).__name__)
-            _log.warning("a message waits: %s", error)
+            failure = Failure.of(error)
+            said = failure.explain(sender.name)
+            self._state.failed(number, error=failure.stored())
+            _log.warning("a message waits: %s: %s; %s", sender.name, said.cause, said.remedy)
             return False
         self._state.sent(number)
         return True

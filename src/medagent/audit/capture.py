@@ -23,7 +23,7 @@ _LANGSMITH_PART = re.compile(rb'name="post\.([0-9a-f-]{36})"')
 _ANSWERS: Mapping[str, tuple[int, str, bytes]] = {
     "langsmith": (404, "application/json", b'{"detail":"Not Found"}'),
     "otlp": (200, "application/x-protobuf", b""),
-    "langfuse": (200, "application/x-protobuf", b""),
+    "langfuse": (200, "application/json", b"{}"),
     "slack": (200, "text/plain", b"ok"),
     "pagerduty": (202, "application/json", b'{"status":"success"}'),
 }

@@ -15,14 +15,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from medagent.cli.output import console, print_json, tree
+from medagent.cli.output import console, print_failure, print_json, tree
 from medagent.cli.timeline import Timeline
+from medagent.compose import waiting
 from medagent.errors import SettingsError
 from medagent.proof import Json
 from medagent.rehearsal import Rehearsed, found, stage
 from medagent.settings import Settings, load_settings
 from medagent.simulator.scenario import Scenario, list_scenarios, load_scenario
 from medagent.telemetry.door.logs import guard_logging
+from medagent.telemetry.failures import Failure
 
 _DELIVERY_S = 10.0
 
@@ -122,8 +124,13 @@ def _report(out: Console, played: Rehearsed, lacking: Sequence[str], *, pace: fl
         + (f"Found in them: {', '.join(lost)}." if lost else none),
         style="red" if lost else "green",
     )
+    errors = waiting(load_settings()).last_errors if lacking else {}
     for name in lacking:
-        out.print(f"{name} has not had all of it yet; it stays in the outbox.", style="yellow")
+        what = f"{name} has not had all of it yet; it stays in the outbox"
+        if name in errors:
+            print_failure(out, f"{what}: ", Failure.read(errors[name]).explain(name), style="yellow")
+        else:
+            out.print(f"{what}.", style="yellow")
     out.print(f"medagent trace show {played.trace_id[:8]} --json   # every attribute", style="bright_black")
 
 

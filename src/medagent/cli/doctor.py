@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,8 +17,11 @@ from medagent.clinic import Clinic
 from medagent.compose import Telemetry, archive, exporters, key_ring, policy, switch, waiting
 from medagent.errors import ExportError, MedagentError, NotAskableError
 from medagent.pricing import load_prices
+from medagent.proof import Json
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.exporters.exporter import Exporter
+from medagent.telemetry.failures import Explanation, Failure, FailureCause
+from medagent.telemetry.outbox import OutboxStatus
 from medagent.telemetry.span import SafeSpan
 
 _DELIVERY_S = 15.0
@@ -35,6 +39,13 @@ class Finding:
     state: Literal["ok", "note", "missing"]
     says: str
     hint: str = ""
+    failure: Explanation | None = None
+    """Why a destination did not take a trace."""
+
+    def document(self) -> dict[str, Json]:
+        """Return the fields of a JSON line."""
+        about: dict[str, Json] = {"what": self.what, "state": self.state, "says": self.says, "hint": self.hint}
+        return about if self.failure is None else about | self.failure.document()
 
 
 def doctor(
@@ -45,9 +56,10 @@ def doctor(
 ) -> None:
     """Say what is configured, what is missing and what to set; exit code 1 where something is missing."""
     settings = load_settings()
+    logging.getLogger("medagent.telemetry.shipper").setLevel(logging.ERROR)  # the findings name the same failures
     findings = [finding for look in (*_LOOKS, *([sent] if send else [])) for finding in _looked(look, settings)]
     if as_json:
-        print_json({"what": f.what, "state": f.state, "says": f.says, "hint": f.hint} for f in findings)
+        print_json(finding.document() for finding in findings)
     else:
         for finding in findings:
             mark = Text(f"{finding.state:<8}", style=_STYLES[finding.state])
@@ -201,31 +213,49 @@ def sent(settings: Settings) -> Iterator[Finding]:
         spans = archive(settings).spans(trace_id)
         for one in telemetry.destinations:
             if one.name in lacking:
-                error = waiting(settings).last_errors.get(one.name, "it did not answer in time")
-                yield Finding(what=one.name, state="missing", says=f"the trace did not arrive: {error}")
+                yield _undelivered(one.name, waiting(settings))
                 continue
+            sent_spans = f"{len(spans)} spans of trace {trace_id[:8]} sent"
             try:
-                shown = _until_shown(one, spans)
-                back = "read back" if shown else "not shown yet"
+                if _until_shown(one, spans):
+                    yield Finding(what=one.name, state="ok", says=f"{sent_spans}, read back")
+                else:
+                    hint = "accepted is not stored: look for the trace there, or run `medagent doctor --send` again"
+                    yield Finding(what=one.name, state="missing", says=f"{sent_spans}, not shown yet", hint=hint)
             except NotAskableError:
-                shown, back = True, "taken; it cannot be asked what it holds"
-            says = f"{len(spans)} spans of trace {trace_id[:8]} sent, {back}"
-            yield Finding(what=one.name, state="ok" if shown else "missing", says=says)
+                yield Finding(what=one.name, state="ok", says=f"{sent_spans}, taken; it has no way to read back")
+            except ExportError as error:
+                said = Failure.of(error).explain(one.name)
+                yield _failed(one.name, f"{sent_spans}, not read back", said)
     finally:
         telemetry.close()
 
 
+def _undelivered(name: str, status: OutboxStatus) -> Finding:
+    if name in status.last_errors:
+        return _failed(name, "the trace did not arrive", Failure.read(status.last_errors[name]).explain(name))
+    if name in status.paused_s:
+        says = f"the trace waits: {name} asked for a pause of another {status.paused_s[name]:,.0f} s"
+        return Finding(what=name, state="missing", says=says, hint="run `medagent doctor --send` again after it")
+    late = Failure(cause=FailureCause.ANSWER_TIMEOUT)
+    return _failed(name, "the trace did not arrive", late.explain(name))
+
+
+def _failed(name: str, what_failed: str, said: Explanation) -> Finding:
+    return Finding(what=name, state="missing", says=f"{what_failed}: {said.cause}", hint=said.remedy, failure=said)
+
+
 def _until_shown(destination: Exporter, spans: Sequence[SafeSpan]) -> bool:
-    """Ask until all of it is there, as it may take seconds; raises `NotAskableError` where there is no asking."""
+    """Ask until all of it is there, as it may take seconds.
+
+    Raises:
+        NotAskableError: The destination has no read-back.
+        ExportError: Its answer to one is no success.
+    """
     deadline = time.monotonic() + _DELIVERY_S
     while time.monotonic() < deadline:
-        try:
-            if all(destination.holds(span) for span in spans):
-                return True
-        except NotAskableError:
-            raise
-        except ExportError:
-            return False
+        if all(destination.holds(span) for span in spans):
+            return True
         time.sleep(0.5)
     return False
 

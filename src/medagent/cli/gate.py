@@ -198,7 +198,8 @@ def _calls(settings: Settings) -> Iterator[list[SafeSpan]]:
     """Every call of the archive, the latest first."""
     with closing(archive(settings)) as store:
         for call in store.calls(_MOST_CALLS):
-            yield store.spans(call.trace_id)
+            if not call.synthetic:
+                yield store.spans(call.trace_id)
 
 
 def _texts(value: Json, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:

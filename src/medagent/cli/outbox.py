@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from medagent.cli.output import console, print_json
+from medagent.cli.output import console, print_failure, print_json
 from medagent.compose import exporters, outbox, waiting
 from medagent.proof import Json
 from medagent.settings import load_settings
+from medagent.telemetry.failures import Failure
 from medagent.telemetry.outbox import OutboxStatus
 
 app = typer.Typer(help="What waits to be delivered.", no_args_is_help=True)
@@ -44,14 +45,18 @@ def retry(
 def _document(found: OutboxStatus) -> dict[str, Json]:
     aside: list[Json] = [
         {"destination": one.destination, "span_id": one.span_id, "name": one.name, "error": one.error}
+        | Failure.read(one.error).explain(one.destination).document()
         for one in found.set_aside_spans
     ]
+    errors: dict[str, Json] = {
+        name: Failure.read(stored).explain(name).document() for name, stored in found.last_errors.items()
+    }
     return {
         "due": dict(found.due),
         "oldest_s": dict(found.oldest_s),
         "leased": dict(found.leased),
         "paused_s": dict(found.paused_s),
-        "last_errors": dict(found.last_errors),
+        "last_errors": errors,
         "set_aside": dict(found.set_aside),
         "set_aside_spans": aside,
         "removed": list(found.removed),
@@ -67,19 +72,20 @@ def _document(found: OutboxStatus) -> dict[str, Json]:
 
 def _show(found: OutboxStatus) -> None:
     out = console()
-    table = Table("destination", "wait", "oldest", "being sent", "set aside", "last error", box=None, pad_edge=False)
+    table = Table("destination", "wait", "oldest", "being sent", "set aside", box=None, pad_edge=False)
     for name in sorted({*found.due, *found.set_aside}):
         oldest = f"{found.oldest_s[name]:,.0f} s" if name in found.oldest_s else "–"
         counts = (str(each.get(name, 0)) for each in (found.leased, found.set_aside))
         named = f"{name} (not configured)" if name in found.removed else name
-        table.add_row(named, str(found.due.get(name, 0)), oldest, *counts, found.last_errors.get(name, "–"))
+        table.add_row(named, str(found.due.get(name, 0)), oldest, *counts)
     out.print(table)
+    for name, stored in found.last_errors.items():
+        print_failure(out, f"{name}: ", Failure.read(stored).explain(name), style="yellow")
     for name, seconds in found.paused_s.items():
         out.print(f"{name} asked to be left alone for another {seconds:,.0f} s")
     for one in found.set_aside_spans:
-        out.print(
-            f"set aside: {one.name} {one.span_id}, which {one.destination} does not take: {one.error}", style="red"
-        )
+        said = Failure.read(one.error).explain(one.destination)
+        print_failure(out, f"set aside for {one.destination}: {one.name} {one.span_id}: ", said, style="red")
     for name, count in found.dropped.items():
         out.print(f"{count} deliveries to {name} were given up, as too old or by a purge", style="yellow")
     for file in found.corrupt:

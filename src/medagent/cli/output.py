@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 from rich.tree import Tree
 
 from medagent.proof import Json
 from medagent.redaction import REDACTED, WITHHELD
+from medagent.telemetry.failures import Explanation
 from medagent.telemetry.span import SafeSpan, SpanKind
 
 WIDTH = 100
@@ -34,6 +36,12 @@ def print_json(documents: Iterable[Mapping[str, Json]]) -> None:
     for document in documents:
         sys.stdout.write(json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n")
     sys.stdout.flush()
+
+
+def print_failure(out: Console, what: str, said: Explanation, *, style: str, indent: int = 0) -> None:
+    """Print why a destination did not take something, and below it the remedy."""
+    out.print(Padding(Text(f"{what}{said.cause}", style=style), (0, 0, 0, indent), expand=False))
+    out.print(Padding(Text(said.remedy, style=_QUIET), (0, 0, 0, indent + 2), expand=False))
 
 
 def moment(microseconds: int) -> str:

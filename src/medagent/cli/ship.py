@@ -17,6 +17,7 @@ from medagent.errors import OutboxUnavailableError
 from medagent.proof import Json
 from medagent.settings import load_settings
 from medagent.telemetry.delivery import Delivery
+from medagent.telemetry.failures import Failure
 from medagent.telemetry.outbox import OutboxStatus
 
 _LOOK_EVERY_S = 0.5
@@ -102,7 +103,8 @@ class _Bars:
             if name not in self._tasks:
                 self._tasks[name] = self._progress.add_task(name, total=None, says="")
             aside = f"{status.set_aside[name]} set aside" if name in status.set_aside else ""
-            says = aside or status.last_errors.get(name, "")
+            stored = status.last_errors.get(name)
+            says = aside or ("" if stored is None else Failure.read(stored).explain(name).cause)
             total = count + status.due.get(name, 0)
             self._progress.update(self._tasks[name], completed=count, total=total, says=says)
 
@@ -133,4 +135,6 @@ class _Lines:
                     "due": counts[1],
                     "set_aside": counts[2],
                 }
-                print_json([{**about, "last_error": status.last_errors.get(name)}])
+                stored = status.last_errors.get(name)
+                error = None if stored is None else Failure.read(stored).explain(name).document()
+                print_json([{**about, "last_error": error}])

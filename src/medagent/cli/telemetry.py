@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from medagent.attestation.allowance import file_report
-from medagent.cli.output import console, print_json
+from medagent.cli.output import console, print_failure, print_json
 from medagent.compose import audited, audits, ledger, machine_keys, officers, switch, waiting
 from medagent.compose import purge as purge_outbox
 from medagent.errors import SwitchError
 from medagent.settings import load_settings
+from medagent.telemetry.failures import Failure
 from medagent.telemetry.ledger import reason_problem
 
 app = typer.Typer(help="The kill switch: stop all telemetry on this host, or lift the stop.", no_args_is_help=True)
@@ -87,7 +88,9 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
     if not state.on:
         out.print(f"  by {state.source}: {state.reason}" + (f", since {state.at}" if state.at else ""))
     for name, count in queued.due.items():
-        error = f", last error {queued.last_errors[name]}" if name in queued.last_errors else ""
-        out.print(f"  {name}: {count} spans wait{error}")
+        out.print(f"  {name}: {count} spans wait")
+        if name in queued.last_errors:
+            said = Failure.read(queued.last_errors[name]).explain(name)
+            print_failure(out, "", said, style="yellow", indent=4)
     if queued.provisional:
         out.print(f"  {queued.provisional} spans are provisional: their calls go on, or their process is gone")

@@ -12,16 +12,20 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from medagent.cli.output import console, moment, print_json, tree
-from medagent.compose import archive, redactor
+from medagent.cli.output import console, moment, print_failure, print_json, tree
+from medagent.compose import archive, redactor, undelivered
 from medagent.errors import BrokenChainError, TraceNotFoundError
 from medagent.proof import Json
 from medagent.settings import load_settings
 from medagent.telemetry.chain import verify_chain
+from medagent.telemetry.failures import Failure
 from medagent.telemetry.lookup import Lookup, treated
+from medagent.telemetry.outbox import Lacking
 from medagent.telemetry.span import SafeSpan
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from medagent.telemetry.exporters.archive import Archive
 
 _WHOLE = ("voice_session", "session.start", "agent_turn", "session.end", "policy.guardrail")
@@ -48,6 +52,7 @@ def list_calls(
                 "reason": call.reason,
                 "spans": call.spans,
                 "complete": call.complete,
+                "synthetic": call.synthetic,
             }
             for call in calls
         )
@@ -59,7 +64,8 @@ def list_calls(
     for call in calls:
         complete = Text("yes", style="green") if call.complete else Text("no", style="red")
         took = f"{call.duration_ms / 1000:.1f} s"
-        row = (call.trace_id[:8], moment(call.start_us), took, call.outcome or "–", call.reason or "–")
+        outcome = "doctor" if call.synthetic else call.outcome or "–"
+        row = (call.trace_id[:8], moment(call.start_us), took, outcome, call.reason or "–")
         table.add_row(*row, str(call.spans), complete)
     console().print(table)
 
@@ -79,8 +85,10 @@ def check(trace_id: TraceId = None, as_json: AsJson = False) -> None:
     """Check that a call's trace is whole and as it was sealed; exit code 1 where it is not.
 
     Of a call of which spans were deleted – by retention, a refusal, a purge – only the chain can be judged.
+    What a destination has not had is shown with its cause, and changes no exit code: it is still to be delivered.
     """
-    store = archive(load_settings())
+    settings = load_settings()
+    store = archive(settings)
     chain = store.chain(trace_id or _latest(store))
     spans = [link for link in chain if isinstance(link, SafeSpan)]
     deleted: dict[str, Json] = {**Counter(str(link.cause) for link in chain if not isinstance(link, SafeSpan))}
@@ -90,9 +98,11 @@ def check(trace_id: TraceId = None, as_json: AsJson = False) -> None:
         broken = None
     except BrokenChainError as error:
         broken = str(error)
+    lacking = undelivered(settings, chain[0].trace_id)
     if as_json:
         about: dict[str, Json] = {"trace_id": chain[0].trace_id, "complete": not missing and broken is None}
-        print_json([{**about, "missing": missing, "deleted": deleted, "chain": broken or "ok"}])
+        waits: list[Json] = [_document(one) for one in lacking]
+        print_json([{**about, "missing": missing, "deleted": deleted, "chain": broken or "ok", "undelivered": waits}])
     else:
         out = console()
         out.print(f"call {chain[0].trace_id}: {len(spans)} spans")
@@ -101,8 +111,24 @@ def check(trace_id: TraceId = None, as_json: AsJson = False) -> None:
         if not deleted:
             out.print(f"missing: {', '.join(missing)}" if missing else "complete", style="red" if missing else "green")
         out.print(f"chain broken: {broken}" if broken else "chain whole", style="red" if broken else "green")
+        for one in lacking:
+            _show_lacking(out, one)
     if missing or broken is not None:
         raise typer.Exit(1)
+
+
+def _document(one: Lacking) -> dict[str, Json]:
+    about: dict[str, Json] = {"destination": one.destination, "spans": one.spans, "set_aside": one.set_aside}
+    return about if one.error is None else about | Failure.read(one.error).explain(one.destination).document()
+
+
+def _show_lacking(out: Console, one: Lacking) -> None:
+    aside = f", {one.set_aside} set aside" if one.set_aside else ""
+    says = f"not at {one.destination}: {one.spans} spans{aside}"
+    if one.error is None:
+        out.print(f"{says}: not tried yet", style="yellow")
+    else:
+        print_failure(out, f"{says}: ", Failure.read(one.error).explain(one.destination), style="yellow")
 
 
 @app.command()

@@ -39,6 +39,8 @@ class CallStarted(_Event):
     participant: str | None = field(default=None, repr=False)
     caller_number: str | None = field(default=None, repr=False)
     asks: bool = False
+    synthetic: bool = False
+    """A call that `doctor` made: every span of it says so, and no metric counts it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

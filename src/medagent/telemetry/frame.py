@@ -36,10 +36,14 @@ class Frame:
             self.started = replace(self.started, room=room, participant=event.participant)
 
     def with_caller(self, record: Record) -> Record:
-        """The record with who is on the line, once that is known: a destination groups every span by it."""
-        if self.started.participant is None or "participant_id" in record.fields:
-            return record
-        return replace(record, fields={"participant_id": self.started.participant, **record.fields})
+        """The record with who is on the line, once that is known: a destination groups every span by it.
+
+        A synthetic call's records say so.
+        """
+        about: dict[str, object] = {"synthetic": True} if self.started.synthetic else {}
+        if self.started.participant is not None:
+            about["participant_id"] = self.started.participant
+        return replace(record, fields={**about, **record.fields}) if about else record
 
     def opening(self) -> list[Record]:
         """The session, whose end is open, and `session.start`."""

@@ -26,7 +26,7 @@ from medagent.telemetry.switch import Switch
 
 _LOOK_EVERY_S = 60.0
 _SESSION, _GUARDRAIL, _END = "voice_session", "policy.guardrail", "session.end"
-_WHO = "participant_id"
+_OF_EVERY_SPAN = ("participant_id", "synthetic")
 _log = logging.getLogger(__name__)
 
 
@@ -200,7 +200,7 @@ class _End:
             fields=self._treated(_END, SpanKind.MARKER, {**self._lost(root.start_us), "unrecovered": True}),
         )
         self._admission.admit(span, ())
-        who = {name: value for name, value in like.fields.items() if name == _WHO}  # a pseudonym, admitted as one
+        who = {name: value for name, value in like.fields.items() if name in _OF_EVERY_SPAN}  # admitted before
         whole = replace(span, fields={**who, **span.fields})
         return Admitted.of(whole)
 

@@ -8,8 +8,17 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from medagent.errors import DoorError, ExportError, MedagentError, OutboxError, OversizedError, RefusedError
+from medagent.errors import (
+    DoorError,
+    ExportError,
+    MedagentError,
+    OutboxError,
+    OversizedError,
+    PartlyRefusedError,
+    RefusedError,
+)
 from medagent.telemetry.exporters.exporter import Exporter
+from medagent.telemetry.failures import Failure
 from medagent.telemetry.interpreter import take_time
 from medagent.telemetry.outbox import Outbox
 from medagent.telemetry.span import SafeSpan
@@ -25,7 +34,8 @@ _RENEW_EVERY_S = 5.0
 _LONGEST_LEASE_S = 300.0
 """An export that takes longer hangs: others may try."""
 _MOST_REFUSALS = 31
-"""So many in a row, and it is the destination that refuses everything, not a span that is bad."""
+"""Refusals in a row after which the destination counts as refusing everything."""
+_MOST_DOUBLINGS = 16
 _CONTENT = (RefusedError, OversizedError, ValueError, TypeError, LookupError)
 """What is said of the batch and not of the moment: of a part of it it may not be true."""
 _log = logging.getLogger(__name__)
@@ -36,7 +46,7 @@ class Shipper:
 
     A batch that the destination refuses for what is in it is split until the spans that it will not take are found.
     They are set aside only where it took another one before in the same round: else it refuses everything, or did so
-    until just now, and all stays due.
+    until just now, and all stays due. The rounds after such a round send one span each, until it is taken.
     """
 
     def __init__(self, exporter: Exporter, *, outbox: Outbox, switch: Switch, gather_s: float = GATHER_S) -> None:
@@ -48,6 +58,9 @@ class Shipper:
         self._hurry = threading.Event()
         self._stopping = threading.Event()
         self._pause_s = 0.0
+        self._refused_rounds = 0
+        self._probed: set[str] = set()
+        self._last_failure: Failure | None = None
         self._sending: tuple[float, Sequence[SafeSpan]] | None = None
         self._thread = threading.Thread(target=self._run, name=f"medagent-ship-{exporter.name}", daemon=True)
         self._keeper = threading.Thread(target=self._renew, name=f"medagent-keep-{exporter.name}", daemon=True)
@@ -102,12 +115,22 @@ class Shipper:
             try:
                 while not self._stopping.is_set() and self._ship():
                     pass
+            except ExportError as error:
+                self._log_failure(Failure.of(error))
+                self._pause()
             except MedagentError as error:
                 _log.warning("shipping to %s: %s", self.name, error)
                 self._pause()
             except Exception as error:  # noqa: BLE001  # the thread must outlive any exporter; no message: it may quote
                 _log.error("shipping to %s: %s", self.name, type(error).__name__)
                 self._pause()
+
+    def _log_failure(self, failure: Failure) -> None:
+        """Warn of a failure that differs from the last one; a repeat is information."""
+        said = failure.explain(self.name)
+        level = logging.INFO if failure == self._last_failure else logging.WARNING
+        self._last_failure = failure
+        _log.log(level, "shipping to %s: %s; %s", self.name, said.cause, said.remedy)
 
     def _ship(self) -> bool:
         """Ship one batch; True when there may be more."""
@@ -122,12 +145,13 @@ class Shipper:
             went_on = self._send(batch)
         finally:
             self._sending = None
-        self._pause_s = 0.0
+        self._pause_s, self._last_failure = 0.0, None
         return went_on and len(batch) == _BATCH
 
     def _send(self, batch: Sequence[SafeSpan]) -> bool:
         """Send a batch, in ever smaller parts where it is refused; False where it was not to be sent to its end."""
-        parts, refused, refusals, has_taken = deque([batch]), list[tuple[SafeSpan, Exception]](), 0, False
+        parts, refused, refusals, has_taken = self._parts(batch), list[tuple[SafeSpan, Exception]](), 0, False
+        most_refusals = 0 if self._refused_rounds else _MOST_REFUSALS
         while parts:
             part = parts.popleft()
             if self._stopping.is_set() or not self._switch.is_on():
@@ -137,8 +161,13 @@ class Shipper:
                 self._exporter.export(part)
             except Exception as error:
                 half, refusals = len(part) // 2, refusals + 1
+                if not has_taken and isinstance(error, PartlyRefusedError) and error.rejected < len(part):
+                    parts.extend([span] for span, _ in refused)
+                    refused.clear()
+                    has_taken = True
                 is_content = isinstance(error, _CONTENT) and (half or not isinstance(error, OversizedError))
-                if not is_content or (refusals > _MOST_REFUSALS and not has_taken):
+                if not is_content or (refusals > most_refusals and not has_taken):
+                    self._refused_all(when=is_content)
                     self._failed([*part, *(s for one in parts for s in one), *(span for span, _ in refused)], error)
                     raise
                 if half:
@@ -153,17 +182,22 @@ class Shipper:
                 self._outbox.delivered(self.name, part)
                 self.delivered += len(part)
         self._judge(refused, has_taken=has_taken)
+        if has_taken:
+            self._took_some()
         return not self._stopping.is_set() and self._switch.is_on()
 
     def _judge(self, refused: Sequence[tuple[SafeSpan, Exception]], *, has_taken: bool) -> None:
         """Set aside what was refused alone while others were taken; raises the last refusal where none was."""
         if refused and not has_taken:
+            self._refused_all(when=True)
             self._failed([span for span, _ in refused], refused[-1][1])
             raise refused[-1][1]
         for span, error in refused:
-            self._outbox.set_aside(self.name, [span], error=_kind(error))
+            failure = Failure.of(error)
+            said = failure.explain(self.name)
+            self._outbox.set_aside(self.name, [span], error=failure.stored())
             _log.error(
-                "%s does not take span %s (%s): %s; it is set aside", self.name, span.span_id, span.name, _kind(error)
+                "%s: span %s (%s) is set aside: %s; %s", self.name, span.span_id, span.name, said.cause, said.remedy
             )
 
     def _failed(self, batch: Sequence[SafeSpan], error: Exception) -> None:
@@ -172,10 +206,39 @@ class Shipper:
             self._switch.trip(f"exit to {self.name}: {error}")
         if isinstance(error, ExportError) and error.retry_after_s:
             self._outbox.pause(self.name, error.retry_after_s)
-        self._outbox.failed(self.name, batch, error=_kind(error))
+        self._outbox.failed(self.name, batch, error=Failure.of(error).stored())
+
+    def _parts(self, batch: Sequence[SafeSpan]) -> deque[Sequence[SafeSpan]]:
+        """Return the batch; after a round in which every span was refused, one span of it and then the rest.
+
+        That span is the newest that was not sent alone yet, so that bad spans do not keep new ones waiting.
+        """
+        self._refused_rounds = self._outbox.refused_rounds(self.name)
+        if not self._refused_rounds:
+            return deque([batch])
+        if self._probed.issuperset(span.span_id for span in batch):
+            self._probed.clear()
+        probe = next(span for span in reversed(batch) if span.span_id not in self._probed)
+        self._probed.add(probe.span_id)
+        rest = [span for span in batch if span is not probe]
+        return deque([[probe], rest] if rest else [[probe]])
+
+    def _refused_all(self, *, when: object) -> None:
+        if when:
+            self._refused_rounds = self._outbox.refused_all(self.name)
+
+    def _took_some(self) -> None:
+        self._probed.clear()
+        if self._refused_rounds:
+            self._outbox.took_some(self.name)
+            self._refused_rounds = 0
 
     def _pause(self) -> None:
-        self._pause_s = min(max(self._pause_s * 2, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
+        """Double the pause; rounds in which every span was refused count across processes."""
+        of_rounds = (
+            _FIRST_PAUSE_S * 2 ** min(self._refused_rounds - 1, _MOST_DOUBLINGS) if self._refused_rounds else 0.0
+        )
+        self._pause_s = min(max(self._pause_s * 2, _FIRST_PAUSE_S, of_rounds), _LONGEST_PAUSE_S)
 
     def _renew(self) -> None:
         """Hold what is being sent, but not for ever."""
@@ -186,9 +249,3 @@ class Shipper:
                     self._outbox.renew(self.name, sending[1])
                 except OutboxError as error:
                     _log.warning("shipping to %s: %s", self.name, error)
-
-
-def _kind(error: Exception) -> str:
-    """An error by its class, and the status of the answer: never by its words."""
-    status = error.status if isinstance(error, ExportError) else None
-    return type(error).__name__ if status is None else f"{type(error).__name__} {status}"

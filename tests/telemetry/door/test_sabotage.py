@@ -327,7 +327,7 @@ class Leaky:
 def test_no_byte_of_a_broken_redactor_leaves(tmp_path: Path, where: tuple[str, ...], said: str) -> None:
     """Pipeline, door, outbox, destinations are real: the switch trips by path and rule, and nothing has the value."""
     home = tmp_path / "home"
-    with Sink(tmp_path, status=200) as sink:
+    with Sink(tmp_path) as sink:
         settings = load_settings(
             MEDAGENT_HOME=home,
             MEDAGENT_DESTINATIONS="otlp,langfuse,jsonlog",

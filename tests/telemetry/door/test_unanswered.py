@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from medagent.errors import DoorError, ExportError, UnansweredError
 from medagent.telemetry.door.admission import refuse_identifiers
 from medagent.telemetry.door.exit import ExitSession
 from medagent.telemetry.exporters.exporter import Envelope
+from scripted_answers import ScriptedAnswers
 from sink import Sink
 
 pytestmark = pytest.mark.timing
@@ -38,11 +40,47 @@ def deliver(url: str) -> int:
 def test_a_late_answer_is_none(tmp_path: Path) -> None:
     """A destination that took the request and does not answer in time may have it."""
     with Sink(tmp_path) as sink:
-        assert deliver(f"{sink.url}/x") == 202
+        assert deliver(f"{sink.url}/x") == 200
         sink.mode(delay=3)
         with pytest.raises(UnansweredError):
             deliver(f"{sink.url}/x")
         assert len(sink.requests()) == 2
+
+
+@pytest.mark.timing
+def test_an_answer_that_drips_is_none() -> None:
+    """An answer of which a byte comes now and then has a time limit of its own, beyond that of each read."""
+    with ScriptedAnswers() as server:
+
+        def drip() -> Iterator[bytes]:
+            yield b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4096\r\n\r\n"
+            while not server.ended.wait(0.05):
+                yield b"x"
+
+        server.reply = drip
+        with pytest.raises(UnansweredError, match="timed out waiting for the answer"):
+            deliver(f"{server.url}/x")
+
+
+@pytest.mark.parametrize(
+    ("url", "cause"),
+    [
+        ("http://127.0.0.1:1/x", "connection_refused"),
+        ("http://clinic.invalid/x", "dns_failed"),
+    ],
+)
+def test_an_address_that_is_not_reached_names_its_cause(url: str, cause: str) -> None:
+    """DNS and a closed port are told apart."""
+    with pytest.raises(ExportError) as caught:
+        deliver(url)
+    assert caught.value.cause == cause
+
+
+def test_no_tls_where_tls_is_expected_names_its_cause(tmp_path: Path) -> None:
+    """An https address at which plain HTTP is spoken fails before anything was sent."""
+    with Sink(tmp_path) as sink, pytest.raises(ExportError) as caught:
+        deliver(f"{sink.url.replace('http:', 'https:')}/x")
+    assert (caught.value.cause, isinstance(caught.value, UnansweredError)) == ("tls_failed", False)
 
 
 def test_a_connection_that_breaks_after_the_request(tmp_path: Path) -> None:

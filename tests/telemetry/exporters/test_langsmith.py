@@ -274,7 +274,7 @@ def test_every_other_answer_is_an_error_once(
 def test_a_destination_that_is_not_there_is_an_error() -> None:
     """A refused connection is raised at once and says no more than its kind."""
     exporter = LangSmithExporter(api_key="lsv2_test", endpoint="http://127.0.0.1:9", project=PROJECT)
-    with pytest.raises(ExportError, match=r"gave no answer \(ConnectionError\)"):
+    with pytest.raises(ExportError, match=r"connection refused \(ConnectionError\)"):
         exporter.export(call())
     exporter.close()
 
@@ -459,7 +459,7 @@ def test_a_refused_body_is_written_nowhere(sink: Sink, tmp_path: Path) -> None:
     sink.mode(status=500)
     printed = _ship(sink.url, {"LANGSMITH_FAILED_TRACES_DIR": str(tmp_path / "failed")})
     assert not (tmp_path / "failed").exists()
-    assert printed == "FAILED langsmith answered 500\n"
+    assert printed == "FAILED langsmith: server error at the destination (HTTP 500)\n"
 
 
 def test_times_are_aware_and_to_the_microsecond() -> None:

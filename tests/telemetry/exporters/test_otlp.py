@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from medagent.errors import ExportError, NotAskableError, SettingsError
+from medagent.errors import ExportError, NotAskableError, PartlyRefusedError, SettingsError
 from medagent.telemetry.door.exit import Exit
 from medagent.telemetry.exporters.attributes import RELEASE, attributes_of
 from medagent.telemetry.exporters.otlp import (
@@ -25,7 +25,6 @@ from medagent.telemetry.exporters.otlp import (
     OtlpExporter,
     envelope,
     parse_headers,
-    rejected_spans,
     request_of,
     traces_url,
 )
@@ -42,8 +41,7 @@ HEARD, STT, LLM, TTS, _, SPOKEN, EXCHANGE = exchange()
 
 @pytest.fixture
 def sink(tmp_path: Path) -> Iterator[Sink]:
-    with Sink(tmp_path, status=200) as sink:
-        sink.mode(answer="")
+    with Sink(tmp_path) as sink:
         yield sink
 
 
@@ -352,27 +350,43 @@ def _rejecting(count: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [_rejecting(2), b'{"partialSuccess":{"rejectedSpans":"2","errorMessage":"Jane Q. Roe"}}', b"<html>Jane Q. Roe"],
+    ("media_type", "answer"),
+    [
+        ("application/x-protobuf", _rejecting(2)),
+        ("application/json", b'{"partialSuccess":{"rejectedSpans":"2","errorMessage":"Jane Q. Roe"}}'),
+        ("application/json", b'{"partialSuccess":{"rejectedSpans":2}}'),
+    ],
 )
-def test_a_partial_success_is_a_failure(sink: Sink, exporter: OtlpExporter, answer: bytes) -> None:
-    """A 200 that did not take all, or that no collector can have said, is raised and does not quote the answer."""
-    sink.mode(status=200, answer=answer.hex())
-    with pytest.raises(ExportError) as caught:
+def test_a_partial_success_is_a_failure(sink: Sink, exporter: OtlpExporter, media_type: str, answer: bytes) -> None:
+    """An answer that rejects two spans is raised with their number, and the error does not quote it."""
+    sink.mode(answer=answer.hex(), media_type=media_type)
+    with pytest.raises(PartlyRefusedError, match="otlp: 2 spans rejected") as caught:
         exporter.export(call())
-    assert "Roe" not in repr(caught.value)
+    assert caught.value.rejected == 2
+    assert "Roe" not in caught.value.diagnostics()
 
 
-@pytest.mark.parametrize("answer", [b"", _rejecting(0), b"{}", b'{"partialSuccess":{}}', b'{"partialSuccess":null}'])
-def test_a_whole_success_is_none(answer: bytes) -> None:
-    """An empty answer, and one that rejects nothing, has taken all."""
-    assert rejected_spans(answer) == 0
+@pytest.mark.parametrize(
+    ("media_type", "answer"),
+    [
+        ("application/x-protobuf", b""),
+        ("application/x-protobuf", _rejecting(0)),
+        ("application/json; charset=utf-8", b"{}"),
+        ("application/json", b'{"partialSuccess":{}}'),
+        ("application/json", b'{"partialSuccess":null}'),
+        ("application/json", b'{"message":"OK","partialSuccess":{"rejectedSpans":"0"}}'),
+    ],
+)
+def test_a_full_success_rejects_nothing(sink: Sink, exporter: OtlpExporter, media_type: str, answer: bytes) -> None:
+    """An empty message, and one that rejects no span, has taken all; a warning in it changes nothing."""
+    sink.mode(answer=answer.hex(), media_type=media_type)
+    exporter.export(call())
 
 
 def test_a_destination_that_is_not_there_is_an_error() -> None:
     """A refused connection is raised at once and says no more than its kind."""
     exporter = OtlpExporter(url="http://127.0.0.1:9/v1/traces", headers={})
-    with pytest.raises(ExportError, match=r"gave no answer \(ConnectionError\)"):
+    with pytest.raises(ExportError, match=r"connection refused \(ConnectionError\)"):
         exporter.export(call())
 
 
@@ -381,10 +395,10 @@ def test_only_langfuse_can_be_asked(sink: Sink, exporter: OtlpExporter, langfuse
     with pytest.raises(NotAskableError):
         exporter.holds(TURN)
     shown = json.dumps({"traceId": TURN.trace_id.replace("-", "")}).encode()
-    for status, answer, expected in ((200, shown, True), (200, b'{"traceId":"0"}', False), (404, b"", False)):
-        sink.mode(status=status, answer=answer.hex())
+    for status, answer, expected in ((200, shown, True), (200, b'{"traceId":"0"}', False), (404, b"{}", False)):
+        sink.mode(status=status, answer=answer.hex(), media_type="application/json")
         assert langfuse.holds(TURN) is expected
-    sink.mode(status=401, answer="")
+    sink.mode(status=401)
     with pytest.raises(ExportError, match="401"):
         langfuse.holds(TURN)
     assert {request.path for request in sink.requests()} == {

@@ -125,7 +125,7 @@ def test_a_span_that_is_not_what_was_sealed_does_not_leave(
         raw.execute(sa.text("UPDATE spans SET body = replace(body, 'ok', 'no') WHERE span_id = :id"), {"id": victim})
     assert numbers(outbox.lease("archive", 9)) == [0, 2]
     [aside] = outbox.status().set_aside_spans
-    assert (aside.span_id, aside.destination, aside.error) == (victim, "archive", "not what was sealed")
+    assert (aside.span_id, aside.destination, aside.error) == (victim, "archive", "span_altered")
     assert victim in caplog.text
 
 

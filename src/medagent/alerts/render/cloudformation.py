@@ -64,7 +64,11 @@ def _filter(name: str, pattern: str, value: str) -> dict[str, Any]:
     counted: dict[str, Any] = {"MetricName": name, "MetricNamespace": _NAMESPACE, "MetricValue": value}
     if value == "1":
         counted["DefaultValue"] = 0
-    properties = {"LogGroupName": {"Ref": "LogGroupName"}, "FilterPattern": pattern, "MetricTransformations": [counted]}
+    properties = {
+        "LogGroupName": {"Ref": "LogGroupName"},
+        "FilterPattern": f"{pattern.removesuffix('}')}&& $.synthetic NOT EXISTS }}",  # calls of `medagent doctor`
+        "MetricTransformations": [counted],
+    }
     return {"Type": "AWS::Logs::MetricFilter", "Properties": properties}
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import requests
-from urllib3.exceptions import MaxRetryError
 
-from medagent.errors import DoorError, ExportError, MedagentError, RefusedError, UnansweredError
+from medagent.errors import DoorError, ExportError, MedagentError, RefusedError
 from medagent.proof import Json
+from medagent.telemetry.door.answer import POST_LIMIT, Answer, PlainSession, read_answer, unanswered
 from medagent.telemetry.door.derived import derived, short_id
 from medagent.telemetry.door.wire import decode, strict_json
 from medagent.telemetry.exporters.exporter import Envelope
+from medagent.telemetry.failures import FailureCause
 from medagent.telemetry.interpreter import give_way
 from medagent.telemetry.span import SafeSpan
 
@@ -115,7 +115,7 @@ class Exit:
         )
 
 
-class ExitSession(requests.Session):
+class ExitSession(PlainSession):
     """A `requests` session that sends nothing but what its exit let pass, to one address, adding nothing.
 
     The library above it always hears 202: it neither retries, logs, falls back nor writes a refused body to disk.
@@ -129,14 +129,10 @@ class ExitSession(requests.Session):
         self._exit = Exit(envelope)
         self._batch: Sequence[SafeSpan] = ()
         self._outcomes: list[int | MedagentError] = []
-        self.answer = b""
-        """The body of the last answer, in which some destinations say that they did not take all."""
-        self.retry_after: str | None = None
-        """Its header of that name."""
-        self.trust_env = False  # no proxy, no .netrc, no certificate store from the environment
+        self.answer = Answer(status_code=0)
+        """The last answer; each destination's exporter decides whether it is a success."""
         self.headers.clear()
         self.headers["Accept-Encoding"] = "identity"
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
 
     def deliver(self, batch: Sequence[SafeSpan], work: Callable[[], object]) -> int:
         """Run a library's `work` on a batch and return the HTTP status that it ended with.
@@ -144,19 +140,22 @@ class ExitSession(requests.Session):
         Raises `DoorError` where the exit refused, `ExportError` where nothing was sent, `UnansweredError` where
         something was and no answer came.
         """
-        self._batch, self._outcomes, self.answer, self.retry_after = batch, [], b"", None
+        self._batch, self._outcomes, self.answer = batch, [], Answer(status_code=0)
         try:
             work()
         except Exception as error:  # noqa: BLE001 - whatever a library raises may quote what it was given
             kind = RefusedError if isinstance(error, ValueError | TypeError | LookupError) else ExportError
-            raise kind(f"the client failed with {type(error).__name__}") from None
+            message = f"the client library failed ({type(error).__name__})"
+            raise kind(message, cause=FailureCause.CLIENT_FAILED) from None
         finally:
             outcomes, self._batch, self._outcomes = self._outcomes, (), []
         for outcome in outcomes:
             if isinstance(outcome, MedagentError):
                 raise outcome
         if len(outcomes) != 1 or not isinstance(outcomes[0], int):
-            raise ExportError(f"the client made {len(outcomes)} requests of one batch")
+            raise ExportError(
+                f"the client made {len(outcomes)} requests of one batch", cause=FailureCause.CLIENT_FAILED
+            )
         return outcomes[0]
 
     def request(self, *arguments: Any, **options: Any) -> requests.Response:
@@ -164,7 +163,8 @@ class ExitSession(requests.Session):
         try:
             return super().request(*arguments, **options)
         except Exception as error:  # noqa: BLE001 - the library above would log it, and it may quote a header
-            self._outcomes.append(ExportError(f"the request could not be made ({type(error).__name__})"))
+            message = f"the request could not be made ({type(error).__name__})"
+            self._outcomes.append(ExportError(message, cause=FailureCause.CLIENT_FAILED))
             return _accepted()
 
     def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
@@ -172,14 +172,13 @@ class ExitSession(requests.Session):
         try:
             request.body = body = _bytes(request.body)
             self._check(request, body)
-            answer = super().send(request, timeout=self._timeout_s, allow_redirects=False, proxies={})
-            self.answer, self.retry_after = answer.content, answer.headers.get("Retry-After")
-            self._outcomes.append(answer.status_code)
+            response = super().send(request, timeout=self._timeout_s, allow_redirects=False, proxies={}, stream=True)
+            self.answer = read_answer(response, limit=POST_LIMIT, within_s=self._timeout_s[1])
+            self._outcomes.append(self.answer.status_code)
         except DoorError as error:
             self._outcomes.append(error)
         except Exception as error:  # noqa: BLE001 - the library above would log it, with what it quotes
-            kind = ExportError if _never_sent(error) else UnansweredError
-            self._outcomes.append(kind(f"the destination gave no answer ({type(error).__name__})"))
+            self._outcomes.append(unanswered(error))
         return _accepted()
 
     def _check(self, request: requests.PreparedRequest, body: bytes) -> None:
@@ -237,11 +236,6 @@ def _accepted() -> requests.Response:
     answer = requests.Response()
     answer.status_code = 202
     return answer
-
-
-def _never_sent(error: Exception) -> bool:
-    """Whether no connection was made; only then the destination cannot have what was for it."""
-    return isinstance(error, requests.ConnectionError) and isinstance(next(iter(error.args), None), MaxRetryError)
 
 
 def _bytes(body: Any) -> bytes:

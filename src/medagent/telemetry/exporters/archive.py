@@ -19,6 +19,7 @@ from medagent.errors import BrokenChainError, ExportError, TraceNotFoundError
 from medagent.proof import Json
 from medagent.telemetry.chain import Cause, Tombstone
 from medagent.telemetry.exporters.exporter import seal_of
+from medagent.telemetry.failures import FailureCause
 from medagent.telemetry.span import SafeSpan, Seal
 
 _ID_PREFIX = re.compile(r"[0-9a-f-]{1,36}")
@@ -66,6 +67,8 @@ class CallSummary:
     reason: str | None
     spans: int
     complete: bool
+    synthetic: bool
+    """Whether `medagent doctor` made it."""
 
 
 class Archive:
@@ -96,7 +99,8 @@ class Archive:
             path.chmod(0o600)
             self._database = sqlite3.connect(path, timeout=5.0, check_same_thread=False, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
-            raise ExportError(f"the archive cannot be opened ({type(error).__name__})") from None
+            message = f"the archive cannot be opened ({type(error).__name__})"
+            raise ExportError(message, cause=FailureCause.NOT_WRITTEN) from None
         with self._transaction() as database:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")
@@ -198,6 +202,7 @@ class Archive:
     def spans_between(self, start_us: int, end_us: int, names: Sequence[str]) -> list[tuple[int, SafeSpan]]:
         """What ended in (start, end], each with that moment, in its order; `tool.*` names a family of spans.
 
+        Synthetic calls are left out: whatever is measured or counted is read here.
         Raises `BrokenChainError` where what is stored is no span any more.
         """
         named = " OR ".join(["name GLOB ?"] * len(names))
@@ -207,7 +212,8 @@ class Archive:
                 " ORDER BY occurred_us, span_id",
                 (start_us, end_us, *names),
             ).fetchall()
-        return [(occurred_us, _read(document, number)) for number, (occurred_us, document) in enumerate(rows)]
+        ended = [(occurred_us, _read(document, number)) for number, (occurred_us, document) in enumerate(rows)]
+        return [(occurred_us, span) for occurred_us, span in ended if span.fields.get("synthetic") is not True]
 
     def holding(self, values: Sequence[str]) -> list[str]:
         """The ids of the calls, newest first, in which one of these values stands as a value, whole."""
@@ -257,7 +263,8 @@ class Archive:
             try:
                 yield self._database
             except sqlite3.Error as error:
-                raise ExportError(f"the archive failed ({type(error).__name__})") from None
+                message = f"the archive failed ({type(error).__name__})"
+                raise ExportError(message, cause=FailureCause.NOT_WRITTEN) from None
 
 
 def _row(span: SafeSpan) -> tuple[str, str, int, str, int, int, str]:
@@ -291,6 +298,7 @@ def _summary(call: tuple[str, int, int, int], telling: list[dict[str, Json]]) ->
         reason=_text(said.get("reason")),
         spans=spans,
         complete=said.get("complete") is True,
+        synthetic=said.get("synthetic") is True,
     )
 
 

@@ -7,17 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from medagent.errors import ExportError, RefusedError
+from medagent.telemetry.door.answer import GET_LIMIT, Answer, PlainSession, read_answer, unanswered
+from medagent.telemetry.failures import Failure, FailureCause, cause_of_status
 from medagent.telemetry.span import SafeSpan, Seal
 
 _ASK_WITHIN_S = 10.0
 _REFUSALS = (400, 413, 422)
 """The answers that are about what was sent; all others are about the moment, the address or the key."""
 _LONGEST_PAUSE_S = 3600.0
+_FOUND, _NOT_KNOWN = 200, 404
 
 
 class Exporter(Protocol):
@@ -72,11 +76,36 @@ def seal_of(span: SafeSpan) -> Seal:
     return span.seal
 
 
-def failure(name: str, status: int, retry_after: str | None = None) -> ExportError:
-    """The error of an answer that is no success; `retry_after` is its header of that name, if it had one."""
+def failure(
+    name: str, status: int, retry_after: str | None = None, *, cause: FailureCause | None = None
+) -> ExportError:
+    """Return the error of an answer that is no success.
+
+    Args:
+        name: The destination.
+        status: The answer's HTTP status.
+        retry_after: Its header of that name, if it had one.
+        cause: What is wrong with it; by default what the status names.
+
+    Returns:
+        A `RefusedError` where the status is about what was sent; its message and hint name cause and remedy.
+    """
+    found = Failure(cause=cause or cause_of_status(status), status=status)
+    said = found.explain(name)
+    message = f"{name}: {said.cause}"
     if status in _REFUSALS:
-        return RefusedError(f"{name} answered {status}", status=status)
-    return ExportError(f"{name} answered {status}", status=status, retry_after_s=pause_asked_s(retry_after))
+        return RefusedError(message, status=status, cause=found.cause, hint=said.remedy)
+    wait_s = pause_asked_s(retry_after)
+    return ExportError(message, status=status, retry_after_s=wait_s, cause=found.cause, hint=said.remedy)
+
+
+def failure_of(name: str, answer: Answer) -> ExportError:
+    """Return the error of an answer that its destination's own check did not accept."""
+    status, cause = answer.status_code, None
+    if 200 <= status < 300:
+        cause = FailureCause.WEB_PAGE if answer.is_page() else FailureCause.ANSWER_SHAPE
+        cause = FailureCause.ANSWER_TOO_LARGE if answer.is_too_large else cause
+    return failure(name, status, answer.retry_after, cause=cause)
 
 
 def pause_asked_s(retry_after: str | None) -> float | None:
@@ -94,13 +123,44 @@ def pause_asked_s(retry_after: str | None) -> float | None:
     return min(max((aware - datetime.now(UTC)).total_seconds(), 0.0), _LONGEST_PAUSE_S)
 
 
-def ask(url: str, headers: Mapping[str, str], *, of: str) -> requests.Response:
-    """Read back from a destination, telling it nothing but an id; raises `ExportError` where it cannot be asked."""
-    with requests.Session() as session:
-        session.trust_env = False
+def ask(url: str, headers: Mapping[str, str], *, of: str) -> Answer:
+    """Read back from a destination, telling it nothing but an id.
+
+    Args:
+        url: The address with the id.
+        headers: The key.
+        of: The destination's name.
+
+    Returns:
+        The answer, whatever its status; at most 2 MB of it are read.
+
+    Raises:
+        ExportError: No answer came.
+    """
+    with PlainSession() as session:
         try:
-            return session.get(
-                url, headers={**headers, "user-agent": "medagent"}, timeout=_ASK_WITHIN_S, allow_redirects=False
+            response = session.get(
+                url,
+                headers={**headers, "user-agent": "medagent"},
+                timeout=_ASK_WITHIN_S,
+                allow_redirects=False,
+                stream=True,
             )
-        except requests.RequestException as error:
-            raise ExportError(f"{of} cannot be asked ({type(error).__name__})") from None
+            return read_answer(response, limit=GET_LIMIT, within_s=_ASK_WITHIN_S)
+        except (requests.RequestException, HTTPError) as error:
+            lost = unanswered(error)
+            said = Failure.of(lost).explain(of)
+            raise ExportError(f"{of}: {said.cause}", cause=lost.cause, hint=said.remedy) from None
+
+
+def shown(answer: Answer, name: str) -> Mapping[str, Any] | None:
+    """Return the JSON object that a read-back found; None where the destination does not know the id.
+
+    Raises:
+        ExportError: The answer is neither of the two.
+    """
+    if answer.status_code == _FOUND and (found := answer.success()) is not None:
+        return found
+    if answer.status_code == _NOT_KNOWN and answer.record() is not None:
+        return None
+    raise failure_of(name, answer)

@@ -23,6 +23,7 @@ from medagent.errors import ExportError, NotAskableError
 from medagent.proof import Json
 from medagent.telemetry.door.exit import Exit
 from medagent.telemetry.exporters.exporter import Envelope, seal_of
+from medagent.telemetry.failures import FailureCause
 from medagent.telemetry.span import SafeSpan, SpanKind
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -98,7 +99,8 @@ class JsonLog:
             else:
                 _append(Path(self._target), body)
         except (OSError, ValueError, AttributeError) as error:  # standard output may be closed, or none at all
-            raise ExportError(f"the log cannot be written ({type(error).__name__})") from None
+            message = f"the log cannot be written ({type(error).__name__})"
+            raise ExportError(message, cause=FailureCause.NOT_WRITTEN) from None
 
     def holds(self, span: SafeSpan) -> bool:
         """Whether the file has every line of a span; raises `NotAskableError` for standard output."""
@@ -109,7 +111,8 @@ class JsonLog:
             with Path(self._target).open("rb") as log:
                 return wanted <= {str(orjson.loads(line).get("_id")) for line in log if span.span_id.encode() in line}
         except (OSError, ValueError, AttributeError) as error:
-            raise ExportError(f"the log cannot be read ({type(error).__name__})") from None
+            message = f"the log cannot be read ({type(error).__name__})"
+            raise ExportError(message, cause=FailureCause.NOT_WRITTEN) from None
 
     def close(self) -> None:
         """Nothing is held open between two batches."""
@@ -150,6 +153,8 @@ def _line(
         "env": span.env,
         **about,
     }
+    if span.fields.get("synthetic") is True:
+        return line | {"synthetic": True}
     return line | _embedded(span, event) if emf else line
 
 

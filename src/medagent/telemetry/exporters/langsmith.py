@@ -13,19 +13,21 @@ from urllib.parse import urlsplit
 
 from urllib3.util import Retry
 
-from medagent.errors import ExportError
 from medagent.proof import Json
 from medagent.proof.keys import PSEUDONYM_SHAPE
+from medagent.telemetry.door.answer import Answer
 from medagent.telemetry.door.exit import ExitSession
-from medagent.telemetry.exporters.exporter import Envelope, ask, failure, seal_of
+from medagent.telemetry.exporters.exporter import Envelope, ask, failure, failure_of, seal_of, shown
+from medagent.telemetry.failures import FailureCause
 from medagent.telemetry.span import Ancestor, SafeSpan, SpanKind
 
 if TYPE_CHECKING:
     from langsmith import Client
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CONFLICT = 409
-_FOUND = 200
+_ACCEPTED, _FORBIDDEN, _CONFLICT = 202, 403, 409
+_NO_WORKSPACE = "org_scoped_key_requires_workspace"
+"""LangSmith's own code for a key of several workspaces, as its client compares it."""
 _REGIONS = {
     "api.smith.langchain.com": "us",
     "eu.api.smith.langchain.com": "eu",
@@ -109,22 +111,20 @@ class LangSmithExporter:
             return
         runs = [run_of(span, self._project) for span in batch]
         status = self._session.deliver(batch, lambda: self._ingest(runs))
-        if status == _CONFLICT:
+        if status == _CONFLICT and self._session.answer.record() is not None:
             # It has one of these runs already: the ones that it has not are found by sending each alone.
             if len(batch) > 1:
                 for span in batch:
                     self.export([span])
-        elif not 200 <= status < 300:
-            raise failure(self.name, status, self._session.retry_after)
+        else:
+            check_answer(self._session.answer)
 
     def holds(self, span: SafeSpan) -> bool:
         """Ask for the run by its id, which is all that this request tells."""
         workspace = {} if self._workspace_id is None else {_WORKSPACE: self._workspace_id}
         answer = ask(f"{self._endpoint}/runs/{run_id_of(span)}", {"x-api-key": self._key, **workspace}, of=self.name)
-        try:
-            return answer.status_code == _FOUND and answer.json().get("name") == span.name
-        except (ValueError, AttributeError):
-            raise ExportError("langsmith answered what is no run") from None
+        found = shown(answer, self.name)
+        return found is not None and found.get("name") == span.name
 
     def close(self) -> None:
         """Close the connections; what was not delivered is the outbox's."""
@@ -139,6 +139,20 @@ class LangSmithExporter:
                 self._session, api_key=self._key, endpoint=self._endpoint, workspace_id=self._workspace_id
             )
         self._client.multipart_ingest(create=runs)
+
+
+def check_answer(answer: Answer) -> None:
+    """Raise unless the answer is LangSmith's own success: status 202 with a JSON object.
+
+    Raises:
+        ExportError: Any other answer; `RefusedError` after 400, 413 or 422.
+    """
+    if answer.status_code == _ACCEPTED and answer.success() is not None:
+        return
+    found = answer.record() or {}
+    if answer.status_code == _FORBIDDEN and found.get("error") == _NO_WORKSPACE:
+        raise failure(LangSmithExporter.name, _FORBIDDEN, cause=FailureCause.WORKSPACE_MISSING)
+    raise failure_of(LangSmithExporter.name, answer)
 
 
 def make_client(session: ExitSession, *, api_key: str, endpoint: str, workspace_id: str | None = None) -> Client:

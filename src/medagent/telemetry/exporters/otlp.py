@@ -8,7 +8,6 @@ answer that a part was not taken.
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from google.protobuf.message import DecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -23,11 +23,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from medagent.errors import ExportError, NotAskableError, RefusedError, SettingsError
+from medagent.errors import NotAskableError, PartlyRefusedError, SettingsError
 from medagent.proof import Json
+from medagent.telemetry.door.answer import Answer
 from medagent.telemetry.door.exit import ExitSession
 from medagent.telemetry.exporters.attributes import CONSTANTS, KEYS, PREFIX, RELEASE, attributes_of, error_of
-from medagent.telemetry.exporters.exporter import Envelope, ask, failure
+from medagent.telemetry.exporters.exporter import Envelope, ask, failure_of, shown
+from medagent.telemetry.failures import Failure, FailureCause
 from medagent.telemetry.span import SafeSpan, SpanKind
 
 LANGFUSE_REGIONS = {
@@ -40,7 +42,8 @@ _TRACES = "/v1/traces"
 _MEDIA_TYPE = "application/x-protobuf"
 _SERVICE = "medagent"
 _CALLS_OUT = (SpanKind.AGENT_TURN, SpanKind.STT, SpanKind.LLM, SpanKind.TTS)
-_FOUND, _UNKNOWN = 200, 404
+_SUCCESS = 200
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _PART = re.compile(r"resource\.\d+|scope\.\d+\.\d+|span\.(?P<span>[0-9a-f]{16})")
 _HEADER = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 _NOT_THEIRS = {"host", "connection", "content-type", "content-length", "content-encoding", "transfer-encoding"}
@@ -82,13 +85,13 @@ class OtlpExporter:
             return
         body = request_of(batch).SerializeToString(deterministic=True)
         headers = {**self._headers, "content-type": _MEDIA_TYPE}
-        status = self._session.deliver(
-            batch, lambda: self._session.request("POST", self._url, data=body, headers=headers)
-        )
-        if not 200 <= status < 300:
-            raise failure(self.name, status, self._session.retry_after)
-        if rejected := rejected_spans(self._session.answer):
-            raise RefusedError(f"{self.name} took all but {rejected} spans", status=status)
+        self._session.deliver(batch, lambda: self._session.request("POST", self._url, data=body, headers=headers))
+        if rejected := rejected_spans(self.name, self._session.answer):
+            said = Failure(cause=FailureCause.SPANS_REJECTED, status=_SUCCESS).explain(self.name)
+            message = f"{self.name}: {rejected} {said.cause}"
+            raise PartlyRefusedError(
+                message, rejected=rejected, status=_SUCCESS, cause=FailureCause.SPANS_REJECTED, hint=said.remedy
+            )
 
     def holds(self, span: SafeSpan) -> bool:
         """OTLP knows no question: always raises `NotAskableError`."""
@@ -117,13 +120,8 @@ class LangfuseExporter(OtlpExporter):
     def holds(self, span: SafeSpan) -> bool:
         """Ask for the observation by its id, which is all that this request tells."""
         url = f"{self._base}/api/public/observations/{_span_id(span.span_id).hex()}"
-        answer = ask(url, {"authorization": self._authorization}, of=self.name)
-        if answer.status_code not in (_FOUND, _UNKNOWN):
-            raise ExportError(f"{self.name} answered {answer.status_code}")
-        try:
-            return answer.status_code == _FOUND and answer.json().get("traceId") == UUID(span.trace_id).hex
-        except (ValueError, AttributeError):
-            raise ExportError(f"{self.name} answered what is no observation") from None
+        found = shown(ask(url, {"authorization": self._authorization}, of=self.name), self.name)
+        return found is not None and found.get("traceId") == UUID(span.trace_id).hex
 
 
 def traces_url(endpoint: str, *, variable: str) -> str:
@@ -187,15 +185,37 @@ def request_of(batch: Sequence[SafeSpan]) -> ExportTraceServiceRequest:
     return request
 
 
-def rejected_spans(answer: bytes) -> int:
-    """How many spans a collector says that it did not take; raises `ExportError` where it is no collector's answer."""
+def rejected_spans(name: str, answer: Answer) -> int:
+    """Return how many spans a collector did not take, 0 after a full success.
+
+    Args:
+        name: The destination.
+        answer: Its answer to a request with spans.
+
+    Raises:
+        ExportError: It is no `ExportTraceServiceResponse` with status 200; `RefusedError` after 400, 413 or 422.
+    """
+    count: object = None
+    if answer.status_code == _SUCCESS and answer.media_type == _MEDIA_TYPE and answer.body is not None:
+        count = _of_message(answer.body)
+    elif answer.status_code == _SUCCESS and (found := answer.success()) is not None:
+        partial = found.get("partialSuccess") or {}
+        count = partial.get("rejectedSpans", 0) if isinstance(partial, dict) else None
+        if isinstance(count, str):  # the JSON form of a 64-bit integer
+            count = int(count) if _NUMBER.fullmatch(count) else None
+    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        raise failure_of(name, answer)
+    return count
+
+
+def _of_message(body: bytes) -> int | None:
+    """A field that the message does not have may say that a part was not taken: then None."""
     try:
-        if answer.lstrip().startswith(b"{"):
-            said = json.loads(answer).get("partialSuccess") or {}
-            return int(said.get("rejectedSpans", 0))
-        return int(ExportTraceServiceResponse.FromString(answer).partial_success.rejected_spans)
-    except (DecodeError, ValueError, TypeError, AttributeError):
-        raise ExportError("what answered is no collector") from None
+        response = ExportTraceServiceResponse.FromString(body)
+    except DecodeError:
+        return None
+    known = response.partial_success
+    return None if len(UnknownFieldSet(response)) or len(UnknownFieldSet(known)) else int(known.rejected_spans)
 
 
 def _fill(message: Span, span: SafeSpan) -> None:

@@ -1,6 +1,6 @@
 """The durable queue between the worker and the wire: admitted spans only, each in its call's hash chain."""
 
-from medagent.telemetry.outbox.deliveries import Deleted
+from medagent.telemetry.outbox.deliveries import Deleted, Lacking
 from medagent.telemetry.outbox.outbox import Outbox
 from medagent.telemetry.outbox.ownership import Mark, OpenCall
 from medagent.telemetry.outbox.status import OutboxStatus, SetAside
@@ -9,6 +9,7 @@ from medagent.telemetry.outbox.transaction import Adopted, Release, Transaction
 __all__ = [
     "Adopted",
     "Deleted",
+    "Lacking",
     "Mark",
     "OpenCall",
     "Outbox",

@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from medagent.telemetry.failures import FailureCause
 from medagent.telemetry.outbox.schema import calls, deliveries, destinations, spans
 from medagent.telemetry.span import SafeSpan, Seal
 
@@ -38,6 +39,16 @@ class Deleted:
     def seals(self) -> list[Seal]:
         """All of them, each once."""
         return sorted({seal for each in self.lacking.values() for seal in each}, key=lambda seal: seal.sequence)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lacking:
+    """How many spans of one call a destination has not had, how many of them are set aside, and the first error."""
+
+    destination: str
+    spans: int
+    set_aside: int
+    error: str | None
 
 
 def now_ms() -> int:
@@ -98,7 +109,7 @@ def lease(connection: sa.Connection, destination: str, *, owner: str, limit: int
     until = {"leased_by": owner, "leased_until_ms": now_ms() + int(LEASE_S * 1000)}
     connection.execute(sa.update(deliveries).where(deliveries.c.position.in_(places)).values(**until))
     if altered:
-        set_aside(connection, destination, altered, error="not what was sealed")
+        set_aside(connection, destination, altered, error=FailureCause.SPAN_ALTERED)
     return batch, altered
 
 
@@ -152,6 +163,46 @@ def pause(connection: sa.Connection, destination: str, seconds: float) -> None:
     """Leave a destination alone for as long as it asked, in every process; at most an hour."""
     until = now_ms() + int(min(seconds, LONGEST_PAUSE_S) * 1000)
     _note(connection, destination, {"paused_until_ms": until}, paused_until_ms=until)
+
+
+def refused_rounds(connection: sa.Connection, destination: str) -> int:
+    """Return how many rounds in a row ended with every span refused."""
+    query = sa.select(destinations.c.refused_rounds).where(destinations.c.name == destination)
+    return int(connection.execute(query).scalar() or 0)
+
+
+def refused_all(connection: sa.Connection, destination: str) -> int:
+    """Count a round in which a destination refused every span; returns how many there were in a row."""
+    _note(connection, destination, {"refused_rounds": destinations.c.refused_rounds + 1}, refused_rounds=1)
+    return refused_rounds(connection, destination)
+
+
+def took_some(connection: sa.Connection, destination: str) -> None:
+    """Forget the rounds in which a destination refused every span."""
+    connection.execute(sa.update(destinations).where(destinations.c.name == destination).values(refused_rounds=0))
+
+
+def lacking(connection: sa.Connection, trace_id: str) -> list[Lacking]:
+    """Return what of a call each destination has not had."""
+    joined = sa.join(deliveries, spans, deliveries.c.span_id == spans.c.span_id)
+    query = (
+        sa.select(deliveries.c.destination, deliveries.c.is_set_aside, deliveries.c.last_error)
+        .select_from(joined)
+        .where(spans.c.trace_id == trace_id)
+        .order_by(deliveries.c.position)
+    )
+    found: dict[str, list[Any]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.destination, []).append(row)
+    return [
+        Lacking(
+            destination=destination,
+            spans=len(rows),
+            set_aside=sum(row.is_set_aside for row in rows),
+            error=next((row.last_error for row in rows if row.last_error), None),
+        )
+        for destination, rows in sorted(found.items())
+    ]
 
 
 def has_old(connection: sa.Connection, *, before_ms: int | None) -> bool:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from medagent.telemetry.outbox import deliveries, ownership
 from medagent.telemetry.outbox.database import Database
-from medagent.telemetry.outbox.deliveries import Deleted
+from medagent.telemetry.outbox.deliveries import Deleted, Lacking
 from medagent.telemetry.outbox.ownership import Mark, OpenCall
 from medagent.telemetry.outbox.schema import deliveries as deliveries_table
 from medagent.telemetry.outbox.schema import spans
@@ -128,6 +128,26 @@ class Outbox:
         """The destination asked to be left alone: no process sends it anything for so long, at most an hour."""
         with self._database.writing() as connection:
             deliveries.pause(connection, destination, seconds)
+
+    def refused_rounds(self, destination: str) -> int:
+        """Return how many rounds in a row ended with every span refused, in whichever process."""
+        with self._database.reading() as connection:
+            return deliveries.refused_rounds(connection, destination)
+
+    def refused_all(self, destination: str) -> int:
+        """Count a round in which a destination refused every span; returns how many there were in a row."""
+        with self._database.writing() as connection:
+            return deliveries.refused_all(connection, destination)
+
+    def took_some(self, destination: str) -> None:
+        """Forget the rounds in which a destination refused every span."""
+        with self._database.writing() as connection:
+            deliveries.took_some(connection, destination)
+
+    def lacking(self, trace_id: str) -> list[Lacking]:
+        """Return what of a call each destination has not had."""
+        with self._database.reading() as connection:
+            return deliveries.lacking(connection, trace_id)
 
     def set_aside(self, destination: str, batch: Sequence[SafeSpan], *, error: str) -> None:
         """The destination will never take these: keep them, and do not offer them again unless told to."""

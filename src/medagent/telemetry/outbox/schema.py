@@ -82,10 +82,11 @@ destinations = sa.Table(
     sa.Column("name", sa.String(40), primary_key=True),
     sa.Column("paused_until_ms", _Big, nullable=False, server_default="0"),
     sa.Column("dropped", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("refused_rounds", sa.Integer, nullable=False, server_default="0"),
 )
 _version = sa.Table("outbox_version", metadata, sa.Column("version", sa.Integer, nullable=False))
 
-VERSION = 4
+VERSION = 5
 """Goes up with every column; a file without one is of version 1."""
 _MAKING = 0x6D65_6462
 """The advisory lock under which PostgreSQL's tables are made: two processes may start at once."""

@@ -15,7 +15,7 @@ _MOST_SHOWN = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetAside:
-    """A span that a destination will not take, and its error: a class, and a status where there was an answer."""
+    """A span that a destination will not take, and its error, as `telemetry.failures` stores it."""
 
     destination: str
     span_id: str
@@ -36,6 +36,7 @@ class OutboxStatus:
     paused_s: Mapping[str, float]
     """For how many seconds a destination asked to be left alone."""
     last_errors: Mapping[str, str]
+    """The error of the oldest span that was tried, as `telemetry.failures` stores it."""
     set_aside: Mapping[str, int]
     set_aside_spans: Sequence[SetAside]
     """The first few of them."""
@@ -64,7 +65,6 @@ def read_status(
         sa.func.count(),
         sa.func.min(deliveries.c.queued_ms),
         leased,
-        sa.func.max(deliveries.c.last_error),
     ).where(~deliveries.c.is_set_aside)
     due = connection.execute(by_destination.group_by(deliveries.c.destination)).all()
     aside = connection.execute(
@@ -89,7 +89,7 @@ def read_status(
         oldest_s={row[0]: max(0, now - row[2]) / 1000 for row in due},
         leased={row[0]: int(row[3]) for row in due if row[3]},
         paused_s={name: left for name, left in pauses.items() if left},
-        last_errors={row[0]: row[4] for row in due if row[4]},
+        last_errors=_errors(connection, [row[0] for row in due]),
         set_aside={row[0]: row[1] for row in aside},
         set_aside_spans=[SetAside(destination=r[0], span_id=r[1], name=r[2], error=r[3] or "") for r in first],
         removed=sorted(waiting - set(configured)),
@@ -101,3 +101,13 @@ def read_status(
         refused=int(connection.execute(sa.select(sa.func.sum(calls.c.refused))).scalar() or 0),
         corrupt=corrupt,
     )
+
+
+def _errors(connection: sa.Connection, names: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in names:
+        failed = (deliveries.c.destination == name) & ~deliveries.c.is_set_aside & deliveries.c.last_error.is_not(None)
+        query = sa.select(deliveries.c.last_error).where(failed).order_by(deliveries.c.position).limit(1)
+        if error := connection.execute(query).scalar():
+            found[name] = error
+    return found
