@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -25,14 +25,16 @@ from medagent.settings import Settings, make_home
 from medagent.telemetry.delivery import Delivery
 from medagent.telemetry.events import AudioStarted, CallEnded, CallStarted, ResponseFinished, ResponseStarted
 from medagent.telemetry.exporters.archive import Archive
-from medagent.telemetry.exporters.exporter import Exporter
+from medagent.telemetry.exporters.exporter import Exporter, Gate
 from medagent.telemetry.exporters.jsonlog import JsonLog
 from medagent.telemetry.exporters.langsmith import LangSmithExporter
+from medagent.telemetry.gates import ExportGate
 from medagent.telemetry.interpreter import share
 from medagent.telemetry.keeper import Housekeeping, Keeper
-from medagent.telemetry.ledger import Ledger, last_trip
+from medagent.telemetry.ledger import Ledger, LedgerTrips, last_trip
 from medagent.telemetry.line import Inlet
 from medagent.telemetry.outbox import Lacking, Outbox, OutboxStatus
+from medagent.telemetry.outbox.trips import OutboxTrips
 from medagent.telemetry.overhead import Overhead, OverheadWatch
 from medagent.telemetry.owners import Owners
 from medagent.telemetry.pipeline import Pipeline
@@ -41,6 +43,7 @@ from medagent.telemetry.session import Destination, SessionMaker
 from medagent.telemetry.shipper import GATHER_S, Shipper
 from medagent.telemetry.span import SafeSpan
 from medagent.telemetry.switch import Switch
+from medagent.telemetry.switch_message import SwitchMessage, message_of
 
 if TYPE_CHECKING:
     from livekit.agents import AgentSession
@@ -63,7 +66,7 @@ _log = logging.getLogger(__name__)
 
 
 def switch(settings: Settings) -> Switch:
-    """The host's kill switch, whose every change goes into the ledger."""
+    """The host's kill switch, whose every change goes into the ledger; ledger and outbox keep its trips too."""
 
     def record(change: Mapping[str, Json]) -> None:
         ledger(settings).append("switch_changed", change)
@@ -74,7 +77,25 @@ def switch(settings: Settings) -> Switch:
         env=settings.env,
         record=record,
         audited=functools.partial(audited, settings),
+        ledger=LedgerTrips(ledger_path(settings)),
+        outbox=OutboxTrips(settings.outbox_location),
     )
+
+
+def export_gate(settings: Settings) -> Gate:
+    """What every request of these settings passes, its switch made at the first; for who has no switch at hand."""
+    made = functools.cache(lambda: ExportGate(switch(settings)))
+
+    def gate() -> None:
+        made()()
+
+    return gate
+
+
+def switch_message(settings: Settings) -> SwitchMessage | None:
+    """Return what is to be said of the switch, with the remedy here; None where telemetry is on and exports go on."""
+    state = switch(settings).state()
+    return None if state.may_export else message_of(state, env=settings.env)
 
 
 def audits(settings: Settings) -> Path:
@@ -199,7 +220,7 @@ def _read_policy(path: Path, _changed_ns: int) -> Policy:
     return load_policy(path)
 
 
-def archive(settings: Settings) -> Archive:
+def archive(settings: Settings, *, gate: Gate | None = None) -> Archive:
     """The local archive, always a destination; under a shifted clock it alone keeps the true time."""
     in_force = policy(settings)
     key = key_ring(settings).pseudonym_key() if in_force.clock is ClockMode.SHIFTED else None
@@ -207,12 +228,21 @@ def archive(settings: Settings) -> Archive:
     def occurred(span: SafeSpan) -> int:
         return span.end_us + call_clock(in_force, trace_id=span.trace_id, key=key).days * _DAY_US
 
-    return Archive(make_home(settings.home) / "archive", retention_days=settings.archive_days, occurred=occurred)
+    return Archive(
+        make_home(settings.home) / "archive",
+        retention_days=settings.archive_days,
+        occurred=occurred,
+        gate=gate or export_gate(settings),
+    )
 
 
-def exporters(settings: Settings) -> list[Exporter]:
-    """The destinations of these settings: the archive, LangSmith once its key is set, and what they list."""
-    found: list[Exporter] = [archive(settings)]
+def exporters(settings: Settings, *, gate: Gate | None = None) -> list[Exporter]:
+    """The destinations of these settings: the archive, LangSmith once its key is set, and what they list.
+
+    `gate` is passed before each request of theirs; by default it is that of the host's switch.
+    """
+    gate = gate or export_gate(settings)
+    found: list[Exporter] = [archive(settings, gate=gate)]
     if settings.langsmith_api_key is not None:
         found.append(
             LangSmithExporter(
@@ -221,17 +251,19 @@ def exporters(settings: Settings) -> list[Exporter]:
                 project=settings.langsmith_project,
                 workspace_id=settings.langsmith_workspace_id,
                 retention_days=settings.langsmith_retention_days,
+                gate=gate,
             )
         )
     off = settings.unusable_destinations()
-    found += [_listed(name, settings) for name in settings.destinations if name not in off]
+    found += [_listed(name, settings, gate) for name in settings.destinations if name not in off]
     return found
 
 
-def _listed(name: str, settings: Settings) -> Exporter:
+def _listed(name: str, settings: Settings, gate: Gate) -> Exporter:
     if name == "jsonlog":
         target = settings.jsonlog
-        return JsonLog("stdout" if target == "stdout" else Path(target).expanduser(), emf=settings.jsonlog_emf)
+        place: Path | Literal["stdout"] = "stdout" if target == "stdout" else Path(target).expanduser()
+        return JsonLog(place, emf=settings.jsonlog_emf, gate=gate)
     from medagent.telemetry.exporters import otlp  # noqa: PLC0415  # OpenTelemetry's messages take 40 ms to load
 
     if name == "langfuse":
@@ -241,6 +273,7 @@ def _listed(name: str, settings: Settings) -> Exporter:
             secret_key="" if secret is None else secret.get_secret_value(),
             base_url=settings.langfuse_base_url or settings.langfuse_host or _LANGFUSE_CLOUD,
             retention_days=settings.langfuse_retention_days,
+            gate=gate,
         )
     given = settings.otlp_headers
     return otlp.OtlpExporter(
@@ -248,6 +281,7 @@ def _listed(name: str, settings: Settings) -> Exporter:
         headers=otlp.parse_headers("" if given is None else given.get_secret_value(), variable="MEDAGENT_OTLP_HEADERS"),
         region=settings.otlp_region,
         retention_days=settings.otlp_retention_days,
+        gate=gate,
     )
 
 
@@ -346,23 +380,27 @@ def key_ring(settings: Settings) -> KeyRing:
 def alert_watch(settings: Settings, alerts: Alerts) -> Watch:
     """The alerts of these settings over the archive, with the destinations whose address or key is set."""
     from medagent.alerts.pagerduty import PagerDuty  # noqa: PLC0415  # a call's process has no use for the alerts
+    from medagent.alerts.post import Post  # noqa: PLC0415  # the same
     from medagent.alerts.slack import Slack  # noqa: PLC0415  # the same
     from medagent.alerts.state import AlertState  # noqa: PLC0415  # the same
     from medagent.alerts.watch import Watch  # noqa: PLC0415  # the same
 
+    stop = switch(settings)
+    slack, pagerduty = (Post(name=name, gate=ExportGate(stop)) for name in ("slack", "pagerduty"))
     senders: dict[str, Sender] = {}
     if settings.slack_webhook_url is not None:
-        senders["slack"] = Slack(settings.slack_webhook_url.get_secret_value(), channel=alerts.slack_channel)
+        url = settings.slack_webhook_url.get_secret_value()
+        senders["slack"] = Slack(url, channel=alerts.slack_channel, post=slack)
     if settings.pagerduty_routing_key is not None:
         senders["pagerduty"] = PagerDuty(
-            settings.pagerduty_routing_key.get_secret_value(), events_url=settings.pagerduty_url
+            settings.pagerduty_routing_key.get_secret_value(), events_url=settings.pagerduty_url, post=pagerduty
         )
     return Watch(
         alerts,
         spans=archive(settings),
         state=AlertState(make_home(settings.home) / "alerts"),
         senders=senders,
-        switch=switch(settings),
+        switch=stop,
         env=settings.env,
     )
 
@@ -404,7 +442,8 @@ class Telemetry:
         self.switch = switch(settings)
         self.overhead = overhead or Overhead()
         self._overhead_watch = OverheadWatch(self.overhead, switch=self.switch)
-        self.destinations = destinations = exporters(settings)
+        self.gate = ExportGate(self.switch)
+        self.destinations = destinations = exporters(settings, gate=self.gate)
         self._redactor = redactor(settings, rosters)
         self._delivery = delivery(settings, destinations, self.switch, self._redactor)
         sessions = SessionMaker(

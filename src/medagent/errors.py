@@ -111,6 +111,10 @@ class UnansweredError(ExportError):
     """A destination was sent a request and gave no answer: it may have it or not."""
 
 
+class EgressOffError(MedagentError):
+    """The kill switch is off: the request was not sent; the message has the remedy. No failure of the destination."""
+
+
 class AlertStateError(MedagentError):
     """What the alerts remember – incidents, messages – cannot be read or written."""
 

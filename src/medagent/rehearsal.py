@@ -120,12 +120,16 @@ class Stage:
             simulated=self.simulator is not None,
         )
         trace_id = bridges[0].trace_id
-        spans = await self._sealed(trace_id) if self.telemetry.switch.is_on() else []
+        spans = await self._sealed(trace_id) if self._is_traced() else []
         wrong = await asyncio.to_thread(check_clinic, scenario, self.clinic, held)
-        problems = [*wrong, *_problems(scenario, spans, ended, traced=self.telemetry.switch.is_on())]
+        problems = [*wrong, *_problems(scenario, spans, ended, traced=self._is_traced())]
         return Rehearsed(
             scenario=scenario, ended=ended, trace_id=trace_id, spans=spans, problems=problems, bridge=bridges[0]
         )
+
+    def _is_traced(self) -> bool:
+        """Whether a trace is to be expected."""
+        return self.telemetry.switch.is_on()
 
     async def _sealed(self, trace_id: str) -> list[SafeSpan]:
         """The call's spans once its guardrail, the last of them, has arrived; what there is after a while."""
@@ -139,7 +143,7 @@ class Stage:
                     spans = []
                 if spans and spans[-1].name == "policy.guardrail":
                     return spans
-                if time.monotonic() > deadline or not self.telemetry.switch.is_on():
+                if time.monotonic() > deadline or not self._is_traced():
                     return spans
                 await asyncio.sleep(_LOOK_EVERY_S)
         finally:

@@ -56,6 +56,11 @@ def _some_of(*allowed: str) -> AfterValidator:
 Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list)]
 
 
+def _telemetry_word() -> str | None:
+    """The word of `MEDAGENT_TELEMETRY`: set but empty it is off, where an empty setting else counts as unset."""
+    return next((value for name, value in os.environ.items() if name.upper() == "MEDAGENT_TELEMETRY"), None)
+
+
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
@@ -78,7 +83,7 @@ class Settings(BaseSettings):
     home: Annotated[Path, AfterValidator(_absolute)] = Field(
         Path("~/.medagent"), alias="MEDAGENT_HOME", validate_default=True
     )
-    telemetry: str | None = Field(None, alias="MEDAGENT_TELEMETRY")
+    telemetry: str | None = Field(default_factory=_telemetry_word, alias="MEDAGENT_TELEMETRY")
     policy_path: Path | None = Field(None, alias="MEDAGENT_POLICY")
     pricing_path: Path | None = Field(None, alias="MEDAGENT_PRICING")
     officers_path: Path | None = Field(None, alias="MEDAGENT_OFFICERS")
@@ -186,7 +191,7 @@ class Settings(BaseSettings):
             return self.clinic_database_url.get_secret_value()
         return f"sqlite:///{self.home / 'clinic' / 'clinic.db'}"
 
-    @cached_property
+    @property
     def outbox_location(self) -> str:
         """The database in which spans wait to be delivered; by default SQLite in its own directory."""
         if self.outbox_url is not None:

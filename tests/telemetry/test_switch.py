@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from medagent.errors import AttestationError, LedgerError, SwitchError
 from medagent.telemetry.switch import Audited, Switch
-from switches import GO, audited
+from switches import GO, audited, with_stores
 
 
 def a_switch(home: Path, *, forced: str | None = None, env: Any = "dev", allows: Audited = audited) -> Switch:
@@ -265,7 +265,7 @@ def test_an_entry_that_says_on_is_not_enough(tmp_path: Path, env: str) -> None:
     assert asked == [GO]
     written = json.loads((tmp_path / "switch.json").read_text())
     (tmp_path / "switch.json").write_text(json.dumps(written | {"report": None}))
-    assert a_switch(tmp_path, env=env).state().source == "audit_missing"
+    assert with_stores(tmp_path, env=env).state().source == "audit_missing"
 
 
 def test_an_audit_from_before_a_trip_lifts_nothing(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from medagent.alerts.notice import Notice
 from medagent.errors import SettingsError
 from medagent.telemetry.door.answer import Answer
 from medagent.telemetry.door.exit import ExitSession
-from medagent.telemetry.exporters.exporter import Envelope, failure_of
+from medagent.telemetry.exporters.exporter import Envelope, Gate, always_open, failure_of
 
 _TIMEOUT_S = (5.0, 10.0)
 _HEADERS = {"accept-encoding": "identity", "user-agent": "medagent"}
@@ -31,8 +31,8 @@ class Sender(Protocol):
     def send(self, notice: Notice) -> None:
         """Deliver a notice.
 
-        Raises `DoorError` where the door stopped it, `UnansweredError` where it may have arrived, any other
-        `ExportError` where it has not.
+        Raises `DoorError` where the door stopped it, `EgressOffError` where the switch is off, `UnansweredError` where
+        it may have arrived, any other `ExportError` where it has not.
         """
 
 
@@ -42,6 +42,7 @@ class Post:
 
     name: str
     timeout_s: tuple[float, float] = _TIMEOUT_S
+    gate: Gate = always_open
 
     def __call__(self, url: str, words: Words, *, is_taken: Callable[[Answer], bool]) -> None:
         """Send words, each known to the door under its own key; raises as `Sender.send` does.
@@ -61,7 +62,7 @@ class Post:
         )
         body = orjson.dumps(words)
         headers = {**_HEADERS, "content-type": "application/json"}
-        with ExitSession(envelope, timeout_s=self.timeout_s) as session:
+        with ExitSession(envelope, gate=self.gate, timeout_s=self.timeout_s) as session:
 
             def post() -> None:
                 session.post(url, data=body, headers=headers)

@@ -16,9 +16,10 @@ from medagent.alerts.post import Sender
 from medagent.alerts.rules import Alerts, Rule
 from medagent.alerts.state import AlertState, Message
 from medagent.alerts.windows import Reading, readings
-from medagent.errors import DoorError, ExportError, SettingsError, UnansweredError
+from medagent.errors import DoorError, EgressOffError, ExportError, SettingsError, UnansweredError
 from medagent.settings import Env
 from medagent.telemetry.failures import Failure
+from medagent.telemetry.gates import ExportGate
 from medagent.telemetry.switch import Switch
 
 SETTINGS = {"slack": "MEDAGENT_SLACK_WEBHOOK_URL", "pagerduty": "MEDAGENT_PAGERDUTY_ROUTING_KEY"}
@@ -88,6 +89,7 @@ class Watch:
         self._state = state
         self._senders = senders
         self._switch = switch
+        self._gate = ExportGate(switch)
         self._env = env
 
     @property
@@ -113,7 +115,7 @@ class Watch:
     def deliver(self) -> None:
         """Send what waits, oldest first; a destination that is down keeps its messages, and nothing is sent twice."""
         for sender in self._senders.values():
-            while self._switch.is_on() and (message := self._state.claim(sender.name)) is not None:
+            while self._gate.is_open() and (message := self._state.claim(sender.name)) is not None:
                 if not self._sent(sender, message):
                     break
 
@@ -122,8 +124,7 @@ class Watch:
         sender = self._senders.get(destination)
         if sender is None:
             raise SettingsError(f"{destination} is not set up", hint=f"set {SETTINGS[destination]}")
-        if not self._switch.is_on():
-            raise ExportError("telemetry is off: nothing leaves", hint="`medagent telemetry status` says why")
+        self._gate()
         try:
             sender.send(trial_notice(env=self._env, at_us=time.time_ns() // 1000))
         except DoorError as error:
@@ -142,6 +143,9 @@ class Watch:
             self._state.refused(number)
             self._switch.trip(f"exit to {sender.name}: {error}")
             _log.error("the door refused a message: %s", error)
+            return False
+        except EgressOffError as error:
+            self._state.failed(number, error=type(error).__name__)
             return False
         except UnansweredError:
             self._state.unanswered(number)

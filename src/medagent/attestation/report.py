@@ -219,6 +219,20 @@ class AlertDrill(Part):
     messages: Count
 
 
+class SwitchRound(Part):
+    """The switch thrown while a destination refuses batches with a status and takes a second for each span alone.
+
+    `in_the_middle`: it was doing so when the switch was thrown, so that the round proves something.
+    """
+
+    destination: str
+    status: Count
+    requests_before: Count
+    requests_after: Count
+    bytes_after: Count
+    in_the_middle: bool
+
+
 class SwitchDrill(Part):
     """The switch thrown in the middle of a call: what left after it, by destination, and whether the call went on."""
 
@@ -227,6 +241,7 @@ class SwitchDrill(Part):
     bytes_after: dict[str, Count]
     call_went_on: bool
     recorded: bool
+    rounds: tuple[SwitchRound, ...] = ()
 
 
 class Tampering(Part):

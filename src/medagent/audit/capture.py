@@ -29,6 +29,7 @@ _ANSWERS: Mapping[str, tuple[int, str, bytes]] = {
 }
 _LANGSMITH_INFO = b'{"version":"0.18.0","batch_ingest_config":{"use_multipart_endpoint":true}}'
 _MOST_BYTES = 1 << 28
+_ALONE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,8 @@ class Document:
 class Capture:
     """An HTTP server on 127.0.0.1 in a thread of its own; the first step of a path names the destination."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, batch_status: int | None = None) -> None:
+        """`batch_status` answers every request of two or more spans; one span alone takes a second then."""
         self._documents: list[Document] = []
         self._lock = threading.Lock()
         self.refuses = False
@@ -74,6 +76,11 @@ class Capture:
                     )
                 if capture.refuses:
                     status, answer = 503, b""
+                elif batch_status is not None and (spans := span_count(channel, body)):
+                    if spans > 1:
+                        status, answer = batch_status, b""
+                    else:
+                        time.sleep(_ALONE_S)
                 capture._keep(channel, head, body, at=at, taken=200 <= status < 300)
                 self.send_response(status)
                 self.send_header("Content-Type", media_type)
@@ -120,6 +127,13 @@ class Capture:
             for part, raw in (("head", head), ("body", body)):
                 path = f"request {number} {part}"
                 self._documents.append(Document(channel=channel, path=path, raw=raw, at=at, taken=taken))
+
+
+def span_count(channel: str, body: bytes) -> int:
+    """Return how many spans a captured body holds, 0 for what is no destination of spans."""
+    if channel == "langsmith":
+        return len(set(_LANGSMITH_PART.findall(inflated(body))))
+    return sum(1 for _ in _otlp_ids(body)) if channel in ("otlp", "langfuse") else 0
 
 
 def inflated(raw: bytes) -> bytes:

@@ -35,6 +35,7 @@ from medagent.audit.protocol import Protocol
 from medagent.audit.reading import read_texts
 from medagent.audit.redirection import deviations_of, redirected
 from medagent.audit.render import html, pdf
+from medagent.audit.request_drill import drill_requests
 from medagent.audit.review import sample as draw_sample
 from medagent.audit.search import Search
 from medagent.audit.switch_drill import SwitchThrower
@@ -156,7 +157,18 @@ def _played(settings: Settings, order: Order, rooms: Rooms, told: Told) -> Evide
             on_line=heard,
         )
         switched = thrower.result(drilled)
+        told({"kind": "stage", "stage": "the switch, thrown while destinations refuse batches"})
+        requested = drill_requests(
+            settings, rooms=rooms, model=simulator.endpoint, limit_ms=protocol.thresholds.switch_ms
+        )
+        switched = switched.model_copy(
+            update={
+                "rounds": requested.rounds,
+                "effective_after_ms": max(switched.effective_after_ms, requested.latest_ms),
+            }
+        )
         documents = [*capture.documents(), *line.documents, *drilled.documents, *thrower.documents, *looked.documents]
+        documents += requested.documents
         known = (f"127.0.0.1:{capture.port}", simulator.endpoint.removeprefix("http://"))
     clinic = Clinic.open(load_settings(**system).clinic_url)
     rosters = clinic.rosters()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
 
+from medagent.compose import switch
 from medagent.errors import DoorError, MedagentError
 from medagent.pricing import load_prices
 from medagent.proof import PseudonymKey, canonical
@@ -26,7 +28,7 @@ from medagent.settings import Settings
 from medagent.telemetry.door.admission import Admission
 from medagent.telemetry.door.exit import ExitSession
 from medagent.telemetry.events import CallEnded, CallStarted
-from medagent.telemetry.exporters.exporter import Envelope
+from medagent.telemetry.exporters.exporter import Envelope, always_open
 from medagent.telemetry.session import SessionMaker
 from medagent.telemetry.span import Ancestor, SafeSpan, SpanKind
 from medagent.telemetry.switch import Switch
@@ -36,6 +38,7 @@ _SPOKEN = "two one two five five five zero one four two"
 _WORDS = "blue waterfall"
 """A known value of ordinary words: no list and no pattern knows it."""
 _LIMIT = 50
+_TRIP_STORES = ("switch.json", "ledger", "outbox")
 _NOWHERE = "http://127.0.0.1:9/audit"
 
 
@@ -62,6 +65,7 @@ def idle(settings: Settings, redactor: Redactor) -> tuple[str, ...]:
         "keyed pseudonyms": _pseudonyms_need_a_key,
         "admission": lambda one: _admission_refuses(one) and _session_asks_admission(settings, one),
         "exit": _exit_refuses,
+        "memory of trips": lambda _one: _trips_are_kept(settings),
         "the framework's own exits": lambda _one: _exits_are_shut(),
     }
     return tuple(name for name, works in drills.items() if not _holds(works, redactor))
@@ -190,6 +194,24 @@ def _session_asks_admission(settings: Settings, redactor: Redactor) -> bool:
         return not stop.is_on() and session.suppressed > 0
 
 
+def _trips_are_kept(settings: Settings) -> bool:
+    """A trip that the switch's file, the ledger or the outbox alone still holds keeps a new process off."""
+    with tempfile.TemporaryDirectory(dir=settings.home) as directory:
+        for kept in _TRIP_STORES:
+            home = Path(directory) / kept
+            own = settings.model_copy(update={"home": home, "outbox_url": None})
+            switch(own).trip("a drill")
+            for lost in _TRIP_STORES:
+                place = home / lost
+                if lost != kept and place.is_dir():
+                    shutil.rmtree(place)
+                elif lost != kept:
+                    place.unlink(missing_ok=True)
+            if switch(own).is_on():
+                return False
+    return True
+
+
 @contextmanager
 def _silent(name: str) -> Iterator[None]:
     """What a drill provokes is not to be read as a complaint of the calls."""
@@ -222,7 +244,7 @@ def _exit_refuses(redactor: Redactor) -> bool:
         keys=frozenset({"notes"}),
         constants={},
     )
-    session = ExitSession(envelope)
+    session = ExitSession(envelope, gate=always_open)
     own = {"content-type": "application/json"}
     requests = (({"notes": _NAME}, own), ({"notes": "it hurts"}, {**own, "x-library": "linux"}))
     try:

@@ -89,7 +89,10 @@ def _criteria(m: Measured, protocol: Protocol, *, rehearsal: bool) -> tuple[Crit
     tampered = [one.what for one in m.integrity.tampered if not one.rejected]
     silent = [one.name for one in m.alerts if one.fired_at is None or one.cleared_at is None or one.messages < 2]
     sealed = m.integrity.chains_verified == m.integrity.calls > 0 and m.integrity.ledger_head is not None
-    after = sum(m.switch.bytes_after.values())
+    rounds = m.switch.rounds
+    after = sum(m.switch.bytes_after.values()) + sum(one.bytes_after for one in rounds)
+    late = sum(one.requests_after for one in rounds)
+    undrilled = [f"{one.destination} {one.status}" for one in rounds if not one.in_the_middle]
     lasted = m.long_calls >= protocol.calls and (m.shortest_call_s >= protocol.call_seconds or rehearsal)
     return (
         Criterion(
@@ -190,10 +193,15 @@ def _criteria(m: Measured, protocol: Protocol, *, rehearsal: bool) -> tuple[Crit
             name="switch",
             question="Thrown in the middle of a call, does the switch stop every byte while the call goes on?",
             limit=f"0 bytes later than {limits.switch_ms:g} ms, the call goes on, the ledger says so",
-            measured=f"{after} bytes after, effective after {m.switch.effective_after_ms:.0f} ms, the call "
+            measured=f"{after} bytes after, {late} requests while batches were refused, "
+            f"effective after {m.switch.effective_after_ms:.0f} ms, the call "
             f"{'went on' if m.switch.call_went_on else 'ended'}, "
-            f"{'recorded' if m.switch.recorded else 'not recorded'}",
+            f"{'recorded' if m.switch.recorded else 'not recorded'}"
+            + (f", not in the middle of requests: {_listed(undrilled, 'none')}" if undrilled or not rounds else ""),
             passed=after == 0
+            and late == 0
+            and bool(rounds)
+            and not undrilled
             and m.switch.effective_after_ms <= limits.switch_ms
             and m.switch.call_went_on
             and m.switch.recorded,

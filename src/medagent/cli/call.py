@@ -15,9 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from medagent.cli.output import console, print_failure, print_json, tree
+from medagent.cli.output import console, print_failure, print_json, print_switch, tree
 from medagent.cli.timeline import Timeline
-from medagent.compose import waiting
+from medagent.compose import switch_message, waiting
 from medagent.errors import SettingsError
 from medagent.proof import Json
 from medagent.rehearsal import Rehearsed, found, stage
@@ -103,13 +103,14 @@ def _one(name: str, settings: Settings, *, pace: float, azure: bool, as_json: bo
         print_json(span.document() for span in played.spans)
     else:
         _report(timeline.out, played, lacking, pace=pace)
+        print_switch(switch_message(settings), to=timeline.out)
     return list(played.problems)
 
 
 def _report(out: Console, played: Rehearsed, lacking: Sequence[str], *, pace: float) -> None:
     out.print()
     if not played.spans:
-        out.print("Telemetry is off: the call went on, and nothing of it was stored or sent.", style="red")
+        out.print("The call went on, and nothing of it was stored or sent.", style="red")
         return
     out.rule("what left the process", align="left", style="bright_black")
     out.print(tree(played.spans))
@@ -165,6 +166,7 @@ def _many(
         print_json(_summary(played) for played in calls)
     else:
         _table(calls, pace)
+        print_switch(switch_message(settings), to=console())
     return [f"{played.scenario.name}: {problem}" for played in calls for problem in played.problems]
 
 

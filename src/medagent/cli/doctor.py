@@ -14,7 +14,7 @@ from rich.text import Text
 
 from medagent.cli.output import console, print_json
 from medagent.clinic import Clinic
-from medagent.compose import Telemetry, archive, exporters, key_ring, policy, switch, waiting
+from medagent.compose import Telemetry, archive, exporters, key_ring, policy, switch_message, waiting
 from medagent.errors import ExportError, MedagentError, NotAskableError
 from medagent.pricing import load_prices
 from medagent.proof import Json
@@ -88,12 +88,10 @@ def _environment(settings: Settings) -> Iterator[Finding]:
 
 
 def _telemetry(settings: Settings) -> Iterator[Finding]:
-    state = switch(settings).state()
-    if state.on:
+    if (message := switch_message(settings)) is None:
         yield Finding(what="telemetry", state="ok", says="on")
     else:
-        hint = "medagent telemetry status" if state.source != "environment" else "unset MEDAGENT_TELEMETRY"
-        yield Finding(what="telemetry", state="note", says=f"off, by {state.source}: {state.reason}", hint=hint)
+        yield Finding(what="telemetry", state="note", says=message.says, hint=message.remedy)
     queued = waiting(settings)
     held = sum(queued.due.values())
     yield Finding(what="outbox", state="note" if held > 1000 else "ok", says=f"{held} spans wait")
@@ -208,6 +206,7 @@ def sent(settings: Settings) -> Iterator[Finding]:
     """Send a synthetic call through everything, and ask each destination for it."""
     telemetry = Telemetry(settings).start()
     try:
+        telemetry.gate()
         trace_id = telemetry.hello()
         lacking = telemetry.flush(_DELIVERY_S)
         spans = archive(settings).spans(trace_id)

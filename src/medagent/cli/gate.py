@@ -22,8 +22,8 @@ from medagent.attestation.allowance import allowed
 from medagent.attestation.bundle import Bundle
 from medagent.attestation.verify import verify
 from medagent.cli.doctor import sent
-from medagent.cli.output import console, print_json
-from medagent.compose import alert_watch, archive, binding, ledger, machine_keys, officers, policy
+from medagent.cli.output import console, print_json, print_switch
+from medagent.compose import alert_watch, archive, binding, ledger, machine_keys, officers, policy, switch_message
 from medagent.errors import MedagentError
 from medagent.proof import Json, canonical, digest
 from medagent.settings import Settings, load_settings, make_home
@@ -80,6 +80,7 @@ def gate(
         print_json([{**evidence, "evidence": str(place)}])
     else:
         _print(number, seen, passed=passed, place=place)
+        print_switch(switch_message(settings), to=console())
     if not passed:
         raise typer.Exit(1)
 

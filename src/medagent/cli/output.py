@@ -16,6 +16,7 @@ from medagent.proof import Json
 from medagent.redaction import REDACTED, WITHHELD
 from medagent.telemetry.failures import Explanation
 from medagent.telemetry.span import SafeSpan, SpanKind
+from medagent.telemetry.switch_message import SwitchMessage
 
 WIDTH = 100
 _TAKEN = "black on yellow"
@@ -42,6 +43,13 @@ def print_failure(out: Console, what: str, said: Explanation, *, style: str, ind
     """Print why a destination did not take something, and below it the remedy."""
     out.print(Padding(Text(f"{what}{said.cause}", style=style), (0, 0, 0, indent), expand=False))
     out.print(Padding(Text(said.remedy, style=_QUIET), (0, 0, 0, indent + 2), expand=False))
+
+
+def print_switch(message: SwitchMessage | None, *, to: Console) -> None:
+    """Print why nothing leaves and how to change that, each on one line that can be copied; nothing for None."""
+    if message is not None:
+        to.print(Text(message.says, style="red"), soft_wrap=True)
+        to.print(Text(f"  {message.remedy}", style=_QUIET), soft_wrap=True)
 
 
 def moment(microseconds: int) -> str:

@@ -11,13 +11,14 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from medagent.cli.output import console, print_json
-from medagent.compose import delivery, exporters, redactor, switch
+from medagent.cli.output import console, print_json, print_switch
+from medagent.compose import delivery, exporters, redactor, switch, switch_message
 from medagent.errors import OutboxUnavailableError
 from medagent.proof import Json
 from medagent.settings import load_settings
 from medagent.telemetry.delivery import Delivery
 from medagent.telemetry.failures import Failure
+from medagent.telemetry.gates import ExportGate
 from medagent.telemetry.outbox import OutboxStatus
 
 _LOOK_EVERY_S = 0.5
@@ -34,7 +35,7 @@ def ship(
     """Deliver what waits, what a dead process left too; exit code 1 where something still waits or was set aside."""
     settings = load_settings()
     kill_switch = switch(settings)
-    line = delivery(settings, exporters(settings), kill_switch, redactor(settings))
+    line = delivery(settings, exporters(settings, gate=ExportGate(kill_switch)), kill_switch, redactor(settings))
     stopping = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopping.set())
@@ -49,10 +50,7 @@ def ship(
             lacking = _until_delivered(line, shown, stopping, None if follow else time.monotonic() + wait)
     finally:
         line.stop(_STOP_WITHIN_S)
-    if not kill_switch.is_on():
-        console(stderr=True).print(
-            "telemetry is off: nothing leaves (`medagent telemetry status` says why)", style="red"
-        )
+    print_switch(switch_message(settings), to=console(stderr=True))
     if lacking and not (follow and stopping.is_set()):
         raise typer.Exit(1)
 

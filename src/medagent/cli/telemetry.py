@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from medagent.attestation.allowance import file_report
-from medagent.cli.output import console, print_failure, print_json
-from medagent.compose import audited, audits, ledger, machine_keys, officers, switch, waiting
+from medagent.cli.output import console, print_failure, print_json, print_switch
+from medagent.compose import audited, audits, ledger, machine_keys, officers, switch, switch_message, waiting
 from medagent.compose import purge as purge_outbox
 from medagent.errors import SwitchError
-from medagent.settings import load_settings
+from medagent.settings import Settings, load_settings
 from medagent.telemetry.failures import Failure
 from medagent.telemetry.ledger import reason_problem
+from medagent.telemetry.switch_message import message_of
 
 app = typer.Typer(help="The kill switch: stop all telemetry on this host, or lift the stop.", no_args_is_help=True)
 
@@ -27,7 +29,7 @@ def off(
     """Stop telemetry in every running process on this host, within a second; calls go on."""
     settings = load_settings()
     switch(settings).turn_off(reason=reason, by=getpass.getuser())
-    console().print("telemetry is off", style="red")
+    print_switch(switch_message(settings), to=console())
     if problem := reason_problem(reason):
         console().print(f"the reason is not recorded: it {problem}")
 
@@ -35,14 +37,38 @@ def off(
 @app.command()
 def on(
     audit: Annotated[
-        Path, typer.Option(exists=True, help="A signed audit report: the bundle, or the directory it lies in.")
-    ],
+        Path | None, typer.Option(exists=True, help="A signed audit report: the bundle, or the directory it lies in.")
+    ] = None,
+    reason: Annotated[
+        str | None, typer.Option(help="Why, in dev without an audit; the ledger keeps it for six years.")
+    ] = None,
+    override: Annotated[bool, typer.Option("--override", help="In dev: lift a trip too; needs --reason.")] = False,
 ) -> None:
-    """Lift the stop by a GO for exactly this code, lock file, policy and destinations, newer than the last trip.
+    """Lift the stop: by a GO of an audit, or in dev with a reason.
 
-    The report and its annexes are copied under MEDAGENT_HOME/audits; every process verifies it anew when it starts.
+    The GO is for exactly this code, lock file, policy and destinations, and newer than the last trip. The report and
+    its annexes are copied under MEDAGENT_HOME/audits; every process verifies it anew when it starts. In dev
+    (MEDAGENT_ENV=dev) a reason lifts an off by command; after a trip it takes --override.
     """
     settings = load_settings()
+    if (audit is None) == (reason is None) or (override and reason is None):
+        raise typer.BadParameter("give either --audit REPORT or --reason TEXT; --override goes with --reason")
+    if audit is not None:
+        _by_audit(settings, audit)
+    else:
+        lifted = switch(settings).turn_on_without_audit(reason=reason or "", by=getpass.getuser(), override=override)
+        if lifted is not None:
+            console().print(Text(f"lifted the trip of {lifted.at.isoformat()}: {lifted.reason}"), soft_wrap=True)
+    message = switch_message(settings)
+    if message is None:
+        console().print("telemetry is on", style="green")
+    else:
+        print_switch(message, to=console())
+        raise typer.Exit(1)
+
+
+def _by_audit(settings: Settings, audit: Path) -> None:
+    """File the report, record its signatures, and lift the stop by it."""
     filed = file_report(
         audit, audits=audits(settings), officers=officers(settings), machine_keys=machine_keys(settings)
     )
@@ -53,14 +79,7 @@ def on(
     signatures += [(each.role, each.key_id) for each in filed.signed.sign_offs]
     for role, key_id in signatures:
         record.append("sign_off", {"report": filed.sha256, "role": role, "key_id": key_id, "by": by})
-    kill_switch = switch(settings)
-    kill_switch.turn_on(report=filed.sha256, by=by)
-    state = kill_switch.state()
-    if state.on:
-        console().print("telemetry is on", style="green")
-    else:
-        console().print(f"the stop is lifted, but telemetry is still off: {state.reason}", style="red")
-        raise typer.Exit(1)
+    switch(settings).turn_on(report=filed.sha256, by=by)
 
 
 @app.command()
@@ -80,13 +99,17 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
     settings = load_settings()
     state, queued = switch(settings).state(), waiting(settings)
     if as_json:
-        about = {"on": state.on, "source": state.source, "reason": state.reason, "at": state.at}
-        print_json([{**about, "due": queued.due, "provisional": queued.provisional, "held": queued.ready}])
+        about = {"on": state.on, "source": state.source, "reason": state.reason, "at": state.at, "waits": state.waits}
+        remedy = message_of(state, env=settings.env).remedy
+        print_json(
+            [{**about, "remedy": remedy, "due": queued.due, "provisional": queued.provisional, "held": queued.ready}]
+        )
         return
     out = console()
-    out.print("telemetry is on" if state.on else "telemetry is off", style="green" if state.on else "red")
-    if not state.on:
-        out.print(f"  by {state.source}: {state.reason}" + (f", since {state.at}" if state.at else ""))
+    if state.may_export:
+        out.print("telemetry is on", style="green")
+    else:
+        print_switch(message_of(state, env=settings.env), to=out)
     for name, count in queued.due.items():
         out.print(f"  {name}: {count} spans wait")
         if name in queued.last_errors:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from medagent.cli.output import console, print_switch
 from medagent.clinic import Clinic
+from medagent.compose import switch_message
 from medagent.pricing import load_prices
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.door.logs import guard_logging, guard_tracebacks
@@ -56,6 +58,7 @@ def _serve(*words: str) -> None:
     _guard(settings)
     settings.legal_basis()
     azure_model(settings)  # what is missing is said here, not in the first call
+    print_switch(switch_message(settings), to=console(stderr=True))
     run_worker(words, settings, entrypoint=entrypoint, prewarm=prewarm)
 
 

@@ -16,6 +16,7 @@ from typing import Protocol
 from medagent.errors import MedagentError, TraceNotFoundError
 from medagent.proof import Json
 from medagent.telemetry.chain import Cause, Tombstone
+from medagent.telemetry.gates import ExportGate
 from medagent.telemetry.outbox import Deleted, Outbox
 from medagent.telemetry.span import SafeSpan, Seal
 from medagent.telemetry.switch import Switch, recordable
@@ -122,7 +123,7 @@ class Housekeeping:
 
     def __init__(self, keeper: Keeper, *, switch: Switch, purges_when_off: bool) -> None:
         self._keeper = keeper
-        self._switch = switch
+        self._gate = ExportGate(switch)
         self._purges_when_off = purges_when_off
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="medagent-keeper", daemon=True)
@@ -149,7 +150,7 @@ class Housekeeping:
                 self._try(self._keeper.prune)
 
     def _purge(self) -> None:
-        state = self._switch.state()
+        state = self._gate.decide()
         if state.source in _PURGING and not state.on:
             self._keeper.purge(by="medagent", reason="telemetry is off, and the policy purges what is queued")
 

@@ -165,6 +165,9 @@ class OverheadWatch:
     def __init__(self, overhead: Overhead, *, switch: Switch) -> None:
         self._overhead = overhead
         self._switch = switch
+        from medagent.telemetry.gates import StoreGate  # noqa: PLC0415  # a call's thread counts costs, and needs no gate
+
+        self._gate = StoreGate(switch)
         self._over = 0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="medagent-overhead", daemon=True)
@@ -191,7 +194,7 @@ class OverheadWatch:
             return
         self._over = 0
         self._overhead.forget_minute()
-        if self._switch.is_on():
+        if self._gate.is_open():
             self._switch.trip(
                 f"overhead: {p99_us or 0:.0f} µs an operation (p99 of {last.count} in a minute, own thread's time) "
                 f"is over the limit of {LIMIT_US:.0f} µs"

@@ -17,6 +17,7 @@ from medagent.errors import LedgerError, MedagentError, OutboxError
 from medagent.proof import Json
 from medagent.redaction import KnownValues, Redactor
 from medagent.telemetry.door.admission import Admission, Admitted
+from medagent.telemetry.gates import StoreGate
 from medagent.telemetry.ledger import Ledger
 from medagent.telemetry.outbox import Adopted, Mark, OpenCall, Outbox, Transaction
 from medagent.telemetry.owners import Owners
@@ -73,7 +74,7 @@ def recover(
     """
     outbox.beat()
     dead = [call for call in outbox.open_calls() if not owners.alive(call.owner, silent_s=call.silent_s)]
-    calls = sum(_ended(outbox, call, redactor) for call in dead) if switch.is_on() else 0
+    calls = sum(_ended(outbox, call, redactor) for call in dead) if StoreGate(switch).is_open() else 0
     told = 0
     try:
         told = entries.tell_late(

@@ -22,11 +22,12 @@ from medagent.redaction.trial import run
 from medagent.telemetry.call import Call
 from medagent.telemetry.door.admission import Admission
 from medagent.telemetry.events import CallEnded, CallerIdentified, CallEvent, CallStarted, ConsentSettled, Gap
+from medagent.telemetry.gates import StoreGate
 from medagent.telemetry.interpreter import give_way
 from medagent.telemetry.outbox import Release, Transaction
 from medagent.telemetry.record import Place, Record
 from medagent.telemetry.span import Ancestor, SafeSpan, SpanKind
-from medagent.telemetry.switch import Switch
+from medagent.telemetry.switch import Switch, SwitchState
 
 _DIGITS_OF_A_NUMBER = re.compile(r"\d{7,}")
 _ALWAYS_LEAVE = (SpanKind.SESSION, SpanKind.GUARDRAIL)
@@ -122,6 +123,8 @@ class Session:
         self._is_open = False
         self._is_sealed = False
         self._met_off = False
+        self._gate = StoreGate(shared.switch)
+        self._decided: SwitchState = self._gate.decide()
         self._latest_us = started.wall_us
         self.suppressed = 0
 
@@ -132,7 +135,8 @@ class Session:
 
     def take(self, event: CallEvent) -> list[Write]:
         """Feed one event; returns what is to be written, in order. A leak at the door trips the switch: no more is."""
-        self._met_off |= not self._shared.switch.is_on()
+        self._decided = self._gate.decide()
+        self._met_off |= not self._decided.on
         if isinstance(event, CallEnded) and self._has_holes:
             self._call.feed(Gap(seq=-1, at_ns=event.at_ns, lost=max(1, self.suppressed)))
         if isinstance(event, CallerIdentified):
@@ -165,7 +169,7 @@ class Session:
 
     def _store(self, record: Record) -> list[Write]:
         """A span of known content goes in for good; one with free text, or whose end is open, stays provisional."""
-        if not self._shared.switch.is_on():
+        if not self._decided.on:
             self.suppressed += 1
             return []
         writes = self._opening(record.place)
@@ -192,7 +196,7 @@ class Session:
 
     def _finish(self, event: CallEvent) -> list[Write]:
         """Now every known value is known: scrub and seal what waited, the session and its guardrail last."""
-        if not self._shared.switch.is_on() or not self._is_open:
+        if not self._decided.on or not self._is_open:
             return []
         self._waiting.sort(key=lambda record: record.kind is SpanKind.SESSION)
         writes = [write for record in self._waiting for write in self._attempt(record, final=True)]
@@ -234,7 +238,7 @@ class Session:
         settled = {"state": event.state, "method": event.method, "at": at, "script_version": event.script_version}
         self._consent |= settled
         writes = self._withdraw() if event.state == "refused" else self._allow()
-        if self._is_open and not self.over and self._shared.switch.is_on():  # a crash from here on knows the answer
+        if self._is_open and not self.over and self._decided.on:  # a crash from here on knows the answer
             writes.append(self._put(self._guardrail(self._started.wall_us, complete=False), final=False, counted=False))
         return writes
 
@@ -305,7 +309,6 @@ class Session:
 
     def _guardrail(self, end_us: int, *, complete: bool) -> Record:
         shared, root = self._shared, Place(key="voice_session", start_us=self._started.wall_us)
-        state = shared.switch.state()
         fields: Mapping[str, object] = {
             "policy": {
                 "name": shared.policy.name,
@@ -314,7 +317,7 @@ class Session:
             },
             "consent": self._consent,
             **self._counts.document(),
-            "switch": {"state": "partly_off" if self._has_holes else "on", "source": state.source},
+            "switch": {"state": "partly_off" if self._has_holes else "on", "source": self._decided.source},
             "destinations": [
                 {"name": d.name, "region": d.region, "retention_days": d.retention_days} for d in shared.destinations
             ],

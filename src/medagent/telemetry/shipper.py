@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from medagent.errors import (
     DoorError,
+    EgressOffError,
     ExportError,
     MedagentError,
     OutboxError,
@@ -19,6 +20,7 @@ from medagent.errors import (
 )
 from medagent.telemetry.exporters.exporter import Exporter
 from medagent.telemetry.failures import Failure
+from medagent.telemetry.gates import ExportGate
 from medagent.telemetry.interpreter import take_time
 from medagent.telemetry.outbox import Outbox
 from medagent.telemetry.span import SafeSpan
@@ -54,6 +56,7 @@ class Shipper:
         self._exporter = exporter
         self._outbox = outbox
         self._switch = switch
+        self._gate = ExportGate(switch)
         self._wake = threading.Event()
         self._hurry = threading.Event()
         self._stopping = threading.Event()
@@ -85,7 +88,7 @@ class Shipper:
         """Wait until nothing is due here; False where the time ran out first or the switch is off."""
         deadline = time.monotonic() + timeout_s
         while self._outbox.waits(self.name):
-            if time.monotonic() > deadline or not self._switch.is_on() or not self._thread.is_alive():
+            if time.monotonic() > deadline or not self._gate.is_open() or not self._thread.is_alive():
                 return False
             self._now()
             time.sleep(0.01)
@@ -134,7 +137,7 @@ class Shipper:
 
     def _ship(self) -> bool:
         """Ship one batch; True when there may be more."""
-        if not self._switch.is_on():
+        if not self._gate.is_open():
             return False
         batch = self._outbox.lease(self.name, _BATCH)
         if not batch:
@@ -154,11 +157,17 @@ class Shipper:
         most_refusals = 0 if self._refused_rounds else _MOST_REFUSALS
         while parts:
             part = parts.popleft()
-            if self._stopping.is_set() or not self._switch.is_on():
+            if self._stopping.is_set():
                 self._outbox.let_go(self.name, [span for one in (part, *parts) for span in one])
                 break
             try:
+                self._gate()
                 self._exporter.export(part)
+            except EgressOffError:  # not a failure of the destination: what is not delivered stays due as it was
+                self._outbox.let_go(
+                    self.name, [*(span for one in (part, *parts) for span in one), *(span for span, _ in refused)]
+                )
+                return False
             except Exception as error:
                 half, refusals = len(part) // 2, refusals + 1
                 if not has_taken and isinstance(error, PartlyRefusedError) and error.rejected < len(part):
@@ -184,7 +193,7 @@ class Shipper:
         self._judge(refused, has_taken=has_taken)
         if has_taken:
             self._took_some()
-        return not self._stopping.is_set() and self._switch.is_on()
+        return not self._stopping.is_set() and self._gate.is_open()
 
     def _judge(self, refused: Sequence[tuple[SafeSpan, Exception]], *, has_taken: bool) -> None:
         """Set aside what was refused alone while others were taken; raises the last refusal where none was."""

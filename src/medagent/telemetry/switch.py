@@ -1,28 +1,35 @@
-"""The kill switch: off from any source wins, what cannot be read is off, a trip holds even if it cannot be written."""
+"""The kill switch: off from any source wins, what cannot be read is off, a trip holds even if it cannot be written.
+
+A trip is kept in the switch's file, in the ledger and in the outbox; each of the three keeps telemetry off until the
+trip is lifted in it. A file or a ledger that cannot be read is off. An outbox that cannot be read is not: spans are
+still stored, since a locked file or a server that is away passes, but nothing is exported until it was read.
+"""
 
 from __future__ import annotations
 
 import logging
-import os
-import secrets
+import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
-
-from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from medagent.errors import MedagentError, SwitchError
 from medagent.proof import Json
 from medagent.telemetry.ledger import reason_problem
+from medagent.telemetry.switch_file import Entry, SwitchFile, UnreadableError
+from medagent.telemetry.trips import SwitchRecord, Trip, TripStore, latest
 
 Source = Literal["none", "environment", "command", "trip", "audit_missing", "unreadable"]
 
 _OFF_WORDS = frozenset({"off", "0", "false", "no"})
 _ON_WORDS = frozenset({"on", "1", "true", "yes"})
 _LOOK_EVERY_S = 0.2
+_OUTBOX_EVERY_S = 0.5
+_OUTBOX_AGAIN_S = 2.0
+"""A server that is away may hold a read for seconds: it is not asked again at once."""
 _log = logging.getLogger(__name__)
 
 WITHHELD_REASON = "(withheld)"
@@ -38,39 +45,36 @@ trip; raises `MedagentError` otherwise."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchState:
-    """Whether telemetry may run, who says so, and why and since when as far as that is known."""
+    """Whether telemetry may run, which source decides, and why and since when as far as that is known.
+
+    `waits` is set where telemetry is on and yet nothing may be exported for the moment: the reason.
+    """
 
     on: bool
     source: Source
     reason: str | None = None
     at: str | None = None
+    waits: str | None = None
 
-
-class _Entry(BaseModel):
-    """What `switch.json` holds."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    state: Literal["on", "off"]
-    source: Literal["command", "trip"]
-    reason: str
-    by: str
-    at: str
-    report: str | None = None
-    tripped_at: AwareDatetime | None = None
-    """When the latest trip was, whatever was said after it."""
+    @property
+    def may_export(self) -> bool:
+        """Whether a request may leave."""
+        return self.on and self.waits is None
 
 
 _ON = SwitchState(on=True, source="none")
 _NO_REPORT = "no signed audit report allows telemetry"
 _NOT_AUDITED = SwitchState(on=False, source="audit_missing", reason=_NO_REPORT)
+_LATER_TRIP = "it tripped after this audit began"
+_OUTBOX_UNREAD = "the outbox cannot be read"
+_UNREAD_TRIP = "the switch file could not be read"
 
 
 class Switch:
     """One host's switch, shared by all processes through `switch.json`; a look at it costs a file read every 0.2 s.
 
     Off holds before it is recorded, on only after it. An entry that says on proves nothing: each process that reads one
-    has its report verified anew, once.
+    has its report verified anew, once. `ledger` and `outbox` are the other two stores of trips.
     """
 
     def __init__(
@@ -81,24 +85,36 @@ class Switch:
         env: Literal["dev", "prod"],
         record: Recorder | None = None,
         audited: Audited | None = None,
+        ledger: SwitchRecord | None = None,
+        outbox: TripStore | None = None,
     ) -> None:
-        self._path = home / "switch.json"
+        self.env = env
+        self._file = SwitchFile(home / "switch.json")
         self._record = record
         self._audited = audited
-        self._verified: tuple[_Entry, datetime | str] | None = None
-        self._env = env
+        self._ledger = ledger
+        self._outbox = outbox
+        self._verified: tuple[Entry, datetime | str] | None = None
         self._forced_off = _forced_off(forced)
-        self._tripped: SwitchState | None = None
+        self._tripped: Trip | None = None
         self._looked: SwitchState = _ON
         self._looked_at = float("-inf")
+        self._outbox_read: Trip | MedagentError | None = None
+        self._outbox_due = float("-inf")
+        self._lock = threading.Lock()
 
     def state(self) -> SwitchState:
         """The state at this moment, at most 0.2 s old."""
         if self._forced_off is not None:
             return self._forced_off
         if self._tripped is not None and self._tripped_still_holds():
-            return self._tripped
-        return self._look()
+            return _off_by(self._tripped)
+        with self._lock:
+            now = time.monotonic()
+            if now - self._looked_at >= _LOOK_EVERY_S:
+                self._looked = self._read()
+                self._looked_at = now
+            return self._looked
 
     def is_on(self) -> bool:
         """Whether telemetry may run."""
@@ -108,26 +124,22 @@ class Switch:
         """Off by itself: in this process at once, on the host as soon as it is written. `reason` holds no value."""
         if self._tripped is not None and self._tripped_still_holds():
             return
-        kept = recordable(reason)
-        self._tripped = SwitchState(on=False, source="trip", reason=kept, at=_now())
-        at = str(self._tripped.at)
-        entry = _Entry(state="off", source="trip", reason=kept, by="medagent", at=at, tripped_at=_moment(at))
-        for keep in (self._write, self._note):
+        tripped = Trip(at=datetime.now(UTC), reason=recordable(reason))
+        self._tripped = tripped
+        entry = self._entry("off", "trip", tripped.reason, by="medagent", at=tripped.at, trip=tripped)
+        stores: list[Callable[[], object]] = [lambda: self._write(entry), lambda: self._note(entry)]
+        if (outbox := self._outbox) is not None:
+            stores.append(lambda: outbox.record_trip(tripped))
+        for keep in stores:
             try:
-                keep(entry)
-            except SwitchError as error:
+                keep()
+            except MedagentError as error:
                 _log.error("the kill switch tripped and could not be written: it holds in this process: %s", error)
+        self._forget_outbox()
 
     def turn_off(self, *, reason: str, by: str) -> None:
         """Off for every process on the host; raises `SwitchError` where it cannot be written or recorded."""
-        entry = _Entry(
-            state="off",
-            source="command",
-            reason=recordable(reason),
-            by=by,
-            at=_now(),
-            tripped_at=self._last_trip(),
-        )
+        entry = self._entry("off", "command", recordable(reason), by=by, trip=self._file_trip())
         self._write(entry)
         self._note(entry)
 
@@ -137,50 +149,144 @@ class Switch:
         Also where a trip is newer than the audit, or where it cannot be recorded. An off by command does not make a
         report older: it may be the same one that allowed telemetry before.
         """
-        reason = "a signed audit report allows it"
-        entry = _Entry(
-            state="on", source="command", reason=reason, by=by, at=_now(), report=report, tripped_at=self._last_trip()
-        )
-        if (against := self._against(entry)) is not None:
-            raise SwitchError(f"telemetry stays off: {against}")
-        self._note(entry)
-        self._write(entry)
-        self._tripped = None
+        try:
+            self._file.read()
+        except UnreadableError:
+            raise SwitchError(
+                f"telemetry stays off: {self._file.path} cannot be read",
+                hint="delete it and try again: the ledger and the outbox keep the trips too",
+            ) from None
+        entry = self._entry("on", "command", "a signed audit report allows it", by=by, trip=self._file_trip())
+        entry = entry.model_copy(update={"report": report})
+        against, began = self._against(entry), self._began_of(entry)
+        if isinstance(began, str) or against is not None:
+            raise SwitchError(f"telemetry stays off: {against or began}")
+        if (trip := latest(*self._trips_elsewhere())) is not None and trip.at >= began:
+            raise SwitchError(f"telemetry stays off: {_LATER_TRIP}")
+        self._lift(entry.model_copy(update={"lifted_through": began - timedelta(microseconds=1)}))
+
+    def turn_on_without_audit(self, *, reason: str, by: str, override: bool = False) -> Trip | None:
+        """Lift an off in dev with a reason, a trip only with `override`; returns the trip that was lifted.
+
+        An override lifts the trips that are known here, and no later one. Raises `SwitchError` in prod, where a trip is
+        in force and `override` is not given, where a store cannot be read, and where it cannot be recorded.
+        """
+        if self.env != "dev":
+            raise SwitchError(
+                "telemetry stays off: with MEDAGENT_ENV=prod an audit report is needed",
+                hint="medagent telemetry on --audit REPORT",
+            )
+        if problem := reason_problem(reason):
+            raise SwitchError(f"the reason {problem}", hint="it is kept for six years: name a ticket, never a person")
+        trip = latest(self._unlifted_file_trip(), self._tripped, *self._trips_elsewhere())
+        if trip is not None and not override:
+            raise SwitchError(
+                f"telemetry stays off: it tripped at {_told(trip.at)}: {trip.reason}",
+                hint='mend the cause, then: medagent telemetry on --override --reason "…"',
+            )
+        if trip is None:
+            self._note_and_write(self._entry("on", "command", reason, by=by, trip=self._file_trip()))
+        else:
+            entry = self._entry("on", "override", reason, by=by, trip=trip)
+            self._lift(entry.model_copy(update={"lifted_through": trip.at}))
+        return trip
+
+    # ---- trips -----------------------------------------------------------------------------------------------------
 
     def _tripped_still_holds(self) -> bool:
-        """A trip is over once an audit that began after it allowed telemetry again."""
+        """A trip is over once an audit that began after it, or an override of it, allowed telemetry again."""
         try:
-            written = self._entry()
-        except (OSError, ValueError):
+            written = self._file.read()
+        except UnreadableError:
             return True
-        if written.state == "off" or self._against(written) is not None:
+        if written is None or written.state == "off" or self._against(written) is not None:
             return True
         self._tripped = None
         return False
 
-    def _last_trip(self) -> datetime | None:
-        """When it tripped last, as far as this process and the switch's file know."""
+    def _file_trip(self) -> Trip | None:
+        """The latest trip, as far as this process and the switch's file know, lifted or not."""
         try:
-            written = self._entry().tripped_at
-        except (OSError, ValueError):
-            written = None
-        mine = None if self._tripped is None else _moment(self._tripped.at)
-        return max((each for each in (written, mine) if each is not None), default=None)
+            written = self._file.read()
+        except UnreadableError:
+            return Trip(at=datetime.now(UTC), reason=_UNREAD_TRIP)  # what it held is not known
+        return latest(None if written is None else written.trip(), self._tripped)
 
-    def _against(self, entry: _Entry) -> str | None:
+    def _unlifted_file_trip(self) -> Trip | None:
+        try:
+            written = self._file.read()
+        except UnreadableError:
+            return self._file_trip()
+        return None if written is None else self._in_force(written)
+
+    def _in_force(self, written: Entry) -> Trip | None:
+        """The trip of the switch's file, unless it was lifted there."""
+        trip = written.trip()
+        if trip is None or written.covers(trip):
+            return None
+        if written.state == "on" and written.report is not None and self._against(written) is None:
+            return None  # the audit began after it
+        return trip
+
+    def _trips_elsewhere(self) -> tuple[Trip | None, Trip | None]:
+        """The trips that ledger and outbox keep, read now; raises `SwitchError` where one cannot be read."""
+        try:
+            return (
+                None if self._ledger is None else self._ledger.in_force(),
+                None if self._outbox is None else self._outbox.in_force(),
+            )
+        except MedagentError as error:
+            raise SwitchError(f"telemetry stays off: {error}", hint=error.hint) from None
+
+    def _outbox_trip(self) -> Trip | None:
+        """What the outbox keeps, at most half a second old; raises `MedagentError` where it could not be read."""
+        if self._outbox is None:
+            return None
+        now = time.monotonic()
+        if now >= self._outbox_due:
+            try:
+                self._outbox_read = self._outbox.in_force()
+                self._outbox_due = now + _OUTBOX_EVERY_S
+            except MedagentError as error:
+                self._outbox_read = error
+                self._outbox_due = time.monotonic() + _OUTBOX_AGAIN_S
+        if isinstance(self._outbox_read, MedagentError):
+            raise self._outbox_read
+        return self._outbox_read
+
+    def _forget_outbox(self) -> None:
+        self._outbox_due = float("-inf")
+        self._looked_at = float("-inf")
+
+    # ---- what an entry allows --------------------------------------------------------------------------------------
+
+    def _against(self, entry: Entry) -> str | None:
         """What speaks against an entry that says on; its report is verified once for each entry and process."""
-        if self._verified is None or self._verified[0] != entry:
-            self._verified = (entry, self._began(entry))
-        began = self._verified[1]
+        trips = [trip for trip in (entry.trip(), self._tripped) if trip is not None]
+        if entry.report is None and self.env == "dev":
+            if not self._is_recorded(entry):
+                return "the ledger does not record who turned it on"
+            return None if all(entry.covers(trip) for trip in trips) else "it tripped, and the trip is not lifted"
+        began = self._began_of(entry)
         if isinstance(began, str):
             return began
-        trips = (entry.tripped_at, None if self._tripped is None else _moment(self._tripped.at))
-        if any(trip is not None and began <= trip for trip in trips):
-            return "it tripped after this audit began"
-        return None
+        return _LATER_TRIP if any(began <= trip.at for trip in trips) else None
 
-    def _began(self, entry: _Entry) -> datetime | str:
-        """When the audit behind an entry began; or why it allows nothing."""
+    def _is_recorded(self, entry: Entry) -> bool:
+        """Whether the ledger has this on: a hand that writes the file turns nothing on."""
+        try:
+            return self._ledger is None or self._ledger.confirms(source=entry.source, reason=entry.reason, by=entry.by)
+        except MedagentError:
+            return False
+
+    def _began_of(self, entry: Entry) -> datetime | str:
+        """When the audit behind an entry began, or why it allows nothing; verified once for each entry and process."""
+        verified = self._verified
+        if verified is None or verified[0] != entry:
+            verified = self._verified = (entry, self._began(entry))
+        return verified[1]
+
+    def _began(self, entry: Entry) -> datetime | str:
         if self._audited is None or entry.report is None:
             return _NO_REPORT
         try:
@@ -190,49 +296,96 @@ class Switch:
         except Exception as error:  # noqa: BLE001  # a report that cannot be judged allows nothing
             return f"the report cannot be judged ({type(error).__name__})"
 
-    def _look(self) -> SwitchState:
-        now = time.monotonic()
-        if now - self._looked_at >= _LOOK_EVERY_S:
-            self._looked = self._read()
-            self._looked_at = now
-        return self._looked
-
-    def _entry(self) -> _Entry:
-        return _Entry.model_validate_json(self._path.read_bytes())
-
     def _read(self) -> SwitchState:
         try:
-            written = self._entry()
-        except FileNotFoundError:
-            written = None
-        except (OSError, ValueError):
-            return SwitchState(on=False, source="unreadable", reason=f"{self._path} cannot be read")
-        if written is not None and written.state == "off":
-            return SwitchState(on=False, source=written.source, reason=written.reason, at=written.at)
+            written = self._file.read()
+        except UnreadableError:
+            return SwitchState(on=False, source="unreadable", reason=f"{self._file.path} cannot be read")
+        try:
+            in_ledger = None if self._ledger is None else self._ledger.in_force()
+        except MedagentError as error:
+            return SwitchState(on=False, source="unreadable", reason=str(error))
+        waits: str | None = None
+        try:
+            in_outbox = self._outbox_trip()
+        except MedagentError:
+            in_outbox, waits = None, _OUTBOX_UNREAD
+        against = self._against(written) if written is not None and written.state == "on" else None
+        in_file = None if written is None else self._in_force(written)
+        if (trip := latest(in_file, in_ledger, in_outbox)) is not None:
+            return _off_by(trip)
         if written is None:
-            return _ON if self._env == "dev" else _NOT_AUDITED
-        against = self._against(written)
-        return _ON if against is None else SwitchState(on=False, source="audit_missing", reason=against)
+            return replace(_ON, waits=waits) if self.env == "dev" else _NOT_AUDITED
+        if written.state == "off":
+            return SwitchState(on=False, source="command", reason=written.reason, at=written.at)
+        if against is not None:
+            return SwitchState(on=False, source="audit_missing", reason=against)
+        return replace(_ON, waits=waits)
 
-    def _note(self, entry: _Entry) -> None:
+    # ---- writing ---------------------------------------------------------------------------------------------------
+
+    def _entry(
+        self,
+        state: Literal["on", "off"],
+        source: Literal["command", "trip", "override"],
+        reason: str,
+        *,
+        by: str,
+        trip: Trip | None,
+        at: datetime | None = None,
+    ) -> Entry:
+        """A new entry, which keeps the latest trip and through which moment trips are lifted."""
+        return Entry(
+            state=state,
+            source=source,
+            reason=reason,
+            by=by,
+            at=_told(at or datetime.now(UTC)),
+            tripped_at=None if trip is None else trip.at,
+            trip_reason=None if trip is None or source == "trip" else trip.reason,
+            lifted_through=self._lifted_through(),
+        )
+
+    def _lifted_through(self) -> datetime | None:
+        try:
+            written = self._file.read()
+        except UnreadableError:
+            return None
+        if written is None or written.lifted_through is not None or written.state == "off":
+            return None if written is None else written.lifted_through
+        began = self._began_of(written) if written.report is not None and self._against(written) is None else None
+        return began - timedelta(microseconds=1) if isinstance(began, datetime) else None
+
+    def _lift(self, entry: Entry) -> None:
+        """Record a lift in all three stores, the switch's file last: until then telemetry is off."""
+        through = entry.lifted_through
+        if self._outbox is not None and through is not None:
+            try:
+                self._outbox.record_lift(through=through)
+            except MedagentError as error:
+                raise SwitchError(
+                    f"telemetry stays off: the outbox does not record it: {error}",
+                    hint=error.hint or "medagent outbox status",
+                ) from None
+        self._note_and_write(entry)
+        if self._tripped is not None and entry.covers(self._tripped):
+            self._tripped = None
+        self._forget_outbox()
+
+    def _note_and_write(self, entry: Entry) -> None:
+        self._note(entry)
+        self._write(entry)
+
+    def _note(self, entry: Entry) -> None:
         try:
             if self._record is not None:
-                self._record(entry.model_dump(exclude={"at", "tripped_at"}, exclude_none=True))
+                self._record(entry.model_dump(include={"state", "source", "reason", "by", "report"}, exclude_none=True))
         except MedagentError as error:
             says = "telemetry is off on this host, but" if entry.state == "off" else "telemetry stays off:"
             raise SwitchError(f"{says} the ledger does not say so: {error}", hint=error.hint) from None
 
-    def _write(self, entry: _Entry) -> None:
-        draft = self._path.with_name(f".switch.{os.getpid()}.{secrets.token_hex(4)}.json")
-        try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            draft.write_text(entry.model_dump_json(), encoding="utf-8")
-            draft.replace(self._path)
-        except OSError as error:
-            raise SwitchError(
-                f"the switch {self._path} cannot be written ({type(error).__name__})",
-                hint="set MEDAGENT_TELEMETRY=off and restart the processes, or mend the directory",
-            ) from None
+    def _write(self, entry: Entry) -> None:
+        self._file.write(entry)
         self._looked_at = float("-inf")
 
 
@@ -244,15 +397,16 @@ def recordable(reason: str) -> str:
 def _forced_off(word: str | None) -> SwitchState | None:
     if word is None or word.strip().lower() in _ON_WORDS:
         return None
-    if word.strip().lower() not in _OFF_WORDS:
-        _log.warning("MEDAGENT_TELEMETRY is neither on nor off: telemetry is off")
-        return SwitchState(on=False, source="environment", reason="MEDAGENT_TELEMETRY is neither on nor off")
-    return SwitchState(on=False, source="environment", reason="MEDAGENT_TELEMETRY")
+    if word.strip().lower() in _OFF_WORDS:
+        return SwitchState(on=False, source="environment", reason="MEDAGENT_TELEMETRY")
+    problem = "is neither on nor off" if word.strip() else "is set but empty"
+    _log.warning("MEDAGENT_TELEMETRY %s: telemetry is off", problem)
+    return SwitchState(on=False, source="environment", reason=f"MEDAGENT_TELEMETRY {problem}")
 
 
-def _moment(at: str | None) -> datetime | None:
-    return None if at is None else datetime.fromisoformat(at)
+def _off_by(trip: Trip) -> SwitchState:
+    return SwitchState(on=False, source="trip", reason=trip.reason, at=_told(trip.at))
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds")
+def _told(at: datetime) -> str:
+    return at.isoformat(timespec="microseconds")

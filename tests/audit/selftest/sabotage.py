@@ -8,13 +8,15 @@ from types import ModuleType
 from typing import Literal
 
 Alter = Callable[[ModuleType], None]
-Process = Literal["line", "alerts", "switch"]
-"""The audited processes: the calls, the watch of the alerts, the person on duty's `telemetry off`."""
+Process = Literal["line", "alerts", "switch", "requests"]
+"""The audited processes: the calls, the watch of the alerts, the person on duty's `telemetry off`, the delivery that is
+refused while the switch is thrown."""
 
 _MARKS: Mapping[Process, Sequence[str]] = {
     "line": ("-m", "medagent.audit.line"),
     "alerts": ("-m", "medagent.audit.alert_drill"),
     "switch": ("telemetry", "off"),
+    "requests": ("-m", "medagent.audit.request_drill"),
 }
 
 

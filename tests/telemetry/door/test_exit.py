@@ -19,7 +19,7 @@ from urllib3.util import Retry
 
 from medagent.errors import DoorError
 from medagent.telemetry.door.exit import Exit, ExitSession
-from medagent.telemetry.exporters.exporter import Envelope
+from medagent.telemetry.exporters.exporter import Envelope, always_open
 from medagent.telemetry.exporters.langsmith import envelope, make_client, run_of
 from medagent.telemetry.span import SafeSpan
 from sink import Sink
@@ -304,7 +304,7 @@ def test_rewriting_alone_is_no_sabotage(sink: Sink) -> None:
 @pytest.mark.timing
 def test_what_the_client_adds_of_the_machine_is_refused(sink: Sink) -> None:
     """A client that was made without `omit_traced_runtime_info` adds the platform; none of it leaves."""
-    session = ExitSession(envelope(api_key=KEY, endpoint=sink.url, project=PROJECT))
+    session = ExitSession(envelope(api_key=KEY, endpoint=sink.url, project=PROJECT), gate=always_open)
     client = Client(
         sink.url,
         api_key=KEY,
@@ -324,7 +324,7 @@ def test_what_the_client_adds_of_the_machine_is_refused(sink: Sink) -> None:
 @pytest.mark.timing
 def test_a_request_that_nobody_asked_for_is_refused(sink: Sink) -> None:
     """The client's own question to the server, `GET /info`, does not leave either."""
-    session = ExitSession(envelope(api_key=KEY, endpoint=sink.url, project=PROJECT))
+    session = ExitSession(envelope(api_key=KEY, endpoint=sink.url, project=PROJECT), gate=always_open)
     before = len(sink.requests())
     with pytest.raises(DoorError, match="configured address"):
         session.deliver(PLAN, lambda: session.get(sink.url + "/info") and None)

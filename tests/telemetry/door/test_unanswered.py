@@ -12,7 +12,7 @@ import pytest
 from medagent.errors import DoorError, ExportError, UnansweredError
 from medagent.telemetry.door.admission import refuse_identifiers
 from medagent.telemetry.door.exit import ExitSession
-from medagent.telemetry.exporters.exporter import Envelope
+from medagent.telemetry.exporters.exporter import Envelope, always_open
 from scripted_answers import ScriptedAnswers
 from sink import Sink
 
@@ -29,7 +29,7 @@ def deliver(url: str) -> int:
         constants={"text": frozenset({"hello"})},
     )
     headers = {"content-type": "application/json", "user-agent": "medagent"}
-    with ExitSession(envelope, timeout_s=(1.0, 0.5)) as session:
+    with ExitSession(envelope, gate=always_open, timeout_s=(1.0, 0.5)) as session:
 
         def post() -> None:
             session.post(url, data=b'{"text":"hello"}', headers=headers)

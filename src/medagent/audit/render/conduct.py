@@ -112,6 +112,27 @@ def switch(report: Report, signed: Signed) -> Iterator[Block]:
         columns=(Column(title="Destination", weight=3), Column(title="Bytes", numeric=True)),
         rows=tuple((cell(name), zero(n)) for name, n in sorted(it.bytes_after.items())),
     )
+    if it.rounds:
+        yield Table(
+            caption="The switch thrown while a destination refuses batches and takes a second for each span alone",
+            columns=(
+                Column(title="Destination", weight=3),
+                Column(title="Answer to batches", numeric=True),
+                Column(title="Requests before", numeric=True),
+                Column(title="Requests after", numeric=True),
+                Column(title="Bytes after", numeric=True),
+            ),
+            rows=tuple(
+                (
+                    cell(one.destination),
+                    cell(one.status),
+                    cell(one.requests_before) if one.in_the_middle else cell(one.requests_before, "bad"),
+                    zero(one.requests_after),
+                    zero(one.bytes_after),
+                )
+                for one in it.rounds
+            ),
+        )
 
 
 def integrity(report: Report, signed: Signed) -> Iterator[Block]:

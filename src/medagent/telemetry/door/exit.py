@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 
 import requests
 
-from medagent.errors import DoorError, ExportError, MedagentError, RefusedError
+from medagent.errors import DoorError, EgressOffError, ExportError, MedagentError, RefusedError
 from medagent.proof import Json
 from medagent.telemetry.door.answer import POST_LIMIT, Answer, PlainSession, read_answer, unanswered
 from medagent.telemetry.door.derived import derived, short_id
 from medagent.telemetry.door.wire import decode, strict_json
-from medagent.telemetry.exporters.exporter import Envelope
+from medagent.telemetry.exporters.exporter import Envelope, Gate
 from medagent.telemetry.failures import FailureCause
 from medagent.telemetry.interpreter import give_way
 from medagent.telemetry.span import SafeSpan
@@ -122,9 +122,10 @@ class ExitSession(PlainSession):
     What really happened is raised by `deliver`. For one thread at a time.
     """
 
-    def __init__(self, envelope: Envelope, *, timeout_s: tuple[float, float] = _TIMEOUT_S) -> None:
-        """`timeout_s`: to connect, and to wait for an answer."""
+    def __init__(self, envelope: Envelope, *, gate: Gate, timeout_s: tuple[float, float] = _TIMEOUT_S) -> None:
+        """`gate` is called before every request; `timeout_s`: to connect, and to wait for an answer."""
         super().__init__()
+        self._gate = gate
         self._timeout_s = timeout_s
         self._exit = Exit(envelope)
         self._batch: Sequence[SafeSpan] = ()
@@ -137,8 +138,8 @@ class ExitSession(PlainSession):
     def deliver(self, batch: Sequence[SafeSpan], work: Callable[[], object]) -> int:
         """Run a library's `work` on a batch and return the HTTP status that it ended with.
 
-        Raises `DoorError` where the exit refused, `ExportError` where nothing was sent, `UnansweredError` where
-        something was and no answer came.
+        Raises `DoorError` where the exit refused, `EgressOffError` where the switch is off, `ExportError` where
+        nothing was sent, `UnansweredError` where something was and no answer came.
         """
         self._batch, self._outcomes, self.answer = batch, [], Answer(status_code=0)
         try:
@@ -172,10 +173,11 @@ class ExitSession(PlainSession):
         try:
             request.body = body = _bytes(request.body)
             self._check(request, body)
+            self._gate()  # the last thing before the wire
             response = super().send(request, timeout=self._timeout_s, allow_redirects=False, proxies={}, stream=True)
             self.answer = read_answer(response, limit=POST_LIMIT, within_s=self._timeout_s[1])
             self._outcomes.append(self.answer.status_code)
-        except DoorError as error:
+        except (DoorError, EgressOffError) as error:
             self._outcomes.append(error)
         except Exception as error:  # noqa: BLE001 - the library above would log it, with what it quotes
             self._outcomes.append(unanswered(error))

@@ -18,7 +18,7 @@ from pathlib import Path
 from medagent.errors import BrokenChainError, ExportError, TraceNotFoundError
 from medagent.proof import Json
 from medagent.telemetry.chain import Cause, Tombstone
-from medagent.telemetry.exporters.exporter import seal_of
+from medagent.telemetry.exporters.exporter import Gate, always_open, seal_of
 from medagent.telemetry.failures import FailureCause
 from medagent.telemetry.span import SafeSpan, Seal
 
@@ -83,14 +83,18 @@ class Archive:
         *,
         retention_days: int = 90,
         occurred: Callable[[SafeSpan], int] = attrgetter("end_us"),
+        gate: Gate = always_open,
     ) -> None:
         """Open or make the archive, 0600; raises `ExportError` where that cannot be done.
+
+        `gate` is called before each batch is written, when the file is locked.
 
         `occurred` tells when a span really ended, in microseconds since the Unix epoch (UTC), where its own times are
         told otherwise; it is kept in a column of its own for the alerts, and no exporter reads it.
         """
         self.retention_days: int | None = retention_days
         self._occurred = occurred
+        self._gate = gate
         self._lock = threading.Lock()
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -118,6 +122,7 @@ class Archive:
         """Store a batch, all or nothing, each span once; raises `ExportError` where it cannot be stored."""
         rows = [(*_row(span), self._occurred(span)) for span in batch]
         with self._changes() as database:
+            self._gate()
             database.executemany(_UPSERT, rows)
 
     def bury(self, tombstones: Sequence[Tombstone], *, record: Callable[[], object] = lambda: None) -> None:
@@ -159,6 +164,7 @@ class Archive:
 
     def holds(self, span: SafeSpan) -> bool:
         """Whether the span is stored."""
+        self._gate()
         with self._transaction() as database:
             return database.execute("SELECT 1 FROM span WHERE span_id = ?", (span.span_id,)).fetchone() is not None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -17,6 +17,8 @@ from medagent.telemetry.door.answer import GET_LIMIT, Answer, PlainSession, read
 from medagent.telemetry.failures import Failure, FailureCause, cause_of_status
 from medagent.telemetry.span import SafeSpan, Seal
 
+Gate = Callable[[], None]
+"""Called before every request; raises `EgressOffError` where nothing may leave."""
 _ASK_WITHIN_S = 10.0
 _REFUSALS = (400, 413, 422)
 """The answers that are about what was sent; all others are about the moment, the address or the key."""
@@ -40,10 +42,16 @@ class Exporter(Protocol):
         """How long the destination keeps it; None where it decides that itself."""
 
     def export(self, batch: Sequence[SafeSpan]) -> None:
-        """Deliver a batch whole; raises `ExportError` where it failed, `DoorError` where the exit refused it."""
+        """Deliver a batch whole; raises `ExportError` where it failed, `DoorError` where the exit refused it.
+
+        Raises `EgressOffError` where the switch is off before one of its requests.
+        """
 
     def holds(self, span: SafeSpan) -> bool:
-        """Whether the destination shows a span; raises `ExportError` where it cannot be asked."""
+        """Whether the destination shows a span; raises `ExportError` where it cannot be asked.
+
+        Raises `EgressOffError` where the switch is off.
+        """
 
     def close(self) -> None:
         """Let go of connections and files; a second call does nothing."""
@@ -67,6 +75,10 @@ class Envelope:
     part: re.Pattern[str] | None = None
     prefix: str | None = None
     max_bytes: int = 20 * 2**20
+
+
+def always_open() -> None:
+    """Pass every request: for an exporter that no switch belongs to, as in a test."""
 
 
 def seal_of(span: SafeSpan) -> Seal:
@@ -123,21 +135,24 @@ def pause_asked_s(retry_after: str | None) -> float | None:
     return min(max((aware - datetime.now(UTC)).total_seconds(), 0.0), _LONGEST_PAUSE_S)
 
 
-def ask(url: str, headers: Mapping[str, str], *, of: str) -> Answer:
+def ask(url: str, headers: Mapping[str, str], *, of: str, gate: Gate) -> Answer:
     """Read back from a destination, telling it nothing but an id.
 
     Args:
         url: The address with the id.
         headers: The key.
         of: The destination's name.
+        gate: Called before the request.
 
     Returns:
         The answer, whatever its status; at most 2 MB of it are read.
 
     Raises:
+        EgressOffError: The switch is off.
         ExportError: No answer came.
     """
     with PlainSession() as session:
+        gate()
         try:
             response = session.get(
                 url,

@@ -22,7 +22,7 @@ import orjson
 from medagent.errors import ExportError, NotAskableError
 from medagent.proof import Json
 from medagent.telemetry.door.exit import Exit
-from medagent.telemetry.exporters.exporter import Envelope, seal_of
+from medagent.telemetry.exporters.exporter import Envelope, Gate, always_open, seal_of
 from medagent.telemetry.failures import FailureCause
 from medagent.telemetry.span import SafeSpan, SpanKind
 
@@ -81,13 +81,17 @@ class JsonLog:
     region = "local"
     retention_days: int | None = None
 
-    def __init__(self, target: Path | Literal["stdout"], *, emf: bool = False) -> None:
+    def __init__(self, target: Path | Literal["stdout"], *, emf: bool = False, gate: Gate = always_open) -> None:
+        self._gate = gate
         self._target = target
         self._emf = emf
         self._exit = Exit(ENVELOPE)
 
     def export(self, batch: Sequence[SafeSpan]) -> None:
-        """Append a batch's lines, all or none to a file; raises `ExportError` where not, `DoorError` where refused."""
+        """Append a batch's lines, all or none to a file; raises `ExportError` where not, `DoorError` where refused.
+
+        The gate is looked at before each write, when the file is locked; raises `EgressOffError` where it is shut.
+        """
         lines = [orjson.dumps(line) + b"\n" for span in batch for line in lines_of(span, emf=self._emf)]
         if not lines:
             return
@@ -95,9 +99,9 @@ class JsonLog:
         self._exit.check(method=ENVELOPE.method, url=ENVELOPE.url, headers=headers, body=body, batch=batch)
         try:
             if self._target == "stdout":
-                _print(lines)
+                _print(lines, self._gate)
             else:
-                _append(Path(self._target), body)
+                _append(Path(self._target), body, self._gate)
         except (OSError, ValueError, AttributeError) as error:  # standard output may be closed, or none at all
             message = f"the log cannot be written ({type(error).__name__})"
             raise ExportError(message, cause=FailureCause.NOT_WRITTEN) from None
@@ -106,6 +110,7 @@ class JsonLog:
         """Whether the file has every line of a span; raises `NotAskableError` for standard output."""
         if self._target == "stdout":
             raise NotAskableError("standard output cannot be asked what it holds")
+        self._gate()
         wanted = {str(line["_id"]) for line in lines_of(span, emf=self._emf)}
         try:
             with Path(self._target).open("rb") as log:
@@ -226,24 +231,27 @@ def _records(value: Json) -> list[Mapping[str, Json]]:
     return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list | tuple) else []
 
 
-def _print(lines: Sequence[bytes]) -> None:
+def _print(lines: Sequence[bytes], gate: Gate) -> None:
     """Each line in one write, so that no other writer of this process stands inside of it."""
     sys.stdout.flush()
     out = sys.stdout.fileno()
     for line in lines:
         rest = line
+        gate()
         while rest:
             rest = rest[os.write(out, rest) :]
 
 
-def _append(path: Path, body: bytes) -> None:
+def _append(path: Path, body: bytes, gate: Gate) -> None:
     with _opened(path) as log:
         about = os.fstat(log)
         if not stat.S_ISREG(about.st_mode):
+            gate()
             _write(log, body)
             return
         fcntl.flock(log, fcntl.LOCK_EX)  # with it no writer of ours sees, or cuts off, another's lines
         end = os.fstat(log).st_size
+        gate()
         try:
             _write(log, body)
         except OSError:

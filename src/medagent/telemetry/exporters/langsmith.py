@@ -17,7 +17,16 @@ from medagent.proof import Json
 from medagent.proof.keys import PSEUDONYM_SHAPE
 from medagent.telemetry.door.answer import Answer
 from medagent.telemetry.door.exit import ExitSession
-from medagent.telemetry.exporters.exporter import Envelope, ask, failure, failure_of, seal_of, shown
+from medagent.telemetry.exporters.exporter import (
+    Envelope,
+    Gate,
+    always_open,
+    ask,
+    failure,
+    failure_of,
+    seal_of,
+    shown,
+)
 from medagent.telemetry.failures import FailureCause
 from medagent.telemetry.span import Ancestor, SafeSpan, SpanKind
 
@@ -84,6 +93,7 @@ class LangSmithExporter:
         project: str,
         workspace_id: str | None = None,
         retention_days: Literal[14, 400] = 14,
+        gate: Gate = always_open,
     ) -> None:
         """Configure the destination without connecting to it.
 
@@ -93,6 +103,7 @@ class LangSmithExporter:
             project: Name of the project, which LangSmith creates at the first run.
             workspace_id: Id of the workspace; None: the key's own.
             retention_days: Days that the project keeps a run.
+            gate: Called before every request; raises where the switch is off.
         """
         self.retention_days: int | None = retention_days
         self._endpoint = endpoint.rstrip("/")
@@ -100,8 +111,9 @@ class LangSmithExporter:
         self._key = api_key
         self._project = project
         self._workspace_id = workspace_id
+        self._gate = gate
         self._session = ExitSession(
-            envelope(api_key=api_key, endpoint=self._endpoint, project=project, workspace_id=workspace_id)
+            envelope(api_key=api_key, endpoint=self._endpoint, project=project, workspace_id=workspace_id), gate=gate
         )
         self._client: Client | None = None
 
@@ -122,7 +134,8 @@ class LangSmithExporter:
     def holds(self, span: SafeSpan) -> bool:
         """Ask for the run by its id, which is all that this request tells."""
         workspace = {} if self._workspace_id is None else {_WORKSPACE: self._workspace_id}
-        answer = ask(f"{self._endpoint}/runs/{run_id_of(span)}", {"x-api-key": self._key, **workspace}, of=self.name)
+        headers = {"x-api-key": self._key, **workspace}
+        answer = ask(f"{self._endpoint}/runs/{run_id_of(span)}", headers, of=self.name, gate=self._gate)
         found = shown(answer, self.name)
         return found is not None and found.get("name") == span.name
 

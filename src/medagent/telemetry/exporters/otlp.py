@@ -28,7 +28,7 @@ from medagent.proof import Json
 from medagent.telemetry.door.answer import Answer
 from medagent.telemetry.door.exit import ExitSession
 from medagent.telemetry.exporters.attributes import CONSTANTS, KEYS, PREFIX, RELEASE, attributes_of, error_of
-from medagent.telemetry.exporters.exporter import Envelope, ask, failure_of, shown
+from medagent.telemetry.exporters.exporter import Envelope, Gate, always_open, ask, failure_of, shown
 from medagent.telemetry.failures import Failure, FailureCause
 from medagent.telemetry.span import SafeSpan, SpanKind
 
@@ -71,13 +71,15 @@ class OtlpExporter:
         name: str = "otlp",
         region: str = "self-hosted",
         retention_days: int | None = None,
+        gate: Gate = always_open,
     ) -> None:
         self.name = name
         self.region = region
         self.retention_days = retention_days
         self._url = url
         self._headers = {**headers, **_OURS}
-        self._session = ExitSession(envelope(url=url, headers=self._headers))
+        self._gate = gate
+        self._session = ExitSession(envelope(url=url, headers=self._headers), gate=gate)
 
     def export(self, batch: Sequence[SafeSpan]) -> None:
         """Deliver a batch whole; raises `ExportError` where not all of it was taken, `DoorError` where refused."""
@@ -105,7 +107,15 @@ class OtlpExporter:
 class LangfuseExporter(OtlpExporter):
     """Langfuse's OTLP intake, which shows by its own API what it holds."""
 
-    def __init__(self, *, public_key: str, secret_key: str, base_url: str, retention_days: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        public_key: str,
+        secret_key: str,
+        base_url: str,
+        retention_days: int | None = None,
+        gate: Gate = always_open,
+    ) -> None:
         self._base = base_url.rstrip("/")
         pair = base64.b64encode(f"{public_key}:{secret_key}".encode()).decode()
         self._authorization = f"Basic {pair}"
@@ -115,12 +125,13 @@ class LangfuseExporter(OtlpExporter):
             headers={"authorization": self._authorization, "x-langfuse-ingestion-version": "4"},
             region=LANGFUSE_REGIONS.get(urlsplit(self._base).hostname or "", "self-hosted"),
             retention_days=retention_days,
+            gate=gate,
         )
 
     def holds(self, span: SafeSpan) -> bool:
         """Ask for the observation by its id, which is all that this request tells."""
         url = f"{self._base}/api/public/observations/{_span_id(span.span_id).hex()}"
-        found = shown(ask(url, {"authorization": self._authorization}, of=self.name), self.name)
+        found = shown(ask(url, {"authorization": self._authorization}, of=self.name, gate=self._gate), self.name)
         return found is not None and found.get("traceId") == UUID(span.trace_id).hex
 
 

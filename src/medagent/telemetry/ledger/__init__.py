@@ -8,6 +8,7 @@ show by itself, a tail that is cut off or a rewrite with the stolen key, an earl
 from medagent.telemetry.ledger.contents import KINDS, reason_problem
 from medagent.telemetry.ledger.entry import CHECKPOINT, Entry
 from medagent.telemetry.ledger.ledger import Ledger, last_trip
+from medagent.telemetry.ledger.trips import LedgerTrips
 from medagent.telemetry.ledger.verify import VerifiedLedger, entries, verify
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "KINDS",
     "Entry",
     "Ledger",
+    "LedgerTrips",
     "VerifiedLedger",
     "entries",
     "last_trip",

@@ -91,7 +91,8 @@ class SwitchChanged(_Content):
     """Telemetry was switched."""
 
     state: Literal["on", "off"]
-    source: Literal["command", "trip"]
+    source: Literal["command", "trip", "override"]
+    """`override`: a person in dev lifted a trip without an audit."""
     reason: Reason
     by: Who
     report: Sha256 | None = None

@@ -42,12 +42,14 @@ class Database:
     old one open finds that out at his next use, since he looks whether the file at the path is still the one he opened.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, most_connections: int | None = None) -> None:
         """Raises `OutboxError`, which never quotes the URL, where it is none."""
+        pool = {} if most_connections is None else {"pool_size": most_connections, "max_overflow": 0}
         try:
             parsed = sa.make_url(url)
             is_sqlite = parsed.get_backend_name() == "sqlite"
-            self._engine = sa.create_engine(parsed, hide_parameters=True, **({} if is_sqlite else _POSTGRESQL))
+            options = pool | ({} if is_sqlite else _POSTGRESQL)
+            self._engine = sa.create_engine(parsed, hide_parameters=True, **options)
         except (SQLAlchemyError, ImportError, ValueError) as error:
             failure = type(error).__name__
         else:
@@ -79,6 +81,10 @@ class Database:
         """
         with self._translated(), self._engine.begin() as connection:
             yield connection
+
+    def is_missing(self) -> bool:
+        """Whether there is no SQLite file yet; a server is never missing."""
+        return self._path is not None and not self._path.exists()
 
     def corrupt(self) -> list[str]:
         """The names of the files that were set aside, oldest first."""

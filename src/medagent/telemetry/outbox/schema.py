@@ -84,6 +84,14 @@ destinations = sa.Table(
     sa.Column("dropped", sa.Integer, nullable=False, server_default="0"),
     sa.Column("refused_rounds", sa.Integer, nullable=False, server_default="0"),
 )
+switch_events = sa.Table(
+    "switch_events",
+    metadata,
+    sa.Column("position", _Big, primary_key=True, autoincrement=True),
+    sa.Column("kind", sa.String(8), nullable=False),
+    sa.Column("at_us", _Big, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+)
 _version = sa.Table("outbox_version", metadata, sa.Column("version", sa.Integer, nullable=False))
 
 VERSION = 5

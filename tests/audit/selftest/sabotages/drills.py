@@ -10,22 +10,31 @@ from tests.audit.selftest.sabotage import sabotage
 _SHIPPER = "medagent.telemetry.shipper"
 
 
-class _AlwaysOn:
-    def __init__(self, own: Any) -> None:
-        self._own = own
+class _Open:
+    """A gate that passes everything."""
 
-    def is_on(self) -> bool:
+    def is_open(self) -> bool:
         return True
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._own, name)
+    def __call__(self) -> None:
+        pass
+
+
+def _open_session(exporter: Any) -> None:
+    """The exporter's own gate passes everything; that of the shipper stays as it is."""
+    exporter._gate = _Open()
+    if hasattr(exporter, "_session"):
+        exporter._session._gate = _Open()
 
 
 def _deaf(shipper: ModuleType, destination: str) -> None:
     made = shipper.Shipper.__init__
 
-    def deaf(self: Any, exporter: Any, *, switch: Any, **how: Any) -> None:
-        made(self, exporter, switch=_AlwaysOn(switch) if exporter.name == destination else switch, **how)
+    def deaf(self: Any, exporter: Any, **how: Any) -> None:
+        made(self, exporter, **how)
+        if exporter.name == destination:
+            self._gate = _Open()
+            _open_session(exporter)
 
     shipper.Shipper.__init__ = deaf
 
@@ -42,6 +51,67 @@ def switch_ignored_by_langsmith(shipper: ModuleType) -> None:
 )
 def switch_ignored_by_jsonlog(shipper: ModuleType) -> None:
     _deaf(shipper, "jsonlog")
+
+
+@sabotage(
+    "switch_ignored_between_splits",
+    breaks="the gate is looked at only before a batch, not before the parts that it is split into",
+    causes="switch: [1-9]",
+    of=_SHIPPER,
+    process="requests",
+)
+def switch_ignored_between_splits(shipper: ModuleType) -> None:
+    made, send = shipper.Shipper.__init__, shipper.Shipper._send
+
+    def opened(self: Any, exporter: Any, **how: Any) -> None:
+        made(self, exporter, **how)
+        _open_session(exporter)
+
+    def once(self: Any, batch: Any) -> Any:
+        gate, self._gate = self._gate, _Open()
+        try:
+            return send(self, batch)
+        finally:
+            self._gate = gate
+
+    shipper.Shipper.__init__, shipper.Shipper._send = opened, once
+
+
+@sabotage(
+    "switch_ignored_after_409",
+    breaks="LangSmith's exporter sends each span of a batch alone and looks at no gate between",
+    causes="switch: [1-9]",
+    of=_SHIPPER,
+    process="requests",
+)
+def switch_ignored_after_409(shipper: ModuleType) -> None:
+    made = shipper.Shipper.__init__
+
+    def opened(self: Any, exporter: Any, **how: Any) -> None:
+        made(self, exporter, **how)
+        _open_session(exporter)
+
+    shipper.Shipper.__init__ = opened
+
+
+@sabotage(
+    "trip_kept_out_of_the_outbox",
+    breaks="a trip is kept in the switch's file and in the ledger, not in the outbox",
+    causes="safeguards: .*memory of trips",
+    of="medagent.telemetry.outbox.trips",
+)
+def trip_kept_out_of_the_outbox(trips: ModuleType) -> None:
+    trips.OutboxTrips.record_trip = lambda _self, _trip: None
+
+
+@sabotage(
+    "trip_in_the_ledger_ignored",
+    breaks="a trip that the ledger alone still holds keeps nothing off",
+    causes="safeguards: .*memory of trips",
+    of="medagent.telemetry.ledger.trips",
+)
+def trip_in_the_ledger_ignored(trips: ModuleType) -> None:
+    trips.LedgerTrips.in_force = lambda _self: None
 
 
 @sabotage(

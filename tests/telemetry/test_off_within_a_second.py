@@ -1,0 +1,70 @@
+"""The promise in seconds: `medagent telemetry off` stops a delivery that sends refused batches span by span."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from command import MEDAGENT, medagent
+from medagent.audit.capture import Capture, span_count
+from medagent.telemetry.door.admission import Admitted
+from medagent.telemetry.outbox import Outbox
+from spans import call
+
+pytestmark = [pytest.mark.deadline, pytest.mark.timing]
+
+
+@pytest.mark.parametrize("status", [409, 400, 413])
+@pytest.mark.parametrize("name", ["langsmith", "otlp", "langfuse"])
+def test_off_takes_effect_within_a_second(tmp_path: Path, name: str, status: int) -> None:
+    """No request begins later than a second after the switch was written, whatever batches are answered."""
+    home = tmp_path / "home"
+    with Capture(batch_status=status) as capture:
+        environment = {
+            "langsmith": {"LANGSMITH_API_KEY": "k", "LANGSMITH_ENDPOINT": capture.url("langsmith")},
+            "otlp": {"MEDAGENT_DESTINATIONS": "otlp", "MEDAGENT_OTLP_ENDPOINT": capture.url("otlp")},
+            "langfuse": {
+                "MEDAGENT_DESTINATIONS": "langfuse",
+                "LANGFUSE_PUBLIC_KEY": "p",
+                "LANGFUSE_SECRET_KEY": "s",
+                "LANGFUSE_BASE_URL": capture.url("langfuse"),
+            },
+        }[name]
+        outbox = Outbox(f"sqlite:///{home / 'outbox' / 'outbox.db'}", destinations=[name], owner="o")
+        spans = call()
+        with outbox.transaction() as transaction:
+            transaction.open_call(spans[0].trace_id, release="released")
+            for span in spans:
+                transaction.put(Admitted.of(span), final=True)
+        outbox.close()
+        following = subprocess.Popen(
+            [MEDAGENT, "ship", "--follow"],
+            env={**os.environ, "MEDAGENT_HOME": str(home), **environment},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            until = time.monotonic() + 60
+            is_repeated = status == 409 and name != "langsmith"
+            while time.monotonic() < until:
+                counts = [span_count(name, one.raw) for one in capture.documents() if one.path.endswith(" body")]
+                if (len(counts) > 1) if is_repeated else (1 in counts):
+                    break
+                time.sleep(0.02)
+            assert medagent("telemetry", "off", "--reason", "drill", home=home, **environment).code == 0
+            written = datetime.fromisoformat(json.loads((home / "switch.json").read_bytes())["at"]).timestamp()
+            time.sleep(3)
+            late = [one.at - written for one in capture.documents() if one.at > written + 1]
+            assert late == []
+            following.send_signal(signal.SIGTERM)
+            assert following.wait(60) == 0
+        finally:
+            following.kill()
+            following.wait()
