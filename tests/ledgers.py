@@ -33,6 +33,20 @@ SIGN_OFF = {"report": "ef" * 32, "role": "reviewer", "key_id": KEY.key_id, "by":
 GATE = {"gate": 3, "passed": True, "evidence": "ab" * 32, "by": "officer"}
 ACCESS = {"store": "archive", "trace_id": str(UUID(int=7)), "by": "officer", "reason": "week 5 review"}
 DELETION = {"store": "archive", "cause": "retention", "trace_id": str(UUID(int=7)), "by": "medagent"}
+DELETION_REQUESTED = {
+    "destination": "langsmith",
+    "trace_id": str(UUID(int=7)),
+    "spans": 31,
+    "by": "duty",
+    "reason": "suspected leak, ticket OPS-4711",
+}
+DELETION_STATUS = {
+    "destination": "langsmith",
+    "trace_id": str(UUID(int=7)),
+    "status": "failed",
+    "cause": "http_403",
+    "by": "duty",
+}
 CONTENTS: dict[str, dict[str, Any]] = {
     "policy_changed": POLICY,
     "guardrail": guardrail(),
@@ -43,6 +57,8 @@ CONTENTS: dict[str, dict[str, Any]] = {
     "gate": GATE,
     "access": ACCESS,
     "deletion": DELETION,
+    "deletion_requested": DELETION_REQUESTED,
+    "deletion_status": DELETION_STATUS,
     "checkpoint": {"by": "officer"},
 }
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import zstandard
 from aiohttp import web
 
+from deletion_api import DeletionApi
 from medagent.audit.langsmith_intake import LangSmithIntake
 
 if TYPE_CHECKING:
@@ -125,8 +126,9 @@ class Sink:
         """What comes next meets `status`, `delay`, `retry_after` (s), `location`, `conflicts` (409), `answer` (hex).
 
         Without a status each destination answers with its own success; `media_type` takes the place of its type;
-        `encoding` is the answer's Content-Encoding. A body that holds `poison` (hex)
-        meets 400, one that is longer than `largest` bytes 413.
+        `encoding` is the answer's Content-Encoding. A body that holds `poison` (hex) meets 400, one that is longer
+        than `largest` bytes 413. With `slow_deletion` what is deleted is shown until the mode changes; with `silent`
+        the connection ends without an answer.
         """
         request = urllib.request.Request(self.url + "/_mode", json.dumps(mode).encode(), method="POST")
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -190,36 +192,46 @@ class _Server:
         self._mode = dict(self._initial)
         self._seen: set[bytes] = set()
         self._intake = LangSmithIntake()
+        self._deletion = DeletionApi(lambda: [Received.read(line) for line in self._log.read_text().splitlines()])
 
     async def set_mode(self, request: web.Request) -> web.Response:
         self._mode = {**self._initial, **await request.json()}
+        self._deletion.is_slow = bool(self._mode.get("slow_deletion"))
         return web.json_response(self._mode)
 
-    async def take(self, request: web.Request) -> web.Response:
+    def _judge(self, request: web.Request, body: bytes) -> tuple[int, str, bytes, bool]:
+        """Status, media type and body of the answer, and whether LangSmith's rules refuse the batch."""
         mode = self._mode
-        body = await request.read()
         taken, media_type, answer = success(request.path)
         status = taken if mode["status"] is None else int(mode["status"])
         if status != taken:
             media_type, answer = _JSON, b'{"error":"refused by the test"}'
         ids = set(re.findall(rb'name="post\.([0-9a-f-]{36})"', body))
         if mode["conflicts"] and ids & self._seen:
-            status, media_type, answer = 409, _JSON, b'{"error":"conflict"}'
-        elif mode["poison"] is not None and bytes.fromhex(mode["poison"]) in body:
-            status = 400
-        elif mode["largest"] is not None and len(body) > mode["largest"]:
-            status = 413
-        refused = False
+            return 409, _JSON, b'{"error":"conflict"}', False
+        if mode["poison"] is not None and bytes.fromhex(mode["poison"]) in body:
+            return 400, media_type, answer, False
+        if mode["largest"] is not None and len(body) > mode["largest"]:
+            return 413, media_type, answer, False
         if 200 <= status < 300 and request.path == "/runs/multipart":
-            judged, answer = self._intake.answer(
+            judged, says = self._intake.answer(
                 body,
                 content_type=request.headers.get("Content-Type", ""),
                 content_encoding=request.headers.get("Content-Encoding"),
             )
-            refused = judged != taken
-            status = judged if refused else status
+            if judged != taken:
+                return judged, _JSON, says, True
+            answer = says if status == taken else answer
         if 200 <= status < 300:
             self._seen |= ids
+        return status, media_type, answer, False
+
+    async def take(self, request: web.Request) -> web.Response:
+        mode = self._mode
+        body = await request.read()
+        status, media_type, answer, refused = self._judge(request, body)
+        deletion = self._deletion.answer(request, body) if 200 <= status < 300 else None
+        status = status if deletion is None else deletion.status
         line = {
             "method": request.method,
             "path": request.path_qs,
@@ -229,8 +241,12 @@ class _Server:
         }
         with self._log.open("a") as log:
             log.write(json.dumps(line) + "\n")
+        if deletion is not None:
+            return deletion
         if request.method == "GET" and request.path.startswith("/runs/"):
             return self._run(request.path.removeprefix("/runs/"))
+        if mode.get("silent") and request.transport is not None:
+            request.transport.abort()  # it took the request, and nobody learns of it
         await asyncio.sleep(float(mode["delay"]))
         headers = {"Set-Cookie": "sink=chocolate; Path=/"}
         if mode["retry_after"] is not None:

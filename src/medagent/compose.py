@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,13 +26,13 @@ from medagent.settings import Settings, make_home
 from medagent.telemetry.delivery import Delivery
 from medagent.telemetry.events import AudioStarted, CallEnded, CallStarted, ResponseFinished, ResponseStarted
 from medagent.telemetry.exporters.archive import Archive
-from medagent.telemetry.exporters.exporter import Exporter, Gate
+from medagent.telemetry.exporters.exporter import Exporter, Gate, RemoteDeletion
 from medagent.telemetry.exporters.jsonlog import JsonLog
 from medagent.telemetry.exporters.langsmith import LangSmithExporter
 from medagent.telemetry.gates import ExportGate
 from medagent.telemetry.interpreter import share
 from medagent.telemetry.keeper import Housekeeping, Keeper
-from medagent.telemetry.ledger import Ledger, LedgerTrips, last_trip
+from medagent.telemetry.ledger import Ledger, LedgerTrips, entries, last_trip
 from medagent.telemetry.line import Inlet
 from medagent.telemetry.outbox import Lacking, Outbox, OutboxStatus
 from medagent.telemetry.outbox.trips import OutboxTrips
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from medagent.attestation.binding import Binding
     from medagent.attestation.officers import Officers
     from medagent.attestation.report import Destination as BoundDestination
+    from medagent.telemetry.incident import Investigation
 
 _LANGFUSE_CLOUD = "https://cloud.langfuse.com"
 _PAGERDUTY = "events.pagerduty.com"
@@ -358,6 +360,57 @@ def prune(settings: Settings, *, by: str) -> int:
         return keeper(settings, box, archive(settings)).prune(by=by)
     finally:
         box.close()
+
+
+@contextmanager
+def investigation(settings: Settings, *, by: str) -> Iterator[Investigation]:
+    """What this host knows of calls that left, and the ways to delete them; `by` is who asks, for the ledger."""
+    from medagent.telemetry import incident  # noqa: PLC0415  # no call needs it
+    from medagent.telemetry.exporters.langfuse_deletion import LangfuseDeletion  # noqa: PLC0415  # the same
+    from medagent.telemetry.exporters.langsmith_deletion import LangSmithDeletion  # noqa: PLC0415  # the same
+
+    destinations = exporters(settings)
+    names = {one.name for one in destinations}
+    box, store = outbox(settings, destinations), next(one for one in destinations if isinstance(one, Archive))
+    ways: dict[str, RemoteDeletion] = {}
+    if "langsmith" in names and settings.langsmith_api_key is not None:
+        ways["langsmith"] = LangSmithDeletion(
+            api_key=settings.langsmith_api_key.get_secret_value(),
+            endpoint=settings.langsmith_endpoint,
+            project=settings.langsmith_project,
+        )
+    if "langfuse" in names and settings.langfuse_secret_key is not None:
+        ways["langfuse"] = LangfuseDeletion(
+            public_key=settings.langfuse_public_key or "",
+            secret_key=settings.langfuse_secret_key.get_secret_value(),
+            base_url=settings.langfuse_base_url or settings.langfuse_host or _LANGFUSE_CLOUD,
+        )
+
+    def recorded() -> Iterator[tuple[str, Mapping[str, Json]]]:
+        yield from ((entry.kind, entry.content) for entry in entries(ledger_path(settings)))
+
+    def record(kind: str, content: Mapping[str, Json]) -> None:
+        ledger(settings).append(kind, content)
+
+    try:
+        yield incident.Investigation(
+            outbox=box,
+            store=store,
+            policy=policy(settings),
+            configured=[
+                incident.DestinationFacts(name=one.name, region=one.region, retention_days=one.retention_days)
+                for one in destinations
+            ],
+            guardrails=recorded,
+            deletion=incident.Deletion(
+                outbox=box, ways=ways, deletable=frozenset({"langsmith", "langfuse"}), record=record, by=by
+            ),
+            keeper=keeper(settings, box, store),
+        )
+    finally:
+        box.close()
+        for one in destinations:
+            one.close()
 
 
 def redactor(settings: Settings, rosters: Mapping[str, Collection[str]] | None = None) -> Redactor:

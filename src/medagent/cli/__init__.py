@@ -23,6 +23,7 @@ _COMMANDS = {
     "telemetry": "medagent.cli.telemetry:app",
     "ship": "medagent.cli.ship:ship",
     "outbox": "medagent.cli.outbox:app",
+    "incident": "medagent.cli.incident:incident",
     "archive": "medagent.cli.archive:app",
     "ledger": "medagent.cli.ledger:app",
     "alerts": "medagent.cli.alerts:app",

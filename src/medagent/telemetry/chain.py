@@ -10,7 +10,7 @@ from medagent.errors import BrokenChainError
 from medagent.proof import GENESIS
 from medagent.telemetry.span import SafeSpan, Seal
 
-Cause = Literal["retention", "refusal", "purge"]
+Cause = Literal["retention", "refusal", "purge", "incident"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,8 @@ GUARDRAIL_DAYS = 2192
 _DAY_US = 86_400_000_000
 _FIRST_S, _EVERY_S = 5.0, 3600.0
 _LOOK_EVERY_S = 1.0
-_AFTER_A_NO = ("voice_session", "policy.guardrail")
+_GUARDRAIL = "policy.guardrail"
+_AFTER_A_NO = ("voice_session", _GUARDRAIL)
 _PURGING = ("command", "trip")
 """The sources of an off that speak for the host; the environment speaks for one process."""
 _log = logging.getLogger(__name__)
@@ -73,13 +74,45 @@ class Keeper:
         )
 
     def expire(self) -> int:
-        """Give up deliveries that have waited for too long; returns how many calls lost some."""
+        """Give up deliveries that have waited for too long; returns how many calls lost some.
+
+        Receipts of what was sent are deleted after six years, or with the archive where that keeps longer.
+        """
+        kept_days = max(GUARDRAIL_DAYS, self.archive_days)
+        self.outbox.forget_receipts(before_ms=time.time_ns() // 1_000_000 - kept_days * _DAY_US // 1000)
         before_ms = time.time_ns() // 1_000_000 - self.outbox_days * _DAY_US // 1000
         return self.outbox.expire(before_ms=before_ms, record=self._losing("retention", by="medagent"))
 
     def purge(self, *, by: str, reason: str) -> int:
         """Delete all that is queued; returns how many calls lost some."""
         return self.outbox.purge(record=self._losing("purge", by=by, reason=recordable(reason)))
+
+    def purge_call(self, trace_id: str, *, by: str, reason: str, archive_too: bool = False) -> int:
+        """Delete what of one call waits for a destination; returns 1 where something did, else 0.
+
+        What waits for the archive stays due unless `archive_too`: it does not leave the host.
+        """
+        return self.outbox.purge_call(
+            trace_id,
+            record=self._losing("purge", by=by, reason=recordable(reason)),
+            but_of=() if archive_too else (self.store.name,),
+        )
+
+    def delete_call(self, trace_id: str, *, by: str, reason: str) -> int:
+        """Delete a call from the archive but for its guardrail; returns how many spans.
+
+        The guardrail holds counts alone, and the law asks for it for six years.
+        """
+        self.purge_call(trace_id, by=by, reason=reason, archive_too=True)
+        spans = [link for link in self.store.chain(trace_id) if isinstance(link, SafeSpan)]
+        due = [span.seal for span in spans if span.name != _GUARDRAIL and span.seal is not None]
+        if due:
+            stones = [Tombstone(trace_id=trace_id, seal=seal, cause="incident") for seal in due]
+            record = functools.partial(
+                self._record, self.store.name, "incident", trace_id, due, by=by, reason=recordable(reason)
+            )
+            self.store.bury(stones, record=record)
+        return len(due)
 
     def bury_refused(self) -> int:
         """Put tombstones in the place of what was sealed before the caller said no; returns of how many calls.

@@ -18,7 +18,8 @@ from medagent.errors import (
     PartlyRefusedError,
     RefusedError,
 )
-from medagent.telemetry.exporters.exporter import Exporter
+from medagent.telemetry.door.send_log import Sent, merge
+from medagent.telemetry.exporters.exporter import Exporter, sends_of
 from medagent.telemetry.failures import Failure
 from medagent.telemetry.gates import ExportGate
 from medagent.telemetry.interpreter import take_time
@@ -65,6 +66,8 @@ class Shipper:
         self._probed: set[str] = set()
         self._last_failure: Failure | None = None
         self._sending: tuple[float, Sequence[SafeSpan]] | None = None
+        self._sent: dict[str, Sent] = {}
+        """What left of the batch at hand, for the receipts."""
         self._thread = threading.Thread(target=self._run, name=f"medagent-ship-{exporter.name}", daemon=True)
         self._keeper = threading.Thread(target=self._renew, name=f"medagent-keep-{exporter.name}", daemon=True)
         self.delivered = 0
@@ -153,22 +156,26 @@ class Shipper:
 
     def _send(self, batch: Sequence[SafeSpan]) -> bool:
         """Send a batch, in ever smaller parts where it is refused; False where it was not to be sent to its end."""
+        self._sent.clear()
         parts, refused, refusals, has_taken = self._parts(batch), list[tuple[SafeSpan, Exception]](), 0, False
         most_refusals = 0 if self._refused_rounds else _MOST_REFUSALS
         while parts:
             part = parts.popleft()
             if self._stopping.is_set():
-                self._outbox.let_go(self.name, [span for one in (part, *parts) for span in one])
+                self._outbox.let_go(self.name, [span for one in (part, *parts) for span in one], sent=self._sent)
                 break
             try:
                 self._gate()
                 self._exporter.export(part)
-            except EgressOffError:  # not a failure of the destination: what is not delivered stays due as it was
-                self._outbox.let_go(
-                    self.name, [*(span for one in (part, *parts) for span in one), *(span for span, _ in refused)]
-                )
+            except (
+                EgressOffError
+            ) as error:  # not a failure of the destination: what is not delivered stays due as it was
+                merge(self._sent, sends_of(self._exporter, part, error))
+                waiting = [*(span for one in (part, *parts) for span in one), *(span for span, _ in refused)]
+                self._outbox.let_go(self.name, waiting, sent=self._sent)
                 return False
             except Exception as error:
+                merge(self._sent, sends_of(self._exporter, part, error))
                 half, refusals = len(part) // 2, refusals + 1
                 if not has_taken and isinstance(error, PartlyRefusedError) and error.rejected < len(part):
                     parts.extend([span] for span, _ in refused)
@@ -188,7 +195,7 @@ class Shipper:
                     parts.extend([span] for span, _ in refused)
                     refused.clear()
                 has_taken = True
-                self._outbox.delivered(self.name, part)
+                self._outbox.delivered(self.name, part, sent=sends_of(self._exporter, part))
                 self.delivered += len(part)
         self._judge(refused, has_taken=has_taken)
         if has_taken:
@@ -204,7 +211,7 @@ class Shipper:
         for span, error in refused:
             failure = Failure.of(error)
             said = failure.explain(self.name)
-            self._outbox.set_aside(self.name, [span], error=failure.stored())
+            self._outbox.set_aside(self.name, [span], error=failure.stored(), sent=self._sent)
             _log.error(
                 "%s: span %s (%s) is set aside: %s; %s", self.name, span.span_id, span.name, said.cause, said.remedy
             )
@@ -215,7 +222,7 @@ class Shipper:
             self._switch.trip(f"exit to {self.name}: {error}")
         if isinstance(error, ExportError) and error.retry_after_s:
             self._outbox.pause(self.name, error.retry_after_s)
-        self._outbox.failed(self.name, batch, error=Failure.of(error).stored())
+        self._outbox.failed(self.name, batch, error=Failure.of(error).stored(), sent=self._sent)
 
     def _parts(self, batch: Sequence[SafeSpan]) -> deque[Sequence[SafeSpan]]:
         """Return the batch; after a round in which every span was refused, one span of it and then the rest.

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 import requests
 
-from medagent.errors import DoorError, EgressOffError, ExportError, MedagentError, RefusedError
+from medagent.errors import DoorError, EgressOffError, ExportError, MedagentError, RefusedError, UnansweredError
 from medagent.proof import Json
 from medagent.telemetry.door.answer import POST_LIMIT, Answer, PlainSession, read_answer, unanswered
 from medagent.telemetry.door.derived import derived, short_id
+from medagent.telemetry.door.send_log import SendLog
 from medagent.telemetry.door.wire import decode, strict_json
 from medagent.telemetry.exporters.exporter import Envelope, Gate
 from medagent.telemetry.failures import FailureCause
@@ -128,6 +129,8 @@ class ExitSession(PlainSession):
         self._gate = gate
         self._timeout_s = timeout_s
         self._exit = Exit(envelope)
+        self.send_log = SendLog()
+        """Which spans left in a request, and how it was answered."""
         self._batch: Sequence[SafeSpan] = ()
         self._outcomes: list[int | MedagentError] = []
         self.answer = Answer(status_code=0)
@@ -174,13 +177,18 @@ class ExitSession(PlainSession):
             request.body = body = _bytes(request.body)
             self._check(request, body)
             self._gate()  # the last thing before the wire
+            self.send_log.begin(self._batch)
             response = super().send(request, timeout=self._timeout_s, allow_redirects=False, proxies={}, stream=True)
             self.answer = read_answer(response, limit=POST_LIMIT, within_s=self._timeout_s[1])
             self._outcomes.append(self.answer.status_code)
+            self.send_log.answered(self.answer.status_code)
         except (DoorError, EgressOffError) as error:
             self._outcomes.append(error)
         except Exception as error:  # noqa: BLE001 - the library above would log it, with what it quotes
-            self._outcomes.append(unanswered(error))
+            lost = unanswered(error)
+            if not isinstance(lost, UnansweredError):
+                self.send_log.never_sent()
+            self._outcomes.append(lost)
         return _accepted()
 
     def _check(self, request: requests.PreparedRequest, body: bytes) -> None:

@@ -7,7 +7,7 @@ import os
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +18,7 @@ from pathlib import Path
 from medagent.errors import BrokenChainError, ExportError, TraceNotFoundError
 from medagent.proof import Json
 from medagent.telemetry.chain import Cause, Tombstone
+from medagent.telemetry.door.send_log import Sent
 from medagent.telemetry.exporters.exporter import Gate, always_open, seal_of
 from medagent.telemetry.failures import FailureCause
 from medagent.telemetry.span import SafeSpan, Seal
@@ -168,6 +169,10 @@ class Archive:
         with self._transaction() as database:
             return database.execute("SELECT 1 FROM span WHERE span_id = ?", (span.span_id,)).fetchone() is not None
 
+    def take_sends(self) -> Mapping[str, Sent]:
+        """Return nothing: what is stored here has not left the host."""
+        return {}
+
     def close(self) -> None:
         """Close the file; a second call does nothing."""
         with self._lock:
@@ -234,7 +239,8 @@ class Archive:
             ).fetchall()
         return [row[0] for row in rows]
 
-    def _trace_id(self, prefix: str) -> str:
+    def trace_ids(self, prefix: str) -> list[str]:
+        """The first few ids of calls that start so, deleted ones too; raises `TraceNotFoundError` on what is no id."""
         if not _ID_PREFIX.fullmatch(prefix):
             raise TraceNotFoundError("this is no id of a call", hint="`medagent trace list` shows the ids")
         with self._transaction() as database:
@@ -243,7 +249,10 @@ class Archive:
                 " SELECT trace_id FROM tombstone WHERE trace_id >= ?1 AND trace_id < ?2 LIMIT ?3",
                 (prefix, prefix + "g", _MOST_CANDIDATES),
             ).fetchall()
-        candidates = [row[0] for row in rows]
+        return [str(row[0]) for row in rows]
+
+    def _trace_id(self, prefix: str) -> str:
+        candidates = self.trace_ids(prefix)
         if not candidates:
             raise TraceNotFoundError("no call has this id", hint="`medagent trace list` shows the ids")
         if len(candidates) > 1:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import requests
 from urllib3.exceptions import HTTPError
 
-from medagent.errors import ExportError, RefusedError
+from medagent.errors import DoorError, ExportError, RefusedError
 from medagent.telemetry.door.answer import GET_LIMIT, Answer, PlainSession, read_answer, unanswered
+from medagent.telemetry.door.send_log import Sent
 from medagent.telemetry.failures import Failure, FailureCause, cause_of_status
 from medagent.telemetry.span import SafeSpan, Seal
 
@@ -57,6 +58,36 @@ class Exporter(Protocol):
         """Let go of connections and files; a second call does nothing."""
 
 
+@runtime_checkable
+class ReportsSends(Protocol):
+    """An exporter that knows which spans left in a request of its own."""
+
+    def take_sends(self) -> Mapping[str, Sent]:
+        """Return what was sent since the last look, by span id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentCall:
+    """One call as a destination may know it: ids alone."""
+
+    trace_id: str
+    span_ids: Sequence[str]
+
+
+class RemoteDeletion(Protocol):
+    """A destination's own way to delete; every method raises `ExportError` where it cannot be asked."""
+
+    @property
+    def name(self) -> str:
+        """The destination's name."""
+
+    def shows(self, call: SentCall) -> bool:
+        """Whether the destination still shows something of a call."""
+
+    def delete(self, call: SentCall) -> None:
+        """Request the deletion of a call; most destinations delete later."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """All that may leave for a destination beside a span's own content; what may hold its key has no repr.
@@ -86,6 +117,16 @@ def seal_of(span: SafeSpan) -> Seal:
     if span.seal is None:
         raise ExportError("a span that is not sealed cannot be shipped")
     return span.seal
+
+
+def sends_of(exporter: Exporter, batch: Sequence[SafeSpan], error: Exception | None = None) -> Mapping[str, Sent]:
+    """Return what left of a batch in an export that just ended, with `error` or without one.
+
+    An exporter that keeps no account of its requests counts as having sent all, unless the request filter stopped it.
+    """
+    if isinstance(exporter, ReportsSends):
+        return exporter.take_sends()
+    return {} if isinstance(error, DoorError) else dict.fromkeys((span.span_id for span in batch), Sent.UNKNOWN)
 
 
 def failure(

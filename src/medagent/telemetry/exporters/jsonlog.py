@@ -22,6 +22,7 @@ import orjson
 from medagent.errors import ExportError, NotAskableError
 from medagent.proof import Json
 from medagent.telemetry.door.exit import Exit
+from medagent.telemetry.door.send_log import SendLog, Sent
 from medagent.telemetry.exporters.exporter import Envelope, Gate, always_open, seal_of
 from medagent.telemetry.failures import FailureCause
 from medagent.telemetry.span import SafeSpan, SpanKind
@@ -86,23 +87,28 @@ class JsonLog:
         self._target = target
         self._emf = emf
         self._exit = Exit(ENVELOPE)
+        self._send_log = SendLog()
 
     def export(self, batch: Sequence[SafeSpan]) -> None:
         """Append a batch's lines, all or none to a file; raises `ExportError` where not, `DoorError` where refused.
 
         The gate is looked at before each write, when the file is locked; raises `EgressOffError` where it is shut.
         """
-        lines = [orjson.dumps(line) + b"\n" for span in batch for line in lines_of(span, emf=self._emf)]
+        by_span = [(span, lines_of(span, emf=self._emf)) for span in batch]
+        lines = [orjson.dumps(line) + b"\n" for _, made in by_span for line in made]
         if not lines:
             return
         body, headers = b"".join(lines), {"content-type": _MEDIA_TYPE}
         self._exit.check(method=ENVELOPE.method, url=ENVELOPE.url, headers=headers, body=body, batch=batch)
+        self._send_log.begin(span for span, made in by_span if made)
         try:
             if self._target == "stdout":
                 _print(lines, self._gate)
             else:
                 _append(Path(self._target), body, self._gate)
         except (OSError, ValueError, AttributeError) as error:  # standard output may be closed, or none at all
+            if self._target != "stdout":
+                self._send_log.never_sent()
             message = f"the log cannot be written ({type(error).__name__})"
             raise ExportError(message, cause=FailureCause.NOT_WRITTEN) from None
 
@@ -118,6 +124,10 @@ class JsonLog:
         except (OSError, ValueError, AttributeError) as error:
             message = f"the log cannot be read ({type(error).__name__})"
             raise ExportError(message, cause=FailureCause.NOT_WRITTEN) from None
+
+    def take_sends(self) -> Mapping[str, Sent]:
+        """Return what was written since the last look, by span id; a span without a line is not in it."""
+        return self._send_log.take()
 
     def close(self) -> None:
         """Nothing is held open between two batches."""

@@ -17,6 +17,7 @@ from medagent.proof import Json
 from medagent.proof.keys import PSEUDONYM_SHAPE
 from medagent.telemetry.door.answer import Answer
 from medagent.telemetry.door.exit import ExitSession
+from medagent.telemetry.door.send_log import Sent
 from medagent.telemetry.exporters.exporter import (
     Envelope,
     Gate,
@@ -138,6 +139,10 @@ class LangSmithExporter:
         answer = ask(f"{self._endpoint}/runs/{run_id_of(span)}", headers, of=self.name, gate=self._gate)
         found = shown(answer, self.name)
         return found is not None and found.get("name") == span.name
+
+    def take_sends(self) -> Mapping[str, Sent]:
+        """Return what was sent since the last look, by span id."""
+        return self._session.send_log.take()
 
     def close(self) -> None:
         """Close the connections; what was not delivered is the outbox's."""

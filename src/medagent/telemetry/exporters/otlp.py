@@ -27,6 +27,7 @@ from medagent.errors import NotAskableError, PartlyRefusedError, SettingsError
 from medagent.proof import Json
 from medagent.telemetry.door.answer import Answer
 from medagent.telemetry.door.exit import ExitSession
+from medagent.telemetry.door.send_log import Sent
 from medagent.telemetry.exporters.attributes import CONSTANTS, KEYS, PREFIX, RELEASE, attributes_of, error_of
 from medagent.telemetry.exporters.exporter import Envelope, Gate, always_open, ask, failure_of, shown
 from medagent.telemetry.failures import Failure, FailureCause
@@ -98,6 +99,10 @@ class OtlpExporter:
     def holds(self, span: SafeSpan) -> bool:
         """OTLP knows no question: always raises `NotAskableError`."""
         raise NotAskableError(f"{self.name} cannot be asked what it holds")
+
+    def take_sends(self) -> Mapping[str, Sent]:
+        """Return what was sent since the last look, by span id."""
+        return self._session.send_log.take()
 
     def close(self) -> None:
         """Close the connections; what was not delivered is the outbox's."""

@@ -145,13 +145,33 @@ class Deletion(_Content):
     """Spans were deleted: what is left of them is their numbers and the hash of the last."""
 
     store: Word
-    cause: Literal["retention", "refusal", "purge"]
+    cause: Literal["retention", "refusal", "purge", "incident"]
     trace_id: TraceId
     first: Count | None = None
     last: Count | None = None
     hash: Sha256 | None = None
     by: Who
     reason: Reason | None = None
+
+
+class DeletionRequested(_Content):
+    """A destination is about to be asked to delete one call; `spans` were sent to it."""
+
+    destination: Word
+    trace_id: TraceId
+    spans: Count
+    by: Who
+    reason: Reason
+
+
+class DeletionStatus(_Content):
+    """What became of such a request: by the destination's answer, or by reading back."""
+
+    destination: Word
+    trace_id: TraceId
+    status: Literal["requested", "confirmed_deleted", "not_confirmed", "not_supported", "failed"]
+    cause: Word | None = None
+    by: Who
 
 
 class KeyCreated(_Content):
@@ -186,6 +206,8 @@ KINDS: Mapping[str, type[_Content]] = {
     "gate": Gate,
     "access": Access,
     "deletion": Deletion,
+    "deletion_requested": DeletionRequested,
+    "deletion_status": DeletionStatus,
     "checkpoint": Checkpoint,
     KEY_CREATED: KeyCreated,
     RECOVERED: Recovered,

@@ -3,18 +3,23 @@
 from medagent.telemetry.outbox.deliveries import Deleted, Lacking
 from medagent.telemetry.outbox.outbox import Outbox
 from medagent.telemetry.outbox.ownership import Mark, OpenCall
+from medagent.telemetry.outbox.receipts import DeletionRequest, Queued, Receipt, TraceDelivery
 from medagent.telemetry.outbox.status import OutboxStatus, SetAside
 from medagent.telemetry.outbox.transaction import Adopted, Release, Transaction
 
 __all__ = [
     "Adopted",
     "Deleted",
+    "DeletionRequest",
     "Lacking",
     "Mark",
     "OpenCall",
     "Outbox",
     "OutboxStatus",
+    "Queued",
+    "Receipt",
     "Release",
     "SetAside",
+    "TraceDelivery",
     "Transaction",
 ]

@@ -16,7 +16,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from medagent.telemetry.door.send_log import Sent
 from medagent.telemetry.failures import FailureCause
+from medagent.telemetry.outbox import receipts
+from medagent.telemetry.outbox.receipts import Attempted
 from medagent.telemetry.outbox.schema import calls, deliveries, destinations, spans
 from medagent.telemetry.span import SafeSpan, Seal
 
@@ -85,7 +88,7 @@ def free(connection: sa.Connection, destination: str) -> bool:
 def lease(connection: sa.Connection, destination: str, *, owner: str, limit: int) -> tuple[list[SafeSpan], list[str]]:
     """The oldest free spans, now leased; and the ids of those that are not what was sealed, now set aside."""
     query = (
-        sa.select(spans, deliveries.c.position.label("place"))
+        sa.select(spans, deliveries.c.position.label("place"), deliveries.c.leased_by, deliveries.c.leased_until_ms)
         .join(deliveries, deliveries.c.span_id == spans.c.span_id)
         .where(is_due(destination), ~is_leased(now_ms()))
         .order_by(deliveries.c.position)
@@ -95,21 +98,27 @@ def lease(connection: sa.Connection, destination: str, *, owner: str, limit: int
     batch: list[SafeSpan] = []
     altered: list[str] = []
     places: list[int] = []
+    stale: dict[str, int] = {}
     size = 0
     for row in connection.execute(query):
         size += row.size
         if places and size > _MOST_BYTES:
             break
+        if row.leased_by is not None:
+            stale[row.span_id] = row.leased_until_ms - int(LEASE_S * 1000)
         try:
             batch.append(read(row))
         except (ValueError, KeyError, TypeError, AttributeError):
             altered.append(row.span_id)
         else:
             places.append(row.place)
+    if stale:  # its holder never said how it ended: the request may have left
+        sent_ms = min(*stale.values(), now_ms())
+        _note_sent(connection, destination, dict.fromkeys(stale, Sent.UNKNOWN), at_ms=sent_ms)
     until = {"leased_by": owner, "leased_until_ms": now_ms() + int(LEASE_S * 1000)}
     connection.execute(sa.update(deliveries).where(deliveries.c.position.in_(places)).values(**until))
     if altered:
-        set_aside(connection, destination, altered, error=FailureCause.SPAN_ALTERED)
+        set_aside(connection, destination, altered, error=FailureCause.SPAN_ALTERED, sent={})
     return batch, altered
 
 
@@ -127,28 +136,59 @@ def renew(connection: sa.Connection, destination: str, ids: Sequence[str], *, ow
     connection.execute(sa.update(deliveries).where(mine).values(leased_until_ms=now_ms() + int(LEASE_S * 1000)))
 
 
-def delivered(connection: sa.Connection, destination: str, ids: Sequence[str]) -> None:
-    """Take spans off a destination's list; a span that is on no list any more leaves the outbox."""
-    connection.execute(sa.delete(deliveries).where(_of(destination, ids)))
+def delivered(
+    connection: sa.Connection, destination: str, batch: Sequence[SafeSpan], *, sent: Mapping[str, Sent] | None
+) -> None:
+    """Take spans off a destination's list; a span that is on no list any more leaves the outbox.
+
+    Those in `sent`, or all where it is None, leave a receipt.
+    """
+    ids, now = [span.span_id for span in batch], now_ms()
+    history = (deliveries.c.span_id, deliveries.c.attempts, deliveries.c.first_sent_ms)
+    gone = connection.execute(sa.delete(deliveries).where(_of(destination, ids)).returning(*history))
+    before = {row.span_id: row for row in gone}
+    receipts.append(
+        connection,
+        destination,
+        [
+            Attempted(
+                trace_id=span.trace_id,
+                span_id=span.span_id,
+                name=span.name,
+                outcome=Sent.DELIVERED,
+                first_ms=(earlier.first_sent_ms if (earlier := before.get(span.span_id)) else 0) or now,
+                last_ms=now,
+                attempts=(earlier.attempts if earlier else 0) + 1,
+            )
+            for span in batch
+            if sent is None or span.span_id in sent
+        ],
+    )
     _forget(connection, ids)
 
 
-def failed(connection: sa.Connection, destination: str, ids: Sequence[str], *, error: str) -> None:
+def failed(
+    connection: sa.Connection, destination: str, ids: Sequence[str], *, error: str, sent: Mapping[str, Sent]
+) -> None:
     """Note a failed attempt and let go of the lease; the spans stay due."""
+    _note_sent(connection, destination, {span_id: sent[span_id] for span_id in ids if span_id in sent}, at_ms=now_ms())
     change = sa.update(deliveries).where(_of(destination, ids))
     values = {"last_error": error[:80], "leased_by": None, "leased_until_ms": 0}
     connection.execute(change.values(attempts=deliveries.c.attempts + 1, **values))
 
 
-def let_go(connection: sa.Connection, destination: str, ids: Sequence[str]) -> None:
-    """End a lease without an attempt."""
+def let_go(connection: sa.Connection, destination: str, ids: Sequence[str], *, sent: Mapping[str, Sent]) -> None:
+    """End a lease without a failed attempt; what was sent of it before is noted."""
+    _note_sent(connection, destination, {span_id: sent[span_id] for span_id in ids if span_id in sent}, at_ms=now_ms())
     change = sa.update(deliveries).where(_of(destination, ids))
     connection.execute(change.values(leased_by=None, leased_until_ms=0))
 
 
-def set_aside(connection: sa.Connection, destination: str, ids: Sequence[str], *, error: str) -> None:
+def set_aside(
+    connection: sa.Connection, destination: str, ids: Sequence[str], *, error: str, sent: Mapping[str, Sent]
+) -> None:
     """Stop offering spans to a destination that will not take them."""
-    failed(connection, destination, ids, error=error)
+    failed(connection, destination, ids, error=error, sent=sent)
     connection.execute(sa.update(deliveries).where(_of(destination, ids)).values(is_set_aside=True))
 
 
@@ -205,28 +245,29 @@ def lacking(connection: sa.Connection, trace_id: str) -> list[Lacking]:
     ]
 
 
-def has_old(connection: sa.Connection, *, before_ms: int | None) -> bool:
+def has_old(connection: sa.Connection, *, which: sa.ColumnElement[bool]) -> bool:
     """Whether `drop` would find something; a look that changes nothing."""
-    return connection.execute(sa.select(deliveries.c.position).where(_queued(before_ms)).limit(1)).first() is not None
+    return connection.execute(sa.select(deliveries.c.position).where(which).limit(1)).first() is not None
 
 
-def drop(connection: sa.Connection, *, before_ms: int | None) -> list[Deleted]:
-    """Give up deliveries that were queued before a moment, or all, of some calls; returns what of which.
+def drop(connection: sa.Connection, *, which: sa.ColumnElement[bool]) -> list[Deleted]:
+    """Give up deliveries of some calls, such as those `queued` before a moment; returns what of which.
 
-    Nothing more is to be given up once it returns nothing.
+    Nothing more is to be given up once it returns nothing. Of what was sent already, a receipt stays.
     """
-    old = _queued(before_ms)
     joined = sa.join(deliveries, spans, deliveries.c.span_id == spans.c.span_id)
-    query = sa.select(spans.c.trace_id).select_from(joined).where(old).distinct().limit(_CALLS_AT_ONCE)
+    query = sa.select(spans.c.trace_id).select_from(joined).where(which).distinct().limit(_CALLS_AT_ONCE)
     found: list[Deleted] = []
     for trace_id in connection.execute(query).scalars().all():
         of_call = sa.select(deliveries.c.position, deliveries.c.destination, spans).select_from(joined)
-        rows = connection.execute(of_call.where(old, spans.c.trace_id == trace_id).order_by(spans.c.sequence)).all()
+        rows = connection.execute(of_call.where(which, spans.c.trace_id == trace_id).order_by(spans.c.sequence)).all()
         lacking: dict[str, list[Seal]] = {}
         for row in rows:
             seal = Seal(sequence=row.sequence, previous=row.previous, hash=row.hash)
             lacking.setdefault(row.destination, []).append(seal)
-        connection.execute(sa.delete(deliveries).where(deliveries.c.position.in_([row[0] for row in rows])))
+        doomed = deliveries.c.position.in_([row[0] for row in rows])
+        receipts.keep(connection, doomed, now=now_ms())
+        connection.execute(sa.delete(deliveries).where(doomed))
         _forget(connection, [row.span_id for row in rows])
         for destination, seals in lacking.items():
             count = len(seals)
@@ -257,8 +298,25 @@ def forget_calls(connection: sa.Connection, *, before_ms: int) -> None:
     connection.execute(sa.delete(calls).where(gone & calls.c.trace_id.not_in(sa.select(spans.c.trace_id))))
 
 
-def _queued(before_ms: int | None) -> sa.ColumnElement[bool]:
+def queued(before_ms: int | None) -> sa.ColumnElement[bool]:
+    """Select deliveries queued before a moment, or all."""
     return sa.true() if before_ms is None else deliveries.c.queued_ms < before_ms
+
+
+def queued_of(trace_id: str, *, but_of: Sequence[str]) -> sa.ColumnElement[bool]:
+    """Select one call's deliveries, but to some destinations."""
+    of_call = sa.select(spans.c.span_id).where(spans.c.trace_id == trace_id)
+    return deliveries.c.span_id.in_(of_call) & deliveries.c.destination.not_in(but_of)
+
+
+def _note_sent(connection: sa.Connection, destination: str, sent: Mapping[str, Sent], *, at_ms: int) -> None:
+    """Note outcomes on deliveries that stay; the surer outcome and the first time stay."""
+    for outcome in sorted(set(sent.values())):
+        ids = [span_id for span_id, one in sent.items() if one is outcome]
+        surer = sa.case((deliveries.c.sent < int(outcome), int(outcome)), else_=deliveries.c.sent)
+        first = sa.case((deliveries.c.first_sent_ms == 0, at_ms), else_=deliveries.c.first_sent_ms)
+        noted = {"sent": surer, "first_sent_ms": first, "last_sent_ms": at_ms}
+        connection.execute(sa.update(deliveries).where(_of(destination, ids)).values(noted))
 
 
 def _of_one(destination: str) -> sa.ColumnElement[bool]:

@@ -7,21 +7,24 @@ Several processes may share it. Every method raises `OutboxUnavailableError` whe
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from medagent.telemetry.outbox import deliveries, ownership
+from medagent.telemetry.door.send_log import Sent
+from medagent.telemetry.outbox import deliveries, ownership, receipts
 from medagent.telemetry.outbox.database import Database
 from medagent.telemetry.outbox.deliveries import Deleted, Lacking
 from medagent.telemetry.outbox.ownership import Mark, OpenCall
+from medagent.telemetry.outbox.receipts import DeletionRequest, TraceDelivery
 from medagent.telemetry.outbox.schema import deliveries as deliveries_table
 from medagent.telemetry.outbox.schema import spans
 from medagent.telemetry.outbox.status import OutboxStatus, read_status
 from medagent.telemetry.outbox.transaction import Transaction
 from medagent.telemetry.span import SafeSpan, Seal
 
+_NOTHING: Mapping[str, Sent] = {}
 _log = logging.getLogger(__name__)
 
 
@@ -109,20 +112,25 @@ class Outbox:
         with self._database.writing() as connection:
             deliveries.renew(connection, destination, _ids(batch), owner=self._owner)
 
-    def let_go(self, destination: str, batch: Sequence[SafeSpan]) -> None:
-        """It will not be sent now; whoever comes may."""
+    def let_go(self, destination: str, batch: Sequence[SafeSpan], *, sent: Mapping[str, Sent] = _NOTHING) -> None:
+        """It will not be sent now; whoever comes may. `sent` is what left of it before, by span id."""
         with self._database.writing() as connection:
-            deliveries.let_go(connection, destination, _ids(batch))
+            deliveries.let_go(connection, destination, _ids(batch), sent=sent)
 
-    def delivered(self, destination: str, batch: Sequence[SafeSpan]) -> None:
-        """Take spans off a destination's list; a span that is on no list any more leaves the outbox."""
-        with self._database.writing() as connection:
-            deliveries.delivered(connection, destination, _ids(batch))
+    def delivered(self, destination: str, batch: Sequence[SafeSpan], *, sent: Mapping[str, Sent] | None = None) -> None:
+        """Take spans off a destination's list; a span that is on no list any more leaves the outbox.
 
-    def failed(self, destination: str, batch: Sequence[SafeSpan], *, error: str) -> None:
-        """Note a failed attempt by the name of its error; the spans stay due."""
+        Those in `sent`, or all where it is None, leave a receipt; nothing of the others left this host.
+        """
         with self._database.writing() as connection:
-            deliveries.failed(connection, destination, _ids(batch), error=error)
+            deliveries.delivered(connection, destination, batch, sent=sent)
+
+    def failed(
+        self, destination: str, batch: Sequence[SafeSpan], *, error: str, sent: Mapping[str, Sent] = _NOTHING
+    ) -> None:
+        """Note a failed attempt by the name of its error; the spans stay due. `sent` as in `let_go`."""
+        with self._database.writing() as connection:
+            deliveries.failed(connection, destination, _ids(batch), error=error, sent=sent)
 
     def pause(self, destination: str, seconds: float) -> None:
         """The destination asked to be left alone: no process sends it anything for so long, at most an hour."""
@@ -149,10 +157,12 @@ class Outbox:
         with self._database.reading() as connection:
             return deliveries.lacking(connection, trace_id)
 
-    def set_aside(self, destination: str, batch: Sequence[SafeSpan], *, error: str) -> None:
+    def set_aside(
+        self, destination: str, batch: Sequence[SafeSpan], *, error: str, sent: Mapping[str, Sent] = _NOTHING
+    ) -> None:
         """The destination will never take these: keep them, and do not offer them again unless told to."""
         with self._database.writing() as connection:
-            deliveries.set_aside(connection, destination, _ids(batch), error=error)
+            deliveries.set_aside(connection, destination, _ids(batch), error=error, sent=sent)
 
     def offer_again(self, destination: str | None = None) -> int:
         """Make due what was set aside, at one destination or at all; returns how many deliveries."""
@@ -166,23 +176,27 @@ class Outbox:
 
         `record` is told of each call before it counts: what it raises keeps the spans.
         """
-        count = self._drop(before_ms, record)
+        count = self._drop(deliveries.queued(before_ms), record)
         with self._database.writing() as connection:
             deliveries.forget_calls(connection, before_ms=before_ms)
         return count
 
     def purge(self, *, record: Callable[[Deleted], object]) -> int:
         """Give up every delivery; what is not sealed yet stays. Returns and records as `expire`."""
-        return self._drop(None, record)
+        return self._drop(deliveries.queued(None), record)
 
-    def _drop(self, before_ms: int | None, record: Callable[[Deleted], object]) -> int:
+    def purge_call(self, trace_id: str, *, record: Callable[[Deleted], object], but_of: Sequence[str] = ()) -> int:
+        """Give up every delivery of one call, but to some destinations; returns and records as `expire`."""
+        return self._drop(deliveries.queued_of(trace_id, but_of=but_of), record)
+
+    def _drop(self, which: sa.ColumnElement[bool], record: Callable[[Deleted], object]) -> int:
         with self._database.reading() as connection:
-            if not deliveries.has_old(connection, before_ms=before_ms):
+            if not deliveries.has_old(connection, which=which):
                 return 0
         count = 0
         while True:
             with self._database.writing() as connection:
-                lost = deliveries.drop(connection, before_ms=before_ms)
+                lost = deliveries.drop(connection, which=which)
                 for each in lost:
                     record(each)
             if not lost:
@@ -198,6 +212,37 @@ class Outbox:
         """All of such a call has its tombstone in the archive."""
         with self._database.writing() as connection:
             deliveries.buried(connection, trace_id)
+
+    # ---- what left -------------------------------------------------------------------------------------------------
+
+    def trace_ids(self, prefix: str) -> list[str]:
+        """The first few ids of calls known here that start so; `prefix` is hexadecimal digits and dashes."""
+        with self._database.reading() as connection:
+            return receipts.trace_ids(connection, prefix)
+
+    def deliveries_of(self, trace_id: str) -> TraceDelivery:
+        """What left of one call, what waits, and what was asked to be deleted."""
+        with self._database.reading() as connection:
+            return receipts.find(connection, trace_id, now=deliveries.now_ms())
+
+    def put_deletion(self, request: DeletionRequest) -> None:
+        """Store the state of a deletion at a destination, in the place of an earlier one."""
+        with self._database.writing() as connection:
+            receipts.put_deletion(connection, request)
+
+    def forget_receipts(self, *, before_ms: int) -> int:
+        """Delete receipts of what was last sent before a moment (ms since the Unix epoch, UTC); returns how many."""
+        count = 0
+        while True:
+            with self._database.writing() as connection:
+                deleted = receipts.forget(connection, before_ms=before_ms)
+            if not deleted:
+                return count
+            count += deleted
+
+    def corrupt(self) -> list[str]:
+        """The names of files that were broken and set aside, oldest first: receipts in them are not found here."""
+        return self._database.corrupt()
 
     def status(self) -> OutboxStatus:
         """What waits where."""

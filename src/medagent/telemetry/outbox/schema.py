@@ -73,6 +73,9 @@ deliveries = sa.Table(
     sa.Column("is_set_aside", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("leased_by", sa.String(80)),
     sa.Column("leased_until_ms", _Big, nullable=False, server_default="0"),
+    sa.Column("sent", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("first_sent_ms", _Big, nullable=False, server_default="0"),
+    sa.Column("last_sent_ms", _Big, nullable=False, server_default="0"),
     sa.UniqueConstraint("span_id", "destination"),
     sa.Index("delivery_due", "destination", "is_set_aside", "position"),
 )
@@ -91,6 +94,30 @@ switch_events = sa.Table(
     sa.Column("kind", sa.String(8), nullable=False),
     sa.Column("at_us", _Big, nullable=False),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
+)
+receipts = sa.Table(
+    "receipts",
+    metadata,
+    sa.Column("position", _Big, primary_key=True, autoincrement=True),
+    sa.Column("destination", sa.String(40), nullable=False),
+    sa.Column("trace_id", sa.String(36), nullable=False, index=True),
+    sa.Column("outcome", sa.Integer, nullable=False),
+    sa.Column("first_ms", _Big, nullable=False),
+    sa.Column("last_ms", _Big, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("spans", sa.Text, nullable=False),
+)
+"""What was sent of one call in one batch, ids and names alone; kept after the spans themselves are deleted."""
+deletion_requests = sa.Table(
+    "deletion_requests",
+    metadata,
+    sa.Column("destination", sa.String(40), primary_key=True),
+    sa.Column("trace_id", sa.String(36), primary_key=True),
+    sa.Column("status", sa.String(20), nullable=False),
+    sa.Column("cause", sa.String(40)),
+    sa.Column("requested_ms", _Big, nullable=False),
+    sa.Column("checked_ms", _Big, nullable=False, server_default="0"),
+    sa.Column("was_shown", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 _version = sa.Table("outbox_version", metadata, sa.Column("version", sa.Integer, nullable=False))
 

@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from medagent.errors import OutboxError
 from medagent.proof import GENESIS, Json
 from medagent.telemetry.door.admission import Admitted
-from medagent.telemetry.outbox import ownership
+from medagent.telemetry.outbox import ownership, receipts
 from medagent.telemetry.outbox.deliveries import now_ms
 from medagent.telemetry.outbox.schema import calls, deliveries, spans
 from medagent.telemetry.span import SafeSpan, Seal
@@ -191,6 +191,7 @@ class Transaction:
         refused = (spans.c.trace_id == trace_id) & spans.c.name.not_in(_KEPT_ALWAYS)
         self._connection.execute(sa.delete(spans).where(refused & spans.c.state.in_(_UNSEALED)))
         sealed = sa.select(spans.c.span_id).where(refused)
+        receipts.keep(self._connection, deliveries.c.span_id.in_(sealed), now=now_ms())
         self._connection.execute(sa.delete(deliveries).where(deliveries.c.span_id.in_(sealed)))
         self._connection.execute(sa.update(spans).where(refused).values(state="refused", body="", size=0))
 
