@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class MedagentError(Exception):
     """The base of all our errors; `hint` says what to do about it."""
@@ -33,8 +35,16 @@ class AttestationError(MedagentError):
     """An audit's report, its annexes or its signatures are not what was signed, or do not allow what was asked."""
 
 
+class ConfigFileError(MedagentError):
+    """A YAML file cannot be read; names file and line, and quotes nothing of it."""
+
+
 class PolicyError(MedagentError):
-    """A policy cannot be loaded; names file, line and rule."""
+    """A policy cannot be loaded; names file, line and rule. `problems` are all that were found, this one first."""
+
+    def __init__(self, message: str, *, hint: str = "", problems: Sequence[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.problems: tuple[str, ...] = tuple(problems) or (message,)
 
 
 class PricingError(MedagentError):

@@ -12,6 +12,7 @@ from raw_record import DOCTOR, KEY
 
 from medagent.redaction import REDACTED, Category
 from medagent.redaction.actions import ELLIPSIS, bucket, keep, pseudonym, truncate
+from medagent.redaction.linear_pattern import LinearPattern
 from medagent.redaction.policy import Bucket
 from medagent.redaction.shapes import PLAIN, Boolean, Member, Moment, Number, OneOf, Pattern, Shape
 
@@ -19,7 +20,7 @@ ROSTERS = {"doctors": frozenset({DOCTOR})}
 ANY_SCALAR = st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.binary(), st.dates())
 SHAPES: list[Shape] = [
     *PLAIN.values(),
-    Pattern(regex=re.compile("[a-c]{2}")),
+    Pattern(regex=LinearPattern("[a-c]{2}")),
     Number(min=0, max=10, integer=True),
     OneOf(values=frozenset({"a", "b"})),
     Member(roster="doctors"),
@@ -67,7 +68,8 @@ def test_every_shape_is_tried() -> None:
         (OneOf(values=frozenset({"ok"})), ["ok"], ["OK", "ok ", ["ok"]]),
         (Member(roster="doctors"), [DOCTOR], ["Okafor", f"{DOCTOR}\n", DOCTOR.lower()]),
         (Member(roster="locations"), [], [DOCTOR, ""]),
-        (Pattern(regex=re.compile("[a-z]+")), ["ab"], ["ab\n", "a" * 257, "ab1", 7]),
+        (Pattern(regex=LinearPattern("[a-z]+")), ["ab"], ["ab\n", "a" * 257, "ab1", 7]),
+        (Pattern(regex=LinearPattern("[a-z]+"), max_length=3), ["abc"], ["abcd"]),
         (PLAIN["uuid"], ["0c8f8a2e-0000-4000-8000-0123456789ab"], ["0c8f8a2e", "0C8F8A2E-0000-4000-8000-0123456789AB"]),
         (PLAIN["sha256"], ["0" * 64], ["0" * 63, "g" * 64]),
     ],

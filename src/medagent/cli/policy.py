@@ -20,7 +20,7 @@ from medagent.proof import Json
 from medagent.redaction import Policy, find_policy, load_policy
 from medagent.redaction.comparison import rule_changes, value_changes
 from medagent.redaction.explanation import explain as explained
-from medagent.redaction.loading import read_policy
+from medagent.redaction.loading import failing_examples, read_policy
 from medagent.redaction.policy import Review
 from medagent.redaction.review import digest_of, objections, review_line, with_review
 from medagent.redaction.safe_harbor import all_rules, matrix
@@ -39,16 +39,24 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 @app.command()
 def lint(policy: PolicyPath = None, agent: AgentModule = None, as_json: AsJson = False) -> None:
-    """Fail where a tool has a field that no rule names, or rules that nobody has reviewed as they are."""
-    loaded, tools = load_policy(_path(policy)), _tools(agent)
-    found = list(objections(loaded, tools))
+    """List all that is wrong: errors of the file, failing examples, fields without a rule, rules without a review."""
+    path, tools = _path(policy), _tools(agent)
+    try:
+        loaded = read_policy(path)
+    except PolicyError as error:
+        invalid, found = error.problems, []
+    else:
+        invalid, found = tuple(failing_examples(loaded)), list(objections(loaded, tools))
     if as_json:
+        print_json(view.located(problem) for problem in invalid)
         print_json(
             {"span": o.span, "problem": o.problem.value, "says": o.says, "fields": list(o.fields)} for o in found
         )
     else:
-        _print(view.lint(loaded, tools, found))
-    if found:
+        for problem in invalid:
+            console().print(problem, soft_wrap=True, markup=False, highlight=False)
+        _print(view.against(found) if invalid else view.lint(loaded, tools, found))
+    if invalid or found:
         raise typer.Exit(1)
 
 
@@ -199,6 +207,9 @@ def _named(policy: Policy) -> dict[str, Json]:
         "clock": policy.clock.value,
         "queued_when_off": policy.queued_when_off.value,
         "recognisers": list(policy.recognisers),
+        "files": [
+            {"file": one.file, "name": one.name, "version": one.version, "sha256": one.digest} for one in policy.files
+        ],
         "reviews": {
             span: {"by": review.by, "on": review.on.isoformat(), "digest": review.digest}
             for span, review in policy.reviews.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -20,6 +21,9 @@ from medagent.redaction.review import Objection
 from medagent.redaction.safe_harbor import Row, all_rules
 from medagent.redaction.trial import Outcome
 
+_LOCATED = re.compile(
+    r"(?P<file>[^:]*):(?P<line>[0-9]+): (?:(?P<rule>[a-z][A-Za-z0-9_.*\[\] ]*): )?(?P<says>.*)", re.DOTALL
+)
 _QUIET = "bright_black"
 _STYLES: Mapping[Action, str] = {
     Action.REDACT: "yellow",
@@ -44,15 +48,29 @@ def verdict(passed: bool, *told: str | tuple[str, str] | Text) -> RenderableType
     return _hanging(mark, Text.assemble(*told), width=2)
 
 
+def located(problem: str) -> dict[str, Json]:
+    """One error of a policy's file for a script; `rule` is null where it concerns the whole file."""
+    found = _LOCATED.fullmatch(problem)
+    if found is None:
+        return {"problem": "invalid", "file": None, "line": None, "rule": None, "says": problem}
+    told: dict[str, Json] = {"file": found["file"], "line": int(found["line"]), "rule": found["rule"]}
+    return {"problem": "invalid", **told, "says": found["says"]}
+
+
+def against(found: Iterable[Objection]) -> Iterator[RenderableType]:
+    """What speaks against the rules of tools."""
+    for objection in found:
+        names = f": {', '.join(objection.fields)}" if objection.fields else ""
+        yield verdict(False, objection.span, (f"  {objection.says}{names}", _QUIET))
+
+
 def lint(policy: Policy, tools: Mapping[str, Sequence[str]], found: Sequence[Objection]) -> Iterator[RenderableType]:
     """Each tool with what speaks against its rules, or who reviewed them."""
     yield headline(policy)
     for span, paths in tools.items():
-        against = [objection for objection in found if objection.span == span]
-        for objection in against:
-            names = f": {', '.join(objection.fields)}" if objection.fields else ""
-            yield verdict(False, span, (f"  {objection.says}{names}", _QUIET))
-        if not against:
+        here = [objection for objection in found if objection.span == span]
+        yield from against(here)
+        if not here:
             review = policy.reviews[span]
             about = f"  {len(paths)} fields, reviewed {review.on.isoformat()} by {review.by}"
             yield verdict(True, span, (about, _QUIET))
@@ -61,6 +79,12 @@ def lint(policy: Policy, tools: Mapping[str, Sequence[str]], found: Sequence[Obj
 def show(policy: Policy, rows: Iterable[Row]) -> Iterator[RenderableType]:
     """The rules by name, what each span adds to them, and the eighteen identifiers."""
     yield headline(policy)
+    if len(policy.files) > 1:
+        chain = _table("file", "policy", "sha256")
+        for one in policy.files:
+            chain.add_row(one.file, f"{one.name} {one.version}", one.digest[:12])
+        yield from _section("Files: each extends the one below it, whose digest its own holds", chain)
+        yield Text("")
     by_name = _table("field", "action", "category", "", "how")
     for field, rule in policy.fields.items():
         by_name.add_row(field, _action(rule.action), rule.category.value, rule.safe_harbor or "", _how(rule))

@@ -8,10 +8,12 @@ from typing import Final
 from medagent.errors import PolicyError
 from medagent.proof import Json, PseudonymKey
 from medagent.redaction import actions
+from medagent.redaction.identifier_names import category_of_name, holds_counts, identifier_category, is_a_person
 from medagent.redaction.policy import (
     REDACTED,
     WITHHELD,
     Action,
+    Category,
     Condition,
     Leaf,
     ListNode,
@@ -20,14 +22,23 @@ from medagent.redaction.policy import (
     Policy,
     Rule,
     TextMode,
+    leaves,
+    steps_of,
 )
-from medagent.redaction.raw import holds_key, members, plain_key, scalars
+from medagent.redaction.raw import holds_key, placed_members, plain_key, scalars
 from medagent.redaction.recognisers import Recogniser
 from medagent.redaction.records import Counts, Finding, Record, Redacted
 from medagent.redaction.shapes import Moment, is_sayable
 from medagent.redaction.text import Identifier, KnownValues, Scrubbed, scrub
 
 _LONGEST_LIST = 100
+_DIGITS_THAT_TELL = 4
+_LONGEST_INTEGER = 512
+"""Bits of a number that is looked at as an identifier."""
+_LONGEST_NAME = 5
+"""Words of a text under `patient` or `caller` that is a name and not a sentence about one."""
+_WITH_FORMS = frozenset({Category.NAME, Category.EMAIL, Category.DATE_OF_BIRTH, Category.ADDRESS})
+"""Categories whose values are known again in forms of their own; all others by their digits."""
 _UNNAMED = "<unnamed>"
 _SPAN_NAME = "<span>"
 
@@ -61,6 +72,8 @@ class Redactor:
         if missing:
             raise PolicyError(f"{policy.name}: recognisers: {', '.join(sorted(missing))} not given to the redactor")
         self._learned = {plain_key(name): rule for name, rule in policy.fields.items() if rule.identifies}
+        declared = {step for tree in policy.spans.values() for leaf in leaves(tree) for step in steps_of(leaf.path)}
+        self._names = {name: category_of_name(name) for name in sorted(declared)}
         self._decisions: dict[tuple[str, str | None, Action], Finding] = {}
 
     def redact(
@@ -101,19 +114,49 @@ class Redactor:
             return True
 
     def identifiers(self, record: Record) -> list[Identifier]:
-        """Every raw value that identifies by its rule, at its path, or under its name at any depth."""
+        """Every raw value that identifies by its rule, or by its name at any depth whatever its rule says."""
         found: dict[Identifier, None] = {}
+        floor: dict[Identifier, None] = {}
         try:
             for leaf, value in _leaves(self.policy.tree(record.name), record.fields):
                 if leaf.rule.identifies:
                     found |= {Identifier(category=leaf.rule.category, value=v): None for v in scalars(value)}
-            for key, value in members(record.fields):
+            for key, within, value in placed_members(record.fields):
                 rule = self._learned.get(plain_key(key)) if key is not None else None
                 if rule is not None:
                     found |= {Identifier(category=rule.category, value=v): None for v in scalars(value)}
+                if (least := self._floor(key, within, value)) is not None:
+                    floor[least] = None
+            values = {each.value for each in found}
+            found |= {least: None for least in floor if least.category in _WITH_FORMS or least.value not in values}
         except Exception:  # noqa: BLE001  # what was learned so far is learned
-            return list(found)
+            return list(found | floor)
         return list(found)
+
+    def _floor(self, key: str | None, within: tuple[str, ...], value: object) -> Identifier | None:
+        """What a text or number teaches by its name alone, whatever the policy says of it."""
+        if not isinstance(value, str) and type(value) not in (int, float):
+            return None
+        if (key is None and not within) or (isinstance(value, int) and value.bit_length() > _LONGEST_INTEGER):
+            return None
+        if type(value) is not str and holds_counts(within):
+            return None
+        name, around = (key, within) if key is not None else (within[-1], within[:-1])
+        text = str.__str__(value) if isinstance(value, str) else str(value)
+        category = identifier_category(name, within=around, lookup=self._category_of)
+        if category is None and is_a_person(name) and len(text.split()) <= _LONGEST_NAME:
+            category = Category.NAME
+        if category is None or text in (REDACTED, WITHHELD) or not _tells(text):
+            return None
+        if category is Category.NAME and not any(map(str.isalpha, text)):
+            category = Category.IDENTIFIER
+        return Identifier(category=category, value=text)
+
+    def _category_of(self, name: str) -> Category | None:
+        """What a name means; remembered for declared names alone, since a model can make a name of a value."""
+        if name in self._names:
+            return self._names[name]
+        return category_of_name(name)
 
     def decision(self, path: str, leaf: Leaf | None, action: Action) -> Finding:
         """The finding for a declared path; there are as many as the policy has rules, so they are made once."""
@@ -242,6 +285,11 @@ class _Walk:
 
     def _note(self, path: str, leaf: Leaf | None, action: Action) -> None:
         self.findings.append(self._redactor.decision(path, leaf, action))
+
+
+def _tells(text: str) -> bool:
+    """Whether a value could be an identifier: it has a letter, or as many digits as tell of somebody."""
+    return any(map(str.isalpha, text)) or sum(map(str.isdigit, text)) >= _DIGITS_THAT_TELL
 
 
 def _leaves(node: Node, value: object) -> Iterator[tuple[Leaf, object]]:

@@ -1,23 +1,29 @@
-"""A policy from its file and from what it extends; every example is run before it may be used."""
+"""A policy from its file and from what it extends; every example is run before it may be used.
+
+All that is wrong with a policy is collected and raised as one `PolicyError`, whose `problems` `policy lint` lists.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from importlib import resources
 from pathlib import Path
+from typing import TypeVar
 
 from medagent.errors import PolicyError
 from medagent.proof import digest
 from medagent.redaction import reading
+from medagent.redaction.floor import breaches
 from medagent.redaction.policy import (
     ClockMode,
     Example,
     ObjectNode,
     PathConflictError,
     Policy,
+    PolicyFile,
     Queued,
     Review,
     Rule,
@@ -29,7 +35,9 @@ from medagent.redaction.recognisers import RECOGNISERS
 from medagent.redaction.rules import rule
 from medagent.redaction.shapes import ROSTERS, Moment
 from medagent.redaction.trial import run
-from medagent.redaction.yaml_tree import Located, read_yaml
+from medagent.redaction.yaml_tree import Located, read_yaml, read_yaml_file
+
+T = TypeVar("T")
 
 POLICY_KEYS = ("name", "version", "extends", "clock", "queued_when_off", "recognisers", "fields", "spans", "examples")
 INHERITED = ("clock", "queued_when_off", "recognisers", "fields", "spans", "examples")
@@ -46,7 +54,7 @@ _TOOL = re.compile(r"tool\.[a-z][a-z0-9_]*")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DEEPEST = 8
-_LONGEST_LINE = 4
+_LONGEST_CHAIN = 4
 
 
 def find_policy(name: str = "clinic") -> Path:
@@ -59,28 +67,43 @@ def find_policy(name: str = "clinic") -> Path:
 
 
 def load_policy(path: Path | None = None) -> Policy:
-    """Load a policy, by default the packaged one; raises `PolicyError` naming file, line and rule."""
-    policy = read_policy(find_policy() if path is None else path)
-    return _proven(policy)
+    """Return a policy, by default the packaged one, its own examples run.
+
+    Args:
+        path: the policy's file.
+
+    Raises:
+        PolicyError: the policy is invalid, or an example fails; names file, line and rule, and carries all problems.
+    """
+    return _proven(read_policy(find_policy() if path is None else path))
 
 
 def parse_policy(text: str, *, file: str) -> Policy:
     """The policy that a YAML text holds, its own examples run; raises `PolicyError`."""
-    return _proven(_policy(_resolved(read_yaml(text, file), beside=None, line=())))
+    problems = reading.Problems()
+    tree = read_yaml(text, file, note=problems.note)
+    return _proven(_policy(*_resolved(tree, problems, path=None, chain=()), problems))
 
 
 def read_policy(path: Path) -> Policy:
     """A policy whose examples were not run: to run them one by one, never to redact; raises `PolicyError`."""
-    return _policy(_resolved(_read(path), beside=path.parent, line=(path.resolve(),)))
+    problems = reading.Problems()
+    tree = read_yaml_file(path, note=problems.note)
+    return _policy(*_resolved(tree, problems, path=path, chain=(path.resolve(),)), problems)
+
+
+def failing_examples(policy: Policy) -> Iterator[str]:
+    """Yield what is wrong with each example that does not come out as it expects."""
+    for example in policy.examples:
+        if not run(example, policy).passed:
+            where = f"{example.source}: examples: {reading.quoted(example.name)}"
+            yield f"{where} does not come out as expected, expected what the rules make of it"
 
 
 def _proven(policy: Policy) -> Policy:
-    for example in policy.examples:
-        if not run(example, policy).passed:
-            raise PolicyError(
-                f"{example.source}: examples: {example.name!r} does not come out as expected",
-                hint="`medagent policy test` shows what came out; change the rule, or what the example expects of it",
-            )
+    if failing := list(failing_examples(policy)):
+        hint = "`medagent policy test` shows what came out; change the rule, or what the example expects of it"
+        raise PolicyError(failing[0], hint=hint, problems=failing)
     return policy
 
 
@@ -91,27 +114,26 @@ def _packaged(name: str) -> Path:
     return Path(str(resources.files("medagent.policies") / f"{name}.yaml"))
 
 
-def _read(path: Path) -> Located:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PolicyError(f"{path.name}: cannot be read ({type(error).__name__})") from None
-    return read_yaml(text, path.name)
-
-
-def _resolved(tree: Located, *, beside: Path | None, line: tuple[Path, ...]) -> Located:
-    """A policy with all that it extends, which lies beside it or is packaged; its own rules come first."""
-    keys = reading.mapping(tree, "the policy", POLICY_KEYS)
+def _resolved(
+    tree: Located, problems: reading.Problems, *, path: Path | None, chain: tuple[Path, ...]
+) -> tuple[Located, tuple[PolicyFile, ...]]:
+    """A policy with all that it extends; its own rules come first. What is wrong with a key is collected."""
+    keys = reading.mapping(tree, "the policy", POLICY_KEYS, problems)
     if "extends" not in keys:
-        return tree
-    name = reading.matching(keys["extends"], "extends", POLICY_NAME)
-    path = beside / f"{name}.yaml" if beside is not None else _packaged(name)
-    path = path if path.is_file() else _packaged(name)
-    if not path.is_file():
-        raise reading.error(keys["extends"], "extends", f"no policy {name!r} lies beside this one or is packaged")
-    if path.resolve() in line or len(line) > _LONGEST_LINE:
-        raise reading.error(keys["extends"], "extends", "a policy cannot extend itself, nor over more than four files")
-    base = _resolved(_read(path), beside=path.parent, line=(*line, path.resolve()))
+        return replace(tree, value=keys), (_policy_file(tree, keys, tree, path),)
+    base_path = _extended(keys["extends"], beside=None if path is None else path.parent)
+    if base_path.resolve() in chain:
+        raise reading.error(keys["extends"], "extends", "the policy extends itself, expected another file")
+    if len(chain) > _LONGEST_CHAIN:
+        raise reading.error(
+            keys["extends"], "extends", f"the chain is too long, expected at most {_LONGEST_CHAIN} files"
+        )
+    base, files = _resolved(
+        read_yaml_file(base_path, note=problems.note),
+        problems,
+        path=base_path,
+        chain=(*chain, base_path.resolve()),
+    )
     inherited = reading.mapping(base, "the policy", POLICY_KEYS)
     merged = {key: value for key, value in inherited.items() if key in INHERITED}
     merged |= {key: value for key, value in keys.items() if key not in ("extends", "fields", "spans", "examples")}
@@ -120,7 +142,39 @@ def _resolved(tree: Located, *, beside: Path | None, line: tuple[Path, ...]) -> 
             merged[key] = _laid_over(merged.get(key), keys[key], depth)
     if "examples" in keys:
         merged["examples"] = _with_examples(merged.get("examples"), keys["examples"])
-    return replace(tree, value=merged)
+    # The base's digest stands for all of its content, what is told anew here included.
+    bound = {**merged, "extends": replace(keys["extends"], value=files[0].digest)}
+    own = _policy_file(tree, keys, replace(tree, value=bound), path)
+    return replace(tree, value=merged), (own, *files)
+
+
+def _policy_file(tree: Located, keys: Mapping[str, Located], content: Located, path: Path | None) -> PolicyFile:
+    try:
+        made = digest(content.plain())
+    except ValueError:
+        raise reading.error(tree, "the policy", "a value that JSON cannot hold, expected finite numbers") from None
+    name, version = (keys[key].value if key in keys else "" for key in ("name", "version"))
+    return PolicyFile(name=str(name), version=str(version), file=tree.file, digest=made, path=path)
+
+
+def _extended(tree: Located, *, beside: Path | None) -> Path:
+    """The file that `extends` names: a path from the policy's own directory, else a name beside it or packaged."""
+    told = reading.text(tree, "extends")
+    if POLICY_NAME.fullmatch(told):
+        own = None if beside is None else beside / f"{told}.yaml"
+        path = own if own is not None and own.is_file() else _packaged(told)
+    elif told.endswith((".yaml", ".yml")) and not told.startswith(("/", "~")) and told.isprintable():
+        if beside is None:
+            raise reading.error(tree, "extends", "a path beside a text that is no file, expected a packaged policy")
+        path = beside / told
+    else:
+        raise reading.error(
+            tree, "extends", "not a policy's name or file, expected a packaged name or a path such as ./base.yaml"
+        )
+    if not path.is_file():
+        shown = reading.quoted(told)
+        raise reading.error(tree, "extends", f"no policy {shown} lies beside this one or is packaged, expected a file")
+    return path
 
 
 def _laid_over(base: Located | None, own: Located, depth: int) -> Located:
@@ -147,96 +201,125 @@ def _name_of(example: Located) -> str:
 # ---- what it says ----------------------------------------------------------------------------------------------------
 
 
-def _policy(tree: Located) -> Policy:
+def _policy(tree: Located, files: tuple[PolicyFile, ...], problems: reading.Problems) -> Policy:
+    """Compile a policy; raises `PolicyError` with everything that is wrong with it."""
     top = reading.mapping(tree, "the policy", POLICY_KEYS)
-    name, version, fields, spans = (
-        reading.required(tree, top, "the policy", key) for key in ("name", "version", "fields", "spans")
+    for key in ("name", "version", "fields", "spans"):
+        problems.attempt(reading.required, tree, top, "the policy", key)
+    name, version = (
+        problems.attempt(reading.matching, top[key], key, form) if key in top else None
+        for key, form in (("name", POLICY_NAME), ("version", VERSION))
     )
-    by_name = {field: rule(item, f"fields.{field}") for field, item in reading.named(fields, "fields", FIELD)}
-    trees = _spans(spans, by_name)
-    try:
-        content = digest(tree.plain())
-    except ValueError:
-        raise reading.error(tree, "the policy", "a value in it is none that JSON can hold") from None
-    clock = reading.member(top["clock"], "clock", ClockMode) if "clock" in top else ClockMode.EXACT
+    by_name = _fields(top.get("fields"), problems)
+    trees = _spans(top.get("spans"), by_name, problems)
+    reviews = _reviews(top.get("spans"), problems)
+    clock = problems.attempt(reading.member, top["clock"], "clock", ClockMode) if "clock" in top else ClockMode.EXACT
     if clock is ClockMode.SHIFTED:
-        _no_time_is_kept([*by_name.values(), *(leaf.rule for each in trees.values() for leaf in leaves(each))])
+        _no_time_is_kept(
+            [*by_name.values(), *(leaf.rule for each in trees.values() for leaf in leaves(each))], problems
+        )
+    queued = Queued.HOLD
+    if "queued_when_off" in top:
+        queued = problems.attempt(reading.member, top["queued_when_off"], "queued_when_off", Queued) or queued
+    examples, recognisers = _each(top, "examples", problems, _example), _each(top, "recognisers", problems, _recogniser)
+    for breach in breaches(trees):
+        problems.note(breach)
+    if problems or name is None or version is None or clock is None:
+        raise problems.error()
     return Policy(
-        name=reading.matching(name, "name", POLICY_NAME),
-        version=reading.matching(version, "version", VERSION),
+        name=name,
+        version=version,
         fields=by_name,
         spans=trees,
-        examples=tuple(_example(item) for item in reading.items(top.get("examples"), "examples")),
-        digest=content,
-        reviews=_reviews(spans),
+        examples=examples,
+        digest=files[0].digest,
+        reviews=reviews,
         clock=clock,
-        queued_when_off=reading.member(top["queued_when_off"], "queued_when_off", Queued)
-        if "queued_when_off" in top
-        else Queued.HOLD,
-        recognisers=tuple(
-            reading.word(item, "recognisers", RECOGNISERS)
-            for item in reading.items(top.get("recognisers"), "recognisers")
-        ),
+        queued_when_off=queued,
+        recognisers=recognisers,
+        files=files,
     )
 
 
-def _no_time_is_kept(rules: Iterable[Rule]) -> None:
+def _each(
+    top: Mapping[str, Located], key: str, problems: reading.Problems, read: Callable[[Located], T]
+) -> tuple[T, ...]:
+    """The items of a list, each read by itself; what is wrong with one is collected."""
+    items = problems.attempt(reading.items, top.get(key), key) or []
+    made = [problems.attempt(read, item) for item in items]
+    return tuple(each for each in made if each is not None)
+
+
+def _recogniser(item: Located) -> str:
+    return reading.word(item, "recognisers", RECOGNISERS)
+
+
+def _fields(tree: Located | None, problems: reading.Problems) -> dict[str, Rule]:
+    named = problems.attempt(reading.named, tree, "fields", FIELD, problems) or ()
+    made = {field: problems.attempt(rule, item, f"fields.{field}") for field, item in named}
+    return {field: each for field, each in made.items() if each is not None}
+
+
+def _no_time_is_kept(rules: Iterable[Rule], problems: reading.Problems) -> None:
     """A call whose times are shifted must not tell its day in a field."""
     for each in rules:
         if isinstance(each.shape, Moment):
-            raise PolicyError(f"{each.source}: {each.name}: a kept time tells what 'clock: shifted' hides; BUCKET it")
+            said = "a kept time tells what 'clock: shifted' hides, expected BUCKET or DROP"
+            problems.note(f"{each.source}: {each.name}: {said}")
 
 
-def _spans(tree: Located, fields: Mapping[str, Rule]) -> dict[str, ObjectNode]:
+def _spans(tree: Located | None, fields: Mapping[str, Rule], problems: reading.Problems) -> dict[str, ObjectNode]:
     declared: dict[str, dict[tuple[str, ...], Rule | None]] = {}
     at: dict[str, Located] = {}
-    for span, item in reading.named(tree, "spans", SPAN):
+    for span, item in problems.attempt(reading.named, tree, "spans", SPAN, problems) or ():
         at[span] = item
         declared[span] = {}
-        for path, value in reading.named(item, f"spans.{span}", PATH):
+        for path, value in problems.attempt(reading.named, item, f"spans.{span}", PATH, problems) or ():
             where = f"spans.{span}.{path}"
             if path == REVIEWED:
                 continue
             steps = steps_of(path)
             if len(steps) > _DEEPEST:
-                raise reading.error(value, where, f"a path has at most {_DEEPEST} steps")
-            declared[span][steps] = None if value.value == OBJECT else rule(value, where)
+                problems.add(reading.error(value, where, f"too many steps, expected at most {_DEEPEST} steps"))
+            elif value.value == OBJECT:
+                declared[span][steps] = None
+            elif (made := problems.attempt(rule, value, where)) is not None:
+                declared[span][steps] = made
     trees: dict[str, ObjectNode] = {}
     for span, paths in declared.items():
         family = declared.get(f"{span.partition('.')[0]}.*", {})
         try:
             trees[span] = compile_span({**family, **paths}, fields)
         except PathConflictError as conflict:
-            problem = f"{str(conflict)!r} is declared as two kinds of thing"
-            raise reading.error(at[span], f"spans.{span}", problem) from None
+            problem = f"{str(conflict)!r} is declared as two kinds of thing, expected one"
+            problems.add(reading.error(at[span], f"spans.{span}", problem))
     return trees
 
 
-def _reviews(tree: Located) -> dict[str, Review]:
-    reviews: dict[str, Review] = {}
-    for span, item in reading.named(tree, "spans", SPAN):
-        told = item.value.get(REVIEWED) if isinstance(item.value, dict) else None
-        if told is None:
-            continue
-        where = f"spans.{span}.{REVIEWED}"
-        if not _TOOL.fullmatch(span):
-            raise reading.error(told, where, "only the rules of one tool are reviewed")
-        keys = reading.mapping(told, where, REVIEW_KEYS)
-        by, on, seen = (reading.required(told, keys, where, key) for key in REVIEW_KEYS)
-        try:
-            day = date.fromisoformat(reading.matching(on, f"{where}.on", _DAY))
-        except ValueError:
-            raise reading.error(on, f"{where}.on", "no day of the calendar") from None
-        reviews[span] = Review(
-            by=reading.text(by, f"{where}.by"), on=day, digest=reading.matching(seen, f"{where}.digest", _SHA256)
-        )
-    return reviews
+def _reviews(tree: Located | None, problems: reading.Problems) -> dict[str, Review]:
+    spans = tree.value if tree is not None and isinstance(tree.value, dict) else {}
+    found = {span: item.value.get(REVIEWED) for span, item in spans.items() if isinstance(item.value, dict)}
+    made = {span: problems.attempt(_review, span, told) for span, told in found.items() if told is not None}
+    return {span: each for span, each in made.items() if each is not None}
+
+
+def _review(span: str, told: Located) -> Review:
+    where = f"spans.{span}.{REVIEWED}"
+    if not _TOOL.fullmatch(span):
+        raise reading.error(told, where, "only the rules of one tool are reviewed, expected a span tool.<name>")
+    keys = reading.mapping(told, where, REVIEW_KEYS)
+    by, on, seen = (reading.required(told, keys, where, key) for key in REVIEW_KEYS)
+    try:
+        day = date.fromisoformat(reading.matching(on, f"{where}.on", _DAY))
+    except ValueError:
+        raise reading.error(on, f"{where}.on", "no day of the calendar, expected YYYY-MM-DD") from None
+    return Review(by=reading.text(by, f"{where}.by"), on=day, digest=reading.matching(seen, f"{where}.digest", _SHA256))
 
 
 def _example(tree: Located) -> Example:
     keys = reading.mapping(tree, "examples", EXAMPLE_KEYS)
     name = reading.text(reading.required(tree, keys, "examples", "name"), "examples.name")
-    where = f"examples: {name!r}"
+    where = f"examples: {reading.quoted(name)}"
     span, fields, expect = (reading.required(tree, keys, where, key) for key in ("span", "fields", "expect"))
     return Example(
         name=name,

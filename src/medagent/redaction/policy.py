@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum, StrEnum
+from pathlib import Path
 from typing import TypeAlias
 
 from medagent.proof import Json, JsonObject
@@ -196,8 +197,22 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyFile:
+    """One file of a policy's chain of `extends`, with the digest of its content and of all that it extends."""
+
+    name: str
+    version: str
+    file: str
+    digest: str
+    path: Path | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A validated policy; `digest` is the SHA-256 of its content, what it extends included, comments not."""
+    """A validated policy; `digest` is the SHA-256 of its content and of the digest of what it extends, not of comments.
+
+    `files` is the policy's own file, then the one that it extends, and so on.
+    """
 
     name: str
     version: str
@@ -209,6 +224,7 @@ class Policy:
     clock: ClockMode = ClockMode.EXACT
     queued_when_off: Queued = Queued.HOLD
     recognisers: tuple[str, ...] = ()
+    files: tuple[PolicyFile, ...] = ()
 
     def span_name(self, raw: str) -> str:
         """The name under which a span may leave: its own where the policy names it; a model may make up others."""

@@ -10,6 +10,7 @@ from functools import cache
 
 _MOST_VALUES = 10_000
 _LONGEST_JSON = 100_000
+_DEEPEST_NAMES = 16
 _NOT_ALNUM = re.compile(r"[\W_]+")
 
 
@@ -31,32 +32,46 @@ def plain_key(key: str) -> str:
 
 def members(raw: object) -> Iterator[tuple[str | None, object]]:
     """Every value at any depth with its own key (None in a list); `UnreadableError` comes last, after all the rest."""
+    return ((key, value) for key, _, value in placed_members(raw))
+
+
+def placed_members(raw: object) -> Iterator[tuple[str | None, tuple[str, ...], object]]:
+    """As `members`, and between key and value the names that each stands in, outermost first."""
     unread = False
-    stack: list[tuple[str | None, object]] = [(None, raw)]
+    stack: list[tuple[str | None, tuple[str, ...], object]] = [(None, (), raw)]
     for _ in range(_MOST_VALUES):
         if not stack:
             break
-        key, value = stack.pop()
-        yield key, value
+        key, within, value = stack.pop()
+        yield key, within, value
         match value:
             case str():
                 read, parsed = _json_inside(value)
                 unread |= not read
-                stack.extend(parsed)
+                below = _below(within, key) if parsed else ()
+                stack.extend((None, below, item) for item in parsed)
             case None | bool() | int() | float():
                 pass
             case _Pairs():
-                stack.extend(value)
+                below = _below(within, key)
+                stack.extend((name, below, item) for name, item in value)
             case list() | tuple():
-                stack.extend((None, item) for item in value[:_MOST_VALUES])
+                below = _below(within, key)
+                stack.extend((None, below, item) for item in value[:_MOST_VALUES])
             case Mapping():
+                below = _below(within, key)
                 for name, item in value.items():
                     unread |= not isinstance(name, str)
-                    stack.append((name if isinstance(name, str) else None, item))
+                    stack.append((name if isinstance(name, str) else None, below, item))
             case _:
                 unread = True
     if unread or stack:
         raise UnreadableError
+
+
+def _below(within: tuple[str, ...], key: str | None) -> tuple[str, ...]:
+    """The names that stand around what is in a value; of a very deep one the innermost."""
+    return within if key is None else (*within[-_DEEPEST_NAMES:], key)
 
 
 def holds_key(raw: object, keys: frozenset[str]) -> bool:

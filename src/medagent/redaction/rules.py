@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from typing import TypeVar
 
 from medagent.redaction import reading
+from medagent.redaction.linear_pattern import LinearPattern, PatternError
 from medagent.redaction.policy import REDACTED, Action, Bucket, Category, Condition, Rule, TextMode
 from medagent.redaction.raw import plain_key
-from medagent.redaction.shapes import PLAIN, ROSTERS, Member, Moment, Number, OneOf, Pattern, Shape
+from medagent.redaction.shapes import LONGEST_VALUE, PLAIN, ROSTERS, Member, Moment, Number, OneOf, Pattern, Shape
 from medagent.redaction.yaml_tree import Located
+
+E = TypeVar("E", bound=Enum)
 
 RULE_KEYS = ("action", "category", "safe_harbor", "why", "shape", "max", "text", "bucket", "unless_present", "then")
 ONLY_WITH = {
@@ -25,6 +29,7 @@ FALLBACKS = (Action.REDACT, Action.DROP, Action.BUCKET)
 LONGEST_TEXT = 50
 SHORTEST_TEXT = len(REDACTED) + 2
 SHAPE_KEYS = ("pattern", "number", "moment", "enum", "roster")
+PATTERN_KEYS = ("max_length",)
 NUMBER_KEYS = ("min", "max", "integer")
 MOMENT_KEYS = ("days_before", "days_after", "or_date")
 MOST_DAYS = 36_525
@@ -32,39 +37,65 @@ _LARGEST = 2**53
 
 
 def rule(tree: Located, where: str) -> Rule:
-    """The rule that stands at `where`; raises `PolicyError`."""
-    keys = reading.mapping(tree, where, RULE_KEYS)
-    action = reading.member(reading.required(tree, keys, where, "action"), f"{where}.action", Action)
-    category = reading.member(reading.required(tree, keys, where, "category"), f"{where}.category", Category)
-    for key, meant_for in ONLY_WITH.items():
-        if key in keys and action not in meant_for:
-            raise reading.error(keys[key], where, f"{key!r} has no meaning with {action.value}")
+    """Return the rule that stands at `where`; raises `PolicyError` with all that is wrong with it."""
+    problems = reading.Problems()
+    keys = reading.mapping(tree, where, RULE_KEYS, problems)
+    action = problems.attempt(_member, tree, keys, where, "action", Action)
+    category = problems.attempt(_member, tree, keys, where, "category", Category)
+    condition = None
+    if {"unless_present", "then"} & keys.keys():
+        condition = problems.attempt(_condition, keys, tree, where)
     letter, why, text = keys.get("safe_harbor"), keys.get("why"), keys.get("text")
-    if action is Action.KEEP and why is None:
-        raise reading.error(tree, where, "KEEP needs 'why': one sentence for the officer")
-    condition = _condition(keys, tree, where) if {"unless_present", "then"} & keys.keys() else None
-    needs_bucket = action is Action.BUCKET or (condition is not None and condition.then is Action.BUCKET)
-    if "bucket" in keys and not needs_bucket:
-        raise reading.error(keys["bucket"], where, "'bucket' has no meaning without BUCKET")
-    needed = {"shape": action is Action.KEEP, "max": action is Action.TRUNCATE, "bucket": needs_bucket}
-    for key in (key for key, is_needed in needed.items() if is_needed):
-        reading.required(tree, keys, where, key)
-    mode = TextMode.VOCABULARY if text is None else reading.member(text, f"{where}.text", TextMode)
+    mode = TextMode.VOCABULARY if text is None else problems.attempt(reading.member, text, f"{where}.text", TextMode)
+    read = {
+        "safe_harbor": None
+        if letter is None or letter.value is None
+        else problems.attempt(reading.word, letter, f"{where}.safe_harbor", LETTERS),
+        "why": None if why is None else problems.attempt(reading.text, why, f"{where}.why"),
+    }
+    shape = problems.attempt(_shape, keys["shape"], f"{where}.shape") if "shape" in keys else None
+    limit = problems.attempt(_limit, keys["max"], where) if "max" in keys else None
+    bucket = problems.attempt(reading.member, keys["bucket"], f"{where}.bucket", Bucket) if "bucket" in keys else None
+    if action is not None:
+        for problem in _misfits(tree, keys, action, condition):
+            problems.add(reading.error(problem[0], where, problem[1]))
+    if problems or action is None or category is None:
+        raise problems.error()
     return Rule(
         name=where,
         source=f"{tree.file}:{tree.line}",
         action=action,
         category=category,
-        safe_harbor=None
-        if letter is None or letter.value is None
-        else reading.word(letter, f"{where}.safe_harbor", LETTERS),
-        why=None if why is None else reading.text(why, f"{where}.why"),
-        shape=_shape(keys["shape"], f"{where}.shape") if "shape" in keys else None,
-        max=_limit(keys["max"], where) if "max" in keys else None,
+        safe_harbor=read["safe_harbor"],
+        why=read["why"],
+        shape=shape,
+        max=limit,
         text=mode if action is Action.TRUNCATE else None,
-        bucket=reading.member(keys["bucket"], f"{where}.bucket", Bucket) if "bucket" in keys else None,
+        bucket=bucket,
         condition=condition,
     )
+
+
+def _member(tree: Located, keys: Mapping[str, Located], where: str, key: str, kind: type[E]) -> E:
+    return reading.member(reading.required(tree, keys, where, key), f"{where}.{key}", kind)
+
+
+def _misfits(
+    tree: Located, keys: Mapping[str, Located], action: Action, condition: Condition | None
+) -> Iterator[tuple[Located, str]]:
+    """What an action lacks, and the keys that have no meaning with it, each with its place."""
+    for key, meant_for in ONLY_WITH.items():
+        if key in keys and action not in meant_for:
+            yield keys[key], f"{key!r} has no meaning with {action.value}, expected {' or '.join(meant_for)}"
+    needs_bucket = action is Action.BUCKET or (condition is not None and condition.then is Action.BUCKET)
+    if "bucket" in keys and not needs_bucket and action in ONLY_WITH["bucket"]:
+        yield keys["bucket"], "'bucket' has no meaning without BUCKET, expected 'then: BUCKET'"
+    if action is Action.KEEP and "why" not in keys:
+        yield tree, "KEEP needs 'why', expected one sentence for the officer"
+    needed = {"shape": action is Action.KEEP, "max": action is Action.TRUNCATE, "bucket": needs_bucket}
+    for key, is_needed in needed.items():
+        if is_needed and key not in keys:
+            yield tree, f"{key!r} is missing, expected it with {action.value}"
 
 
 def _condition(keys: Mapping[str, Located], tree: Located, where: str) -> Condition:
@@ -72,20 +103,23 @@ def _condition(keys: Mapping[str, Located], tree: Located, where: str) -> Condit
     then = Action(reading.word(reading.required(tree, keys, where, "then"), f"{where}.then", FALLBACKS))
     plain = frozenset(map(plain_key, present))
     if "" in plain:
-        raise reading.error(keys["unless_present"], where, "'unless_present' names a key without letters")
+        raise reading.error(
+            keys["unless_present"], where, "'unless_present' names a key without letters, expected field names"
+        )
     return Condition(unless_present=plain, then=then)
 
 
 def _shape(tree: Located, where: str) -> Shape:
     if not isinstance(tree.value, dict):
         return PLAIN[reading.word(tree, where, PLAIN, meant=SHAPE_KEYS)]
-    keys = reading.mapping(tree, where, SHAPE_KEYS)
-    if len(keys) != 1:
-        raise reading.error(tree, where, "a shape is one thing")
+    keys = reading.mapping(tree, where, (*SHAPE_KEYS, *PATTERN_KEYS))
+    longest = keys.pop("max_length", None)
+    if len(keys) != 1 or (longest is not None and "pattern" not in keys):
+        raise reading.error(tree, where, "a shape is one thing, expected one of " + ", ".join(SHAPE_KEYS))
     ((kind, value),) = keys.items()
     match kind:
         case "pattern":
-            return _pattern(value, where)
+            return _pattern(value, where, longest=longest)
         case "number":
             return _number(value, where)
         case "moment":
@@ -96,14 +130,18 @@ def _shape(tree: Located, where: str) -> Shape:
             return Member(roster=reading.word(value, where, ROSTERS))
 
 
-def _pattern(tree: Located, where: str) -> Pattern:
+def _pattern(tree: Located, where: str, *, longest: Located | None) -> Pattern:
     try:
-        regex = re.compile(reading.text(tree, where), re.ASCII)
-    except re.error as error:
-        raise reading.error(tree, where, f"not a regular expression: {error.msg}") from None
-    if regex.fullmatch("") or regex.fullmatch(REDACTED):
-        raise reading.error(tree, where, "the pattern matches what is no value")
-    return Pattern(regex=regex)
+        regex = LinearPattern(reading.text(tree, where))
+    except PatternError as error:
+        raise reading.error(tree, where, str(error)) from None
+    if regex.fits("") or regex.fits(REDACTED):
+        raise reading.error(tree, where, f"the pattern matches an empty text or {REDACTED}, expected values alone")
+    length = LONGEST_VALUE if longest is None else longest.value
+    if type(length) is not int or not 1 <= length <= LONGEST_VALUE:
+        problem = f"'max_length' is not a whole number, expected 1 to {LONGEST_VALUE}"
+        raise reading.error(longest or tree, where, problem)
+    return Pattern(regex=regex, max_length=length)
 
 
 def _number(tree: Located, where: str) -> Number:

@@ -6,9 +6,10 @@ from enum import Enum
 
 from medagent.proof import Json
 from medagent.redaction import loading, rules
+from medagent.redaction.linear_pattern import LONGEST_PATTERN
 from medagent.redaction.policy import Action, Bucket, Category, ClockMode, Queued, TextMode
 from medagent.redaction.recognisers import RECOGNISERS
-from medagent.redaction.shapes import PLAIN, ROSTERS
+from medagent.redaction.shapes import LONGEST_VALUE, PLAIN, ROSTERS
 
 _TEXT: Json = {"type": "string", "minLength": 1}
 
@@ -23,7 +24,9 @@ def json_schema() -> dict[str, Json]:
             {
                 "name": _form(loading.POLICY_NAME.pattern),
                 "version": _form(loading.VERSION.pattern),
-                "extends": _form(loading.POLICY_NAME.pattern),
+                "extends": {
+                    "anyOf": [_form(loading.POLICY_NAME.pattern), {"type": "string", "pattern": r"^[^/~].*\.ya?ml$"}]
+                },
                 "clock": _enum(ClockMode),
                 "queued_when_off": _enum(Queued),
                 "recognisers": {"type": "array", "items": {"enum": list(RECOGNISERS)}},
@@ -105,13 +108,15 @@ def _shape() -> Json:
     days: Json = {"type": "integer", "minimum": 0, "maximum": rules.MOST_DAYS}
     moment: dict[str, Json] = {"days_before": days, "days_after": days, "or_date": {"type": "boolean"}}
     kinds: dict[str, Json] = {
-        "pattern": {"type": "string", "format": "regex"},
+        "pattern": {"type": "string", "minLength": 1, "maxLength": LONGEST_PATTERN},
+        "max_length": {"type": "integer", "minimum": 1, "maximum": LONGEST_VALUE},
         "number": _object(number, required=("min", "max")),
         "moment": _object(moment, required=rules.MOMENT_KEYS[:2]),
         "enum": _texts(),
         "roster": {"enum": list(ROSTERS)},
     }
-    return {"anyOf": [{"enum": list(PLAIN)}, {**_object(kinds), "minProperties": 1, "maxProperties": 1}]}
+    pattern = _object({key: kinds.pop(key) for key in ("pattern", *rules.PATTERN_KEYS)}, required=("pattern",))
+    return {"anyOf": [{"enum": list(PLAIN)}, pattern, {**_object(kinds), "minProperties": 1, "maxProperties": 1}]}
 
 
 def _review() -> Json:

@@ -10,29 +10,31 @@ from datetime import UTC, date, datetime
 from typing import TypeAlias
 
 from medagent.proof import Json
+from medagent.redaction.linear_pattern import LinearPattern
 
 Rosters: TypeAlias = Mapping[str, Collection[str]]
 
 ROSTERS = ("doctors", "locations")
-_LONGEST = 256
+LONGEST_VALUE = 256
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DATETIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:(00|15|30|45))?", re.ASCII)
 _MILLISECONDS = re.compile(r"(:\d{2}:\d{2})\.\d{3}", re.ASCII)
 _YEARS = range(2000, 2100)
 _OLDEST = 89
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_UUID = LinearPattern("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_SHA256 = LinearPattern("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pattern:
-    """A string that a regular expression matches whole (ASCII classes, at most 256 code points)."""
+    """A string of at most `max_length` code points that a pattern matches whole, in linear time."""
 
-    regex: re.Pattern[str]
+    regex: LinearPattern
+    max_length: int = LONGEST_VALUE
 
     def fits(self, value: object, rosters: Rosters) -> bool:
         """Whether the value is such a string."""
-        return type(value) is str and len(value) <= _LONGEST and self.regex.fullmatch(value) is not None
+        return type(value) is str and len(value) <= self.max_length and self.regex.fits(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,7 @@ class Moment:
 
     def fits(self, value: object, rosters: Rosters) -> bool:
         """Whether the value is such a time, or a bare date where that is allowed."""
-        if type(value) is not str or len(value) > _LONGEST:
+        if type(value) is not str or len(value) > LONGEST_VALUE:
             return False
         second = _MILLISECONDS.sub(r"\1", value, count=1) if self.milliseconds else value
         if not (_DATETIME.fullmatch(second) or (self.or_date and _DATE.fullmatch(value))):
@@ -133,7 +135,8 @@ def describe(shape: Shape) -> Json:
         case Pattern() | Moment() | Boolean() if shape in PLAIN.values():
             return next(word for word, plain in PLAIN.items() if plain == shape)
         case Pattern():
-            return {"pattern": shape.regex.pattern}
+            length: dict[str, Json] = {"max_length": shape.max_length} if shape.max_length != LONGEST_VALUE else {}
+            return {"pattern": shape.regex.pattern, **length}
         case Moment():
             days: dict[str, Json] = {"days_before": shape.days_before, "days_after": shape.days_after}
             return {"moment": days | {"or_date": True} if shape.or_date else days}
@@ -165,7 +168,7 @@ def year_of(value: object, at_us: int | None = None) -> str | None:
 
 
 def _year(value: object) -> str | None:
-    if type(value) is not str or len(value) > _LONGEST:
+    if type(value) is not str or len(value) > LONGEST_VALUE:
         return None
     if re.fullmatch(r"(19|20)\d{2}", value, re.ASCII):
         return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -269,7 +270,8 @@ def values(rule: Rule) -> st.SearchStrategy[Any]:
         case Member(roster=roster):
             return placeholders | st.sampled_from(ROSTERS[roster])
         case Pattern(regex=regex):
-            return placeholders | st.from_regex(regex, fullmatch=True)
+            shaped = st.from_regex(re.compile(regex.pattern, re.ASCII), fullmatch=True)
+            return placeholders | shaped.filter(lambda value: rule.shape is not None and rule.shape.fits(value, {}))
         case Moment():
             return placeholders | st.datetimes().filter(lambda at: 2000 <= at.year < 2100).map(
                 lambda at: at.isoformat(timespec="seconds")
