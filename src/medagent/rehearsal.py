@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from medagent.agent.bridge import Bridge
     from medagent.agent.caller import Caller
 
-_SEALED_WITHIN_S = 20.0
+_SEALED_WITHIN_S = 60.0
 _LOOK_EVERY_S = 0.05
 _SHORTEST_DIGITS = 8
 _AFTER_A_NO = ["voice_session", "policy.guardrail"]

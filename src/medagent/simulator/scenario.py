@@ -36,7 +36,7 @@ from medagent.simulator.steps import (
 from medagent.simulator.template import Value, is_day, references
 
 _PACKAGED = resources.files("medagent.simulator") / "scenarios"
-_PATIENCE_WALL_S = 5.0
+_PATIENCE_WALL_S = 30.0
 _GIVEN = ("confirmation_id", "appointment_datetime", "doctor_name", "clinic_location")
 
 
