@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,8 +19,11 @@ from pydantic import SecretStr
 
 from medagent.clinic import Clinic, seed_demo
 from medagent.clinic.demo import CLINIC_NAME
-from medagent.compose import Telemetry, archive
+from medagent.compose import Telemetry, archive, policy
 from medagent.errors import TraceNotFoundError
+from medagent.proof.keys import PSEUDONYM_SHAPE
+from medagent.redaction import Policy
+from medagent.redaction.shapes import is_sayable
 from medagent.settings import Settings
 from medagent.simulator.appointments import check_clinic, prepare
 from medagent.simulator.process import SimulatorProcess
@@ -37,6 +41,9 @@ if TYPE_CHECKING:
 _SEALED_WITHIN_S = 60.0
 _LOOK_EVERY_S = 0.05
 _SHORTEST_DIGITS = 8
+_PART_DIGITS = 4
+_PART_LETTERS = 3
+_NAMES = ("patient_name",)
 _AFTER_A_NO = ["voice_session", "policy.guardrail"]
 
 OnEvent = Callable[[str, str], None]
@@ -79,6 +86,7 @@ class Stage:
         self.telemetry = telemetry
         self.simulator = simulator
         self.pace = pace
+        self.policy = policy(settings)
 
     async def play(
         self,
@@ -122,7 +130,7 @@ class Stage:
         trace_id = bridges[0].trace_id
         spans = await self._sealed(trace_id) if self._is_traced() else []
         wrong = await asyncio.to_thread(check_clinic, scenario, self.clinic, held)
-        problems = [*wrong, *_problems(scenario, spans, ended, traced=self._is_traced())]
+        problems = [*wrong, *_problems(scenario, spans, ended, self.policy, traced=self._is_traced())]
         return Rehearsed(
             scenario=scenario, ended=ended, trace_id=trace_id, spans=spans, problems=problems, bridge=bridges[0]
         )
@@ -196,18 +204,59 @@ def phoning(scenario: Scenario) -> Caller:
     return Caller(room=f"clinic_{number}_{secrets.token_hex(4)}", participant=f"sip_{number}", number=number)
 
 
-def found(scenario: Scenario, spans: Sequence[SafeSpan]) -> list[str]:
-    """Which of the caller's identifiers stand in what left, as they are or as digits alone. No proof: a look."""
+def found(scenario: Scenario, spans: Sequence[SafeSpan], in_force: Policy) -> list[str]:
+    """Return which of the caller's identifiers stand in what left: whole, as digits alone, or a part. No proof: a look.
+
+    Parts (four digits in a row, three letters of a name) are looked for in what a person could have said: free texts
+    and kept patterns. Redactor, admission and audit each have code of their own for this; nothing is shared.
+    """
     left = json.dumps([span.document() for span in spans], ensure_ascii=False).casefold()
+    said = [each for span in spans for each in _said(span, in_force)]
     names = []
     for field, value in scenario.person.items():
         digits = re.sub(r"\D", "", value)
         if value.casefold() in left or (len(digits) >= _SHORTEST_DIGITS and digits in left):
             names.append(field)
+        elif any(_has_part(text, field, value, free=free) for text, free in said):
+            names.append(f"a part of {field}")
     return names
 
 
-def _problems(scenario: Scenario, spans: Sequence[SafeSpan], ended: str, *, traced: bool) -> list[str]:
+def _said(span: SafeSpan, in_force: Policy) -> Iterator[tuple[str, bool]]:
+    """Yield each text that a person could have said, in lower case, and whether it is a free text."""
+    waiting: list[tuple[tuple[str | int, ...], object]] = [((), span.fields)]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, Mapping):
+            waiting += [((*path, str(key)), inner) for key, inner in value.items()]
+        elif isinstance(value, list | tuple):
+            waiting += [((*path, place), inner) for place, inner in enumerate(value)]
+        elif isinstance(value, str) and not PSEUDONYM_SHAPE.fullmatch(value):
+            rule = in_force.rule_for(span.name, path)
+            if rule is None or rule.free_text or is_sayable(rule.shape):
+                yield value.casefold(), rule is not None and rule.free_text
+
+
+def _has_part(text: str, field: str, value: str, *, free: bool) -> bool:
+    """Tell whether four digits in a row are there; of a name three letters in a row, in a free text a whole word."""
+    digits = re.sub(r"\D", "", value)
+    rows = [digits]
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+        year, month, day = value.split("-")
+        rows += ["".join(row) for long in (year, year[2:]) for row in itertools.permutations((long, month, day))]
+    joined = re.sub(r"[^a-z0-9]", "", text)
+    pieces = {row[at : at + _PART_DIGITS] for row in rows for at in range(len(row) - _PART_DIGITS + 1)}
+    if any(piece in joined for piece in pieces):
+        return True
+    words = re.findall(r"[^\W\d_]{3,}", value.casefold()) if field in _NAMES else []
+    if free:
+        return not set(words).isdisjoint(re.findall(r"[^\W\d_]+", text))
+    return any(word[at : at + _PART_LETTERS] in joined for word in words for at in range(len(word) - _PART_LETTERS + 1))
+
+
+def _problems(
+    scenario: Scenario, spans: Sequence[SafeSpan], ended: str, in_force: Policy, *, traced: bool
+) -> list[str]:
     """What is not as the scenario expects, or not as every call must be."""
     expects = scenario.expects
     problems = [] if ended == expects.ended else [f"the call ended so for the caller: {ended}, not {expects.ended}"]
@@ -225,7 +274,7 @@ def _problems(scenario: Scenario, spans: Sequence[SafeSpan], ended: str, *, trac
     for name, expected in (("outcome", expects.outcome), ("reason", expects.reason), ("complete", True)):
         if end.get(name) != expected:
             problems.append(f"{name} is {end.get(name)}, not {expected}")
-    if leaked := found(scenario, spans):
+    if leaked := found(scenario, spans, in_force):
         problems.append(f"found in what left: {', '.join(leaked)}")
     return problems
 

@@ -217,7 +217,7 @@ def test_the_speed_of_a_tool_span(record_property: Callable[[str, object], None]
             "arguments": {"patient_name": "Jane Doe", "phone": "5550100142", "appointment_datetime": SLOT},
             "result": {
                 "outcome": "ok",
-                "confirmation_id": "LC-7K4M9Q",
+                "confirmation_id": "LC-K7M4Q9",
                 "doctor_name": DOCTOR,
                 "clinic_location": PLACE,
             },

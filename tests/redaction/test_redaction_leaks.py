@@ -280,10 +280,10 @@ def test_deep_raw_values_do_not_break_the_walk() -> None:
 def test_withheld_text() -> None:
     """While a span is provisional every text is `<WITHHELD>`, and only a span with a text has one."""
     record = RawRecord(name="tool.book_appointment", fields={"arguments": {"notes": "a cough", "symptoms": None}})
-    assert REDACTOR.has_free_text(record)
+    assert REDACTOR.waits_for_end(record)
     left = REDACTOR.redact(record, KnownValues(), withhold_text=True)
     assert left.fields == {"arguments": {"notes": "<WITHHELD>", "symptoms": None}}
-    assert not REDACTOR.has_free_text(RawRecord(name="tool.book_appointment", fields={"arguments": {"mrn": "7"}}))
+    assert not REDACTOR.waits_for_end(RawRecord(name="tool.book_appointment", fields={"arguments": {"mrn": "7"}}))
 
 
 def test_identifiers_are_learned_wherever_they_stand() -> None:

@@ -71,7 +71,7 @@ def test_a_refusal_does_not_tell_what_exists(cancel: Any, mine: Any, theirs: Any
     """A real id, an invented id, a real name, an invented name: letter for letter the same answer."""
     claims = [
         {"confirmation_id": mine["confirmation_id"]},
-        {"confirmation_id": "LC-7K4M9Q"},
+        {"confirmation_id": "LC-K7M4Q9"},
         {"confirmation_id": theirs["confirmation_id"]},
         {"patient_name": PERSON["patient_name"]},
         {"patient_name": "Nemo Nobody"},

@@ -20,6 +20,8 @@ from medagent.agent.caller import Caller, follow_job
 from medagent.agent.pipeline_mode import PipelineMode, about_model
 from medagent.agent.quality import Quality
 from medagent.agent.raw import hear, usage_of
+from medagent.agent.tool_tasks import ToolTasks
+from medagent.redaction.error_cause import ErrorCause, cause_of
 from medagent.telemetry import events
 from medagent.telemetry.line import Line
 from medagent.telemetry.overhead import BRIEF_NS, Overhead
@@ -56,6 +58,7 @@ class Bridge:
         self._caller = caller
         self._audible: str | None = None
         self._is_pipeline = False
+        self._tools = ToolTasks()
         self.on_tool: Callable[[str, str | None, str | None], None] = lambda _call_id, _name, _status: None
         self.failures = 0
         self._raw: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
@@ -225,19 +228,31 @@ class Bridge:
             if call.name == CONSENT_TOOL:  # its answer goes through `consent`; a span of it would tell nothing else
                 return
             self.on_tool(call.call_id, call.name, None)
+            self._tools.started(call.call_id, call.name)
             self._line.send(events.ToolStarted, call_id=call.call_id, name=call.name, arguments=call.arguments)
         elif update.type == "tool_call_ended":
             self.on_tool(update.call_id, None, update.status)
-            self._line.send(events.ToolEnded, call_id=update.call_id, status=update.status, output=update.message)
+            raised = self._tools.raised(update.call_id)
+            cause = _cause(raised) if raised is not None and update.status == "error" else None
+            self._line.send(
+                events.ToolEnded,
+                call_id=update.call_id,
+                status=update.status,
+                output=update.message,
+                error_type=None if cause is None else cause.error_type,
+                error_status=None if cause is None else cause.error_status,
+            )
 
     def _error(self, event: lk.ErrorEvent) -> None:
-        cause = getattr(event.error, "error", event.error)
+        raised = getattr(event.error, "error", event.error)
+        cause = _cause(raised)
         recoverable = bool(getattr(event.error, "recoverable", False))
         self._line.send(
             events.ErrorRaised,
             source=_source(event.source),
-            error_type=type(cause).__name__,
-            message=str(cause),
+            error_type=cause.error_type,
+            error_status=cause.error_status,
+            message=str(raised),
             recoverable=recoverable,
         )
         if not (recoverable or self._is_pipeline):  # a pipeline is tried again and tells its end by `close`
@@ -245,6 +260,13 @@ class Bridge:
 
     def _close(self, event: lk.CloseEvent) -> None:
         self._end(_END_REASONS.get(event.reason, "unknown"))
+
+
+def _cause(raised: object) -> ErrorCause:
+    """Return class and status of what was raised; a plugin may report an object that is no exception."""
+    if isinstance(raised, BaseException):
+        return cause_of(raised)
+    return ErrorCause(error_type=type(raised).__name__, error_status=None)
 
 
 def _source(source: object) -> Literal["realtime", "llm", "stt", "tts", "session"]:

@@ -19,6 +19,7 @@ from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice import events as lk
 
 from medagent.pricing import Usage
+from medagent.redaction.error_cause import cause_of
 from medagent.telemetry import events
 from medagent.telemetry.line import Line
 
@@ -116,13 +117,15 @@ class PipelineMode:
         if speech.id not in self._answering:
             return
         error = speech.exception()
+        cause = None if error is None else cause_of(error)
         status = "failed" if error is not None else "cancelled" if speech.interrupted else "completed"
         self._line.send(
             events.ResponseFinished,
             response_id=speech.id,
             status=status,
             usage=None,
-            error_type=None if error is None else type(error).__name__,
+            error_type=None if cause is None else cause.error_type,
+            error_status=None if cause is None else cause.error_status,
         )
 
     # ---- what took how long ----------------------------------------------------------------------------------------

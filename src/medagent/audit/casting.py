@@ -15,6 +15,7 @@ from datetime import date
 from itertools import cycle
 from typing import Any
 
+from medagent.audit.forms import IN_IDS
 from medagent.audit.planted import Planted
 from medagent.simulator.scenario import Scenario, load_scenario
 from medagent.simulator.steps import CallsTool, Expects, Given, Line, Says, Turn, seconds_of
@@ -56,6 +57,8 @@ class Role:
     job_metadata: str = field(repr=False)
     log_texts: Sequence[str] = field(repr=False)
     result_texts: Sequence[str] = field(repr=False)
+    id_texts: Sequence[str] = field(repr=False)
+    """Ids that hold a part of the caller's own name: a tool's result names them beside it."""
     voice_mark: str = field(repr=False)
     """Bytes in hex that are mixed into the caller's sound."""
 
@@ -317,6 +320,7 @@ def _role(scenario: Scenario, number: int, values: Sequence[Planted], *, is_long
     person = person_of(values)
     phone, name = person.get("phone", ""), person.get("patient_name", "")
     every = [text for value in values for text in texts_of(value)]
+    ids = {text for one in values for text in one.forms.get(IN_IDS, ())}
     voice = next((one.value for one in values if one.letter == "P" and isinstance(one.value, bytes)), b"")
     return Role(
         scenario=scenario,
@@ -335,6 +339,7 @@ def _role(scenario: Scenario, number: int, values: Sequence[Planted], *, is_long
         },
         job_metadata=" ".join(person.values()),
         log_texts=every,
-        result_texts=every,
+        result_texts=[text for text in every if text not in ids],
+        id_texts=[text for one in values if one.value == name for text in one.forms.get(IN_IDS, ())],
         voice_mark=voice[:_MARK_BYTES].hex(),
     )

@@ -12,6 +12,10 @@ from medagent.audit.needles import LEAST_BITS, bits
 from medagent.audit.readings import alnum, fold, spelled, spoken
 
 Forms = dict[str, tuple[str, ...]]
+IN_IDS = "in_ids"
+"""The form of a part of a name inside an id, a class, a zone: what a model or a tool makes of it."""
+_OF_IDS = re.compile("[A-HJKMNP-TV-Z]{3,4}")
+_SIGNS_OF_IDS = "ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 def text_forms(value: str, dice: random.Random, *, parts: tuple[str, ...] = (), **more: tuple[str, ...]) -> Forms:
@@ -116,6 +120,18 @@ def age_forms(age: int) -> Forms:
             "formats": (f"{age}-year-old", f'"age": {age}', f"{age} years of age", f"{age}yo patient"),
         }
     )
+
+
+def id_forms(name: str, dice: random.Random) -> Iterator[str]:
+    """Yield ids that hold a part of a name: of a confirmation (six signs, a letter first), an error, a page, a zone."""
+    plain = fold(name)
+    if part := _OF_IDS.search(plain.upper()):
+        rest = "".join(dice.choice("23456789") + dice.choice(_SIGNS_OF_IDS) for _ in range(2))
+        yield f"LC-{(part.group() + rest)[:6]}"
+    yield f"{plain.title()}NotFoundError"
+    yield f"{plain}_not_found"
+    yield f"{plain}-advice"
+    yield f"America/{plain.title()}"
 
 
 def searchable(forms: Forms) -> Forms:

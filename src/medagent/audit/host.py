@@ -47,6 +47,9 @@ class House:
 
     def __init__(self, role: Role, met: Met) -> None:
         self._texts = itertools.cycle(role.result_texts)
+        self._parts = tuple(role.id_texts)
+        self._ids = itertools.cycle(self._parts or ("",))
+        self._name = role.scenario.person.get("patient_name", "")
         self._met = met
         self._count = itertools.count()
 
@@ -84,9 +87,15 @@ class House:
     def _more(self) -> Answer:
         text = [next(self._texts) for _ in range(_ROW)]
         digits = "".join(each for each in text[0] if each.isdigit())
+        ids = {kind: [each for each in self._parts if kind in each] for kind in ("LC-", "America/", "-advice")}
+        ours = {kind: next(iter(found), "") for kind, found in ids.items()}
         return {
+            "patient_name": self._name,
             "doctor_name": text[1],
-            "confirmation_id": text[2],
+            "confirmation_id": ours["LC-"] or text[2],
+            "error_type": next(self._ids),
+            "guidelines": [{"guideline_id": ours["-advice"]}],
+            "hours": [{"time_zone": ours["America/"]}],
             "clinic_location": text[3],
             "appointment_datetime": text[4],
             "notes": f"as said: {text[5]}",

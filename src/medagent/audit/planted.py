@@ -19,7 +19,7 @@ from ipaddress import IPv6Address
 from typing import Final
 
 from medagent.audit.english import words
-from medagent.audit.forms import Forms, age_forms, code_forms, date_forms, phone_forms, text_forms
+from medagent.audit.forms import IN_IDS, Forms, age_forms, code_forms, date_forms, id_forms, phone_forms, text_forms
 
 _ONSETS = ("Bj", "Dv", "Dz", "Fj", "Gv", "Kj", "Kv", "Ml", "Mv", "Pv", "Tj", "Tv", "Vr", "Vl", "Zd", "Zhr", "Zv", "Zw")
 _VOWELS = ("a", "e", "i", "o", "u", "ai", "eu", "oa")
@@ -159,7 +159,8 @@ class _Garden:
 
     def _person(self, first: str, last: str) -> tuple[str, Forms]:
         forms = text_forms(f"{first} {last}", self._dice, parts=(last,))
-        return f"{first} {last}", forms | {"reordered": (f"{last}, {first}", f"{last} {first}")}
+        forms |= {"reordered": (f"{last}, {first}", f"{last} {first}"), IN_IDS: tuple(id_forms(last, self._dice))}
+        return f"{first} {last}", forms
 
     def _street(self) -> tuple[str, Forms]:
         street = f"{self._word()} {self._dice.choice(_STREETS)}"

@@ -17,9 +17,10 @@ from rich.text import Text
 
 from medagent.cli.output import console, print_failure, print_json, print_switch, tree
 from medagent.cli.timeline import Timeline
-from medagent.compose import switch_message, waiting
+from medagent.compose import policy, switch_message, waiting
 from medagent.errors import SettingsError
 from medagent.proof import Json
+from medagent.redaction import Policy
 from medagent.rehearsal import Rehearsed, found, stage
 from medagent.settings import Settings, load_settings
 from medagent.simulator.scenario import Scenario, list_scenarios, load_scenario
@@ -102,12 +103,12 @@ def _one(name: str, settings: Settings, *, pace: float, azure: bool, as_json: bo
     if as_json:
         print_json(span.document() for span in played.spans)
     else:
-        _report(timeline.out, played, lacking, pace=pace)
+        _report(timeline.out, played, lacking, pace=pace, in_force=policy(settings))
         print_switch(switch_message(settings), to=timeline.out)
     return list(played.problems)
 
 
-def _report(out: Console, played: Rehearsed, lacking: Sequence[str], *, pace: float) -> None:
+def _report(out: Console, played: Rehearsed, lacking: Sequence[str], *, pace: float, in_force: Policy) -> None:
     out.print()
     if not played.spans:
         out.print("The call went on, and nothing of it was stored or sent.", style="red")
@@ -117,8 +118,8 @@ def _report(out: Console, played: Rehearsed, lacking: Sequence[str], *, pace: fl
     if pace != 1:
         out.print(f"Played {pace:g} times as fast as life: its latencies mean nothing.", style="yellow")
     out.print()
-    lost = found(played.scenario, played.spans)
-    none = f"None of the caller's {len(played.scenario.person)} identifiers stands in them."
+    lost = found(played.scenario, played.spans, in_force)
+    none = f"None of the caller's {len(played.scenario.person)} identifiers, nor a part of one, is in them."
     size = sum(len(json.dumps(span.document())) for span in played.spans)
     out.print(
         f"{len(played.spans)} spans, {size / 1000:.1f} kB, sealed in one chain that holds. "

@@ -117,8 +117,10 @@ def _parts(span: SafeSpan) -> Iterator[Text]:
             yield from _amounts(fields, responses="responses {}", total_tokens="{:,} tokens", cost_usd="${:.4f}")
             yield from _flags(fields, "slow", "interrupted", "incomplete")
             yield from _said(fields, "error_type")
+            yield from _amounts(fields, error_status="status {}")
         case SpanKind.TOOL:
             yield from _said(fields, "outcome", "error_type")
+            yield from _amounts(fields, error_status="status {}")
             yield from _amounts(fields, duration_ms="{:,.0f} ms")
             yield from _flags(fields, "incomplete")
         case SpanKind.GUARDRAIL:

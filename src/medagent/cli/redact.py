@@ -19,7 +19,7 @@ from medagent.errors import MedagentError, PolicyError
 from medagent.presidio import recognisers_of
 from medagent.proof import Json, KeyRing, PseudonymKey
 from medagent.redaction import REDACTED, Category, Identifier, KnownValues, Policy, Redactor, find_policy, load_policy
-from medagent.redaction.policy import Action, TextMode, leaves
+from medagent.redaction.policy import TextMode, leaves
 from medagent.redaction.raw import scalars
 from medagent.redaction.reading import nearest
 from medagent.redaction.text import Scrubbed
@@ -200,7 +200,7 @@ def _given(option: str) -> tuple[str, str]:
 
 
 def _needs_key(policy: Policy, span: str) -> bool:
-    return any(leaf.rule.action is Action.PSEUDONYM for leaf in leaves(policy.tree(span)))
+    return any(leaf.rule.may_pseudonymise for leaf in leaves(policy.tree(span)))
 
 
 def _key(settings: Settings) -> PseudonymKey:

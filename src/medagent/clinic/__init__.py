@@ -2,7 +2,7 @@
 
 from medagent.clinic.booking import Booking, Patient
 from medagent.clinic.clinic import Clinic
-from medagent.clinic.confirmation import CONFIRMATION_ID
+from medagent.clinic.confirmation import CONFIRMATION_ID, WRITTEN_ID
 from medagent.clinic.demo import seed_demo
 from medagent.clinic.guidelines import Findings, Guideline, guidelines_for
 from medagent.clinic.hours import Slot
@@ -12,6 +12,7 @@ from medagent.clinic.verification import VerifiedPatient
 
 __all__ = [
     "CONFIRMATION_ID",
+    "WRITTEN_ID",
     "Booking",
     "Clinic",
     "Closure",

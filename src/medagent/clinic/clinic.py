@@ -14,6 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from medagent.clinic.booking import Booking, Patient, record
 from medagent.clinic.changes import cancel, move, nothing_there, to_move
 from medagent.clinic.database import Database
+from medagent.clinic.guidelines.collection import collection
 from medagent.clinic.hours import GRID, Calendar, Sitting, Slot, days, local
 from medagent.clinic.opening import Closure, OpeningHours, opening_hours
 from medagent.clinic.refusal import Refusal
@@ -43,10 +44,13 @@ class Clinic:
         self.database.close()
 
     def rosters(self) -> dict[str, frozenset[str]]:
-        """The names that may be said of this clinic: what a policy keeps by roster."""
+        """Return the closed lists of this clinic, of which a policy keeps members: names, times, ids of guidelines."""
+        times = self.database.read(lambda session: session.execute(select(ScheduleRow.opens, ScheduleRow.closes)).all())
         return {
             "doctors": frozenset(self._names(DoctorRow.name)),
             "locations": frozenset(self._names(LocationRow.name)),
+            "opening_times": frozenset(f"{each:%H:%M}" for row in times for each in row),
+            "guideline_ids": frozenset(entry.guideline_id for entry in collection()),
         }
 
     def doctor_named(self, spoken: str) -> str:

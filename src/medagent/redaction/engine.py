@@ -28,7 +28,7 @@ from medagent.redaction.policy import (
 from medagent.redaction.raw import holds_key, placed_members, plain_key, scalars
 from medagent.redaction.recognisers import Recogniser
 from medagent.redaction.records import Counts, Finding, Record, Redacted
-from medagent.redaction.shapes import Moment, is_sayable
+from medagent.redaction.shapes import Moment, Setting, is_closed, is_sayable
 from medagent.redaction.text import Identifier, KnownValues, Scrubbed, scrub
 
 _LONGEST_LIST = 100
@@ -41,6 +41,7 @@ _WITH_FORMS = frozenset({Category.NAME, Category.EMAIL, Category.DATE_OF_BIRTH, 
 """Categories whose values are known again in forms of their own; all others by their digits."""
 _UNNAMED = "<unnamed>"
 _SPAN_NAME = "<span>"
+_RESULT, _OUTCOME, _OK = "result", "outcome", "ok"
 
 
 class _Gone:
@@ -66,7 +67,8 @@ class Redactor:
     ) -> None:
         self.policy = policy
         self._keys = keys
-        self._rosters = {name: frozenset(names) for name, names in (rosters or {}).items()}
+        self.rosters: Mapping[str, frozenset[str]] = {name: frozenset(names) for name, names in (rosters or {}).items()}
+        """The closed lists that the application gave."""
         self._recognisers = tuple(recognisers)
         missing = set(policy.recognisers) - {recogniser.name for recogniser in self._recognisers}
         if missing:
@@ -105,11 +107,14 @@ class Redactor:
                 fields[key] = treated
         return Redacted(name=name, fields=fields, counts=Counts.of(findings), findings=tuple(findings))
 
-    def has_free_text(self, record: Record) -> bool:
-        """Whether a string stands where words of a caller may stand; True where the record cannot be read."""
+    def waits_for_end(self, record: Record) -> bool:
+        """Whether a string must be judged when all is known: a free text, or a pattern that words of a caller may fit.
+
+        True where the record cannot be read.
+        """
         try:
             declared = _leaves(self.policy.tree(record.name), record.fields)
-            return any(leaf.rule.free_text and isinstance(value, str) for leaf, value in declared)
+            return any(_waits(leaf.rule) and isinstance(value, str) for leaf, value in declared)
         except Exception:  # noqa: BLE001  # a container that breaks us: the span waits for the call's end
             return True
 
@@ -158,6 +163,23 @@ class Redactor:
             return self._names[name]
         return category_of_name(name)
 
+    def answers(self, record: Record) -> list[Identifier]:
+        """Every value in a tool's result that its arguments may name as well (`only_if_answered`).
+
+        Only a result whose outcome is ok is an answer: one that refuses may repeat what the model wrote.
+        """
+        try:
+            if not _is_agreed(record.fields):
+                return []
+            declared = _leaves(self.policy.tree(record.name), record.fields)
+            return [
+                Identifier(category=leaf.rule.category, value=str.__str__(value))
+                for leaf, value in declared
+                if _is_result(leaf) and isinstance(value, str) and _asks_answer(leaf.rule)
+            ]
+        except Exception:  # noqa: BLE001  # what cannot be read answers nothing
+            return []
+
     def decision(self, path: str, leaf: Leaf | None, action: Action) -> Finding:
         """The finding for a declared path; there are as many as the policy has rules, so they are made once."""
         key = (path, leaf.rule.name if leaf else None, action)
@@ -172,7 +194,7 @@ class Redactor:
 
     def treat(self, leaf: Leaf, action: Action, value: object, text: str | None, at_us: int | None) -> Json:
         """One value under one action, `text` being what is left of it where it is a free text."""
-        return actions.apply(action, leaf.rule, value, text=text, rosters=self._rosters, keys=self._keys, at_us=at_us)
+        return actions.apply(action, leaf.rule, value, text=text, rosters=self.rosters, keys=self._keys, at_us=at_us)
 
 
 class _Walk:
@@ -188,6 +210,7 @@ class _Walk:
         self._at_us = at_us
         self._withhold_text = withhold_text
         self._standing: dict[frozenset[str], bool] = {}
+        self._own_answers: frozenset[tuple[Category, str]] | None = None
 
     def node(self, node: Node, value: object) -> Json | _Gone:
         """What is left of a value; a value that has not the declared kind of container is refused."""
@@ -230,14 +253,14 @@ class _Walk:
     def _leaf(self, leaf: Leaf, value: object) -> Json | _Gone:
         rule = leaf.rule
         action = rule.action
-        if rule.condition is not None and self._stands(rule.condition):
+        if rule.condition is not None and self._applies(leaf, rule.condition, value):
             action = rule.condition.then
         if action is Action.DROP:
             self._note(leaf.path, leaf, action)
             return _GONE
         if value is None:
             return None
-        if rule.free_text and self._withhold_text and isinstance(value, str):
+        if self._withhold_text and isinstance(value, str) and _waits(rule):
             self._note(leaf.path, leaf, action)
             return WITHHELD
         if isinstance(value, str):
@@ -252,12 +275,22 @@ class _Walk:
         return treated
 
     def _is_the_callers(self, rule: Rule, value: object) -> bool:
-        """Whether a kept name, id, date or number is one that the call knows: on a doubt it does not leave."""
-        if isinstance(value, str) and isinstance(rule.shape, Moment):
-            return self._known.stands_in(value) or self._known.has_day(value)
-        if isinstance(value, str) and is_sayable(rule.shape):
-            return self._known.stands_in(value)
-        return type(value) is int and self._known.stands_in(str(value))
+        """Whether a kept value is, or has a part of, what the call knows: on a doubt it does not leave.
+
+        What a person could have said must hold no part; a member of a list is compared whole, a date as a whole date,
+        a setting as a whole value; years, counts and measures are not compared digit by digit. Admission looks again
+        with code of its own.
+        """
+        known, shape = self._known, rule.shape
+        if isinstance(value, str):
+            if isinstance(shape, Moment):
+                return known.parts.have_day(value)
+            if is_closed(shape):
+                return known.parts.are_whole(value)
+            if isinstance(shape, Setting):
+                return known.is_in(value, parts=False)
+            return is_sayable(shape) and known.is_in(value, parts=True)
+        return type(value) in (int, float) and isinstance(value, (int, float)) and known.parts.have_number(value)
 
     def _is_far(self, rule: Rule, value: object) -> bool:
         """Whether a kept date lies farther from the call than its rule lets it."""
@@ -276,6 +309,22 @@ class _Walk:
             )
         return scrubbed.text
 
+    def _applies(self, leaf: Leaf, condition: Condition, value: object) -> bool:
+        if condition.only_if_answered and not self._is_answered(leaf, value):
+            return True
+        return bool(condition.unless_present) and self._stands(condition)
+
+    def _is_answered(self, leaf: Leaf, value: object) -> bool:
+        """Whether a value is a result's own that is ok, or such a result of this call or record has named it."""
+        if value is None or (_is_result(leaf) and _is_agreed(self._record.fields)):
+            return True
+        if not isinstance(value, str):
+            return False
+        if self._own_answers is None:
+            self._own_answers = frozenset((one.category, one.value) for one in self._redactor.answers(self._record))
+        key = (leaf.rule.category, str.__str__(value))
+        return key in self._own_answers or self._known.is_answered(*key)
+
     def _stands(self, condition: Condition) -> bool:
         keys = condition.unless_present
         if keys not in self._standing:
@@ -290,6 +339,26 @@ class _Walk:
 def _tells(text: str) -> bool:
     """Whether a value could be an identifier: it has a letter, or as many digits as tell of somebody."""
     return any(map(str.isalpha, text)) or sum(map(str.isdigit, text)) >= _DIGITS_THAT_TELL
+
+
+def _waits(rule: Rule) -> bool:
+    """Whether words of a caller may stand in what leaves of a value."""
+    return rule.free_text or (rule.action is Action.KEEP and is_sayable(rule.shape))
+
+
+def _asks_answer(rule: Rule) -> bool:
+    return rule.condition is not None and rule.condition.only_if_answered
+
+
+def _is_result(leaf: Leaf) -> bool:
+    return leaf.path == _RESULT or leaf.path.startswith((f"{_RESULT}.", f"{_RESULT}["))
+
+
+def _is_agreed(fields: Mapping[str, object]) -> bool:
+    """Whether a tool did what it was asked; a result that does not say so did."""
+    result = fields.get(_RESULT)
+    outcome = fields.get(_OUTCOME, result.get(_OUTCOME, _OK) if isinstance(result, Mapping) else _OK)
+    return isinstance(outcome, str) and outcome == _OK
 
 
 def _leaves(node: Node, value: object) -> Iterator[tuple[Leaf, object]]:

@@ -14,7 +14,10 @@ from medagent.redaction.trial import treat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What came of a value at a path, `beside` a key that its rule's condition asks for; what not `leaves` is gone."""
+    """What came of a value at a path, `beside` a key that its rule's condition asks for; what not `leaves` is gone.
+
+    Under `only_if_answered` it is explained once more beside a tool's result that names the same value.
+    """
 
     span: str
     path: str
@@ -36,11 +39,17 @@ def explain(policy: Policy, field: str, value: Json, *, span: str | None = None)
     where, path = next(_places(policy, field, span), (span or "tool.unknown", f"arguments.{field}"))
     rule = _rule(policy, where, path)
     fields = _nested(steps_of(path), value)
-    asked = [None] if rule is None or rule.condition is None else [None, min(rule.condition.unless_present)]
-    return tuple(
-        _explained(policy, where, path, fields if beside is None else {**fields, beside: "0"}, beside)
-        for beside in asked
-    )
+    asked: list[tuple[str | None, Mapping[str, Json]]] = [(None, fields)]
+    if rule is not None and rule.condition is not None:
+        if rule.condition.unless_present:
+            key = min(rule.condition.unless_present)
+            asked.append((key, {**fields, key: "0"}))
+        if rule.condition.only_if_answered and "result" not in fields:
+            asked.append((_ANSWER, {**fields, **_nested(("result", steps_of(path)[-1]), value)}))
+    return tuple(_explained(policy, where, path, beside_it, beside) for beside, beside_it in asked)
+
+
+_ANSWER = "a result that names it"
 
 
 def known_rosters(policy: Policy) -> dict[str, set[str]]:

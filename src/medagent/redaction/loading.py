@@ -17,6 +17,7 @@ from medagent.errors import PolicyError
 from medagent.proof import digest
 from medagent.redaction import reading
 from medagent.redaction.floor import breaches
+from medagent.redaction.lists import CODE_LISTS
 from medagent.redaction.policy import (
     ClockMode,
     Example,
@@ -32,16 +33,20 @@ from medagent.redaction.policy import (
     steps_of,
 )
 from medagent.redaction.recognisers import RECOGNISERS
-from medagent.redaction.rules import rule
-from medagent.redaction.shapes import ROSTERS, Moment
+from medagent.redaction.rules import Lists, rule
+from medagent.redaction.shapes import ROSTERS, Moment, Setting
 from medagent.redaction.trial import run
 from medagent.redaction.yaml_tree import Located, read_yaml, read_yaml_file
 
 T = TypeVar("T")
 
-POLICY_KEYS = ("name", "version", "extends", "clock", "queued_when_off", "recognisers", "fields", "spans", "examples")
-INHERITED = ("clock", "queued_when_off", "recognisers", "fields", "spans", "examples")
-EXAMPLE_KEYS = ("name", "span", "fields", "expect", "rosters")
+POLICY_KEYS = (
+    *("name", "version", "extends", "clock", "queued_when_off", "recognisers", "lists", "fields", "spans", "examples"),
+)
+INHERITED = ("clock", "queued_when_off", "recognisers", "lists", "fields", "spans", "examples")
+EXAMPLE_KEYS = ("name", "span", "fields", "expect", "rosters", "lists")
+GIVEN = "given"
+"""Declares a list whose members the application gives when it starts."""
 REVIEW_KEYS = ("by", "on", "digest")
 REVIEWED = "reviewed"
 OBJECT = "fields"
@@ -50,6 +55,7 @@ VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
 FIELD = re.compile(r"[a-z][a-z0-9_]*")
 PATH = re.compile(r"[a-z][a-z0-9_]*(\[\])*(\.[a-z][a-z0-9_]*(\[\])*)*")
 SPAN = re.compile(r"[a-z][a-z0-9_]*(\.([a-z][a-z0-9_]*|\*))?")
+_MERGED = ("extends", "lists", "fields", "spans", "examples")
 _TOOL = re.compile(r"tool\.[a-z][a-z0-9_]*")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -136,10 +142,12 @@ def _resolved(
     )
     inherited = reading.mapping(base, "the policy", POLICY_KEYS)
     merged = {key: value for key, value in inherited.items() if key in INHERITED}
-    merged |= {key: value for key, value in keys.items() if key not in ("extends", "fields", "spans", "examples")}
+    merged |= {key: value for key, value in keys.items() if key not in _MERGED}
     for key, depth in (("fields", 1), ("spans", 2)):
         if key in keys:
             merged[key] = _laid_over(merged.get(key), keys[key], depth)
+    if "lists" in keys:
+        merged["lists"] = _with_members(merged.get("lists"), keys["lists"])
     if "examples" in keys:
         merged["examples"] = _with_examples(merged.get("examples"), keys["examples"])
     # The base's digest stands for all of its content, what is told anew here included.
@@ -185,6 +193,20 @@ def _laid_over(base: Located | None, own: Located, depth: int) -> Located:
     return replace(own, value={**base.value, **laid})
 
 
+def _with_members(base: Located | None, own: Located) -> Located:
+    """The lists of both policies, each with the members of both."""
+    if base is None or not isinstance(base.value, dict) or not isinstance(own.value, dict):
+        return own
+    lists = dict(base.value)
+    for name, item in own.value.items():
+        before = lists.get(name)
+        if before is None or not isinstance(before.value, list):
+            lists[name] = item
+        elif isinstance(item.value, list):
+            lists[name] = replace(item, value=[*before.value, *item.value])
+    return replace(own, value=lists)
+
+
 def _with_examples(base: Located | None, own: Located) -> Located:
     """Own examples first, and those of the base whose names are not told anew."""
     first = reading.items(own, "examples")
@@ -210,8 +232,10 @@ def _policy(tree: Located, files: tuple[PolicyFile, ...], problems: reading.Prob
         problems.attempt(reading.matching, top[key], key, form) if key in top else None
         for key, form in (("name", POLICY_NAME), ("version", VERSION))
     )
-    by_name = _fields(top.get("fields"), problems)
-    trees = _spans(top.get("spans"), by_name, problems)
+    lists = _lists(top.get("lists"), problems)
+    by_name = _fields(top.get("fields"), lists, problems)
+    trees = _spans(top.get("spans"), by_name, lists, problems)
+    _no_setting_is_said(trees, problems)
     reviews = _reviews(top.get("spans"), problems)
     clock = problems.attempt(reading.member, top["clock"], "clock", ClockMode) if "clock" in top else ClockMode.EXACT
     if clock is ClockMode.SHIFTED:
@@ -254,10 +278,20 @@ def _recogniser(item: Located) -> str:
     return reading.word(item, "recognisers", RECOGNISERS)
 
 
-def _fields(tree: Located | None, problems: reading.Problems) -> dict[str, Rule]:
+def _fields(tree: Located | None, lists: Lists, problems: reading.Problems) -> dict[str, Rule]:
     named = problems.attempt(reading.named, tree, "fields", FIELD, problems) or ()
-    made = {field: problems.attempt(rule, item, f"fields.{field}") for field, item in named}
+    made = {field: problems.attempt(rule, item, f"fields.{field}", lists) for field, item in named}
     return {field: each for field, each in made.items() if each is not None}
+
+
+def _no_setting_is_said(trees: Mapping[str, ObjectNode], problems: reading.Problems) -> None:
+    """Report each value that a model or a tool writes and that is declared as one of the operator's settings."""
+    for span, tree in trees.items():
+        for leaf in leaves(tree):
+            said = span.startswith("tool.") and leaf.path.startswith(("arguments", "result"))
+            if said and isinstance(leaf.rule.shape, Setting):
+                where = f"{leaf.rule.source}: {leaf.rule.name}"
+                problems.note(f"{where}: a model or a tool writes this value, expected a shape other than 'setting'")
 
 
 def _no_time_is_kept(rules: Iterable[Rule], problems: reading.Problems) -> None:
@@ -268,7 +302,23 @@ def _no_time_is_kept(rules: Iterable[Rule], problems: reading.Problems) -> None:
             problems.note(f"{each.source}: {each.name}: {said}")
 
 
-def _spans(tree: Located | None, fields: Mapping[str, Rule], problems: reading.Problems) -> dict[str, ObjectNode]:
+def _lists(tree: Located | None, problems: reading.Problems) -> Lists:
+    """The lists of code and those that a policy declares, with the members that it adds."""
+    lists = {name: frozenset[str]() for name in CODE_LISTS}
+    for name, item in problems.attempt(reading.named, tree, "lists", FIELD, problems) or ():
+        where = f"lists.{name}"
+        if item.value == GIVEN and name in CODE_LISTS:
+            problems.add(
+                reading.error(item, where, "the application does not give a list of code, expected further members")
+            )
+        members = [] if item.value == GIVEN else problems.attempt(reading.strings, item, where)
+        lists[name] = frozenset(members or ())
+    return lists
+
+
+def _spans(
+    tree: Located | None, fields: Mapping[str, Rule], lists: Lists, problems: reading.Problems
+) -> dict[str, ObjectNode]:
     declared: dict[str, dict[tuple[str, ...], Rule | None]] = {}
     at: dict[str, Located] = {}
     for span, item in problems.attempt(reading.named, tree, "spans", SPAN, problems) or ():
@@ -283,7 +333,7 @@ def _spans(tree: Located | None, fields: Mapping[str, Rule], problems: reading.P
                 problems.add(reading.error(value, where, f"too many steps, expected at most {_DEEPEST} steps"))
             elif value.value == OBJECT:
                 declared[span][steps] = None
-            elif (made := problems.attempt(rule, value, where)) is not None:
+            elif (made := problems.attempt(rule, value, where, lists)) is not None:
                 declared[span][steps] = made
     trees: dict[str, ObjectNode] = {}
     for span, paths in declared.items():
@@ -330,5 +380,6 @@ def _example(tree: Located) -> Example:
         rosters={
             reading.word(replace(item, value=roster), where, ROSTERS): reading.strings(item, where)
             for roster, item in reading.named(keys.get("rosters"), where, FIELD)
-        },
+        }
+        | {name: reading.strings(item, where) for name, item in reading.named(keys.get("lists"), where, FIELD)},
     )

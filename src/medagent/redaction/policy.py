@@ -94,9 +94,13 @@ class Queued(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """Another action, taken where one of the keys (normalised) stands anywhere in the same raw record."""
+    """Another action, taken where one of the keys (normalised) stands anywhere in the same raw record.
 
-    unless_present: frozenset[str]
+    With `only_if_answered` it is taken too for a value that no tool's result in this call has named.
+    """
+
+    unless_present: frozenset[str] = frozenset()
+    only_if_answered: bool = False
     then: Action
 
 
@@ -122,6 +126,11 @@ class Rule:
         return self.action is Action.TRUNCATE
 
     @property
+    def may_pseudonymise(self) -> bool:
+        """Whether a value may leave as a pseudonym."""
+        return Action.PSEUDONYM in (self.action, None if self.condition is None else self.condition.then)
+
+    @property
     def identifies(self) -> bool:
         """Whether the raw value names somebody, so that the call must know it again in a free text."""
         if self.action is Action.DROP:
@@ -139,7 +148,8 @@ class Rule:
             "max": self.max,
             "text": None if self.text is None else self.text.value,
             "bucket": None if self.bucket is None else self.bucket.value,
-            "unless_present": None if condition is None else sorted(condition.unless_present),
+            "unless_present": sorted(condition.unless_present) if condition and condition.unless_present else None,
+            "only_if_answered": True if condition is not None and condition.only_if_answered else None,
             "then": None if condition is None else condition.then.value,
         }
         return {key: value for key, value in told.items() if value is not None}

@@ -4,31 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import Enum
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from medagent.redaction import reading
 from medagent.redaction.linear_pattern import LinearPattern, PatternError
+from medagent.redaction.lists import CODE_LISTS
 from medagent.redaction.policy import REDACTED, Action, Bucket, Category, Condition, Rule, TextMode
 from medagent.redaction.raw import plain_key
-from medagent.redaction.shapes import LONGEST_VALUE, PLAIN, ROSTERS, Member, Moment, Number, OneOf, Pattern, Shape
+from medagent.redaction.shapes import (
+    LONGEST_VALUE,
+    PLAIN,
+    ROSTERS,
+    ListMember,
+    Member,
+    Moment,
+    Number,
+    OneOf,
+    Pattern,
+    Setting,
+    Shape,
+)
 from medagent.redaction.yaml_tree import Located
 
 E = TypeVar("E", bound=Enum)
+Lists: TypeAlias = Mapping[str, frozenset[str]]
+"""The lists that a policy may name, each with the members that the policy adds."""
 
-RULE_KEYS = ("action", "category", "safe_harbor", "why", "shape", "max", "text", "bucket", "unless_present", "then")
+RULE_KEYS = (
+    *("action", "category", "safe_harbor", "why", "shape", "max", "text", "bucket", "unless_present"),
+    *("only_if_answered", "then"),
+)
 ONLY_WITH = {
     "shape": (Action.KEEP, Action.PSEUDONYM),
     "unless_present": (Action.KEEP,),
+    "only_if_answered": (Action.KEEP,),
     "then": (Action.KEEP,),
     "max": (Action.TRUNCATE,),
     "text": (Action.TRUNCATE,),
     "bucket": (Action.BUCKET, Action.KEEP),
 }
+CONDITIONS = ("unless_present", "only_if_answered")
 LETTERS = "ABCDEFGHIJKLMNOPQR"
-FALLBACKS = (Action.REDACT, Action.DROP, Action.BUCKET)
+FALLBACKS = (Action.REDACT, Action.DROP, Action.BUCKET, Action.PSEUDONYM)
 LONGEST_TEXT = 50
 SHORTEST_TEXT = len(REDACTED) + 2
-SHAPE_KEYS = ("pattern", "number", "moment", "enum", "roster")
+SHAPE_KEYS = ("pattern", "number", "moment", "enum", "roster", "list", "setting")
 PATTERN_KEYS = ("max_length",)
 NUMBER_KEYS = ("min", "max", "integer")
 MOMENT_KEYS = ("days_before", "days_after", "or_date")
@@ -36,14 +56,17 @@ MOST_DAYS = 36_525
 _LARGEST = 2**53
 
 
-def rule(tree: Located, where: str) -> Rule:
+_NO_LISTS: Lists = {name: frozenset() for name in CODE_LISTS}
+
+
+def rule(tree: Located, where: str, lists: Lists = _NO_LISTS) -> Rule:
     """Return the rule that stands at `where`; raises `PolicyError` with all that is wrong with it."""
     problems = reading.Problems()
     keys = reading.mapping(tree, where, RULE_KEYS, problems)
     action = problems.attempt(_member, tree, keys, where, "action", Action)
     category = problems.attempt(_member, tree, keys, where, "category", Category)
     condition = None
-    if {"unless_present", "then"} & keys.keys():
+    if {*CONDITIONS, "then"} & keys.keys():
         condition = problems.attempt(_condition, keys, tree, where)
     letter, why, text = keys.get("safe_harbor"), keys.get("why"), keys.get("text")
     mode = TextMode.VOCABULARY if text is None else problems.attempt(reading.member, text, f"{where}.text", TextMode)
@@ -53,7 +76,7 @@ def rule(tree: Located, where: str) -> Rule:
         else problems.attempt(reading.word, letter, f"{where}.safe_harbor", LETTERS),
         "why": None if why is None else problems.attempt(reading.text, why, f"{where}.why"),
     }
-    shape = problems.attempt(_shape, keys["shape"], f"{where}.shape") if "shape" in keys else None
+    shape = problems.attempt(_shape, keys["shape"], f"{where}.shape", lists) if "shape" in keys else None
     limit = problems.attempt(_limit, keys["max"], where) if "max" in keys else None
     bucket = problems.attempt(reading.member, keys["bucket"], f"{where}.bucket", Bucket) if "bucket" in keys else None
     if action is not None:
@@ -99,22 +122,29 @@ def _misfits(
 
 
 def _condition(keys: Mapping[str, Located], tree: Located, where: str) -> Condition:
-    present = reading.strings(reading.required(tree, keys, where, "unless_present"), f"{where}.unless_present")
+    if not any(key in keys for key in CONDITIONS):
+        reading.required(tree, keys, where, CONDITIONS[0])
+    present: list[str] = []
+    if "unless_present" in keys:
+        present = reading.strings(keys["unless_present"], f"{where}.unless_present")
+    answered = keys.get("only_if_answered")
+    if answered is not None and answered.value is not True:
+        raise reading.error(answered, where, "'only_if_answered' is not true, expected true or no such key")
     then = Action(reading.word(reading.required(tree, keys, where, "then"), f"{where}.then", FALLBACKS))
     plain = frozenset(map(plain_key, present))
     if "" in plain:
         raise reading.error(
             keys["unless_present"], where, "'unless_present' names a key without letters, expected field names"
         )
-    return Condition(unless_present=plain, then=then)
+    return Condition(unless_present=plain, only_if_answered=answered is not None, then=then)
 
 
-def _shape(tree: Located, where: str) -> Shape:
+def _shape(tree: Located, where: str, lists: Lists) -> Shape:
     if not isinstance(tree.value, dict):
         return PLAIN[reading.word(tree, where, PLAIN, meant=SHAPE_KEYS)]
     keys = reading.mapping(tree, where, (*SHAPE_KEYS, *PATTERN_KEYS))
     longest = keys.pop("max_length", None)
-    if len(keys) != 1 or (longest is not None and "pattern" not in keys):
+    if len(keys) != 1 or (longest is not None and not {"pattern", "setting"} & keys.keys()):
         raise reading.error(tree, where, "a shape is one thing, expected one of " + ", ".join(SHAPE_KEYS))
     ((kind, value),) = keys.items()
     match kind:
@@ -126,6 +156,12 @@ def _shape(tree: Located, where: str) -> Shape:
             return _moment(value, where)
         case "enum":
             return OneOf(values=frozenset(reading.strings(value, where)))
+        case "list":
+            name = reading.word(value, where, lists)
+            return ListMember(name=name, added=lists[name])
+        case "setting":
+            pattern = _pattern(value, where, longest=longest)
+            return Setting(regex=pattern.regex, max_length=pattern.max_length)
         case _:
             return Member(roster=reading.word(value, where, ROSTERS))
 

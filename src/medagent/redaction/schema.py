@@ -30,6 +30,7 @@ def json_schema() -> dict[str, Json]:
                 "clock": _enum(ClockMode),
                 "queued_when_off": _enum(Queued),
                 "recognisers": {"type": "array", "items": {"enum": list(RECOGNISERS)}},
+                "lists": _named(loading.FIELD.pattern, {"anyOf": [{"const": loading.GIVEN}, _texts()]}),
                 "fields": _named(loading.FIELD.pattern, _ref("rule")),
                 "spans": _named(loading.SPAN.pattern, _ref("span")),
                 "examples": {"type": "array", "items": _ref("example")},
@@ -57,6 +58,7 @@ def json_schema() -> dict[str, Json]:
                     "fields": {"type": "object"},
                     "expect": {"type": "object"},
                     "rosters": _object({roster: _texts() for roster in ROSTERS}),
+                    "lists": _named(loading.FIELD.pattern, _texts()),
                 },
                 required=("name", "span", "fields", "expect"),
             ),
@@ -75,6 +77,7 @@ def _rule() -> Json:
         "text": _enum(TextMode),
         "bucket": _enum(Bucket),
         "unless_present": _texts(),
+        "only_if_answered": {"const": True},
         "then": {"enum": [action.value for action in rules.FALLBACKS]},
     }
     never: Json = False
@@ -98,9 +101,11 @@ def _rule() -> Json:
             (Action.BUCKET, ("bucket",)),
         )
     ]
-    together: Json = {"unless_present": ["then"], "then": ["unless_present"]}
+    together: Json = {key: ["then"] for key in rules.CONDITIONS}
+    when: Json = {"anyOf": [{"required": [key]} for key in rules.CONDITIONS]}
     whole = _object(keys, required=("action", "category"))
-    return {**whole, "allOf": [*only_with, *needs], "dependentRequired": together}
+    conditions: dict[str, Json] = {"dependentRequired": together, "dependentSchemas": {"then": when}}
+    return {**whole, "allOf": [*only_with, *needs], **conditions}
 
 
 def _shape() -> Json:
@@ -108,15 +113,16 @@ def _shape() -> Json:
     days: Json = {"type": "integer", "minimum": 0, "maximum": rules.MOST_DAYS}
     moment: dict[str, Json] = {"days_before": days, "days_after": days, "or_date": {"type": "boolean"}}
     kinds: dict[str, Json] = {
-        "pattern": {"type": "string", "minLength": 1, "maxLength": LONGEST_PATTERN},
-        "max_length": {"type": "integer", "minimum": 1, "maximum": LONGEST_VALUE},
         "number": _object(number, required=("min", "max")),
         "moment": _object(moment, required=rules.MOMENT_KEYS[:2]),
         "enum": _texts(),
         "roster": {"enum": list(ROSTERS)},
+        "list": _form(loading.FIELD.pattern),
     }
-    pattern = _object({key: kinds.pop(key) for key in ("pattern", *rules.PATTERN_KEYS)}, required=("pattern",))
-    return {"anyOf": [{"enum": list(PLAIN)}, pattern, {**_object(kinds), "minProperties": 1, "maxProperties": 1}]}
+    regex: Json = {"type": "string", "minLength": 1, "maxLength": LONGEST_PATTERN}
+    length: Json = {"type": "integer", "minimum": 1, "maximum": LONGEST_VALUE}
+    regexes = [_object({key: regex, "max_length": length}, required=(key,)) for key in ("pattern", "setting")]
+    return {"anyOf": [{"enum": list(PLAIN)}, *regexes, {**_object(kinds), "minProperties": 1, "maxProperties": 1}]}
 
 
 def _review() -> Json:

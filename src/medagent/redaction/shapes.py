@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from medagent.proof import Json
 from medagent.redaction.linear_pattern import LinearPattern
+from medagent.redaction.lists import is_in_code
 
 Rosters: TypeAlias = Mapping[str, Collection[str]]
 
@@ -108,6 +109,38 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListMember:
+    """A value of a closed list: one of code, one that the application gives, and what the policy adds to it.
+
+    A list that is neither of code nor given has the policy's members alone.
+    """
+
+    name: str
+    added: frozenset[str] = frozenset()
+
+    def fits(self, value: object, rosters: Rosters) -> bool:
+        """Tell whether the value is on the list, letter for letter."""
+        if type(value) is not str:
+            return False
+        return value in self.added or value in rosters.get(self.name, ()) or is_in_code(self.name, value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A string that the operator's settings or code give, and that no caller, model, tool or provider can write.
+
+    It is compared with what the call knows as a whole: the caller Tim does not hide the model gpt-realtime.
+    """
+
+    regex: LinearPattern
+    max_length: int = LONGEST_VALUE
+
+    def fits(self, value: object, rosters: Rosters) -> bool:
+        """Tell whether the pattern matches the value whole."""
+        return type(value) is str and len(value) <= self.max_length and self.regex.fits(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Boolean:
     """True or False, and no word or number that stands for one."""
 
@@ -116,7 +149,7 @@ class Boolean:
         return type(value) is bool
 
 
-Shape: TypeAlias = Pattern | Moment | Number | OneOf | Member | Boolean
+Shape: TypeAlias = Pattern | Moment | Number | OneOf | Member | ListMember | Setting | Boolean
 
 PLAIN: Mapping[str, Shape] = {
     "datetime": Moment(),
@@ -134,9 +167,9 @@ def describe(shape: Shape) -> Json:
     match shape:
         case Pattern() | Moment() | Boolean() if shape in PLAIN.values():
             return next(word for word, plain in PLAIN.items() if plain == shape)
-        case Pattern():
+        case Pattern() | Setting():
             length: dict[str, Json] = {"max_length": shape.max_length} if shape.max_length != LONGEST_VALUE else {}
-            return {"pattern": shape.regex.pattern, **length}
+            return {"pattern" if isinstance(shape, Pattern) else "setting": shape.regex.pattern, **length}
         case Moment():
             days: dict[str, Json] = {"days_before": shape.days_before, "days_after": shape.days_after}
             return {"moment": days | {"or_date": True} if shape.or_date else days}
@@ -146,13 +179,24 @@ def describe(shape: Shape) -> Json:
             return {"enum": sorted(shape.values)}
         case Member():
             return {"roster": shape.roster}
+        case ListMember():
+            added: dict[str, Json] = {"with": sorted(shape.added)} if shape.added else {}
+            return {"list": shape.name, **added}
         case _:
             return repr(shape)
 
 
 def is_sayable(shape: Shape | None) -> bool:
-    """Whether a person could have said such a value: names and patterns; not numbers, times, fixed words, hashes."""
-    return isinstance(shape, Pattern | Member) and shape not in (PLAIN["uuid"], PLAIN["sha256"])
+    """Tell whether a person could have said such a value: a pattern that is neither a UUID nor a SHA-256.
+
+    Such a value is kept only without any part of what the call knows (four digits in a row, three letters of a name).
+    """
+    return isinstance(shape, Pattern) and shape not in (PLAIN["uuid"], PLAIN["sha256"])
+
+
+def is_closed(shape: Shape | None) -> bool:
+    """Tell whether the value is a member of a list or roster: it is compared whole with whole values of the call."""
+    return isinstance(shape, Member | ListMember)
 
 
 def year_of(value: object, at_us: int | None = None) -> str | None:

@@ -279,6 +279,7 @@ class Call:
             turn.failed_ns, self._is_told = None if self._is_told else event.at_ns, False
             turn.error = {
                 "error_type": event.error_type or "response_failed",
+                "error_status": event.error_status,
                 "error_message": None,
                 "error_source": "session" if self._model is None else "realtime",
                 "error_recoverable": True,
@@ -308,15 +309,24 @@ class Call:
     def _tool_ended(self, event: ToolEnded) -> bool:
         run = self._tools.get(event.call_id)
         if run is not None:
-            self._finish_tool(run, event.at_ns, status=event.status, output=event.output)
+            error = (event.error_type, event.error_status)
+            self._finish_tool(run, event.at_ns, status=event.status, output=event.output, error=error)
         return False
 
-    def _finish_tool(self, run: ToolRun, end_ns: int, *, status: str, output: str | None) -> None:
+    def _finish_tool(
+        self,
+        run: ToolRun,
+        end_ns: int,
+        *,
+        status: str,
+        output: str | None,
+        error: tuple[str | None, int | None] = (None, None),
+    ) -> None:
         del self._tools[run.call_id]
         if run.turn is not None:
             run.turn.open_tools.discard(run.call_id)
             run.turn.last_ns = max(run.turn.last_ns, end_ns)
-        record, outcome = run.record(end_ns, status=status, output=output, clock=self._frame.clock)
+        record, outcome = run.record(end_ns, status=status, output=output, error=error, clock=self._frame.clock)
         self._tally.tool(
             run.call_id, name=run.span_name, outcome=outcome, duration_ms=milliseconds(run.start_ns, end_ns)
         )

@@ -105,6 +105,7 @@ class ResponseFinished(_Event):
     status: Literal["completed", "cancelled", "incomplete", "failed"]
     usage: Usage | None
     error_type: str | None = None
+    error_status: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,11 +119,16 @@ class ToolStarted(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolEnded(_Event):
-    """A tool returned, failed or was cancelled; `output` is what the model is told."""
+    """A tool returned, failed or was cancelled; `output` is what the model is told.
+
+    `error_type` and `error_status` are those of the exception that it ended with, where that is known.
+    """
 
     call_id: str
     status: Literal["done", "error", "cancelled"]
     output: str | None = field(repr=False)
+    error_type: str | None = None
+    error_status: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,12 +180,16 @@ class StageMeasured(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorRaised(_Event):
-    """Something failed; `message` is raw and is treated as free text."""
+    """Something failed; `message` is raw and is treated as free text.
+
+    `error_type` is the class of the error or a provider's code, `error_status` its status (HTTP or SIP), if any.
+    """
 
     source: ErrorSource
     error_type: str
     message: str | None = field(repr=False)
     recoverable: bool
+    error_status: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

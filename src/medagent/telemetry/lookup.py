@@ -26,7 +26,9 @@ def treated(redactor: Redactor, kind: Lookup, raw: str) -> list[str]:
             identities = (raw, *(f"sip_{prefix}{number}" for prefix in ("", "+", "1", "+1")))
             records = [_Raw(name="voice_session", fields={"participant_id": identity}) for identity in identities]
         case "confirmation":
-            records = [_Raw(name="tool.book_appointment", fields={"result": {"confirmation_id": raw.upper()}})]
+            said: dict[str, object] = {"confirmation_id": raw.upper()}
+            parts = ("result", "arguments")  # one that no result named stands in the arguments as a pseudonym
+            records = [_Raw(name="tool.book_appointment", fields={part: said}) for part in parts]
     leaves = [leaf for record in records for leaf in _leaves(redactor.redact(record, KnownValues()).fields)]
     return [leaf for leaf in leaves if leaf != REDACTED]
 

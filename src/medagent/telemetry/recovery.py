@@ -145,7 +145,7 @@ class _End:
         self._trace_id = trace_id
         self._adopted = adopted
         self._redactor = redactor
-        self._admission = Admission(redactor.policy)
+        self._admission = Admission(redactor.policy, lists=redactor.rosters)
         self._stored = {span.name: span for span in adopted.spans if span.name in (_SESSION, _GUARDRAIL)}
 
     def write(self, transaction: Transaction) -> None:

@@ -105,7 +105,7 @@ class Session:
         self._self_test = shared.self_test()
         if not self._self_test:
             shared.switch.trip("the policy's self-test failed at the start of a call")
-        self._admission = Admission(policy)
+        self._admission = Admission(policy, lists=shared.redactor.rosters)
         self._known = KnownValues()
         self._known.learn(_identifiers_of_the_line(started))
         self._waiting: list[Record] = []
@@ -144,6 +144,7 @@ class Session:
         records = self._call.feed(event)
         for record in records:
             self._known.learn(self._shared.redactor.identifiers(record))
+            self._known.learn_answers(self._shared.redactor.answers(record))
         writes: list[Write] = []
         try:
             if isinstance(event, ConsentSettled):
@@ -177,7 +178,7 @@ class Session:
             self._latest_us = max(self._latest_us, record.end_us)
         elif self.over:
             self._waiting.append(record)
-        elif self._shared.redactor.has_free_text(record):
+        elif self._shared.redactor.waits_for_end(record):
             if provisional := self._attempt(record, final=False, withhold_text=True):
                 self._waiting.append(record)
                 writes += provisional

@@ -196,15 +196,22 @@ class ToolRun:
         """The tool's name where it is one; a model can make up others."""
         return self.name if _TOOL_NAME.fullmatch(self.name) else "unnamed"
 
-    def record(self, end_ns: int, *, status: str, output: str | None, clock: Clock) -> tuple[Record, str]:
-        """The `tool.<name>` span and its outcome: ok, refused, failed, timeout or cancelled."""
+    def record(
+        self, end_ns: int, *, status: str, output: str | None, error: tuple[str | None, int | None], clock: Clock
+    ) -> tuple[Record, str]:
+        """The `tool.<name>` span and its outcome: ok, refused, failed, timeout or cancelled.
+
+        `error` is class and status of the exception that it ended with, where that is known.
+        """
         result = _as_object(output)
         outcome = _outcome(status, result)
         failed = outcome in ("failed", "timeout")
-        error: dict[str, object] = {}
+        told: dict[str, object] = {}
         if outcome != "ok":
-            error = {
-                "error_type": result.get("error_type", "tool_error" if status == "error" else None),
+            raised, answered = error
+            told = {
+                "error_type": raised or result.get("error_type", "tool_error" if status == "error" else None),
+                "error_status": answered if raised is not None else result.get("error_status"),
                 "error_message": result.get("output") if status == "error" else None,
                 "error_source": "tool",
                 "error_recoverable": True,
@@ -222,7 +229,7 @@ class ToolRun:
                 "outcome": outcome,
                 "duration_ms": milliseconds(self.start_ns, end_ns),
                 "incomplete": self.incomplete,
-                **error,
+                **told,
             },
         )
         return record, outcome

@@ -18,7 +18,7 @@ class OfCaller(Arguments):
 
     dob: Day = Field(description="The patient's date of birth as the caller says it, ISO 8601 such as 1980-01-31.")
     confirmation_id: Confirmation | None = Field(
-        None, description="The confirmation id, such as LC-7K4M9Q; without it the full patient_name is needed."
+        None, description="The confirmation id, such as LC-K7M4Q9; without it the full patient_name is needed."
     )
     patient_name: Line | None = Field(
         None, description="The patient's full name; without it confirmation_id is needed."

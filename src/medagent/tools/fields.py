@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, StringConstraints
 
-from medagent.clinic import CONFIRMATION_ID
+from medagent.clinic import WRITTEN_ID
 
 _WRITTEN = re.compile(r"\+?[0-9 ().\-/\u2011\u2013]+")
 _ABROAD = re.compile(r"\+|00|011")
@@ -49,7 +49,7 @@ def confirmation(said: str) -> str:
     body = re.sub(r"[^0-9A-Z]", "", said.upper())
     body = body.removeprefix("LC") if len(body) > 6 else body
     made = "LC-" + body.replace("O", "0").replace("I", "1").replace("L", "1")
-    if not re.fullmatch(CONFIRMATION_ID, made):
+    if not re.fullmatch(WRITTEN_ID, made):
         raise ValueError("not a confirmation id")
     return made
 

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from medagent.clinic import Booking, Clinic, Refusal, Slot
+from medagent.redaction.error_cause import cause_of
 
 Answer: TypeAlias = dict[str, Any]
 """A JSON object for the model; `outcome` is "ok", "refused" or "failed"."""
@@ -28,6 +29,7 @@ BOOKING_FIELDS = ("confirmation_id", *SLOT_FIELDS)
 COMMON_FIELDS = (
     "outcome",
     "error_type",
+    "error_status",
     "error_message",
     "alternatives[]",
     *(f"alternatives[].{field}" for field in SLOT_FIELDS),
@@ -79,9 +81,12 @@ def invoke(tool: Tool[A], raw_arguments: Mapping[str, Any], *, clinic: Clinic, n
             answer["alternatives"] = [offered(a) if isinstance(a, Slot) else a for a in refusal.alternatives]
         return answer
     except Exception as error:  # noqa: BLE001  # the caller is on the line: a class name is all that may be said
+        cause = cause_of(error)
+        status = {} if cause.error_status is None else {"error_status": cause.error_status}
         return {
             "outcome": "failed",
-            "error_type": type(error).__name__,
+            "error_type": cause.error_type,
+            **status,
             "error_message": "the clinic's system did not answer; offer to call back",
         }
 

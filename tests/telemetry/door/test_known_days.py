@@ -23,13 +23,13 @@ def test_a_day_that_was_told_in_any_way_is_not_kept_as_a_moment(day: date, time:
         known = KnownValues()
         known.learn([Identifier(category=Category.DATE_OF_BIRTH, value=said)])
         if Form.of("date_of_birth", said).is_day(moment):
-            assert known.has_day(moment), said
+            assert known.parts.have_day(moment), said
 
 
 def test_another_day_is_kept() -> None:
     """An appointment's day is nobody's birthday; with nothing known every day is kept."""
     known = KnownValues()
-    assert not known.has_day("2026-11-23")
+    assert not known.parts.have_day("2026-11-23")
     known.learn([Identifier(category=Category.DATE_OF_BIRTH, value="March 3rd, 1982")])
-    assert not known.has_day("2026-11-23T08:30:00-06:00")
-    assert known.has_day("1982-03-03")
+    assert not known.parts.have_day("2026-11-23T08:30:00-06:00")
+    assert known.parts.have_day("1982-03-03")

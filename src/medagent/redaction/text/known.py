@@ -12,11 +12,14 @@ from medagent.redaction.text.forms import Forms, Identifier, Stream, forms_of
 from medagent.redaction.text.found import Span
 from medagent.redaction.text.lexicon import Kind, lexicon
 from medagent.redaction.text.near import is_near
+from medagent.redaction.text.parts import Parts
 from medagent.redaction.text.spoken import units
 from medagent.redaction.text.units import LETTER, SIGN, WORD, Unit, blank_out, plain_word
 
 _WHOLE_DIGITS = 7
 _WHOLE_JOINED = 7
+_SHORTEST_NUMBER = 5
+_MOST_JUDGED = 1_000
 _WORD = re.compile(r"[^\W_]+")
 _DIGITS = re.compile(r"[0-9]+")
 
@@ -30,6 +33,10 @@ class KnownValues:
         self._joined: dict[str, tuple[tuple[str, Category], ...]] = {}
         self._initials: dict[str, Category] = {}
         self._names: dict[str, Category] = {}
+        self._answered: set[tuple[Category, str]] = set()
+        self._judged: dict[tuple[str, bool], bool] = {}
+        self.parts = Parts()
+        """The parts of all of it, which no kept value may hold."""
 
     def __repr__(self) -> str:
         return f"KnownValues(learned={len(self._values)})"
@@ -46,9 +53,20 @@ class KnownValues:
         for identifier in identifiers:
             key = (identifier.category, identifier.value)
             if identifier.value.strip() and key not in self._values:
+                forms = forms_of(identifier)
                 self._wholes.append(_Whole.of(identifier.value))
-                self._index(forms_of(identifier), identifier.category)
+                self._index(forms, identifier.category)
+                self.parts.learn(identifier, forms.names)
                 self._values[key] = None
+                self._judged.clear()
+
+    def learn_answers(self, answers: Iterable[Identifier]) -> None:
+        """Take in values that a tool's result named: its arguments may name them too."""
+        self._answered.update((answer.category, answer.value) for answer in answers)
+
+    def is_answered(self, category: Category, value: str) -> bool:
+        """Tell whether a tool's result in this call has named a value."""
+        return (category, value) in self._answered
 
     def scrub(self, text: str) -> tuple[str, int]:
         """The text with `<REDACTED>` for every known value in any form, and how many places that were."""
@@ -68,16 +86,35 @@ class KnownValues:
         yield from self._letters(read)
         yield from self._near_misses(read, found)
 
-    def stands_in(self, kept: str) -> bool:
-        """Whether a known value stands whole in a value that would be kept, as words, joined, or as its digits."""
+    def stands_in(self, kept: str, *, shortest_number: int = 1) -> bool:
+        """Whether a known value stands whole in a value that would be kept, as words, joined, or as its digits.
+
+        A known number of fewer digits than `shortest_number` is not looked for as a word.
+        """
         if not self._wholes:
             return False
         value = _Whole.of(kept)
-        return any(whole.is_part_of(value) for whole in self._wholes)
+        return any(
+            whole.is_part_of(value)
+            for whole in self._wholes
+            if not (len(whole.joined) < shortest_number and whole.joined.isdigit())
+        )
 
-    def has_day(self, moment: str) -> bool:
-        """Whether an ISO date or time is on a day that is known, however that day was told."""
-        return bool(self._values) and next(self.spans(units(moment[:10])), None) is not None
+    def is_in(self, kept: str, *, parts: bool) -> bool:
+        """Tell whether a known value stands whole in a value that would be kept, or a known day; with `parts` any part.
+
+        Names of models and versions come again with every turn: what was judged is remembered until more is known.
+        """
+        asked = (kept, parts)
+        if asked not in self._judged:
+            if len(self._judged) >= _MOST_JUDGED:
+                self._judged.clear()
+            self._judged[asked] = (
+                self.stands_in(kept) or self.parts.stand_in(kept)
+                if parts
+                else self.stands_in(kept, shortest_number=_SHORTEST_NUMBER) or self.parts.have_day_in(kept)
+            )
+        return self._judged[asked]
 
     def _index(self, forms: Forms, category: Category) -> None:
         for form in forms.joined:

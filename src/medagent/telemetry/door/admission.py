@@ -1,7 +1,9 @@
 """The first part of the door: before it is stored, a span is looked at by eyes that the redactor does not use.
 
 Everything a known value could be recognised by is compared here in its plainest forms (`forms.py`). A machine field (an
-id, a hash, a number in its range, a time) is held to its declared shape, and must not be the known value itself.
+id, a hash, a number in its range, a time) is held to its declared shape, and must not be the known value itself. A
+member of a list must be on it, and not be a known value as a whole. What else is kept must not hold a known value, nor,
+where a person could have said it, a part of one (`parts.py`); the redactor has code of its own for the same.
 """
 
 from __future__ import annotations
@@ -14,12 +16,14 @@ from dataclasses import dataclass
 from medagent.errors import DoorError
 from medagent.proof import Json, canonical
 from medagent.proof.keys import PSEUDONYM_SHAPE
+from medagent.redaction.lists import CODE_LISTS
 from medagent.redaction.policy import REDACTED, WITHHELD, Action, Category, Policy, Rule
-from medagent.redaction.shapes import Moment, is_sayable
-from medagent.telemetry.door.forms import Form, Reading, digits_of
+from medagent.redaction.shapes import ListMember, Member, Moment, Rosters, Setting, Shape, is_closed, is_sayable
+from medagent.telemetry.door.forms import Form, Reading, without_apostrophes, words
 from medagent.telemetry.span import SafeSpan
 
 _YEAR = re.compile(r"\d{4}", re.ASCII)
+_MOST_PASSED = 1_000
 _SHAPES_OF_IDENTIFIERS = {
     "an e-mail address": re.compile(r"[^\s@]+@[^\s@]+\.[a-z]{2,}", re.IGNORECASE),
     "a social security number": re.compile(r"(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)"),
@@ -54,16 +58,21 @@ class Admitted:
 class Admission:
     """Checks each span of one call against the call's known values and against shapes that its fields may not have."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, *, lists: Rosters | None = None) -> None:
+        """Take the closed lists that the application gave; a member of any other is judged like another text."""
         self._policy = policy
+        self._lists: Rosters = lists or {}
         self._forms: list[Form] = []
+        self._passed: set[tuple[str, bool]] = set()
 
     def admit(self, span: SafeSpan, known: Sequence[tuple[str, str]]) -> Admitted:
         """Let a span pass; raises `DoorError`, naming path and rule, where it holds what it must not.
 
         `known` is the call's (category, value) pairs so far, of which no call of this method sees fewer than the last.
         """
-        self._forms += [Form.of(str(category), value) for category, value in known[len(self._forms) :]]
+        if len(known) > len(self._forms):
+            self._forms += [Form.of(str(category), value) for category, value in known[len(self._forms) :]]
+            self._passed.clear()
         if span.name not in self._policy.spans and self._holding(span.name, free=False):
             raise DoorError("the name of a tool's span holds a known value of this call")
         name = self._told(span)
@@ -103,18 +112,50 @@ class Admission:
             return
         if rule.action in (Action.REDACT, Action.DROP):
             raise DoorError(f"{name}: {_shown(path)}: is there although its rule takes it away")
-        if rule.action is Action.PSEUDONYM or _is_machine(rule):
-            if not _has_shape(value, rule):
+        if rule.action is Action.PSEUDONYM or _is_machine(rule) or _is_pseudonym(value, rule):
+            if not (_has_shape(value, rule) or _is_pseudonym(value, rule)):
                 raise DoorError(f"{name}: {_shown(path)}: has not the shape that its rule declares")
             if self._is_known(value, rule):
                 raise DoorError(f"{name}: {_shown(path)}: is a number or date that this call knows as an identifier")
             return
         text = str(value)
-        if form := self._holding(text, free=rule.free_text):
-            raise DoorError(f"{name}: {_shown(path)}: holds a known {form.category} of this call")
+        if rule.action is Action.KEEP and (shape := self._list_of(rule)) is not None:
+            if not shape.fits(value, self._lists):
+                raise DoorError(f"{name}: {_shown(path)}: is not on the list that its rule declares")
+            row = words(without_apostrophes(text))
+            if form := next((form for form in self._forms if form.part.is_member(row)), None):
+                raise DoorError(f"{name}: {_shown(path)}: is a known {form.category} of this call")
+            return
+        self._check_text(name, path, text, rule)
+
+    def _check_text(self, name: str, path: tuple[str | int, ...], text: str, rule: Rule) -> None:
+        """Look for known values, for parts of them where a person could have said it, and for shapes of identifiers."""
+        may_have_parts = rule.action is not Action.KEEP or isinstance(rule.shape, Setting | Member)
+        asked = (text, may_have_parts)
+        if rule.free_text or asked not in self._passed:
+            if form := self._holding(text, free=rule.free_text):
+                raise DoorError(f"{name}: {_shown(path)}: holds a known {form.category} of this call")
+            if not may_have_parts and (form := self._holding_part(text)):
+                raise DoorError(f"{name}: {_shown(path)}: holds a part of a known {form.category} of this call")
+            if not rule.free_text and len(self._passed) < _MOST_PASSED:
+                self._passed.add(asked)
         for what, shape in _SHAPES_OF_IDENTIFIERS.items():
             if rule.category is not Category.MACHINE and shape.search(text):  # a long version looks like a number
                 raise DoorError(f"{name}: {_shown(path)}: holds what looks like {what}")
+
+    def _holding_part(self, text: str) -> Form | None:
+        joined = "".join(words(text))
+        return next((form for form in self._forms if form.part.is_in(joined)), None)
+
+    def _list_of(self, rule: Rule) -> Shape | None:
+        """The shape of a rule that declares a list whose members are known here; None for any other."""
+        match rule.shape:
+            case Member(roster=name) if name in self._lists:
+                return rule.shape
+            case ListMember(name=name, added=added) if name in self._lists or name in CODE_LISTS or added:
+                return rule.shape
+            case _:
+                return None
 
     def _is_known(self, value: Json, rule: Rule) -> bool:
         """Whether a value of a machine's shape is a known value all the same."""
@@ -122,11 +163,11 @@ class Admission:
             if isinstance(rule.shape, Moment):
                 return any(form.is_day(value) for form in self._forms)
             plain = value.removeprefix("psn_").replace("_", "")
-            return rule.action is Action.PSEUDONYM and any(form.is_in_id(plain) for form in self._forms)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return False
-        digits = digits_of(f"{value:.0f}" if float(value).is_integer() else repr(value))
-        return any(form.ends_with(digits) for form in self._forms)
+            return rule.may_pseudonymise and any(form.is_in_id(plain) for form in self._forms)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not float(value).is_integer():
+            return False  # what has a fraction was measured
+        digits = f"{abs(value):.0f}"
+        return any(form.part.is_number(digits) for form in self._forms)
 
 
 def refuse_identifiers(text: str, where: str) -> None:
@@ -139,13 +180,20 @@ def refuse_identifiers(text: str, where: str) -> None:
 
 def _is_machine(rule: Rule) -> bool:
     """Whether the rule declares a value that no person could have said: it is held to its shape alone."""
-    return rule.action is Action.KEEP and not is_sayable(rule.shape)
+    shape = rule.shape
+    return rule.action is Action.KEEP and not (is_sayable(shape) or is_closed(shape) or isinstance(shape, Setting))
+
+
+def _is_pseudonym(value: Json, rule: Rule) -> bool:
+    """Whether a value is a pseudonym that its rule puts where a condition does not hold."""
+    return rule.may_pseudonymise and isinstance(value, str) and PSEUDONYM_SHAPE.fullmatch(value) is not None
 
 
 def _has_shape(value: Json, rule: Rule) -> bool:
     if rule.action is Action.PSEUDONYM:
         return isinstance(value, str) and PSEUDONYM_SHAPE.fullmatch(value) is not None
-    if rule.condition is not None and isinstance(value, str) and _YEAR.fullmatch(value):
+    is_year = isinstance(value, str) and _YEAR.fullmatch(value) is not None
+    if is_year and rule.condition is not None and rule.condition.then is Action.BUCKET:
         return True
     return rule.shape is not None and rule.shape.fits(value, {})
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import date
 from urllib.parse import unquote
 
+from medagent.telemetry.door.parts import KnownPart
+
 _ONES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _TEENS = ("ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
@@ -93,29 +95,30 @@ class Form:
     digits: str
     hidden: tuple[str, ...]
     dates: frozenset[date]
+    part: KnownPart
+    """What of it must stand in no kept value, not even as a piece."""
 
     @classmethod
     def of(cls, category: str, value: str) -> Form:
         """Reduce a value; `hidden` is how it could stand in a row of hexadecimal digits."""
-        row = tuple(words(value))
+        row, closed = tuple(words(value)), words(without_apostrophes(value))
         joined, tail = "".join(row), digits_of(value)[-_LONGEST_DIGITS:]
-        parts = frozenset(word for word in words(without_apostrophes(value)) if len(word) >= _SHORTEST_PART)
+        parts = frozenset(word for word in closed if len(word) >= _SHORTEST_PART)
+        parts = parts - _NOT_A_NAME if category == "name" else frozenset()
+        dates = Reading.of(value).dates if category == "date_of_birth" else frozenset()
         return cls(
             category=category,
             words=row,
-            parts=parts - _NOT_A_NAME if category == "name" else frozenset(),
+            parts=parts,
             joined=joined,
             digits=digits_of(value),
             hidden=(
                 *((tail,) if len(tail) == _LONGEST_DIGITS else ()),
                 *((joined.encode().hex(),) if len(joined) >= _SHORTEST_JOINED else ()),
             ),
-            dates=Reading.of(value).dates if category == "date_of_birth" else frozenset(),
+            dates=dates,
+            part=KnownPart.of(digits=digits_of(value), dates=dates, names=parts, words=closed),
         )
-
-    def ends_with(self, number: str) -> bool:
-        """Whether a number's digits are this value or its end; a short one is by chance the same as some count."""
-        return len(number) >= _SHORTEST_DIGITS and self.digits.endswith(number)
 
     def is_day(self, value: str) -> bool:
         """Whether an ISO date or time is on this very day."""

@@ -38,7 +38,7 @@ _METRICS = {
     "CostUsd": ("None", "session_analytics", "cost_usd"),
 }
 """CloudWatch metric → unit, the line that it is taken from, the span's field."""
-_ERROR = ("error_type", "error_message", "error_source", "error_recoverable")
+_ERROR = ("error_type", "error_status", "error_message", "error_source", "error_recoverable")
 _VOICE = ("index", "kind", "model", "slow", "interrupted", "input_tokens", "output_tokens", "cost_usd")
 _ANALYTICS = (
     *("reason", "outcome", "complete", "missing", "unrecovered"),

@@ -220,3 +220,14 @@ def span_name_with_a_name(engine: ModuleType) -> None:
 def counts_falsified(records: ModuleType) -> None:
     document = records.Counts.document
     records.Counts.document = lambda self: {part: dict.fromkeys(counts, 0) for part, counts in document(self).items()}
+
+
+@sabotage(
+    "parts_off",
+    breaks="a kept id may hold a part of what the call knows",
+    causes=("safeguards: .*parts of known values", "door: [1-9]"),
+    of=f"{_TEXT}.parts",
+    also=_BLIND,
+)
+def parts_off(parts: ModuleType) -> None:
+    parts.Parts.stand_in = lambda _self, _text: False
