@@ -29,9 +29,14 @@ def outbox_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def make_outbox(outbox_url: str) -> Iterator[MakeOutbox]:
     made: list[Outbox] = []
 
-    def make(owner: str = "o", max_bytes: int | None = None, destinations: tuple[str, ...] = ()) -> Outbox:
+    def make(
+        owner: str = "o",
+        max_bytes: int | None = None,
+        destinations: tuple[str, ...] = (),
+        delay: Callable[[str, str], int] | None = None,
+    ) -> Outbox:
         places = destinations or ("archive", "elsewhere")
-        made.append(Outbox(outbox_url, destinations=places, owner=owner, max_bytes=max_bytes))
+        made.append(Outbox(outbox_url, destinations=places, owner=owner, max_bytes=max_bytes, delay=delay))
         return made[-1]
 
     yield make

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from medagent.presidio import recognisers_of
 from medagent.pricing import load_prices
 from medagent.proof import Json, KeyRing, VerifyKey
 from medagent.redaction import Policy, Redactor, load_policy
-from medagent.redaction.clock import call_clock
+from medagent.redaction.clock import call_clock, release_delay_days
 from medagent.redaction.loading import find_policy
 from medagent.redaction.policy import ClockMode, Queued
 from medagent.settings import Settings, make_home
@@ -178,6 +178,7 @@ def bound_destinations(settings: Settings) -> tuple[BoundDestination, ...]:
                 workspace=settings.langsmith_workspace_id if one.name == "langsmith" else None,
                 region=one.region,
                 retention_days=one.retention_days,
+                release_delay_days=0 if one.name == "archive" else settings.release_delay_days,
             )
         )
         one.close()
@@ -212,14 +213,23 @@ def ledger(settings: Settings) -> Ledger:
 
 
 def policy(settings: Settings) -> Policy:
-    """The policy in force: a file, a packaged one by name, or `clinic`; read again only when the file changed."""
+    """The policy in force: a file, a packaged one by name, or `clinic`; read again when a file of its chain changed."""
     path = find_policy(str(settings.policy_path or "clinic"))
-    return _read_policy(path, path.stat().st_mtime_ns)
+    stamps, held = _POLICIES.get(path, ((), None))
+    if held is None or stamps != _stamps(held):
+        held = load_policy(path)
+        _POLICIES[path] = (_stamps(held), held)
+    return held
 
 
-@functools.lru_cache(maxsize=8)
-def _read_policy(path: Path, _changed_ns: int) -> Policy:
-    return load_policy(path)
+_POLICIES: dict[Path, tuple[tuple[int, ...], Policy]] = {}
+"""Each policy as it was last read, with the times at which its files had changed."""
+
+
+def _stamps(held: Policy) -> tuple[int, ...]:
+    """When each file of a policy's chain was changed, in ns; -1 for one that is gone."""
+    paths = [one.path for one in held.files if one.path is not None]
+    return tuple(path.stat().st_mtime_ns if path.exists() else -1 for path in paths)
 
 
 def archive(settings: Settings, *, gate: Gate | None = None) -> Archive:
@@ -295,7 +305,21 @@ def outbox(settings: Settings, destinations: Sequence[Exporter], *, owner: str |
         destinations=[one.name for one in destinations],
         owner=owner or str(uuid4()),
         max_bytes=settings.outbox_max_mb * 2**20,
+        delay=_delay(settings),
     )
+
+
+def _delay(settings: Settings) -> Callable[[str, str], int] | None:
+    """How many days a call is held from each destination but the archive; None where nothing is held."""
+    if settings.release_delay_days == 0:
+        return None
+    key = key_ring(settings).pseudonym_key()
+
+    def days(trace_id: str, destination: str) -> int:
+        most = 0 if destination == "archive" else settings.release_delay_days
+        return release_delay_days(trace_id, most=most, key=key)
+
+    return days
 
 
 def owners(settings: Settings) -> Owners:

@@ -93,6 +93,7 @@ class Settings(BaseSettings):
     outbox_url: SecretStr | None = Field(None, alias="MEDAGENT_OUTBOX_URL")
     outbox_max_mb: int = Field(1024, alias="MEDAGENT_OUTBOX_MAX_MB", ge=1)
     outbox_days: Days = Field(30, alias="MEDAGENT_OUTBOX_DAYS")
+    release_delay_days: int = Field(0, alias="MEDAGENT_RELEASE_DELAY_DAYS", ge=0, le=365)
     archive_days: Days = Field(90, alias="MEDAGENT_ARCHIVE_DAYS")
     clinic_database_url: SecretStr | None = Field(None, alias="MEDAGENT_CLINIC_DATABASE_URL")
     clinic_name: str = Field("the clinic", alias="MEDAGENT_CLINIC_NAME")

@@ -94,6 +94,7 @@ def test_destinations_are_bound_in_any_order() -> None:
         {"region": "us"},
         {"retention_days": 14},
         {"project": "p"},
+        {"release_delay_days": 3},
     )
     assert len({destinations_digest([HERE, AWAY.model_copy(update=change)]) for change in changes}) == len(changes)
 

@@ -88,6 +88,27 @@ def test_every_row_has_a_cell_for_each_column(sample: reports.Sample) -> None:
     assert not [table.caption for table in tables for row in table.rows if len(row) != len(table.columns)]
 
 
+@pytest.mark.parametrize(
+    ("clock", "delay", "says"),
+    [
+        ("shifted", 0, "its times are shifted, but a destination can see the day by the time of arrival"),
+        ("shifted", 9, "hidden: times are shifted, and each call is released 1 to 9 days later"),
+        ("exact", 9, None),
+        (None, 0, None),
+    ],
+)
+def test_page_one_of_a_shifted_clock_says_who_can_see_the_day(clock: str | None, delay: int, says: str | None) -> None:
+    """The time of arrival reveals the day unless every remote destination gets a call days later."""
+    report, signed = reports.go()
+    remote = [
+        one.model_copy(update={"release_delay_days": delay}) if one.name != "archive" else one
+        for one in report.system.destinations
+    ]
+    system = report.system.model_copy(update={"policy_clock": clock, "destinations": tuple(remote)})
+    pairs = dict(document(report.model_copy(update={"system": system}), signed).cover.audited.pairs)
+    assert pairs["Day of a call"].text == says if says else "Day of a call" not in pairs
+
+
 def test_page_one_of_a_go_says_who_signed_and_from_when() -> None:
     """A GO has its signatures, no cause, and a launch from now on."""
     cover = document(*reports.go()).cover

@@ -11,7 +11,7 @@ from raw_record import KEY, POLICY
 from medagent.errors import PolicyError
 from medagent.proof import PseudonymKey
 from medagent.redaction import find_policy, load_policy
-from medagent.redaction.clock import CallClock, call_clock
+from medagent.redaction.clock import CallClock, call_clock, release_delay_days
 
 SHIFTED = load_policy(find_policy("safe-harbor"))
 DAY_US = 24 * 60 * 60 * 1_000_000
@@ -34,6 +34,24 @@ def test_an_exact_clock_changes_nothing(trace: str, at: int) -> None:
     """Under the default policy a time leaves as it was, with or without a key."""
     assert call_clock(POLICY, trace_id=trace, key=None).told(at) == at
     assert call_clock(POLICY, trace_id=trace, key=KEY) == CallClock(days=0)
+
+
+@given(trace=TRACES, most=st.integers(min_value=1, max_value=365))
+def test_a_delay_is_whole_days_within_its_bound(trace: str, most: int) -> None:
+    """A call is held for 1 to `most` days, the same in every process that has the key; 0 holds nothing."""
+    held = release_delay_days(trace, most=most, key=KEY)
+    assert 1 <= held <= most
+    assert held == release_delay_days(trace, most=most, key=KEY)
+    assert release_delay_days(trace, most=0, key=KEY) == 0
+
+
+def test_delays_are_spread_and_depend_on_the_key() -> None:
+    """All days of a week are drawn among a hundred calls, and another key draws others."""
+    traces = [str(uuid.UUID(int=n)) for n in range(100)]
+    drawn = [release_delay_days(trace, most=7, key=KEY) for trace in traces]
+    assert set(drawn) == set(range(1, 8))
+    other = PseudonymKey(secret=b"o" * 32)
+    assert drawn != [release_delay_days(trace, most=7, key=other) for trace in traces]
 
 
 def test_the_shift_is_the_calls_own() -> None:

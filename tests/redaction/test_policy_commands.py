@@ -93,6 +93,57 @@ def test_explain(field: str, value: str, span: str | None, action: str, left: ob
     assert told["source"] in plain.stdout
 
 
+BROKEN = """\
+name: mine
+version: 1
+extends: ./base.yaml
+fields:
+  phone: {action: KEEP, category: machine, why: x, shape: {pattern: "[0-9]+"}}
+  phone: {action: REDACT, category: phone}
+  notes: {acton: TRUNCATE, category: health_text, max: 50}
+"""
+
+
+def test_lint_lists_every_error_of_a_file_and_of_its_base(tmp_path: Path) -> None:
+    """Exit code 1, one line each on stdout, as JSON too; what loads the policy fails with the first of them."""
+    (tmp_path / "base.yaml").write_text(SMALL.replace("max: 50", "max: 500"))
+    path = tmp_path / "mine.yaml"
+    path.write_text(BROKEN)
+    done = medagent("policy", "lint", "--policy", str(path))
+    assert (done.returncode, done.stderr) == (1, "")
+    starts = [line.rpartition(", expected")[0][:60] for line in done.stdout.splitlines()]
+    assert len(starts) == 6
+    told = [
+        json.loads(line) for line in medagent("policy", "lint", "--policy", str(path), "--json").stdout.splitlines()
+    ]
+    assert [(one["file"], one["line"], one["rule"], one["problem"]) for one in told] == [
+        ("mine.yaml", 2, "version", "invalid"),
+        ("mine.yaml", 5, "fields.phone", "invalid"),
+        ("mine.yaml", 6, None, "invalid"),
+        ("mine.yaml", 7, "fields.notes", "invalid"),
+        ("base.yaml", 9, "spans.tool.*.notes", "invalid"),
+        ("mine.yaml", 7, "fields.notes", "invalid"),
+    ]
+    shown = medagent("policy", "show", "--policy", str(path))
+    assert (shown.returncode, shown.stdout) == (2, "")
+    assert shown.stderr == f"medagent: {done.stdout.splitlines()[0]}\n`medagent policy lint` lists this and 5 more\n"
+
+
+def test_lint_lists_every_failing_example(tmp_path: Path) -> None:
+    """Each example that does not come out is a line, beside what else speaks against the tools."""
+    path = tmp_path / "p.yaml"
+    second = SMALL.partition("examples:\n")[2].replace("the number goes", "again")
+    path.write_text((SMALL + second).replace("phone: <REDACTED>", "phone: kept"))
+    told = [
+        json.loads(line) for line in medagent("policy", "lint", "--policy", str(path), "--json").stdout.splitlines()
+    ]
+    assert [one["says"][:35] for one in told if one["problem"] == "invalid"] == [
+        "'the number goes' does not come out",
+        "'again' does not come out as expect",
+    ]
+    assert any(one["problem"] == "unnamed" for one in told)
+
+
 def test_explain_tells_the_condition_too() -> None:
     """A rule with a condition is explained twice: alone, and beside what it asks for."""
     first, beside = lines("policy", "explain", "appointment_datetime", "2026-05-04T09:30", "--json")

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -11,12 +13,14 @@ from hypothesis import strategies as st
 from raw_record import KEY, RawRecord
 from small_policy import SMALL, in_files
 
+from medagent import compose
 from medagent.errors import PolicyError
 from medagent.redaction import Action, Category, KnownValues, Redactor, find_policy, load_policy
 from medagent.redaction.loading import parse_policy, read_policy
 from medagent.redaction.policy import ClockMode, TextMode
 from medagent.redaction.schema import json_schema
 from medagent.redaction.yaml_tree import read_yaml
+from medagent.settings import load_settings
 
 POLICIES = Path(__file__).parents[2] / "policies"
 STRICT = """\
@@ -139,6 +143,95 @@ def test_two_that_extend_each_other(tmp_path: Path) -> None:
     """A circle over two files ends in an error too."""
     with pytest.raises(PolicyError, match="the policy extends itself, expected another file"):
         in_files(tmp_path, strict=STRICT, small=STRICT.replace("extends: small", "extends: strict"))
+
+
+CHAIN = {
+    "own/top.yaml": STRICT.replace("extends: small", "extends: ./mid.yaml"),
+    "own/mid.yaml": "name: mid\nversion: 1.0.0\nextends: ../base/small.yaml\n",
+    "base/small.yaml": SMALL,
+}
+
+
+def chain(directory: Path, **changed: tuple[str, str]) -> Path:
+    for name, text in CHAIN.items():
+        path = directory / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(text.replace(*changed.get(path.stem, ("", ""))), "utf-8")
+    return directory / "own" / "top.yaml"
+
+
+def test_a_path_is_extended_from_beside_its_own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file's path starts in its own directory, wherever the process stands; `files` tells the chain."""
+    monkeypatch.chdir("/")
+    policy = load_policy(chain(tmp_path))
+    assert policy.fields["phone"].source == "small.yaml:4"
+    assert [(one.file, one.name, one.version) for one in policy.files] == [
+        ("top.yaml", "strict", "0.2.0"),
+        ("mid.yaml", "mid", "1.0.0"),
+        ("small.yaml", "small", "0.1.0"),
+    ]
+    assert policy.files[0].digest == policy.digest
+    assert policy.files[2].digest == load_policy(tmp_path / "base" / "small.yaml").digest
+    assert len({one.digest for one in policy.files}) == 3
+
+
+@pytest.mark.parametrize(("file", "moved"), [("top", 1), ("mid", 2), ("small", 3)])
+def test_a_change_in_any_file_of_the_chain_changes_what_extends_it(tmp_path: Path, file: str, moved: int) -> None:
+    """The file's own digest and that of all above it change, those below stay; a comment changes none."""
+    before = load_policy(chain(tmp_path / "a")).files
+    changed = load_policy(chain(tmp_path / "b", **{file: ("version: ", "version: 1")})).files
+    remarked = load_policy(chain(tmp_path / "c", **{file: ("name: ", "# a remark\nname: ")})).files
+    assert [one.digest != two.digest for one, two in zip(before, changed, strict=True)] == [n < moved for n in range(3)]
+    assert [one.digest for one in before] == [one.digest for one in remarked]
+
+
+def test_a_report_is_not_bound_to_a_changed_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The policy in force is read again when a base changed, and a report's binding names the difference."""
+    monkeypatch.setenv("MEDAGENT_HOME", str(tmp_path / "home"))
+    settings = load_settings(MEDAGENT_POLICY=chain(tmp_path))
+    audited = compose.binding(settings)
+    assert compose.policy(settings) is compose.policy(settings)
+    base = tmp_path / "base" / "small.yaml"
+    base.write_text(base.read_text().replace("max: 9}", "max: 8}"))
+    os.utime(base, ns=(1, 1))
+    now = compose.binding(settings)
+    assert now == replace(audited, policy_sha256=now.policy_sha256)
+    assert now.policy_sha256 != audited.policy_sha256
+
+
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        ("top.yaml", "the policy extends itself"),
+        ("./top.yaml", "the policy extends itself"),
+        ("../own/top.yaml", "the policy extends itself"),
+        ("/etc/base.yaml", "not a policy's name or file, expected"),
+        ("~/base.yaml", "not a policy's name or file, expected"),
+        ("https://example.com/base", "not a policy's name or file, expected"),
+        ("./gone.yaml", "no policy './gone.yaml' lies beside"),
+        ("./dir.yaml", "no policy './dir.yaml' lies beside"),
+        (f"./{'x' * 60}.yaml", "no policy a word of 67 characters lies beside"),
+    ],
+)
+def test_what_a_path_cannot_extend(tmp_path: Path, told: str, says: str) -> None:
+    """The file itself, an absolute path, an address, a missing file or a directory is one line."""
+    path = chain(tmp_path, top=("./mid.yaml", told))
+    (tmp_path / "own" / "dir.yaml").mkdir()
+    with pytest.raises(PolicyError, match=rf"^top\.yaml:3: extends: {re.escape(says)}") as caught:
+        load_policy(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_circle_over_paths_and_a_long_chain_end(tmp_path: Path) -> None:
+    """A circle that a link hides is one too, and more than four files below a policy are too many."""
+    path = chain(tmp_path, small=("version: 0.1.0", "version: 0.1.0\nextends: ../own/link.yaml"))
+    (tmp_path / "own" / "link.yaml").symlink_to("top.yaml")
+    with pytest.raises(PolicyError, match=r"^small\.yaml:3: extends: the policy extends itself"):
+        load_policy(path)
+    for number in range(7):
+        (tmp_path / f"p{number}.yaml").write_text(f"name: p\nversion: 1.0.0\nextends: ./p{number + 1}.yaml\n")
+    with pytest.raises(PolicyError, match=r"^p4\.yaml:3: extends: the chain is too long, expected at most 4 files"):
+        load_policy(tmp_path / "p0.yaml")
 
 
 def test_a_packaged_policy_can_be_extended_from_anywhere(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_the_digest_is_of_the_content() -> None:
         ("  phone: {a", "  Phone: {a", 4, "fields: 'Phone' is not the form of a name here"),
         ("  user_turn:", "  user turn:", 6, "spans: 'user turn' is not the form of a name here"),
         ("    index: {", "    index.: {", 7, "spans.user_turn: 'index.' is not the form of a name here"),
-        ("    index: {", f"    {'x.' * 9}x: {{", 7, "a path has at most 8 steps"),
+        ("    index: {", f"    {'x.' * 9}x: {{", 7, "too many steps, expected at most 8"),
         ("    said: {", "    index: {", 8, "the key 'index' stands twice"),
         ("    said: {", "    index.said: {", 6, "spans.user_turn: 'index' is declared as two kinds of thing"),
         ("    said: {", "    index[]: {", 6, "spans.user_turn: 'index' is declared as two kinds of thing"),

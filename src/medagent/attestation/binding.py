@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from medagent.attestation.report import Destination, System
 from medagent.errors import AttestationError
-from medagent.proof import digest
+from medagent.proof import Json, digest
 
 PACKAGE = Path(__file__).parent.parent
 LOCK = PACKAGE / "requirements.lock"
@@ -79,14 +79,16 @@ def lock_deviations(lock: Path = LOCK) -> tuple[str, ...]:
 
 
 def destinations_digest(destinations: Iterable[Destination]) -> str:
-    """The digest of the configured destinations: type, host, project, workspace, region, retention; in any order.
+    """Return the digest of the destinations: type, host, project, workspace, region, retention, delay; in any order.
 
-    A workspace that is not set is left out, so that reports from before it could be set still hold.
+    A workspace that is not set and a delay of 0 are left out, so that reports from before they could be set still hold.
     """
     documents = [one.model_dump(mode="json") for one in destinations]
     for document in documents:
         if document["workspace"] is None:
             del document["workspace"]
+        if not document["release_delay_days"]:
+            del document["release_delay_days"]
     return digest(sorted(documents, key=digest))
 
 

@@ -53,6 +53,8 @@ class Destination(Part):
     retention_days: int | None
     workspace: str | None = None
     """LangSmith's workspace; None: the key's own."""
+    release_delay_days: int = 0
+    """A call is released to it after a random number of days from 1 to this; 0: at once."""
 
 
 class System(Part):
@@ -68,6 +70,8 @@ class System(Part):
     policy_name: str
     policy_version: str
     policy_sha256: Sha256
+    policy_clock: str | None = None
+    """`exact` or `shifted`; None in a report from before it was noted."""
     policy_reviewed_by: tuple[str, ...]
     policy_changed_since_last_audit: bool | None
     destinations: tuple[Destination, ...]

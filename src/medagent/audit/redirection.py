@@ -20,6 +20,7 @@ _OWN = frozenset(
         "MEDAGENT_CONSENT_BASIS",
         "MEDAGENT_SAMPLING",
         "MEDAGENT_OFFICERS",
+        "MEDAGENT_RELEASE_DELAY_DAYS",
         "MEDAGENT_OTLP_HEADERS",
         "AZURE_OPENAI_ENDPOINT",
         "AZURE_OPENAI_API_KEY",
@@ -63,6 +64,8 @@ def deviations_of(settings: Settings) -> tuple[str, ...]:
         found.append("The audited process ran as dev: as prod it sends nothing until this report allows it to.")
     if settings.consent is not None:
         found.append("Consent was not asked: a call whose caller refuses leaves nothing that could be audited.")
+    if settings.release_delay_days:
+        found.append("Calls were released at once: what is held for days could not be captured.")
     if settings.clinic_database_url is not None:
         found.append("The clinic's database was SQLite in the audited system's own directory.")
     return tuple(found)

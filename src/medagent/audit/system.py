@@ -46,6 +46,7 @@ def describe(settings: Settings) -> System:
         policy_name=in_force.name,
         policy_version=in_force.version,
         policy_sha256=bound.policy_sha256,
+        policy_clock=in_force.clock.value,
         policy_reviewed_by=tuple(sorted({review.by for review in in_force.reviews.values()})),
         policy_changed_since_last_audit=None if last is None else last != in_force.digest,
         destinations=bound_destinations(settings),

@@ -18,6 +18,7 @@ from medagent.compose import Telemetry, archive, exporters, key_ring, policy, sw
 from medagent.errors import ExportError, MedagentError, NotAskableError
 from medagent.pricing import load_prices
 from medagent.proof import Json
+from medagent.redaction.policy import ClockMode
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.exporters.exporter import Exporter
 from medagent.telemetry.failures import Explanation, Failure, FailureCause
@@ -115,7 +116,19 @@ def _policy(settings: Settings) -> Iterator[Finding]:
     in_force = policy(settings)
     says = f"{in_force.name} {in_force.version}, {in_force.digest[:8]}, {len(in_force.examples)} examples hold"
     yield Finding(what="policy", state="ok", says=says)
+    if in_force.clock is ClockMode.SHIFTED:
+        yield _day_of_a_call(settings)
     yield Finding(what="pseudonyms", state="ok", says=f"key {key_ring(settings).pseudonym_key().key_id}")
+
+
+def _day_of_a_call(settings: Settings) -> Finding:
+    """Whether a destination can see the day that a shifted clock hides."""
+    days = settings.release_delay_days
+    if days:
+        says = f"hidden: a call is released to remote destinations 1 to {days} whole days later"
+        return Finding(what="day of a call", state="ok", says=says)
+    says = "a destination can see the day by the time of arrival, although 'clock: shifted' moves a call's times"
+    return Finding(what="day of a call", state="note", says=says, hint="set MEDAGENT_RELEASE_DELAY_DAYS to hide it")
 
 
 def _prices(settings: Settings) -> Iterator[Finding]:

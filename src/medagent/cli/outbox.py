@@ -54,6 +54,7 @@ def _document(found: OutboxStatus) -> dict[str, Json]:
     return {
         "due": dict(found.due),
         "oldest_s": dict(found.oldest_s),
+        "delayed": dict(found.delayed),
         "leased": dict(found.leased),
         "paused_s": dict(found.paused_s),
         "last_errors": errors,
@@ -81,6 +82,8 @@ def _show(found: OutboxStatus) -> None:
     out.print(table)
     for name, stored in found.last_errors.items():
         print_failure(out, f"{name}: ", Failure.read(stored).explain(name), style="yellow")
+    for name, count in found.delayed.items():
+        out.print(f"{count} of the spans for {name} wait for the day of their release (MEDAGENT_RELEASE_DELAY_DAYS)")
     for name, seconds in found.paused_s.items():
         out.print(f"{name} asked to be left alone for another {seconds:,.0f} s")
     for one in found.set_aside_spans:

@@ -65,7 +65,7 @@ def show(policy: PolicyPath = None, as_json: AsJson = False) -> None:
     """Show every rule, and what is done about each of Safe Harbor's eighteen identifiers."""
     loaded = load_policy(_path(policy))
     if not as_json:
-        _print(view.show(loaded, matrix(loaded)))
+        _print(view.show(loaded, matrix(loaded), release_delay_days=load_settings().release_delay_days))
         return
     rules = {name: {**rule.document(), "why": rule.why, "source": rule.source} for name, rule in all_rules(loaded)}
     print_json([{**_named(loaded), "rules": rules, "safe_harbor": [row.document() for row in matrix(loaded)]}])

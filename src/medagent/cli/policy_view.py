@@ -16,7 +16,7 @@ from medagent.proof import Json
 from medagent.redaction import REDACTED, Action, Policy, Rule
 from medagent.redaction.comparison import RuleChange, ValueChange
 from medagent.redaction.explanation import Explanation
-from medagent.redaction.policy import leaves
+from medagent.redaction.policy import ClockMode, leaves
 from medagent.redaction.review import Objection
 from medagent.redaction.safe_harbor import Row, all_rules
 from medagent.redaction.trial import Outcome
@@ -76,9 +76,12 @@ def lint(policy: Policy, tools: Mapping[str, Sequence[str]], found: Sequence[Obj
             yield verdict(True, span, (about, _QUIET))
 
 
-def show(policy: Policy, rows: Iterable[Row]) -> Iterator[RenderableType]:
+def show(policy: Policy, rows: Iterable[Row], *, release_delay_days: int = 0) -> Iterator[RenderableType]:
     """The rules by name, what each span adds to them, and the eighteen identifiers."""
     yield headline(policy)
+    if policy.clock is ClockMode.SHIFTED and release_delay_days == 0:
+        said = "A destination can see the day of a call by the time of arrival: MEDAGENT_RELEASE_DELAY_DAYS is 0."
+        yield Text(said, style="yellow")
     if len(policy.files) > 1:
         chain = _table("file", "policy", "sha256")
         for one in policy.files:

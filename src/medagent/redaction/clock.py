@@ -1,4 +1,7 @@
-"""The day of a call is a date too: under a shifted clock its times leave moved by days that only the key knows."""
+"""The day of a call is a date too: under a shifted clock its times leave moved by days that only the key knows.
+
+The time of arrival is not in a span: a destination reads it on its own clock, unless the call is released days later.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,23 @@ class CallClock:
     def told(self, at_us: int) -> int:
         """A time of this call as it may leave; in and out in microseconds since the Unix epoch (UTC), never below 0."""
         return max(0, at_us - self.days * _DAY_US)
+
+
+def release_delay_days(trace_id: str, *, most: int, key: PseudonymKey) -> int:
+    """Return for how many whole days a call is held from remote destinations.
+
+    Args:
+        trace_id: the call's; all spans of a call are held for the same time, in every process.
+        most: the largest delay in days; 0 holds nothing.
+        key: draws the delay, so that nobody without it can compute it.
+
+    Returns:
+        0 where `most` is 0, else 1 to `most`.
+    """
+    if most == 0:
+        return 0
+    drawn = key.pseudonym("release", trace_id).rpartition("_")[2]
+    return 1 + int(drawn, 16) % most
 
 
 def call_clock(policy: Policy, *, trace_id: str, key: PseudonymKey | None) -> CallClock:

@@ -66,6 +66,7 @@ def cover(report: Report, signed: Signed) -> Cover:
             pairs=(
                 ("Audited on", cell(f"{day(report.run.ended_at)}, {_size(report)}")),
                 *_bound(report),
+                *_day_of_a_call(report),
             )
         ),
         criteria=Table(
@@ -268,6 +269,22 @@ def _bound(report: Report) -> Iterator[tuple[str, Cell]]:
     yield "Libraries", cell(f"{many(len(it.libraries), 'library', 'libraries')} as locked · {short(it.lock_sha256)}")
     yield "Policy", cell(f"{it.policy_name}, version {it.policy_version} · {short(it.policy_sha256)}")
     yield "Destinations", cell(f"{listed(tuple(d.name for d in it.destinations))} · {short(it.destinations_sha256)}")
+
+
+def _day_of_a_call(report: Report) -> Iterator[tuple[str, Cell]]:
+    """Whether a destination can see the day that a shifted clock hides, which the time of arrival reveals."""
+    if report.system.policy_clock != "shifted":
+        return
+    remote = [d for d in report.system.destinations if d.name not in ("archive", "slack", "pagerduty")]
+    delays = {d.release_delay_days for d in remote} or {0}
+    if 0 in delays:
+        said = "its times are shifted, but a destination can see the day by the time of arrival"
+        yield "Day of a call", cell(said, "bad")
+    else:
+        yield (
+            "Day of a call",
+            cell(f"hidden: times are shifted, and each call is released 1 to {max(delays)} days later"),
+        )
 
 
 def _result(criterion: Criterion, signed: Signed) -> Cell:

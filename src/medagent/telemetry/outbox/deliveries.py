@@ -72,8 +72,13 @@ def pause_left_s(until_ms: int, now: int) -> float:
 
 
 def is_due(destination: str) -> sa.ColumnElement[bool]:
-    """What a destination has not had and was not refused."""
-    return (deliveries.c.destination == destination) & ~deliveries.c.is_set_aside
+    """What a destination has not had and was not refused, and whose release is not delayed any more."""
+    return (deliveries.c.destination == destination) & ~deliveries.c.is_set_aside & ~is_delayed(now_ms())
+
+
+def is_delayed(now: int) -> sa.ColumnElement[bool]:
+    """Whether a delivery waits for the day of its release (milliseconds since the Unix epoch)."""
+    return deliveries.c.due_ms > now
 
 
 def free(connection: sa.Connection, destination: str) -> bool:
@@ -299,8 +304,10 @@ def forget_calls(connection: sa.Connection, *, before_ms: int) -> None:
 
 
 def queued(before_ms: int | None) -> sa.ColumnElement[bool]:
-    """Select deliveries queued before a moment, or all."""
-    return sa.true() if before_ms is None else deliveries.c.queued_ms < before_ms
+    """Select deliveries queued and due before a moment, or all."""
+    if before_ms is None:
+        return sa.true()
+    return (deliveries.c.queued_ms < before_ms) & (deliveries.c.due_ms < before_ms)
 
 
 def queued_of(trace_id: str, *, but_of: Sequence[str]) -> sa.ColumnElement[bool]:

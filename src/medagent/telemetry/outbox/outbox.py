@@ -21,7 +21,7 @@ from medagent.telemetry.outbox.receipts import DeletionRequest, TraceDelivery
 from medagent.telemetry.outbox.schema import deliveries as deliveries_table
 from medagent.telemetry.outbox.schema import spans
 from medagent.telemetry.outbox.status import OutboxStatus, read_status
-from medagent.telemetry.outbox.transaction import Transaction
+from medagent.telemetry.outbox.transaction import Delay, Transaction
 from medagent.telemetry.span import SafeSpan, Seal
 
 _NOTHING: Mapping[str, Sent] = {}
@@ -31,14 +31,25 @@ _log = logging.getLogger(__name__)
 class Outbox:
     """Sealed spans on disk until every destination has them."""
 
-    def __init__(self, url: str, *, destinations: Sequence[str], owner: str, max_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        destinations: Sequence[str],
+        owner: str,
+        max_bytes: int | None = None,
+        delay: Delay | None = None,
+    ) -> None:
         """`owner` is this process; `max_bytes` of spans make the outbox full. Raises `OutboxError` on what is no URL.
+
+        `delay` gives the days for which a call is held from a destination; it is stored with each delivery.
 
         The database is opened at the first use, so that one that is away does not keep a process from starting.
         """
         self._destinations = tuple(destinations)
         self._owner = owner
         self._max_bytes = max_bytes
+        self._delay = delay
         self._database = Database(url)
 
     @contextmanager
@@ -46,7 +57,11 @@ class Outbox:
         """One slice of work: all of it is accepted or nothing."""
         with self._database.writing() as connection:
             transaction = Transaction(
-                connection, destinations=self._destinations, owner=self._owner, max_bytes=self._max_bytes
+                connection,
+                destinations=self._destinations,
+                owner=self._owner,
+                max_bytes=self._max_bytes,
+                delay=self._delay,
             )
             yield transaction
             transaction.settle()

@@ -70,6 +70,7 @@ deliveries = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Column("last_error", sa.String(80)),
     sa.Column("queued_ms", _Big, nullable=False, server_default="0"),
+    sa.Column("due_ms", _Big, nullable=False, server_default="0"),
     sa.Column("is_set_aside", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("leased_by", sa.String(80)),
     sa.Column("leased_until_ms", _Big, nullable=False, server_default="0"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from medagent.telemetry.outbox.deliveries import is_leased, now_ms, pause_left_s
+from medagent.telemetry.outbox.deliveries import is_delayed, is_leased, now_ms, pause_left_s
 from medagent.telemetry.outbox.schema import calls, deliveries, destinations, spans
 
 _MOST_SHOWN = 20
@@ -31,6 +31,8 @@ class OutboxStatus:
     """Sealed spans that a destination has not had, those set aside not among them."""
     oldest_s: Mapping[str, float]
     """The age of the oldest of them, in seconds."""
+    delayed: Mapping[str, int]
+    """How many of them wait for the day of their release."""
     leased: Mapping[str, int]
     """How many of them some process is sending right now."""
     paused_s: Mapping[str, float]
@@ -65,6 +67,7 @@ def read_status(
         sa.func.count(),
         sa.func.min(deliveries.c.queued_ms),
         leased,
+        sa.func.sum(sa.case((is_delayed(now), 1), else_=0)),
     ).where(~deliveries.c.is_set_aside)
     due = connection.execute(by_destination.group_by(deliveries.c.destination)).all()
     aside = connection.execute(
@@ -87,6 +90,7 @@ def read_status(
     return OutboxStatus(
         due=dict.fromkeys(configured, 0) | {row[0]: row[1] for row in due},
         oldest_s={row[0]: max(0, now - row[2]) / 1000 for row in due},
+        delayed={row[0]: int(row[4]) for row in due if row[4]},
         leased={row[0]: int(row[3]) for row in due if row[3]},
         paused_s={name: left for name, left in pauses.items() if left},
         last_errors=_errors(connection, [row[0] for row in due]),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -23,6 +23,8 @@ from medagent.telemetry.outbox.deliveries import now_ms
 from medagent.telemetry.outbox.schema import calls, deliveries, spans
 from medagent.telemetry.span import SafeSpan, Seal
 
+Delay = Callable[[str, str], int]
+"""For how many whole days a call (its trace id) is held from a destination (its name)."""
 Release = Literal["held", "released", "withdrawn"]
 
 _KEPT_ALWAYS = ("voice_session", "policy.guardrail")
@@ -30,6 +32,7 @@ _KEPT_ALWAYS = ("voice_session", "policy.guardrail")
 _UNSEALED = ("provisional", "ready")
 _LARGEST_SPAN = 256 * 1024
 """Bytes of a span's body: a hundred times a long turn's, and a batch of one stays far below what destinations take."""
+_DAY_MS = 86_400_000
 _log = logging.getLogger(__name__)
 
 # Made once: to build a statement costs more than to carry it out.
@@ -92,9 +95,16 @@ class Transaction:
     """The changes of one slice of work."""
 
     def __init__(
-        self, connection: sa.Connection, *, destinations: Sequence[str], owner: str, max_bytes: int | None
+        self,
+        connection: sa.Connection,
+        *,
+        destinations: Sequence[str],
+        owner: str,
+        max_bytes: int | None,
+        delay: Delay | None = None,
     ) -> None:
         self._connection = connection
+        self._delay = delay
         self._destinations = destinations
         self._owner = owner
         self._max_bytes = max_bytes
@@ -168,7 +178,7 @@ class Transaction:
         if final:
             call.latest_us = max(call.latest_us, span.end_us)
         if is_sealed:
-            self._make_due(span.span_id)
+            self._make_due(span.span_id, span.trace_id)
         return True
 
     def release(self, trace_id: str) -> None:
@@ -176,7 +186,7 @@ class Transaction:
         call = self._call(trace_id)
         if call.release == "held":
             call.release = "released"
-            self._seal(call, self._final(trace_id))
+            self._seal(call, trace_id, self._final(trace_id))
 
     def withdraw(self, trace_id: str) -> None:
         """Consent is refused: delete everything but the session and its guardrail, and take nothing else.
@@ -201,7 +211,7 @@ class Transaction:
         if call.release == "held":
             raise OutboxError(f"call {trace_id} is still held: settle its consent before it is closed")
         if call.release == "withdrawn":
-            self._seal(call, self._final(trace_id))
+            self._seal(call, trace_id, self._final(trace_id))
         self.abandon(trace_id)
         return call.head
 
@@ -235,7 +245,7 @@ class Transaction:
             spans.c.trace_id == trace_id, spans.c.state == "provisional", spans.c.name.not_in(_KEPT_ALWAYS)
         )
         rows = self._connection.execute(query.order_by(spans.c.position))
-        self._seal(self._call(trace_id), [(row.span_id, row.digest) for row in rows])
+        self._seal(self._call(trace_id), trace_id, [(row.span_id, row.digest) for row in rows])
 
     def _is_full(self) -> bool:
         if self._max_bytes is None:
@@ -259,16 +269,20 @@ class Transaction:
         query = sa.select(spans.c.span_id, spans.c.digest).where(spans.c.trace_id == trace_id, spans.c.state == "ready")
         return [(row.span_id, row.digest) for row in self._connection.execute(query.order_by(spans.c.position))]
 
-    def _seal(self, call: _Call, final: Sequence[tuple[str, str]]) -> None:
+    def _seal(self, call: _Call, trace_id: str, final: Sequence[tuple[str, str]]) -> None:
         for span_id, span_digest in final:
             seal = call.seal(span_digest)
             values = {"state": "sealed", "sequence": seal.sequence, "previous": seal.previous, "hash": seal.hash}
             self._connection.execute(_SEALED, {"of": span_id, **values})
-            self._make_due(span_id)
+            self._make_due(span_id, trace_id)
 
-    def _make_due(self, span_id: str) -> None:
+    def _make_due(self, span_id: str, trace_id: str) -> None:
         queued_ms = now_ms()
-        self._due += [{"span_id": span_id, "destination": d, "queued_ms": queued_ms} for d in self._destinations]
+        for destination in self._destinations:
+            days = self._delay(trace_id, destination) if self._delay is not None else 0
+            due_ms = queued_ms + days * _DAY_MS if days else 0
+            row = {"span_id": span_id, "destination": destination, "queued_ms": queued_ms, "due_ms": due_ms}
+            self._due.append(row)
 
     def _insert(self, table: sa.Table, row: dict[str, Any]) -> postgresql.Insert | sqlite.Insert:
         dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
