@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from medagent.attestation.report import Destination, System
 from medagent.errors import AttestationError
-from medagent.proof import Json, digest
+from medagent.proof import digest
 
 PACKAGE = Path(__file__).parent.parent
 LOCK = PACKAGE / "requirements.lock"
