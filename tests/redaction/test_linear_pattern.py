@@ -11,14 +11,14 @@ from medagent.redaction import find_policy, load_policy
 from medagent.redaction.linear_pattern import LONGEST_PATTERN, LinearPattern, PatternError
 from medagent.redaction.loading import parse_policy
 from medagent.redaction.policy import leaves
-from medagent.redaction.shapes import Pattern
+from medagent.redaction.shapes import Pattern, Setting
 
 SHAPES = [
     (leaf.path, leaf.rule.shape)
     for name in ("clinic", "safe-harbor")
     for tree in load_policy(find_policy(name)).spans.values()
     for leaf in leaves(tree)
-    if isinstance(leaf.rule.shape, Pattern)
+    if isinstance(leaf.rule.shape, Pattern | Setting)
 ]
 PACKAGED = sorted({shape.regex.pattern for _, shape in SHAPES})
 MODEL = next(shape for path, shape in SHAPES if path == "model")
