@@ -216,6 +216,18 @@ def report(
             bytes_after={"langsmith": 0, "otlp": 0, "slack": 0, "log lines": 0, "archive": 0},
             call_went_on=True,
             recorded=True,
+            rounds=tuple(
+                form.SwitchRound(
+                    destination=name,
+                    status=status,
+                    requests_before=9,
+                    requests_after=0,
+                    bytes_after=0,
+                    in_the_middle=True,
+                )
+                for status in (409, 400, 413)
+                for name in ("langsmith", "otlp", "langfuse")
+            ),
         ),
         integrity=form.Integrity(
             calls=10,

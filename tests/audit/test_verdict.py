@@ -118,6 +118,27 @@ def test_a_clean_audit_is_the_machines_part_of_a_go() -> None:
     assert {one.name for one in verdict.criteria} == set(SPOILED)
 
 
+def with_round(measured: Measured, **changes: object) -> Measured:
+    first, *rest = measured.switch.rounds
+    rounds = (first.model_copy(update=changes), *rest)
+    return replace(measured, switch=measured.switch.model_copy(update={"rounds": rounds}))
+
+
+@pytest.mark.parametrize("changes", [{"requests_after": 1}, {"bytes_after": 1}, {"in_the_middle": False}])
+def test_switch_round_that_fails_or_proves_nothing_is_a_no_go(changes: dict[str, object]) -> None:
+    """A request after off, and a round in which the destination was not in the middle of requests."""
+    verdict = judged(with_round(with_overhead(clean()), **changes))
+    assert verdict.verdict == "NO-GO"
+    assert [cause.partition(":")[0] for cause in verdict.causes] == ["switch"]
+
+
+def test_audit_without_switch_rounds_is_a_no_go() -> None:
+    """A drill that was left out proves nothing."""
+    measured = with_overhead(clean())
+    without = replace(measured, switch=measured.switch.model_copy(update={"rounds": ()}))
+    assert judged(without).verdict == "NO-GO"
+
+
 @pytest.mark.parametrize("name", SPOILED)
 def test_each_criterion_alone_is_a_no_go(name: str) -> None:
     """One thing wrong is enough; the cause begins with its name, and the launch is fourteen days away."""
