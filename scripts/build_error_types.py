@@ -4,7 +4,7 @@ The classes are those of the standard library, of this project's framework and o
 through (LiveKit, OpenAI, aiohttp, httpx, SQLAlchemy, pydantic, requests), as they are installed. An application names
 its own under `lists: {error_types: [...]}` in a policy that extends a packaged one.
 
-    python -m scripts.build_error_types
+    python -m scripts.build_error_types [--check]
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TARGET = Path(__file__).parents[1] / "src/medagent/redaction/error_types.txt"
 
 PACKAGES = (
     *("aiohttp", "httpx", "httpcore", "livekit.agents", "livekit.api", "livekit.rtc", "livekit.plugins.openai"),
-    *("openai", "pydantic", "pydantic_core", "requests", "sqlalchemy.exc", "urllib3"),
+    *("openai", "pydantic", "pydantic_core", "requests", "sqlalchemy.exc", "sqlalchemy.orm.exc", "urllib3"),
 )
 OWN = ("medagent.errors",)
 """The framework's errors stand in one module; an error of the application belongs into its own policy."""
@@ -92,10 +92,15 @@ def codes() -> frozenset[str]:
     return frozenset(code for each in CODES.values() for code in each)
 
 
-def main() -> None:
-    """Write the file."""
+def main() -> int:
+    """Write the file; with `--check` write nothing, and exit with 1 where a class or a code is missing in it."""
+    if "--check" in sys.argv[1:]:
+        missing = sorted((classes() | codes()) - frozenset(TARGET.read_text("utf-8").splitlines()))
+        sys.stdout.write("".join(f"{name}\n" for name in missing))
+        return 1 if missing else 0
     lines = [f"# Written by {Path(__file__).name}: a class or a code a line.", *sorted(classes() | codes())]
     TARGET.write_text("\n".join(lines) + "\n", "utf-8")
+    return 0
 
 
 def _load(name: str) -> None:
@@ -119,4 +124,4 @@ def _subclasses(kind: type[BaseException]) -> Iterator[type[BaseException]]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -58,8 +58,13 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     while one is not None and len(seen) < _DEEPEST and not any(one is before for before in seen):
         seen.append(one)
         yield one
-        inside = one.exceptions[0] if isinstance(one, BaseExceptionGroup) else None
-        one = inside if inside is not None else one.__cause__
+        one = one.exceptions[0] if isinstance(one, BaseExceptionGroup) else _behind(one)
+
+
+def _behind(error: BaseException) -> BaseException | None:
+    """Return the cause; of a failed connection also what it hides: httpcore raises its own from None."""
+    hidden = error.__context__ if "Connect" in type(error).__name__ else None
+    return error.__cause__ or (hidden if isinstance(hidden, OSError) else None)
 
 
 def _status(error: BaseException) -> int | None:
