@@ -12,7 +12,7 @@ call: $(READY)  ## play a clinic call end to end and show its redacted trace
 	@$(BIN)/medagent call $(SCENARIO) $(if $(PACE),--pace $(PACE))
 
 test: $(READY)  ## run the tests (none asserts an absolute time)
-	$(BIN)/pytest -q -n auto -m "not deadline"
+	$(BIN)/pytest -q -n auto --dist loadgroup -m "not deadline"
 
 deadline: $(READY)  ## run the tests of promises in seconds, one after another, at full speed
 	$(BIN)/pytest -q -m deadline

@@ -147,11 +147,11 @@ def busy_loops() -> Iterator[None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of this shard: a test's shard is a hash of its name without parameters."""
+    """Keep the tests of this shard: a test's shard is a hash of its file, whose fixtures are made once."""
     if not os.environ.get(SHARD):
         return
     shard, of = map(int, os.environ[SHARD].split("/"))
-    kept = [item for item in items if zlib.crc32(item.nodeid.partition("[")[0].encode()) % of == shard - 1]
+    kept = [item for item in items if zlib.crc32(item.nodeid.partition("::")[0].encode()) % of == shard - 1]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
     items[:] = kept
 
@@ -190,7 +190,8 @@ def main() -> int:
     given, arguments = parser.parse_known_args()
     workers = len(os.sched_getaffinity(0))
     environment = dict(os.environ) | ({SHARD: given.shard} if given.shard else {})
-    command = [sys.executable, "-m", "pytest", "-q", "-n", str(workers), "-p", "scripts.slow_cpu", *arguments]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", str(workers), "--dist", "loadgroup"]
+    command += ["-p", "scripts.slow_cpu", *arguments]
     with contextlib.ExitStack() as stack:
         root = stack.enter_context(groups(workers))
         if root is not None:
@@ -200,7 +201,7 @@ def main() -> int:
             stack.enter_context(busy_loops())
             say(f"{LOOPS_PER_CPU} busy loops on each of {workers} CPUs (no cgroup quota can be set here)")
         if given.shard:
-            say(f"shard {given.shard}, one test in {given.shard.partition('/')[2]}; the other shards are left out")
+            say(f"shard {given.shard}: one file in {given.shard.partition('/')[2]}, the others are left out")
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
         tests = subprocess.Popen(command, env=environment)  # noqa: S603  # pytest, with the arguments of the caller
         signal.signal(signal.SIGTERM, lambda *_: tests.send_signal(signal.SIGINT))

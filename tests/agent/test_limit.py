@@ -11,7 +11,7 @@ pytestmark = pytest.mark.timing
 
 PACE = 10.0
 WAITS = """
-{name: waits, description: A caller silent for ten minutes., seed: 3, person: {patient_name: Tamsin Quillfeather},
+{name: waits, description: A caller is silent for ten minutes., seed: 3, person: {patient_name: Tamsin Quillfeather},
  turns: [{model: [{says: Good day.}]}, {caller: {says: Hello., pause_s: 600}, model: [{says: Hello.}]}],
  expects: {outcome: informed}}
 """
