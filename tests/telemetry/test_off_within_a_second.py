@@ -59,6 +59,7 @@ def test_off_takes_effect_within_a_second(tmp_path: Path, name: str, status: int
                     break
                 time.sleep(0.02)
             assert medagent("telemetry", "off", "--reason", "drill", home=home, **environment).code == 0
+            capture.go_on()
             written = datetime.fromisoformat(json.loads((home / "switch.json").read_bytes())["at"]).timestamp()
             time.sleep(3)
             late = [one.at - written for one in capture.documents() if one.at > written + 1]

@@ -30,6 +30,8 @@ _ANSWERS: Mapping[str, tuple[int, str, bytes]] = {
 _LANGSMITH_INFO = b'{"version":"0.18.0","batch_ingest_config":{"use_multipart_endpoint":true}}'
 _MOST_BYTES = 1 << 28
 _ALONE_S = 1.0
+_HELD_S = 20.0
+"""Shorter than what an exporter waits for an answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,11 @@ class Capture:
     """An HTTP server on 127.0.0.1 in a thread of its own; the first step of a path names the destination."""
 
     def __init__(self, *, batch_status: int | None = None) -> None:
-        """`batch_status` answers every request of two or more spans; one span alone takes a second then."""
+        """`batch_status` answers every request of two or more spans; one span alone takes a second then.
+
+        Until `go_on` it takes longer, so that a slow machine is still in the middle of it when the switch is thrown.
+        """
+        self._goes_on = threading.Event()
         self._documents: list[Document] = []
         self._lock = threading.Lock()
         self.refuses = False
@@ -80,6 +86,7 @@ class Capture:
                     if spans > 1:
                         status, answer = batch_status, b""
                     else:
+                        capture._goes_on.wait(_HELD_S)
                         time.sleep(_ALONE_S)
                 capture._keep(channel, head, body, at=at, taken=200 <= status < 300)
                 self.send_response(status)
@@ -115,6 +122,10 @@ class Capture:
     def url(self, destination: str) -> str:
         """What a destination's address is set to."""
         return f"http://127.0.0.1:{self.port}/{destination}"
+
+    def go_on(self) -> None:
+        """Answer spans that come alone after a second from here on."""
+        self._goes_on.set()
 
     def documents(self) -> list[Document]:
         """All requests so far, head and body apart, in the order in which they came."""

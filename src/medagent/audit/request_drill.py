@@ -1,8 +1,8 @@
 """The switch thrown while destinations refuse batches: how many requests begin after it, in a process for each answer.
 
-Each round has a process, a state and a capture of its own. The capture answers one status to every batch and takes a
-second for each span that comes alone; once every destination is in the middle of that, the switch is thrown by the real
-command in another process.
+Each round has a process (`refused_delivery`), a state and a capture of its own. The capture answers one status to every
+batch and takes a second for each span that comes alone; once every destination is in the middle of that, the switch is
+thrown by the real command in another process.
 """
 
 from __future__ import annotations
@@ -21,14 +21,12 @@ from medagent.attestation.report import SwitchRound
 from medagent.audit.capture import Capture, Document, span_count
 from medagent.audit.child import Rooms, command
 from medagent.audit.redirection import redirected
-from medagent.compose import Telemetry
-from medagent.settings import Settings, load_settings
+from medagent.settings import Settings
 
 STATUSES = (409, 400, 413)
 DESTINATIONS = ("langsmith", "otlp", "langfuse")
 _REASON = "switch drill of the audit"
-_CALLS = 8
-_BUSY_WITHIN_S = 90.0
+_BUSY_WITHIN_S = 180.0
 _AFTER_S = 1.5
 """So long after the limit requests are still counted: a span alone takes a second."""
 _LOOK_S = 0.02
@@ -68,7 +66,7 @@ def _round(status: int, settings: Settings, *, rooms: Rooms, model: str, limit_s
     with Capture(batch_status=status) as capture, printed[0].open("wb") as out, printed[1].open("wb") as err:
         system = redirected(settings, rooms=own, capture=capture, model=model, jsonlog=str(own.working / "log.jsonl"))
         process = subprocess.Popen(
-            [sys.executable, "-m", "medagent.audit.request_drill"],
+            [sys.executable, "-m", "medagent.audit.refused_delivery"],
             stdin=subprocess.PIPE,
             stdout=out,
             stderr=err,
@@ -82,6 +80,7 @@ def _round(status: int, settings: Settings, *, rooms: Rooms, model: str, limit_s
             busy = _until_busy(capture, status, process)
             _, told = command(["telemetry", "off", "--reason", _REASON], rooms=own, settings=settings)
             thrown = _thrown_at(own)
+            capture.go_on()
             time.sleep(max(0.0, thrown + limit_s + _AFTER_S - time.time()))
             requests = capture.documents()
             with suppress(OSError):
@@ -137,18 +136,3 @@ def _thrown_at(rooms: Rooms) -> float:
         return datetime.fromisoformat(entry["at"]).timestamp()
     except (OSError, ValueError, KeyError):
         return time.time()
-
-
-def main() -> int:
-    """Fill the outbox by synthetic calls and deliver until the standard input ends."""
-    told = json.loads(sys.stdin.readline())
-    telemetry = Telemetry(load_settings(**told["settings"])).start()
-    for _ in range(_CALLS):
-        telemetry.hello()
-    sys.stdin.read()
-    telemetry.close(0.5)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -16,7 +16,7 @@ _MARKS: Mapping[Process, Sequence[str]] = {
     "line": ("-m", "medagent.audit.line"),
     "alerts": ("-m", "medagent.audit.alert_drill"),
     "switch": ("telemetry", "off"),
-    "requests": ("-m", "medagent.audit.request_drill"),
+    "requests": ("-m", "medagent.audit.refused_delivery"),
 }
 
 
