@@ -1,6 +1,9 @@
+from datetime import UTC, datetime
+
 import pytest
 
 from medagent.clinic import Clinic, Refusal
+from medagent.clinic.guidelines.collection import collection
 from medagent.clinic.roster import named
 
 DOCTORS = ("Dr. Amara Okafor", "Dr. Henrik Lindqvist", "Dr. Priya Raman", "Dr. Zoë Okafor-Müller")
@@ -58,5 +61,11 @@ def test_the_rosters_are_the_full_names(clinic: Clinic) -> None:
     assert clinic.rosters() == {
         "doctors": {"Dr. Amara Okafor", "Dr. Henrik Lindqvist", "Dr. Priya Raman"},
         "locations": {"Lakeside Main Street", "Lakeside Harbor View"},
+        "opening_times": clinic.rosters()["opening_times"],
+        "guideline_ids": {entry.guideline_id for entry in collection()},
     }
+    hours = [
+        each for found in clinic.opening_hours(now=datetime.now(UTC)).hours for each in (found.opens, found.closes)
+    ]
+    assert {f"{each:%H:%M}" for each in hours} <= clinic.rosters()["opening_times"]
     assert clinic.location_named("the main street clinic") == "Lakeside Main Street"

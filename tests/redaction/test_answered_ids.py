@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from raw_record import REDACTOR, RawRecord
 
 from medagent.errors import PolicyError
 from medagent.proof.keys import PSEUDONYM_SHAPE
 from medagent.redaction import REDACTED, KnownValues
 from medagent.redaction.loading import parse_policy
 from medagent.redaction.trial import treat
-from raw_record import REDACTOR, RawRecord
 
 ID, OTHER = "LC-K7M4Q9", "LC-M4Q9K7"
 TICKETS = """\
 name: tickets
 version: 0.1.0
 fields:
-  ticket: {action: KEEP, category: identifier, shape: {pattern: "T[0-9]{3}"}, only_if_answered: true, then: DROP, why: Ours.}
+  ticket:
+    {action: KEEP, category: machine, shape: {pattern: "T[0-9]{3}"}, only_if_answered: true, then: DROP, why: Ours.}
 spans:
   tool.*:
     arguments: fields

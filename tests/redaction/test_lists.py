@@ -9,6 +9,7 @@ import zoneinfo
 from pathlib import Path
 
 import pytest
+from small_policy import in_files
 
 from medagent.clinic.guidelines.collection import collection
 from medagent.errors import PolicyError
@@ -18,7 +19,6 @@ from medagent.redaction.loading import parse_policy
 from medagent.redaction.policy import Policy
 from medagent.redaction.trial import treat
 from medagent.tools import TOOLS
-from small_policy import in_files
 
 ROOT = Path(__file__).parents[2]
 KIND = "{action: KEEP, category: machine, shape: %s, why: A member.}"
@@ -65,7 +65,9 @@ def test_error_type_on_no_list_is_redacted(value: str) -> None:
 def test_error_type_an_application_adds_its_own(tmp_path: Path) -> None:
     """A policy that extends another adds members to its lists; those of the base stay."""
     own = "name: own\nversion: 0.1.0\nextends: base\nlists: {error_types: [LabDownError]}\n"
-    base = f"name: base\nversion: 0.1.0\nlists: {{error_types: [base_code]}}\nfields: {{}}\nspans:\n  tool.*:\n    kind: {KIND % '{list: error_types}'}\n"
+    rule = KIND % "{list: error_types}"
+    head = "name: base\nversion: 0.1.0\nlists: {error_types: [base_code]}\nfields: {}\n"
+    base = f"{head}spans:\n  tool.*:\n    kind: {rule}\n"
     policy = in_files(tmp_path, own=own, base=base)
     for value in ("LabDownError", "base_code", "TimeoutError"):
         assert left(policy, value) == value

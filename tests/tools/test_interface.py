@@ -88,6 +88,20 @@ def test_a_refusal_without_alternatives_has_no_empty_list(clinic: Clinic, now: d
     }
 
 
+def test_invoke_error_of_a_provider_has_its_class_and_status(clinic: Clinic, now: datetime) -> None:
+    """Class and status are those of what the tool met, also behind an error that was raised from it."""
+
+    class LabError(Exception):
+        status_code = 429
+
+    def run(_clinic: Clinic, _arguments: Nothing, _now: datetime) -> Answer:
+        raise RuntimeError("no results for Testa Plantedname") from LabError("Testa Plantedname")
+
+    answer = invoke(tool(run), {}, clinic=clinic, now=now)
+    assert (answer["outcome"], answer["error_type"], answer["error_status"]) == ("failed", "LabError", 429)
+    assert "Testa" not in str(answer)
+
+
 def test_a_clinic_whose_file_is_gone_is_a_failure(clinic: Clinic, now: datetime, tmp_path: Path) -> None:
     """The tables vanish under a running agent: the caller is offered a call back."""
     clinic.database.write(lambda session: session.connection().exec_driver_sql("DROP TABLE schedule"))

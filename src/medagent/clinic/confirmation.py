@@ -9,8 +9,8 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CONFIRMATION_ID = r"LC-(?![0-9A-Z]*[0-9]{4})[A-HJKMNP-TV-Z][0-9A-HJKMNP-TV-Z]{5}"
 """The pattern of a new id (to be matched whole): six of Crockford's characters, the first a letter, never four digits
 in a row. There are 22 * 32**5 of them less a few, about 29.4 bits."""
-WRITTEN_ID = r"LC-[0-9A-HJKMNP-TV-Z]{6}"
-"""What a caller may name: older rows have a digit first. The database says whether it is an id, not the pattern."""
+WRITTEN_ID = r"LC-(?=[0-9]*[A-HJKMNP-TV-Z])(?![0-9A-Z]*[0-9]{4})[0-9A-HJKMNP-TV-Z]{6}"
+"""What a caller may name: ids of older rows may begin with a digit. Whether it is an id, the database says."""
 
 
 def new_confirmation_id() -> str:

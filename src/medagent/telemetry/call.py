@@ -279,7 +279,7 @@ class Call:
             turn.failed_ns, self._is_told = None if self._is_told else event.at_ns, False
             turn.error = {
                 "error_type": event.error_type or "response_failed",
-                "error_status": event.error_status,
+                **({} if event.error_status is None else {"error_status": event.error_status}),
                 "error_message": None,
                 "error_source": "session" if self._model is None else "realtime",
                 "error_recoverable": True,

@@ -65,7 +65,7 @@ class Tally:
         """Note an error; returns its fields for the span that it happened in."""
         fields: dict[str, object] = {
             "error_type": event.error_type,
-            "error_status": event.error_status,
+            **({} if event.error_status is None else {"error_status": event.error_status}),
             "error_message": event.message,
             "error_source": event.source,
             "error_recoverable": event.recoverable,

@@ -209,9 +209,10 @@ class ToolRun:
         told: dict[str, object] = {}
         if outcome != "ok":
             raised, answered = error
+            status_told = answered if raised is not None else result.get("error_status")
             told = {
                 "error_type": raised or result.get("error_type", "tool_error" if status == "error" else None),
-                "error_status": answered if raised is not None else result.get("error_status"),
+                **({} if status_told is None else {"error_status": status_told}),
                 "error_message": result.get("output") if status == "error" else None,
                 "error_source": "tool",
                 "error_recoverable": True,

@@ -26,7 +26,11 @@ version: 0.1.0
 fields:
   patient_name: {action: REDACT, category: name, safe_harbor: A}
   staff: {action: KEEP, category: staff, shape: {roster: doctors}, why: Staff is public.}
-  day: {action: KEEP, category: appointment, shape: {moment: {days_before: 1, days_after: 730, or_date: true}}, why: A slot.}
+  day:
+    action: KEEP
+    category: appointment
+    shape: {moment: {days_before: 1, days_after: 730, or_date: true}}
+    why: A slot.
   total: {action: KEEP, category: measurement, shape: {number: {min: 0, max: 99999999}}, why: A count.}
 spans:
   tool.*:
