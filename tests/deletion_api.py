@@ -1,4 +1,4 @@
-"""What LangSmith and Langfuse answer where a call is read and deleted by its ids, as their documentation has it.
+"""LangSmith's and Langfuse's answers to reading and deleting a call by its ids, by their documentation.
 
 LangSmith queues a deletion (202) and carries it out later; Langfuse answers 200 and a message for any trace, known or
 not, and deletes later too. Both go on showing a trace until then.

@@ -388,7 +388,7 @@ def prune(settings: Settings, *, by: str) -> int:
 
 @contextmanager
 def investigation(settings: Settings, *, by: str) -> Iterator[Investigation]:
-    """What this host knows of calls that left, and the ways to delete them; `by` is who asks, for the ledger."""
+    """Open what this host knows of sent calls, with the ways to delete them; `by` is the person, for the ledger."""
     from medagent.telemetry import incident  # noqa: PLC0415  # no call needs it
     from medagent.telemetry.exporters.langfuse_deletion import LangfuseDeletion  # noqa: PLC0415  # the same
     from medagent.telemetry.exporters.langsmith_deletion import LangSmithDeletion  # noqa: PLC0415  # the same

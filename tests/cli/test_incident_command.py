@@ -1,4 +1,4 @@
-"""`medagent incident`: what left is told by destination and id, and a deletion is requested, read back and recorded."""
+"""`medagent incident`: sent spans by destination and id; a deletion requested, read back and recorded."""
 
 from __future__ import annotations
 
@@ -102,17 +102,17 @@ def _run(*words: str, given: str = "", code: int = 0) -> str:
     return done.output
 
 
-def _told(*words: str, code: int = 0) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(_run(TRACE[:9], *words, "--json", code=code).splitlines()[-1])
-    return told
+def _report(*words: str, code: int = 0) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads(_run(TRACE[:9], *words, "--json", code=code).splitlines()[-1])
+    return report
 
 
-def _at(told: dict[str, Any]) -> dict[str, Any]:
-    return {each["name"]: each for each in told["destinations"]}
+def _at(report: dict[str, Any]) -> dict[str, Any]:
+    return {each["name"]: each for each in report["destinations"]}
 
 
-def _deletions(told: dict[str, Any]) -> dict[str, str]:
-    return {name: each["deletion"]["status"] for name, each in _at(told).items() if each["deletion"]}
+def _deletions(report: dict[str, Any]) -> dict[str, str]:
+    return {name: each["deletion"]["status"] for name, each in _at(report).items() if each["deletion"]}
 
 
 def _ledger(*kinds: str) -> list[dict[str, Any]]:
@@ -127,12 +127,12 @@ def _off() -> None:
 def test_incident_after_a_leak_deletes_reads_back_and_records(
     leaked: list[SafeSpan], langsmith: Sink, langfuse: Sink, tmp_path: Path
 ) -> None:
-    """What left is told by destination; with telemetry off it is deleted where that can be, confirmed and recorded."""
+    """Sent spans are listed by destination; with telemetry off a deletion is requested, confirmed and recorded."""
     _off()
     before = len(langsmith.requests()) + len(langfuse.requests())
-    told = _told()
+    report = _report()
     assert len(langsmith.requests()) + len(langfuse.requests()) == before, "a report sends nothing"
-    at, ids = _at(told), {span.span_id for span in leaked}
+    at, ids = _at(report), {span.span_id for span in leaked}
     assert {name: {span["span_id"] for span in each["spans"]} for name, each in at.items()} == {
         "langsmith": ids,
         "otlp": ids,
@@ -143,12 +143,12 @@ def test_incident_after_a_leak_deletes_reads_back_and_records(
     assert {span["ids"]["run_id"] for span in at["langsmith"]["spans"]} == set(langsmith.runs())
     assert {span["ids"]["observation"] for span in at["langfuse"]["spans"]} == set(langfuse.spans())
     assert all(span["outcome"] == "delivered" for each in at.values() for span in each["spans"])
-    fields = {(each["span"], each["path"]): each["action"] for each in told["fields"]}
+    fields = {(each["span"], each["path"]): each["action"] for each in report["fields"]}
     assert fields["tool.book_appointment", "arguments.doctor_name"] == "KEEP"
     assert fields["tool.book_appointment", "arguments.?"] is None, "a key may be a value"
 
-    told = _told("--delete", *REASON, "--yes", "--wait", "60", code=1)
-    assert _deletions(told) == {
+    report = _report("--delete", *REASON, "--yes", "--wait", "60", code=1)
+    assert _deletions(report) == {
         "langsmith": "confirmed_deleted",
         "langfuse": "confirmed_deleted",
         "otlp": "not_supported",
@@ -162,28 +162,28 @@ def test_incident_after_a_leak_deletes_reads_back_and_records(
     assert requested.keys() == {"langsmith", "langfuse"}
     assert all(each["reason"] == REASON[1] and each["spans"] == len(ids) for each in requested.values())
     final = {each["destination"]: each["status"] for each in _ledger("deletion_status")}
-    assert final == _deletions(told)
+    assert final == _deletions(report)
     assert PATIENT.encode() not in ledger_path(load_settings()).read_bytes()
     assert len(archive(load_settings()).spans(TRACE)) == len(leaked), "the archive keeps it for the assessment"
     text = _run(TRACE)
     assert "no longer shown there" in text
-    assert TRACE.replace("-", "") in text, "what must be done by hand is told with the id"
+    assert TRACE.replace("-", "") in text, "what must be done by hand is shown with the id"
 
 
 @pytest.mark.timing
 @pytest.mark.parametrize("leaked", ["sqlite"], indirect=True)
 def test_incident_deletion_that_takes_time_is_confirmed_later(leaked: list[SafeSpan], langsmith: Sink) -> None:
-    """What is still shown is not confirmed; a later look reads back, confirms and records it."""
+    """A call that is still shown is not confirmed; a later look reads back, confirms and records it."""
     del leaked
     langsmith.mode(status=202, slow_deletion=True)
-    told = _told("--delete", "--destination", "langsmith", *REASON, "--yes", "--wait", "0", code=1)
-    assert _deletions(told) == {"langsmith": "not_confirmed"}
-    assert _at(told)["langsmith"]["deletion"]["cause"] == "still_shown"
-    assert _deletions(_told()) == {"langsmith": "not_confirmed"}
+    report = _report("--delete", "--destination", "langsmith", *REASON, "--yes", "--wait", "0", code=1)
+    assert _deletions(report) == {"langsmith": "not_confirmed"}
+    assert _at(report)["langsmith"]["deletion"]["cause"] == "still_shown"
+    assert _deletions(_report()) == {"langsmith": "not_confirmed"}
     langsmith.mode(status=202)
-    assert _deletions(_told()) == {"langsmith": "confirmed_deleted"}
+    assert _deletions(_report()) == {"langsmith": "confirmed_deleted"}
     asked = len(langsmith.requests())
-    assert _deletions(_told()) == {"langsmith": "confirmed_deleted"}
+    assert _deletions(_report()) == {"langsmith": "confirmed_deleted"}
     assert len(langsmith.requests()) == asked, "what is confirmed is not asked again"
     assert [each["status"] for each in _ledger("deletion_status")] == [
         "requested",
@@ -203,8 +203,8 @@ def test_incident_deletion_that_is_refused_names_the_cause(
     """A key that may not delete, a redirect: failed with the status, and the request is in the ledger all the same."""
     del leaked
     langsmith.mode(**mode)
-    told = _told("--delete", "--destination", "langsmith", *REASON, "--yes", "--wait", "0", code=1)
-    deletion = _at(told)["langsmith"]["deletion"]
+    report = _report("--delete", "--destination", "langsmith", *REASON, "--yes", "--wait", "0", code=1)
+    deletion = _at(report)["langsmith"]["deletion"]
     assert (deletion["status"], deletion["cause"]) == ("failed", cause)
     assert len(_ledger("deletion_requested")) == 1
 
@@ -219,15 +219,15 @@ def test_incident_deletion_in_another_account_is_never_confirmed(
     (tmp_path / "other").mkdir()
     with Sink(tmp_path / "other", status=200) as other:
         monkeypatch.setenv("LANGFUSE_BASE_URL", other.url)
-        told = _told("--delete", "--destination", "langfuse", *REASON, "--yes", "--wait", "0", code=1)
-    deletion = _at(told)["langfuse"]["deletion"]
+        report = _report("--delete", "--destination", "langfuse", *REASON, "--yes", "--wait", "0", code=1)
+    deletion = _at(report)["langfuse"]["deletion"]
     assert (deletion["status"], deletion["cause"]) == ("not_confirmed", "never_shown")
 
 
 @pytest.mark.timing
 @pytest.mark.parametrize("leaked", ["sqlite"], indirect=True)
 def test_incident_deletion_without_yes_sends_and_deletes_nothing(leaked: list[SafeSpan], langsmith: Sink) -> None:
-    """Anything but yes, and an empty input, leaves all as it was; a deletion without a reason is not even asked for."""
+    """Anything but yes, and an empty input, changes nothing; a deletion without a reason is not even asked for."""
     del leaked
     before = len(langsmith.requests())
     for answer in ("y\n", "no\n", "\n", ""):
@@ -243,29 +243,29 @@ def test_incident_deletion_without_yes_sends_and_deletes_nothing(leaked: list[Sa
 @pytest.mark.timing
 @pytest.mark.parametrize("leaked", ["sqlite"], indirect=True)
 def test_incident_deletes_the_archive_only_where_it_is_named(leaked: list[SafeSpan]) -> None:
-    """The archive's copy becomes tombstones with the cause, the chain holds, and the receipts still tell what left."""
+    """The archive's copy becomes tombstones with the cause, the chain holds, and the receipts stay."""
     _run(TRACE, "--delete", "--destination", "archive", *REASON, "--yes")
     chain = archive(load_settings()).chain(TRACE)
     verify_chain(chain)
     assert {getattr(link, "cause", None) for link in chain} == {"incident"}
     [entry] = _ledger("deletion")
     assert (entry["store"], entry["cause"], entry["trace_id"]) == ("archive", "incident", TRACE)
-    told = _told()
-    assert told["fields"] == []
-    assert len(_at(told)["langsmith"]["spans"]) == len(leaked)
+    report = _report()
+    assert report["fields"] == []
+    assert len(_at(report)["langsmith"]["spans"]) == len(leaked)
 
 
 @pytest.mark.timing
 @pytest.mark.parametrize("leaked", ["sqlite"], indirect=True)
 def test_incident_queue_is_deleted_before_a_deletion_is_requested(leaked: list[SafeSpan], langsmith: Sink) -> None:
-    """A call that still waits is told so, and --purge deletes it: it is not sent once telemetry is on again."""
+    """A call that still waits is shown so, and --purge deletes it: it is not sent once telemetry is on again."""
     del leaked
     _off()
     other = "6f0c3b1e-0c1d-4f6a-9a55-1f2e3d4c5b6a"
     _store(call(other), close=False)
-    told = json.loads(_run(other, "--json"))
-    assert told["call_open"]
-    assert _at(told)["langsmith"]["queued"] == {"due": 6, "being_sent": 0, "dead_lettered": 0}
+    report = json.loads(_run(other, "--json"))
+    assert report["call_open"]
+    assert _at(report)["langsmith"]["queued"] == {"due": 6, "being_sent": 0, "dead_lettered": 0}
     assert "still wait here" in _run(other)
     _run(other, "--purge", *REASON, "--yes")
     assert _at(json.loads(_run(other, "--json"))) == {}
@@ -289,9 +289,9 @@ def test_incident_without_an_answer_may_be_there(leaked: list[SafeSpan]) -> None
     batch = box.lease("langsmith", 10)
     box.failed("langsmith", batch, error="UnansweredError", sent=dict.fromkeys([batch[0].span_id], Sent.UNKNOWN))
     box.close()
-    told = json.loads(_run(other, "--json"))
-    [span] = _at(told)["langsmith"]["spans"]
-    assert (span["outcome"], _at(told)["langsmith"]["may_hold"]) == ("unknown", True)
+    report = json.loads(_run(other, "--json"))
+    [span] = _at(report)["langsmith"]["spans"]
+    assert (span["outcome"], _at(report)["langsmith"]["may_hold"]) == ("unknown", True)
 
 
 def test_incident_of_an_unknown_call_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

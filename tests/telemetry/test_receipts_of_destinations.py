@@ -59,7 +59,7 @@ _modes = st.sampled_from(
 
 
 def _held(sink: Sink, ids: set[str]) -> set[str]:
-    """What the destination's own log has of these spans."""
+    """Spans that the destination's own log has."""
     shown = {*sink.runs(), *sink.spans()}
     return {span_id for span_id in ids if span_id in shown or UUID(span_id).hex[:16] in shown}
 

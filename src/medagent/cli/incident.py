@@ -1,4 +1,4 @@
-"""`medagent incident`: what of a call left, to whom, when and under which ids; and its deletion there."""
+"""`medagent incident`: show what was sent of calls, and delete it there."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def incident(
     wait: Annotated[float, typer.Option(min=0, max=3600, help="Seconds to read back after a request.")] = 30,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a call.")] = False,
 ) -> None:
-    """Show what left of calls after a leak, and delete it there; exit code 1 where a deletion is not confirmed.
+    """Show what was sent of calls after a leak, and delete it there; exit code 1 where a deletion is not confirmed.
 
     Without --delete nothing is sent, unless an earlier deletion is not confirmed yet: then it is read back. Deletion
     and reading back send ids alone, so they work while telemetry is off.

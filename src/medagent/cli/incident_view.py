@@ -114,7 +114,7 @@ def _facts(out: Console, call: CallReport) -> None:
         facts.add_row("by kind", ", ".join(f"{count} {name}" for name, count in found.categories.items()) or "–")
     deleted = ", ".join(f"{count} deleted by {cause}" for cause, count in call.tombstones.items())
     here = f"{call.archived} spans in the archive" + (f", {deleted}" if deleted else "")
-    facts.add_row("here", here if call.archived or deleted else "nothing in the archive: only receipts are left")
+    facts.add_row("here", here if call.archived or deleted else "nothing in the archive: only receipts remain")
     if call.held:
         facts.add_row("held", Text(f"{call.held} spans, not sent anywhere", style="yellow"))
     if call.is_open:
@@ -193,16 +193,18 @@ def _fields(out: Console, call: CallReport) -> None:
         if any(each.spans for each in call.destinations):
             out.print("\nfields: not known, the archive has no span of this call any more", style="yellow")
         return
-    out.print("\nfields of the spans that left; no value is shown", style="bold")
-    told = [each for each in call.fields if each.category not in _MACHINE]
+    out.print("\nfields of the spans that were sent; no value is shown", style="bold")
+    named = [each for each in call.fields if each.category not in _MACHINE]
     kinds = {each.span for each in call.fields}
-    everywhere = [path for path in {each.path: 0 for each in told} if {e.span for e in told if e.path == path} == kinds]
+    everywhere = [
+        path for path in {each.path: 0 for each in named} if {e.span for e in named if e.path == path} == kinds
+    ]
     table = Table.grid(padding=(0, 2))
     if len(kinds) > 1 and everywhere:
-        shared = {each.path: each for each in told if each.path in everywhere}
+        shared = {each.path: each for each in named if each.path in everywhere}
         _add_fields(table, "every span", list(shared.values()))
-        told = [each for each in told if each.path not in everywhere]
-    for span, fields in groupby(told, key=lambda each: each.span):
+        named = [each for each in named if each.path not in everywhere]
+    for span, fields in groupby(named, key=lambda each: each.span):
         _add_fields(table, span, list(fields))
     out.print(Padding(table, (0, 0, 0, 2)))
     machine = sum(each.category in _MACHINE for each in call.fields)
@@ -237,7 +239,7 @@ def _meaning(out: Console, call: CallReport, senders: Sequence[str]) -> None:
     if call.archived:
         table.add_row("archive", "kept for the assessment. To delete it: --delete --destination archive --reason …")
     if not table.rows:
-        table.add_row("nothing of this call left the host")
+        table.add_row("nothing of this call was sent")
     out.print(Padding(table, (0, 0, 0, 2)))
 
 

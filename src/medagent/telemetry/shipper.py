@@ -67,7 +67,7 @@ class Shipper:
         self._last_failure: Failure | None = None
         self._sending: tuple[float, Sequence[SafeSpan]] | None = None
         self._sent: dict[str, Sent] = {}
-        """What left of the batch at hand, for the receipts."""
+        """Spans of the batch at hand that were sent, for the receipts."""
         self._thread = threading.Thread(target=self._run, name=f"medagent-ship-{exporter.name}", daemon=True)
         self._keeper = threading.Thread(target=self._renew, name=f"medagent-keep-{exporter.name}", daemon=True)
         self.delivered = 0

@@ -1,4 +1,4 @@
-"""Requests of ids alone: nothing else leaves by them, and no switch stops them."""
+"""Requests of ids alone: nothing else is sent by them, and no switch stops them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def requests_to(sink: Sink, *ids: str) -> IdRequests:
 
 
 def test_id_requests_send_words_and_allowed_ids(sink: Sink) -> None:
-    """Path, query and body of words and ids leave as they are, with the key and nothing of the environment."""
+    """Path, query and body of words and ids are sent as they are, with the key and nothing of the environment."""
     made = requests_to(sink, TRACE)
     made.send("POST", ("api", "v1", "runs", "delete", TRACE), body={"trace_ids": [TRACE]})
     made.send("GET", ("runs", TRACE), query={"limit": "1"})
@@ -55,7 +55,7 @@ _places = st.sampled_from(["path", "query name", "query value", "body key", "bod
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=_values, place=_places)
 def test_id_requests_send_nothing_else(sink: Sink, value: str, place: str) -> None:
-    """Any other text, in any place, stops the request before it leaves, and the error does not repeat it."""
+    """Any other text, in any place, stops the request before it is sent, and the error does not repeat it."""
     made, before = requests_to(sink, TRACE), len(sink.requests())
     given_: dict[str, Any] = {
         "path": {"path": ("runs", value)},
@@ -73,7 +73,7 @@ def test_id_requests_send_nothing_else(sink: Sink, value: str, place: str) -> No
 
 @pytest.mark.parametrize("value", ["Maren Oldfield", "", "5f0c3b1e", "5F0C3B1E" * 4, f"{TRACE} ", "1" * 33, 7])
 def test_id_requests_allow_only_ids(value: Any) -> None:
-    """What has not the shape of an id is no id, wherever it comes from."""
+    """Text of another shape is not allowed as an id, wherever it comes from."""
     with pytest.raises((DoorError, TypeError)):
         IdRequests(name="x", base_url="http://127.0.0.1", headers={}, words=()).allow(value)
 
@@ -93,7 +93,7 @@ def test_id_requests_follow_no_redirect_and_read_little(sink: Sink) -> None:
 
 
 def test_id_requests_tell_no_answer_from_no_connection(sink: Sink) -> None:
-    """A request that left without an answer may have worked; one without a connection has not."""
+    """A request without an answer may have worked; one without a connection has not."""
     sink.mode(status=200, silent=True)
     with pytest.raises(UnansweredError):
         requests_to(sink).send("DELETE", ("runs",))

@@ -53,7 +53,7 @@ def filled(outbox: Outbox, *names: str, call: str = CALLS[0]) -> list[SafeSpan]:
     return outbox.lease(PLACE, 10)
 
 
-def test_a_delivered_span_leaves_a_receipt_of_ids_names_and_times(make_outbox: MakeOutbox, clock: Clock) -> None:
+def test_a_delivered_span_has_a_receipt_of_ids_names_and_times(make_outbox: MakeOutbox, clock: Clock) -> None:
     """The span is deleted; its id, name, destination, first and last time and number of attempts stay."""
     outbox = make_outbox(destinations=(PLACE,))
     [span] = filled(outbox, "user_turn")
@@ -74,7 +74,7 @@ def test_a_delivered_span_leaves_a_receipt_of_ids_names_and_times(make_outbox: M
 
 
 def test_a_receipt_of_a_batch_groups_by_call(outbox: Outbox) -> None:
-    """A batch of two calls leaves one receipt for each call."""
+    """A batch of two calls gets one receipt for each call."""
     filled(outbox, "user_turn", "agent_turn")
     begin(outbox, CALLS[1])
     put(outbox, CALLS[1], "user_turn")
@@ -84,7 +84,7 @@ def test_a_receipt_of_a_batch_groups_by_call(outbox: Outbox) -> None:
 
 
 def test_a_lease_that_was_never_ended_counts_as_sent(make_outbox: MakeOutbox, clock: Clock) -> None:
-    """A process that died between request and answer leaves an unknown outcome, also once another took over."""
+    """A process that died between request and answer has an unknown outcome, also once another took over."""
     dead, heir = make_outbox("dead"), make_outbox("heir")
     filled(dead, "user_turn")
     assert outcomes(heir) == {"user_turn": Sent.UNKNOWN}
@@ -96,7 +96,7 @@ def test_a_lease_that_was_never_ended_counts_as_sent(make_outbox: MakeOutbox, cl
 
 
 def test_a_lease_that_was_let_go_is_not_sent(outbox: Outbox) -> None:
-    """Off between lease and request: nothing left, and nothing is recorded."""
+    """Off between lease and request: nothing was sent, and nothing is recorded."""
     batch = filled(outbox, "user_turn")
     outbox.let_go(PLACE, batch)
     assert receipts(outbox) == []
@@ -172,7 +172,7 @@ def test_receipts_are_deleted_by_age(outbox: Outbox, clock: Clock) -> None:
 
 @pytest.mark.parametrize("size", [1, 40])
 def test_a_batch_costs_one_statement_more(outbox: Outbox, size: int) -> None:
-    """A receipt is one INSERT for a batch, whatever its size, and none where nothing left the host."""
+    """A receipt is one INSERT for a batch, whatever its size, and none where nothing was sent."""
     begin(outbox, CALLS[0])
     for number in range(size):
         put(outbox, CALLS[0], "user_turn", number)
@@ -207,7 +207,7 @@ _rounds = st.lists(_attempt | st.sampled_from(["purge", "offer_again"]), min_siz
 
 @given(rounds=_rounds)
 def test_receipts_hold_the_surest_outcome_of_every_span(rounds: list[Any]) -> None:
-    """Whatever ends an attempt, each span's outcome is the surest of its attempts, and none is invented."""
+    """However attempts end, each span's outcome is the surest of its attempts, and none is invented."""
     expected: dict[str, Sent] = {}
     now = 1_000_000
     with TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:

@@ -106,7 +106,7 @@ class IdRequests:
             return Answer(status=answer.status_code, document=document)
 
     def _check(self, request: requests.PreparedRequest) -> None:
-        """Compare the request as it will leave with the allowlist."""
+        """Compare the request as it will be sent with the allowlist."""
         url, base = urlsplit(request.url or ""), urlsplit(self._base)
         where = (url.scheme, url.netloc, url.fragment)
         if where != (base.scheme, base.netloc, "") or not url.path.startswith(f"{base.path}/"):

@@ -1,4 +1,4 @@
-"""Record, for each span, whether a request that held it left this host, and how the destination answered."""
+"""Record for each span whether it was sent, and how the destination answered."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SendLog:
         self._open: tuple[str, ...] = ()
 
     def begin(self, batch: Iterable[SafeSpan]) -> None:
-        """Note that a request is about to leave; until it is answered, its spans count as sent."""
+        """Note that a request is about to be sent; until it is answered, its spans count as sent."""
         self._open = tuple(span.span_id for span in batch)
 
     def answered(self, status: int) -> None:
@@ -40,7 +40,7 @@ class SendLog:
         self._close(Sent.UNKNOWN if proves_nothing else Sent.REFUSED)
 
     def never_sent(self) -> None:
-        """Forget the request: no byte of it left."""
+        """Forget the request: no byte of it was sent."""
         self._open = ()
 
     def take(self) -> dict[str, Sent]:

@@ -170,7 +170,7 @@ class Archive:
             return database.execute("SELECT 1 FROM span WHERE span_id = ?", (span.span_id,)).fetchone() is not None
 
     def take_sends(self) -> Mapping[str, Sent]:
-        """Return nothing: what is stored here has not left the host."""
+        """Return nothing: a span stored here is not sent anywhere."""
         return {}
 
     def close(self) -> None:

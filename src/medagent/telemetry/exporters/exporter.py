@@ -60,7 +60,7 @@ class Exporter(Protocol):
 
 @runtime_checkable
 class ReportsSends(Protocol):
-    """An exporter that knows which spans left in a request of its own."""
+    """An exporter that knows which spans it sent."""
 
     def take_sends(self) -> Mapping[str, Sent]:
         """Return what was sent since the last look, by span id."""
@@ -120,7 +120,7 @@ def seal_of(span: SafeSpan) -> Seal:
 
 
 def sends_of(exporter: Exporter, batch: Sequence[SafeSpan], error: Exception | None = None) -> Mapping[str, Sent]:
-    """Return what left of a batch in an export that just ended, with `error` or without one.
+    """Return the spans of a batch that the export just sent, whether it ended with `error` or not.
 
     An exporter that keeps no account of its requests counts as having sent all, unless the request filter stopped it.
     """

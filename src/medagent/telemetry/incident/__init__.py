@@ -1,4 +1,4 @@
-"""After a leak: what of a call left to whom, and its deletion there, read back."""
+"""Report what was sent of a call after a leak, and delete it at its destinations."""
 
 from medagent.telemetry.incident.deletion import Deletion
 from medagent.telemetry.incident.investigation import Investigation, deletable_of

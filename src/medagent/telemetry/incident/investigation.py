@@ -1,4 +1,4 @@
-"""One host's view of a leak: find the calls, report what left, delete what can be deleted."""
+"""Investigate a leak on one host: find calls, report what was sent, delete it."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Investigation:
     ) -> list[DeletionRequest]:
         """Delete calls at destinations and return each state after reading back for `within_s` seconds.
 
-        What waits in the queue is deleted first, so that it is not sent after the deletion. A destination that was
+        The queue of each call is deleted first, so that nothing is sent after the deletion. A destination that was
         sent nothing of a call is not asked about it.
         """
         asked: list[tuple[DeletionRequest, SentCall]] = []

@@ -1,4 +1,4 @@
-"""What left of one call, to whom and when: from receipts, archive and guardrail. Paths and names, no value."""
+"""Report what was sent of one call, from receipts, archive and guardrail: names and paths, no value."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class SentSpan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationReport:
-    """What one destination was sent of a call, what still waits for it, and what became of a deletion."""
+    """One destination of a call: the spans sent, those that still wait, the state of a deletion."""
 
     facts: DestinationFacts
     is_fact_of_the_call: bool
@@ -95,8 +95,8 @@ class DestinationReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldSent:
-    """One field of a kind of span: the rule's action and category by today's policy, how often it left and how often
-    its value had been redacted. A path without a rule has neither."""
+    """One field of a kind of span: the rule's action and category by today's policy, how often it was sent and
+    how often its value had been redacted. A path without a rule has neither."""
 
     span: str
     path: str
@@ -196,7 +196,7 @@ def guardrail_in_ledger(content: Mapping[str, Json]) -> GuardrailFacts:
 
 
 def fields_of(spans: Sequence[SafeSpan], policy: Policy) -> list[FieldSent]:
-    """List the fields that left, by kind of span; a key that the policy does not name is shown as `?`."""
+    """List the fields that were sent, by kind of span; a key that the policy does not name is shown as `?`."""
     seen: Counter[tuple[str, str, str | None, str | None]] = Counter()
     redacted: Counter[tuple[str, str, str | None, str | None]] = Counter()
     for span in spans:

@@ -117,7 +117,7 @@ def lease(connection: sa.Connection, destination: str, *, owner: str, limit: int
             altered.append(row.span_id)
         else:
             places.append(row.place)
-    if stale:  # its holder never said how it ended: the request may have left
+    if stale:  # its holder never ended it: the request may have been sent
         sent_ms = min(*stale.values(), now_ms())
         _note_sent(connection, destination, dict.fromkeys(stale, Sent.UNKNOWN), at_ms=sent_ms)
     until = {"leased_by": owner, "leased_until_ms": now_ms() + int(LEASE_S * 1000)}
@@ -146,7 +146,7 @@ def delivered(
 ) -> None:
     """Take spans off a destination's list; a span that is on no list any more leaves the outbox.
 
-    Those in `sent`, or all where it is None, leave a receipt.
+    Spans in `sent`, or all where it is None, get a receipt.
     """
     ids, now = [span.span_id for span in batch], now_ms()
     history = (deliveries.c.span_id, deliveries.c.attempts, deliveries.c.first_sent_ms)

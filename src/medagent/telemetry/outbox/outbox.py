@@ -128,14 +128,14 @@ class Outbox:
             deliveries.renew(connection, destination, _ids(batch), owner=self._owner)
 
     def let_go(self, destination: str, batch: Sequence[SafeSpan], *, sent: Mapping[str, Sent] = _NOTHING) -> None:
-        """It will not be sent now; whoever comes may. `sent` is what left of it before, by span id."""
+        """It will not be sent now; whoever comes may. `sent` has the spans that were sent before."""
         with self._database.writing() as connection:
             deliveries.let_go(connection, destination, _ids(batch), sent=sent)
 
     def delivered(self, destination: str, batch: Sequence[SafeSpan], *, sent: Mapping[str, Sent] | None = None) -> None:
         """Take spans off a destination's list; a span that is on no list any more leaves the outbox.
 
-        Those in `sent`, or all where it is None, leave a receipt; nothing of the others left this host.
+        Spans in `sent`, or all where it is None, get a receipt; the others were not sent.
         """
         with self._database.writing() as connection:
             deliveries.delivered(connection, destination, batch, sent=sent)
@@ -228,7 +228,7 @@ class Outbox:
         with self._database.writing() as connection:
             deliveries.buried(connection, trace_id)
 
-    # ---- what left -------------------------------------------------------------------------------------------------
+    # ---- receipts --------------------------------------------------------------------------------------------------
 
     def trace_ids(self, prefix: str) -> list[str]:
         """The first few ids of calls known here that start so; `prefix` is hexadecimal digits and dashes."""
@@ -236,7 +236,7 @@ class Outbox:
             return receipts.trace_ids(connection, prefix)
 
     def deliveries_of(self, trace_id: str) -> TraceDelivery:
-        """What left of one call, what waits, and what was asked to be deleted."""
+        """Return receipts, queue and deletion requests of one call."""
         with self._database.reading() as connection:
             return receipts.find(connection, trace_id, now=deliveries.now_ms())
 

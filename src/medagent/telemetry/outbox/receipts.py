@@ -38,7 +38,7 @@ class Attempted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What one destination was sent of one call: spans by id with their names; times as in `Attempted`."""
+    """Spans of one call that one destination was sent, names by id; times as in `Attempted`."""
 
     destination: str
     outcome: Sent
@@ -50,7 +50,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queued:
-    """What of one call still waits for a destination: due, being sent at this moment, and dead-lettered."""
+    """Spans of one call that wait for a destination: due, leased at this moment, dead-lettered."""
 
     due: int = 0
     leased: int = 0
@@ -72,7 +72,7 @@ class DeletionRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceDelivery:
-    """All that the outbox knows of one call: what left, what waits, what was asked to be deleted."""
+    """One call in the outbox: receipts, queue, deletion requests."""
 
     trace_id: str
     is_open: bool
@@ -105,7 +105,7 @@ def append(connection: sa.Connection, destination: str, attempted: Iterable[Atte
 
 
 def was_sent() -> sa.ColumnElement[bool]:
-    """Whether a delivery may have left: an attempt was noted, or a lease was never ended."""
+    """Whether a delivery may have been sent: an attempt was noted, or a lease was never ended."""
     return (deliveries.c.sent > 0) | deliveries.c.leased_by.is_not(None)
 
 
