@@ -12,7 +12,8 @@ from typing import Annotated, TypeAlias
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from medagent.errors import PricingError
+from medagent.errors import ConfigFileError, PricingError
+from medagent.yaml_text import check, read_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,10 +169,12 @@ def load_prices(path: Path | None = None) -> PriceList:
     """Read a price list, by default the shipped one; raises `PricingError` that names file and entry."""
     source = importlib.resources.files("medagent.policies") / "pricing.yaml" if path is None else path
     try:
-        return PriceList.model_validate(yaml.safe_load(source.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise PricingError(f"{source}: cannot be read ({type(error).__name__})") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
+        text = read_text(source)
+        check(text, source.name)
+        return PriceList.model_validate(yaml.safe_load(text))
+    except ConfigFileError as error:
+        raise PricingError(str(error)) from None
+    except yaml.YAMLError:
         raise PricingError(f"{source}: is not YAML") from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]

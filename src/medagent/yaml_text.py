@@ -105,9 +105,13 @@ def line_of(event: yaml.Event) -> int:
 
 
 def check(text: str, file: str) -> None:
-    """Raise `ConfigFileError` where a text exceeds a bound or is not one YAML document."""
-    for _ in events(text, file):
-        pass
+    """Raise `ConfigFileError` where a text exceeds a bound, is not one YAML document or has an alias.
+
+    For files that PyYAML itself constructs: there an alias within an alias could stand for any number of values.
+    """
+    for event in events(text, file):
+        if isinstance(event, yaml.AliasEvent):
+            raise ConfigFileError(f"{file}:{line_of(event)}: an alias is not supported, expected plain values")
 
 
 def _not_yaml(problem: str, text: str, file: str, line: int) -> ConfigFileError:

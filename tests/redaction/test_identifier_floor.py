@@ -16,7 +16,7 @@ from medagent.redaction.loading import parse_policy
 from medagent.redaction.policy import leaves, steps_of
 
 NAMES = {
-    Category.NAME: "patient_name full_name first_name surname caller_name guardian_name emergency_contact nickname",
+    Category.NAME: "patient_name full_name first_name surname caller_name guardian_name contact_name nickname",
     Category.PHONE: "phone phone_number mobile cell_phone telephone fax callback_number caller_id whatsapp home_phone",
     Category.EMAIL: "email e_mail email_address work_email",
     Category.DATE_OF_BIRTH: "dob date_of_birth birth_date birthday birth_year patient_dob",

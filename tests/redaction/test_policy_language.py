@@ -156,7 +156,7 @@ def chain(directory: Path, **changed: tuple[str, str]) -> Path:
     for name, text in CHAIN.items():
         path = directory / name
         path.parent.mkdir(exist_ok=True, parents=True)
-        path.write_text(text.replace(*changed.get(path.stem, ("", ""))), "utf-8")
+        path.write_text(text.replace(*changed.get(path.stem, ("name", "name")), 1), "utf-8")
     return directory / "own" / "top.yaml"
 
 

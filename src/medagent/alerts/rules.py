@@ -15,9 +15,10 @@ from pydantic_core import ErrorDetails
 
 from medagent.alerts.metrics import METRICS, MetricName
 from medagent.alerts.windows import Reading
-from medagent.errors import PolicyError
+from medagent.errors import ConfigFileError, PolicyError
 from medagent.redaction.text.lexicon import Kind, lexicon
 from medagent.redaction.yaml_tree import Located, read_yaml
+from medagent.yaml_text import read_text
 
 DestinationName: TypeAlias = Literal["slack", "pagerduty"]
 _UNITS_US = {"m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
@@ -114,9 +115,9 @@ def load_alerts(path: Path | None = None) -> Alerts:
     """Load the alerts, by default the packaged ones; raises `PolicyError` naming file, line and entry."""
     source = resources.files("medagent.policies") / "alerts.yaml" if path is None else path
     try:
-        text = source.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PolicyError(f"{source.name}: cannot be read ({type(error).__name__})") from None
+        text = read_text(source)
+    except ConfigFileError as error:
+        raise PolicyError(str(error)) from None
     return parse_alerts(text, file=source.name)
 
 

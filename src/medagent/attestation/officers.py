@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from medagent.attestation.binding import PACKAGE
-from medagent.errors import AttestationError, KeyFileError
+from medagent.errors import AttestationError, ConfigFileError, KeyFileError
 from medagent.proof import VerifyKey, digest
+from medagent.yaml_text import check, read_text
 
 PINNED = PACKAGE / "officers"
 REVIEWER = "reviewer"
@@ -117,10 +118,14 @@ class Officers:
 
 def _read(path: Path) -> Officer:
     try:
-        return Officer.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        text = read_text(path)
+        check(text, path.name)
+        return Officer.model_validate(yaml.safe_load(text))
+    except ConfigFileError as error:
+        raise AttestationError(str(error)) from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         field = ".".join(str(step) for step in first["loc"]) or "the file"
         raise AttestationError(f"{path.name}: {field}: {first['msg'].removeprefix('Value error, ')}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except yaml.YAMLError as error:
         raise AttestationError(f"{path.name}: cannot be read ({type(error).__name__})") from None

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from medagent.errors import AuditError
-from medagent.redaction.yaml_tree import Located, read_yaml
+from medagent.errors import AuditError, PolicyError
+from medagent.redaction.yaml_tree import Located, read_yaml_file
 from medagent.simulator.scenario import list_scenarios
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -58,11 +58,13 @@ class Protocol(_Part):
 
 
 def load_protocol(path: Path) -> tuple[Protocol, str]:
-    """The protocol and its file's SHA-256; raises `AuditError` naming file, line and key, `PolicyError` on bad YAML."""
+    """The protocol and its file's SHA-256; raises `AuditError` naming file, line and key."""
     try:
+        tree = read_yaml_file(path)
         raw = path.read_bytes()
-        tree = read_yaml(raw.decode("utf-8"), path.name)
-    except (OSError, UnicodeDecodeError) as error:
+    except PolicyError as error:
+        raise AuditError(str(error)) from None
+    except OSError as error:
         raise AuditError(f"{path.name}: cannot be read ({type(error).__name__})") from None
     try:
         protocol = Protocol.model_validate(tree.plain())

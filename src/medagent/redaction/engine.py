@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from medagent.errors import PolicyError
 from medagent.proof import Json, PseudonymKey
 from medagent.redaction import actions
-from medagent.redaction.identifier_names import category_of_name, holds_counts, identifier_category, is_a_person
+from medagent.redaction.identifier_names import holds_counts, identifier_category, is_a_person
 from medagent.redaction.policy import (
     REDACTED,
     WITHHELD,
@@ -33,8 +34,8 @@ from medagent.redaction.text import Identifier, KnownValues, Scrubbed, scrub
 
 _LONGEST_LIST = 100
 _DIGITS_THAT_TELL = 4
-_LONGEST_INTEGER = 512
-"""Bits of a number that is looked at as an identifier."""
+_LARGEST_NUMBER = 1e40
+_MOST_MEANINGS = 4096
 _LONGEST_NAME = 5
 """Words of a text under `patient` or `caller` that is a name and not a sentence about one."""
 _WITH_FORMS = frozenset({Category.NAME, Category.EMAIL, Category.DATE_OF_BIRTH, Category.ADDRESS})
@@ -49,6 +50,17 @@ class _Gone:
 
 
 _GONE: Final = _Gone()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Meaning:
+    """What is learned under a name: by the policy's rule, and by the floor whatever the policy says."""
+
+    rule: Rule | None
+    category: Category | None
+    is_person: bool
+    """A text here is the name of a person, an object holds fields of many kinds."""
+    is_count: bool
 
 
 class Redactor:
@@ -75,7 +87,8 @@ class Redactor:
             raise PolicyError(f"{policy.name}: recognisers: {', '.join(sorted(missing))} not given to the redactor")
         self._learned = {plain_key(name): rule for name, rule in policy.fields.items() if rule.identifies}
         declared = {step for tree in policy.spans.values() for leaf in leaves(tree) for step in steps_of(leaf.path)}
-        self._names = {name: category_of_name(name) for name in sorted(declared)}
+        self._names = frozenset(declared)
+        self._meanings: dict[tuple[str, tuple[str, ...]], _Meaning] = {}
         self._decisions: dict[tuple[str, str | None, Action], Finding] = {}
 
     def redact(
@@ -127,10 +140,14 @@ class Redactor:
                 if leaf.rule.identifies:
                     found |= {Identifier(category=leaf.rule.category, value=v): None for v in scalars(value)}
             for key, within, value in placed_members(record.fields):
-                rule = self._learned.get(plain_key(key)) if key is not None else None
-                if rule is not None:
-                    found |= {Identifier(category=rule.category, value=v): None for v in scalars(value)}
-                if (least := self._floor(key, within, value)) is not None:
+                if key is None and not within:
+                    continue
+                place = (key, within) if key is not None else (within[-1], within[:-1])
+                meaning = self._meanings.get(place) or self._meaning(*place)
+                if key is not None and meaning.rule is not None:
+                    category = meaning.rule.category
+                    found |= {Identifier(category=category, value=v): None for v in scalars(value)}
+                if (meaning.category is not None or meaning.is_person) and (least := _least(meaning, value)):
                     floor[least] = None
             values = {each.value for each in found}
             found |= {least: None for least in floor if least.category in _WITH_FORMS or least.value not in values}
@@ -138,30 +155,21 @@ class Redactor:
             return list(found | floor)
         return list(found)
 
-    def _floor(self, key: str | None, within: tuple[str, ...], value: object) -> Identifier | None:
-        """What a text or number teaches by its name alone, whatever the policy says of it."""
-        if not isinstance(value, str) and type(value) not in (int, float):
-            return None
-        if (key is None and not within) or (isinstance(value, int) and value.bit_length() > _LONGEST_INTEGER):
-            return None
-        if type(value) is not str and holds_counts(within):
-            return None
-        name, around = (key, within) if key is not None else (within[-1], within[:-1])
-        text = str.__str__(value) if isinstance(value, str) else str(value)
-        category = identifier_category(name, within=around, lookup=self._category_of)
-        if category is None and is_a_person(name) and len(text.split()) <= _LONGEST_NAME:
-            category = Category.NAME
-        if category is None or text in (REDACTED, WITHHELD) or not _tells(text):
-            return None
-        if category is Category.NAME and not any(map(str.isalpha, text)):
-            category = Category.IDENTIFIER
-        return Identifier(category=category, value=text)
+    def _meaning(self, name: str, around: tuple[str, ...]) -> _Meaning:
+        """What a name means in its place.
 
-    def _category_of(self, name: str) -> Category | None:
-        """What a name means; remembered for declared names alone, since a model can make a name of a value."""
-        if name in self._names:
-            return self._names[name]
-        return category_of_name(name)
+        Remembered for names that the policy declares and no others: a model can make a name of a value.
+        """
+        category = identifier_category(name, within=around)
+        meaning = _Meaning(
+            rule=self._learned.get(plain_key(name)),
+            category=category,
+            is_person=category is None and is_a_person(name),
+            is_count=holds_counts(around),
+        )
+        if len(self._meanings) < _MOST_MEANINGS and self._names.issuperset((name, *around)):
+            self._meanings[name, around] = meaning
+        return meaning
 
     def answers(self, record: Record) -> list[Identifier]:
         """Every value in a tool's result that its arguments may name as well (`only_if_answered`).
@@ -334,6 +342,26 @@ class _Walk:
 
     def _note(self, path: str, leaf: Leaf | None, action: Action) -> None:
         self.findings.append(self._redactor.decision(path, leaf, action))
+
+
+def _least(meaning: _Meaning, value: object) -> Identifier | None:
+    """What a text or number under an identifier's name teaches; an object's own fields are looked at by themselves."""
+    if type(value) is int or type(value) is float:
+        if meaning.is_count or not abs(value) <= _LARGEST_NUMBER:  # nor is nan
+            return None
+        text = str(value)
+    elif isinstance(value, str):
+        text = str.__str__(value)
+    else:
+        return None
+    if text in (REDACTED, WITHHELD) or not _tells(text):
+        return None
+    if meaning.is_person and len(text.split()) > _LONGEST_NAME:
+        return None
+    category = meaning.category
+    if category is None or category is Category.NAME:
+        category = Category.NAME if any(map(str.isalpha, text)) else Category.IDENTIFIER
+    return Identifier(category=category, value=text)
 
 
 def _tells(text: str) -> bool:

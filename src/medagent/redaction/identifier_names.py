@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from medagent.redaction.policy import Category
 from medagent.redaction.raw import plain_key
@@ -121,22 +121,18 @@ _HINT = re.compile(
 )
 
 
-def identifier_category(
-    name: str, *, within: Sequence[str] = (), lookup: Callable[[str], Category | None] | None = None
-) -> Category | None:
+def identifier_category(name: str, *, within: Sequence[str] = ()) -> Category | None:
     """Return which identifier a field of this name holds; None where its name means none.
 
     Args:
         name: the field's own name, in any spelling.
         within: the names of the objects that it stands in, outermost first: `name` is a person's within `patient`
             or `arguments`, and whatever stands within `address` is a part of one.
-        lookup: stands in for `category_of_name`, where a caller has looked some names up before.
     """
-    look = lookup or category_of_name
-    found = look(name)
+    found = category_of_name(name)
     if found is not None or not within:
         return found
-    inherited = next((category for category in map(look, reversed(within)) if category is not None), None)
+    inherited = next((category for category in map(category_of_name, reversed(within)) if category is not None), None)
     if inherited is not None:
         return inherited if _ABOUT.isdisjoint(_split(name)) else None
     is_bare = plain_key(name) in _BARE_NAMES

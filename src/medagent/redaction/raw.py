@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 
 _MOST_VALUES = 10_000
+_BEGINS_JSON = ("{", "[", '"')
 _LONGEST_JSON = 100_000
 _DEEPEST_NAMES = 16
 _NOT_ALNUM = re.compile(r"[\W_]+")
@@ -90,6 +91,9 @@ def holds_key(raw: object, keys: frozenset[str]) -> bool:
 
 def scalars(raw: object) -> Iterator[str]:
     """Every string and number at any depth as a string; what cannot be read is left out."""
+    if type(raw) is str and not raw.lstrip().startswith(_BEGINS_JSON):
+        yield raw
+        return
     try:
         for _, value in members(raw):
             if isinstance(value, str):
@@ -102,7 +106,7 @@ def scalars(raw: object) -> Iterator[str]:
 
 def _json_inside(text: str) -> tuple[bool, list[tuple[None, object]]]:
     """Whether a string could be read, and what JSON object, list or string it holds, if any."""
-    if not text.lstrip().startswith(("{", "[", '"')):
+    if not text.lstrip().startswith(_BEGINS_JSON):
         return True, []
     if len(text) > _LONGEST_JSON:
         return False, []

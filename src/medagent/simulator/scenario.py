@@ -16,7 +16,7 @@ import yaml
 from pydantic import Field, PositiveFloat, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from medagent.errors import ScenarioError
+from medagent.errors import ConfigFileError, ScenarioError
 from medagent.settings import ConsentScript
 from medagent.simulator import steps
 from medagent.simulator.steps import (
@@ -34,6 +34,7 @@ from medagent.simulator.steps import (
     Turn,
 )
 from medagent.simulator.template import Value, is_day, references
+from medagent.yaml_text import check, read_text
 
 _PACKAGED = resources.files("medagent.simulator") / "scenarios"
 _PATIENCE_WALL_S = 30.0
@@ -113,11 +114,14 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
     """Load a packaged scenario by name, or a file; raises `ScenarioError` naming file, entry and the nearest word."""
     origin, text = _read(name_or_path)
     try:
+        check(text, origin)
         document = json.dumps(yaml.safe_load(text), default=date.isoformat)
         scenario = TypeAdapter(Scenario).validate_json(document)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise ScenarioError(f"{origin}: not YAML" + (f", line {mark.line + 1}" if mark else "")) from None
+    except ConfigFileError as error:
+        raise ScenarioError(str(error)) from None
     except TypeError:
         raise ScenarioError(f"{origin}: holds what JSON cannot") from None
     except ValidationError as error:
@@ -133,12 +137,12 @@ def _read(name_or_path: str | Path) -> tuple[str, str]:
     is_path = isinstance(name_or_path, Path) or "/" in name_or_path or _is_yaml(name_or_path)
     try:
         if is_path:
-            return str(name_or_path), Path(name_or_path).read_text(encoding="utf-8")
-        return packaged.name, packaged.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+            return str(name_or_path), read_text(Path(name_or_path))
+        return packaged.name, read_text(packaged)
+    except ConfigFileError as error:
         names = list_scenarios()
         hint = "" if is_path else _did_you_mean(str(name_or_path), names) or f"there are: {', '.join(names)}"
-        raise ScenarioError(f"scenario {name_or_path}: cannot be read ({type(error).__name__})", hint=hint) from None
+        raise ScenarioError(f"scenario {error}", hint=hint) from None
 
 
 def _is_yaml(name: str) -> bool:
