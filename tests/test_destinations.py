@@ -170,7 +170,7 @@ def test_the_doctor_sees_what_is_on_and_what_is_not(configure: Configure, sink: 
     assert said.exit_code == 0, said.output
     findings = [json.loads(line) for line in said.output.splitlines() if line.startswith("{")]
     sent = {one["what"]: one["says"] for one in findings if "sent" in one["says"]}
-    assert sent["otlp"].endswith("taken; it cannot be asked what it holds")
+    assert sent["otlp"].endswith("taken; it has no way to read back")
     assert sent["jsonlog"].endswith("read back")
     notes = {one["what"]: one["hint"] for one in findings if one["state"] == "note"}
     assert notes["langfuse"] == "add langfuse to MEDAGENT_DESTINATIONS"

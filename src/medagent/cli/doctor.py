@@ -57,7 +57,6 @@ def doctor(
 ) -> None:
     """Say what is configured, what is missing and what to set; exit code 1 where something is missing."""
     settings = load_settings()
-    logging.getLogger("medagent.telemetry.shipper").setLevel(logging.ERROR)  # the findings name the same failures
     findings = [finding for look in (*_LOOKS, *([sent] if send else [])) for finding in _looked(look, settings)]
     if as_json:
         print_json(finding.document() for finding in findings)
@@ -217,6 +216,9 @@ def is_tracer_provider_set() -> bool:
 
 def sent(settings: Settings) -> Iterator[Finding]:
     """Send a synthetic call through everything, and ask each destination for it."""
+    shipping = logging.getLogger("medagent.telemetry.shipper")
+    level = shipping.level
+    shipping.setLevel(logging.ERROR)  # the findings name the same failures
     telemetry = Telemetry(settings).start()
     try:
         telemetry.gate()
@@ -241,6 +243,7 @@ def sent(settings: Settings) -> Iterator[Finding]:
                 yield _failed(one.name, f"{sent_spans}, not read back", said)
     finally:
         telemetry.close()
+        shipping.setLevel(level)
 
 
 def _undelivered(name: str, status: OutboxStatus) -> Finding:
