@@ -173,6 +173,9 @@ OTHERS = {
     "tests/telemetry/door/test_unanswered.py": "answers nothing, or no HTTP",
     "tests/telemetry/test_refusal.py": "never answers",
     "tests/test_process_end.py": "never answers",
+    "tests/agent/test_provider_errors.py": "refuses a provider's requests",
+    "tests/telemetry/test_kill_switch_gates.py": "refuses batches, to see what begins after the switch is off",
+    "tests/scripted_answers.py": "answers what a test scripts, to see what counts as delivered",
     "tests/alerts/test_watch.py": "a port that is closed again",
     "tests/faults/scene.py": "holds the port of tests/faults/destination.py",
 }
@@ -225,6 +228,7 @@ def test_a_server_answers_as_langsmith(url: str) -> None:
         assert garbled.status_code == 400
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_server_takes_real_calls(url: str, kind: str) -> None:
     """What the exporter makes of a real call is taken, whole and span by span."""
@@ -236,6 +240,7 @@ def test_a_server_takes_real_calls(url: str, kind: str) -> None:
     exporter.close()
 
 
+@pytest.mark.timing
 def test_the_sink_keeps_no_run_of_a_refused_batch(tmp_path: Path) -> None:
     """What was refused is in no later answer, whichever of the batch's runs was the bad one."""
     with Sink(tmp_path) as sink:
@@ -246,6 +251,7 @@ def test_the_sink_keeps_no_run_of_a_refused_batch(tmp_path: Path) -> None:
         assert sink.runs() == {}
 
 
+@pytest.mark.timing
 def test_an_audit_counts_no_run_that_langsmith_refuses() -> None:
     """A refused batch is captured, and none of its runs has arrived."""
     good, bad = runs(call()), runs(exchange())
@@ -260,6 +266,7 @@ def test_an_audit_counts_no_run_that_langsmith_refuses() -> None:
     assert seen.keys() == {run["id"] for run in good}
 
 
+@pytest.mark.timing
 def test_an_intake_reads_what_the_client_sends(tmp_path: Path) -> None:
     """The runs of a request of LangSmith's own client are all read, with what the rules look at."""
     with Sink(tmp_path) as sink:

@@ -33,10 +33,11 @@ def test_only_our_own_variables_are_read(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_the_environment_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every setting has its variable; an empty one counts as unset."""
+    """Every setting has its variable; an empty one counts as unset, but for the kill switch, which it turns off."""
     for name, value in {
         "MEDAGENT_ENV": "prod",
         "MEDAGENT_TELEMETRY": "",
+        "LANGSMITH_PROJECT": "",
         "MEDAGENT_LANGSMITH_RETENTION_DAYS": "400",
         "LANGSMITH_API_KEY": KEY,
         "MEDAGENT_CLINIC_DATABASE_URL": "postgresql://clinic:secret@db/clinic",
@@ -44,7 +45,7 @@ def test_the_environment_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     }.items():
         monkeypatch.setenv(name, value)
     settings = load_settings()
-    assert (settings.langsmith_project, settings.telemetry) == ("medical-voice-agent-prod", None)
+    assert (settings.langsmith_project, settings.telemetry) == ("medical-voice-agent-prod", "")
     assert (settings.langsmith_retention_days, settings.azure_deployment) == (400, "ours")
     assert settings.clinic_url == "postgresql://clinic:secret@db/clinic"
     assert settings.langsmith_api_key is not None

@@ -62,6 +62,22 @@ def test_what_is_no_plain_yaml_is_one_line(text: str, says: str) -> None:
     assert MARY not in message.replace(f"the key '{MARY}'", "")
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (LAUGHS, "p.yaml:5: too many values"),
+        ("a: &a [*a]", "p.yaml:1: an alias stands inside of its own anchor"),
+        ("a: " + "[" * 10_000, "p.yaml:1: nested too deeply, expected at most 24 levels"),
+        ("#" * LARGEST_FILE + "\n", "p.yaml:1: the text is too large"),
+    ],
+)
+def test_what_pyyaml_would_build_is_bounded_before(text: str, says: str) -> None:
+    """Price lists, officers and scenarios are checked first; an alias counts as what it stands for."""
+    with pytest.raises(ConfigFileError, match=f"^{says}"):
+        check(text, "p.yaml")
+    check("a: &a {b: [1, 2]}\nc: [*a, *a]\nd: {e: *a}\n", "p.yaml")
+
+
 def test_reading_stops_at_the_first_bound() -> None:
     """Hostile text costs about what is read of it before a bound: ten times the brackets take no longer."""
 

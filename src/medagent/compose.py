@@ -402,6 +402,7 @@ def investigation(settings: Settings, *, by: str) -> Iterator[Investigation]:
             api_key=settings.langsmith_api_key.get_secret_value(),
             endpoint=settings.langsmith_endpoint,
             project=settings.langsmith_project,
+            workspace_id=settings.langsmith_workspace_id,
         )
     if "langfuse" in names and settings.langfuse_secret_key is not None:
         ways["langfuse"] = LangfuseDeletion(
@@ -492,10 +493,10 @@ def waiting(settings: Settings) -> OutboxStatus:
 
 
 def undelivered(settings: Settings, trace_id: str) -> list[Lacking]:
-    """Return what of a call each destination has not had."""
+    """Return what of a call each destination has not had; an outbox that is not there is not made for it."""
     box = outbox(settings, ())
     try:
-        return box.lacking(trace_id)
+        return [] if box.is_missing() else box.lacking(trace_id)
     finally:
         box.close()
 

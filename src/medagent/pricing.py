@@ -173,7 +173,7 @@ def load_prices(path: Path | None = None) -> PriceList:
         check(text, source.name)
         return PriceList.model_validate(yaml.safe_load(text))
     except ConfigFileError as error:
-        raise PricingError(str(error)) from None
+        raise PricingError(f"{source}{str(error).removeprefix(source.name)}") from None
     except yaml.YAMLError:
         raise PricingError(f"{source}: is not YAML") from None
     except ValidationError as error:

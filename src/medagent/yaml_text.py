@@ -105,13 +105,31 @@ def line_of(event: yaml.Event) -> int:
 
 
 def check(text: str, file: str) -> None:
-    """Raise `ConfigFileError` where a text exceeds a bound, is not one YAML document or has an alias.
+    """Raise `ConfigFileError` where a text exceeds a bound or is not one YAML document.
 
-    For files that PyYAML itself constructs: there an alias within an alias could stand for any number of values.
+    For files that PyYAML itself constructs: an alias counts as all the values that it stands for.
     """
+    weights: dict[str, int] = {}
+    begun: list[tuple[str | None, int]] = []
+    values = 0
     for event in events(text, file):
-        if isinstance(event, yaml.AliasEvent):
-            raise ConfigFileError(f"{file}:{line_of(event)}: an alias is not supported, expected plain values")
+        match event:
+            case yaml.AliasEvent():
+                if any(anchor == event.anchor for anchor, _ in begun):
+                    problem = "an alias stands inside of its own anchor, expected it after"
+                    raise ConfigFileError(f"{file}:{line_of(event)}: {problem}")
+                values += weights.get(event.anchor or "", 1)
+            case yaml.CollectionStartEvent():
+                begun.append((event.anchor, values))
+                values += 1
+            case yaml.CollectionEndEvent():
+                anchor, before = begun.pop()
+                if anchor is not None:
+                    weights[anchor] = values - before
+            case yaml.ScalarEvent():
+                values += 1
+        if values > MOST_VALUES:
+            raise ConfigFileError(f"{file}:{line_of(event)}: too many values, expected at most {MOST_VALUES}")
 
 
 def _not_yaml(problem: str, text: str, file: str, line: int) -> ConfigFileError:

@@ -39,7 +39,7 @@ from medagent.telemetry.line import Arrival, Line
 from medagent.telemetry.overhead import Overhead
 from scripted import Mind
 
-ONCE = APIConnectOptions(max_retry=0, timeout=20.0)
+ONCE = APIConnectOptions(max_retry=0, timeout=60.0)
 KEY = "not-a-key"
 SHUT = "http://127.0.0.1:9/v1"
 NOWHERE = "http://provider.invalid/v1"
@@ -146,8 +146,8 @@ async def test_error_of_a_provider_has_its_class_and_status(source: str) -> None
         assert told["error_status"] == status
     for name, url in (("host", NOWHERE), ("port", SHUT)):
         told = traced(*await SOURCES[source](url))
-        found[name] = (told["error_type"], told["error_status"])
-        assert told["error_status"] is None
+        found[name] = (told["error_type"], told.get("error_status"))
+        assert told.get("error_status") is None
     assert len(set(found.values())) == 4
     assert found["401"][0] in ("APIStatusError", "WSServerHandshakeError")
     assert found["host"][0] == "gaierror"

@@ -227,7 +227,8 @@ def test_prod_verifies_the_report_at_every_start(home: Path, tmp_path: Path, mon
     ledger(settings).append(
         "switch_changed", {"state": "off", "source": "trip", "reason": "a leak at the door", "by": "medagent"}
     )
-    off("it tripped after this audit began")
+    state = switch(settings).state()
+    assert (state.on, state.source) == (False, "trip")
     with pytest.raises(SwitchError):
         switch(settings).turn_on(report=sha256, by="duty")
 

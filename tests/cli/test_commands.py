@@ -115,7 +115,7 @@ def test_doctor_in_prod_wants_what_prod_needs(tmp_path: Path) -> None:
     assert done.code == 1
     assert "pseudonym key" in missing
     assert "MEDAGENT_CONSENT" in missing
-    assert any(each["what"] == "telemetry" and "audit_missing" in each["says"] for each in objects(done))
+    assert any(each["what"] == "telemetry" and "no signed audit report" in each["says"] for each in objects(done))
 
 
 def test_doctor_sends_and_reads_back(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ def trip(home: Path) -> None:
     switch(load_settings(MEDAGENT_HOME=str(home))).trip("admission: a leak")
 
 
+@pytest.mark.timing
 def test_manual_off_is_lifted_with_a_reason(tmp_path: Path) -> None:
     """Off names the way back; on records who and why; both are in the ledger."""
     off = medagent("telemetry", "off", "--reason", "drill", home=tmp_path)
@@ -43,6 +44,7 @@ def test_manual_off_is_lifted_with_a_reason(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.timing
 def test_trip_needs_an_override_and_is_named(tmp_path: Path) -> None:
     """Refused with what tripped it; lifted with `--override`, which names it again."""
     trip(tmp_path)
@@ -57,6 +59,7 @@ def test_trip_needs_an_override_and_is_named(tmp_path: Path) -> None:
     assert json.loads(medagent("telemetry", "status", "--json", home=tmp_path).out)["on"] is True
 
 
+@pytest.mark.timing
 def test_prod_is_lifted_by_an_audit_alone(tmp_path: Path) -> None:
     """Neither a reason nor an override: the error names the command that would."""
     medagent("telemetry", "off", "--reason", "drill", home=tmp_path, **PROD)
@@ -67,6 +70,7 @@ def test_prod_is_lifted_by_an_audit_alone(tmp_path: Path) -> None:
     assert AUDIT in medagent("telemetry", "status", home=tmp_path, **PROD).out
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize(
     "words", [(), ("--override",), ("--audit", ".", "--reason", "x"), ("--audit", ".", "--override")]
 )
@@ -77,6 +81,7 @@ def test_on_takes_a_report_or_a_reason(tmp_path: Path, words: tuple[str, ...]) -
     assert "--reason TEXT" in refused.err
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("word", ["", " "])
 def test_empty_word_is_off_and_said_so(tmp_path: Path, word: str) -> None:
     """A variable that is set to nothing is not one that is unset: status and doctor name it."""
@@ -88,6 +93,7 @@ def test_empty_word_is_off_and_said_so(tmp_path: Path, word: str) -> None:
     assert json.loads(medagent("telemetry", "status", "--json", home=tmp_path).out)["on"] is True
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize(
     ("command", "environment"),
     [

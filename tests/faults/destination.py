@@ -81,10 +81,11 @@ class Server:
     def _status(self, mode: dict[str, Any], request: web.Request, body: bytes) -> int:
         if mode["limit"] is not None and len(body) > mode["limit"]:
             return 413
-        if request.headers.get("Content-Encoding") == "zstd":
-            body = zstandard.ZstdDecompressor().decompressobj().decompress(body)
-        if mode["poison"] is not None and mode["poison"].encode() in body:
-            return 400
+        if mode["poison"] is not None:
+            if request.headers.get("Content-Encoding") == "zstd":
+                body = zstandard.ZstdDecompressor().decompressobj().decompress(body)
+            if mode["poison"].encode() in body:
+                return 400
         return success(request.path)[0] if mode["status"] is None else int(mode["status"])
 
     def _keep(self, request: web.Request, body: bytes, answered: int) -> None:

@@ -72,8 +72,8 @@ class Victim:
     def __init__(self, settings: Settings, broken: Sequence[Broken]) -> None:
         make = compose.exporters
 
-        def exporters(settings: Settings) -> list[Exporter]:
-            return [*make(settings), *broken]
+        def exporters(settings: Settings, **options: Any) -> list[Exporter]:
+            return [*make(settings, **options), *broken]
 
         compose.exporters = exporters
         self._settings = settings

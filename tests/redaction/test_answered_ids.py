@@ -93,9 +93,9 @@ def test_rule_holds_for_any_field_of_any_tool() -> None:
     ("rule", "problem"),
     [
         ("only_if_answered: true", "'then' is missing"),
-        ("only_if_answered: false, then: DROP", "'only_if_answered' is true, or left out"),
+        ("only_if_answered: false, then: DROP", "'only_if_answered' is not true, expected true"),
         ("then: DROP", "'unless_present' is missing"),
-        ("only_if_answered: true, then: KEEP", "unknown word 'KEEP'"),
+        ("only_if_answered: true, then: KEEP", "unknown word, expected one of REDACT"),
     ],
 )
 def test_rule_that_is_not_whole_is_an_error(rule: str, problem: str) -> None:

@@ -135,7 +135,7 @@ def test_what_the_floor_teaches_is_taken_out_of_a_text() -> None:
     record = RawRecord(name="tool.x", fields={"arguments": told})
     known.learn(redactor.identifiers(record))
     left = redactor.redact(record, known).fields
-    assert left == {"arguments": {"notes": f"{REDACTED} has a cough"}}
+    assert left == {"arguments": {"notes": f"{REDACTED} of {REDACTED} has a cough"}}
 
 
 def test_what_is_no_identifier_is_not_learned() -> None:

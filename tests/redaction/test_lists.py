@@ -35,6 +35,7 @@ def left(policy: Policy, value: str, **rosters: list[str]) -> object:
     return treat(policy, "tool.x", {"kind": value}, rosters=rosters).fields["kind"]
 
 
+@pytest.mark.timing
 def test_error_types_every_installed_class_is_on_the_list() -> None:
     """A class of the standard library, LiveKit, OpenAI, aiohttp or of ours is named as it is."""
     check = [sys.executable, "-m", "scripts.build_error_types", "--check"]  # a process that has loaded nothing else

@@ -146,7 +146,7 @@ def test_lint_and_review_by_command(tmp_path: Path) -> None:
     after = medagent("policy", "lint", *on_mine, cwd=tmp_path)
     assert (after.returncode, after.stderr) == (0, "")
     assert "Officer of a test" in after.stdout
-    path.write_text(path.read_text().replace("LC-[0-9A", "LX-[0-9A"))
+    path.write_text(path.read_text().replace("LC-[A-HJ", "LX-[A-HJ"))
     changed = medagent("policy", "lint", *on_mine, cwd=tmp_path)
     assert (changed.returncode, changed.stderr, "examples" in changed.stdout) == (1, "", True)
 

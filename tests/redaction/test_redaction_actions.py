@@ -14,7 +14,7 @@ from medagent.redaction import REDACTED, Category
 from medagent.redaction.actions import ELLIPSIS, bucket, keep, pseudonym, truncate
 from medagent.redaction.linear_pattern import LinearPattern
 from medagent.redaction.policy import Bucket
-from medagent.redaction.shapes import PLAIN, Boolean, Member, Moment, Number, OneOf, Pattern, Shape
+from medagent.redaction.shapes import PLAIN, Boolean, ListMember, Member, Moment, Number, OneOf, Pattern, Setting, Shape
 
 ROSTERS = {"doctors": frozenset({DOCTOR})}
 ANY_SCALAR = st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.binary(), st.dates())
@@ -24,6 +24,8 @@ SHAPES: list[Shape] = [
     Number(min=0, max=10, integer=True),
     OneOf(values=frozenset({"a", "b"})),
     Member(roster="doctors"),
+    ListMember(name="error_types", added=frozenset({"MyError"})),
+    Setting(regex=LinearPattern("[a-c]{2}")),
 ]
 
 

@@ -138,8 +138,9 @@ def test_a_fault_with_a_chance_is_drawn_from_the_seed(tmp_path: Path) -> None:
 def test_patience_is_of_the_call_until_the_wall_matters() -> None:
     """Patience shrinks with the pace, but not below what real databases need, and waits for a clinic that hangs."""
     book, hanging = load_scenario("book"), load_scenario("tool_times_out")
-    assert [book.patience_at(pace) for pace in (1, 2, 20)] == [15, 7.5, 5]
-    assert hanging.patience_at(20) == 5 + 10
+    assert book.patience_at(0.25) == 60
+    assert [book.patience_at(pace) for pace in (1, 2, 20)] == [30, 30, 30]
+    assert hanging.patience_at(20) == 30 + 10
 
 
 def test_latencies_are_seeded() -> None:

@@ -41,7 +41,7 @@ def _otlp(sink: Sink) -> Exporter:
 
 @pytest.fixture(scope="module", params=[_langsmith, _otlp])
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sink, Make]]:
-    with Sink(tmp_path_factory.mktemp("sink"), status=202) as sink:
+    with Sink(tmp_path_factory.mktemp("sink")) as sink:
         yield sink, request.param
 
 

@@ -17,6 +17,7 @@ OBSERVERS = {
     "telemetry.switch.Switch.is_on": "the same answer as a truth value",
     "compose.switch_message": "the sentence of doctor, ship, call, gate, worker start, telemetry on and off",
     "cli.telemetry.status": "the state, whole",
+    "cli.incident._print": "whether telemetry is on, beside what left",
     "rehearsal.Stage._is_traced": "whether a simulated call is expected to have a trace",
     "audit.line._Line._see_the_switch": "tells the auditor when this process saw the switch go off",
     "audit.safeguards._session_asks_admission": "whether a leak tripped a switch made for the drill",
@@ -88,4 +89,9 @@ def test_every_request_session_is_made_with_a_gate() -> None:
             if isinstance(node, ast.Import) and any(one.name == "requests" for one in node.names):
                 importers.add(str(path.relative_to(SOURCE)))
     assert {has_gate for _, has_gate in makers} == {True}
-    assert importers == {"telemetry/door/exit.py", "telemetry/exporters/exporter.py"}
+    assert importers == {
+        "telemetry/door/answer.py",
+        "telemetry/door/exit.py",
+        "telemetry/door/id_requests.py",
+        "telemetry/exporters/exporter.py",
+    }

@@ -84,7 +84,11 @@ class Capture:
                     status, answer = 503, b""
                 elif batch_status is not None and (spans := span_count(channel, body)):
                     if spans > 1:
-                        status, answer = batch_status, b""
+                        status, media_type, answer = (
+                            batch_status,
+                            "application/json",
+                            b'{"error":"refused by the drill"}',
+                        )
                     else:
                         capture._goes_on.wait(_HELD_S)
                         time.sleep(_ALONE_S)

@@ -10,9 +10,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from medagent.errors import AuditError, PolicyError
+from medagent.errors import AuditError
 from medagent.redaction.yaml_tree import Located, read_yaml_file
 from medagent.simulator.scenario import list_scenarios
+from medagent.yaml_text import LARGEST_FILE
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Sentence = Annotated[str, Field(min_length=10, max_length=400)]
@@ -58,12 +59,11 @@ class Protocol(_Part):
 
 
 def load_protocol(path: Path) -> tuple[Protocol, str]:
-    """The protocol and its file's SHA-256; raises `AuditError` naming file, line and key."""
+    """The protocol and its file's SHA-256; raises `AuditError` naming file, line and key, `PolicyError` on bad YAML."""
     try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_FILE + 1)
         tree = read_yaml_file(path)
-        raw = path.read_bytes()
-    except PolicyError as error:
-        raise AuditError(str(error)) from None
     except OSError as error:
         raise AuditError(f"{path.name}: cannot be read ({type(error).__name__})") from None
     try:

@@ -27,7 +27,7 @@ STATUSES = (409, 400, 413)
 DESTINATIONS = ("langsmith", "otlp", "langfuse")
 _REASON = "switch drill of the audit"
 _BUSY_WITHIN_S = 180.0
-_AFTER_S = 1.5
+_AFTER_S = 2.5
 """So long after the limit requests are still counted: a span alone takes a second."""
 _LOOK_S = 0.02
 _END_WITHIN_S = 30.0
@@ -81,7 +81,7 @@ def _round(status: int, settings: Settings, *, rooms: Rooms, model: str, limit_s
             _, told = command(["telemetry", "off", "--reason", _REASON], rooms=own, settings=settings)
             thrown = _thrown_at(own)
             capture.go_on()
-            time.sleep(max(0.0, thrown + limit_s + _AFTER_S - time.time()))
+            time.sleep(max(0.0, thrown + limit_s - time.time()) + _AFTER_S)
             requests = capture.documents()
             with suppress(OSError):
                 process.stdin.close()

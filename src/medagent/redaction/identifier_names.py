@@ -199,7 +199,8 @@ def _names_a_person(words: tuple[str, ...]) -> bool:
 
 def _split(name: str) -> tuple[str, ...]:
     """The words of a name in small letters and in the singular; a word that is several is parted."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    decomposed = unicodedata.normalize("NFKD", name)
+    plain = "".join(c for c in decomposed if not unicodedata.combining(c) and unicodedata.category(c) != "Cf")
     words: list[str] = []
     for part in filter(None, _GAP.split(plain)):
         for word in _CAMEL.findall(part):

@@ -142,7 +142,8 @@ def _read(name_or_path: str | Path) -> tuple[str, str]:
     except ConfigFileError as error:
         names = list_scenarios()
         hint = "" if is_path else _did_you_mean(str(name_or_path), names) or f"there are: {', '.join(names)}"
-        raise ScenarioError(f"scenario {error}", hint=hint) from None
+        said = str(error).partition(": ")[2]
+        raise ScenarioError(f"scenario {name_or_path}: {said}", hint=hint) from None
 
 
 def _is_yaml(name: str) -> bool:

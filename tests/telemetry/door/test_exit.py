@@ -38,7 +38,7 @@ class Saboteur(ExitSession):
     """The real session, with somebody between the client and the exit."""
 
     def __init__(self, sealed: Envelope, sabotage: Sabotage) -> None:
-        super().__init__(sealed)
+        super().__init__(sealed, gate=always_open)
         self._sabotage = sabotage
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
@@ -50,7 +50,7 @@ class Captured(ExitSession):
     """Keeps what the client made instead of sending it."""
 
     def __init__(self, sealed: Envelope) -> None:
-        super().__init__(sealed)
+        super().__init__(sealed, gate=always_open)
         self.made = requests.PreparedRequest()
 
     def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:

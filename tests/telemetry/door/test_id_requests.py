@@ -21,7 +21,7 @@ KEY = {"x-api-key": "lsv2_test"}
 
 @pytest.fixture(scope="module")
 def sink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sink]:
-    with Sink(tmp_path_factory.mktemp("sink"), status=200) as sink:
+    with Sink(tmp_path_factory.mktemp("sink")) as sink:
         yield sink
 
 
@@ -31,6 +31,7 @@ def requests_to(sink: Sink, *ids: str) -> IdRequests:
     return made
 
 
+@pytest.mark.timing
 def test_id_requests_send_words_and_allowed_ids(sink: Sink) -> None:
     """Path, query and body of words and ids are sent as they are, with the key and nothing of the environment."""
     made = requests_to(sink, TRACE)
@@ -52,6 +53,7 @@ _values = st.text(min_size=1, max_size=20).filter(lambda text: text not in WORDS
 _places = st.sampled_from(["path", "query name", "query value", "body key", "body value", "body list"])
 
 
+@pytest.mark.timing
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=_values, place=_places)
 def test_id_requests_send_nothing_else(sink: Sink, value: str, place: str) -> None:
@@ -78,6 +80,7 @@ def test_id_requests_allow_only_ids(value: Any) -> None:
         IdRequests(name="x", base_url="http://127.0.0.1", headers={}, words=()).allow(value)
 
 
+@pytest.mark.timing
 def test_id_requests_follow_no_redirect_and_read_little(sink: Sink) -> None:
     """A redirect is an answer, not a way; what is not JSON is no document."""
     made = requests_to(sink, TRACE)
@@ -92,6 +95,7 @@ def test_id_requests_follow_no_redirect_and_read_little(sink: Sink) -> None:
     sink.mode(status=200)
 
 
+@pytest.mark.timing
 def test_id_requests_tell_no_answer_from_no_connection(sink: Sink) -> None:
     """A request without an answer may have worked; one without a connection has not."""
     sink.mode(status=200, silent=True)

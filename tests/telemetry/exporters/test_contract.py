@@ -158,6 +158,7 @@ def _typed(values: Sequence[Any]) -> set[tuple[str, Any]]:
     return {(kinds[type(value)], value) for value in values}
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_batch_arrives_whole(destination: Destination, kind: str) -> None:
     """Every span of a real call arrives, and with it every value of its fields, each of its own type."""
@@ -171,6 +172,7 @@ def test_a_batch_arrives_whole(destination: Destination, kind: str) -> None:
         assert _typed(known) <= _typed(_scalars(held.get(span_id)))
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_second_delivery_leaves_one_copy(destination: Destination, kind: str) -> None:
     """The same batch delivered again changes nothing at the destination."""
@@ -189,6 +191,7 @@ def _under(value: Any, name: str) -> set[tuple[str, Any]]:
     return set().union(*(_under(inner, name) for inner in value)) if isinstance(value, list) else set()
 
 
+@pytest.mark.timing
 def test_numbers_stay_numbers_and_null_stays_null(destination: Destination) -> None:
     """A cost is a number at the destination, an unknown is null or not there, and a flag is neither 0 nor 1."""
     spans = real_calls()["realtime"]
@@ -212,6 +215,7 @@ def _doctor() -> str:
     return str(arguments["doctor_name"])
 
 
+@pytest.mark.timing
 def test_a_destination_that_fails_raises(destination: Destination) -> None:
     """A batch that was not taken is an error that quotes nothing of it."""
     destination.break_it()
@@ -220,6 +224,7 @@ def test_a_destination_that_fails_raises(destination: Destination) -> None:
     assert _doctor() not in "".join(traceback.format_exception(caught.value)) + caught.value.diagnostics()
 
 
+@pytest.mark.timing
 def test_what_is_not_sealed_is_not_shipped(destination: Destination) -> None:
     """A span without its seal is refused before a byte of the batch leaves."""
     *others, booking = sorted(real_calls()["realtime"], key=lambda span: span.name == "tool.book_appointment")
@@ -229,6 +234,7 @@ def test_what_is_not_sealed_is_not_shipped(destination: Destination) -> None:
     assert _doctor().encode() not in destination.taken()
 
 
+@pytest.mark.timing
 def test_nothing_of_this_machine_or_its_environment_leaves(
     destination: Destination, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,6 +246,7 @@ def test_nothing_of_this_machine_or_its_environment_leaves(
         assert word not in arrived
 
 
+@pytest.mark.timing
 def test_a_second_close_does_nothing(destination: Destination) -> None:
     """An exporter may be closed twice, as a shutdown that is repeated does."""
     destination.exporter.export(real_calls()["realtime"])

@@ -140,6 +140,7 @@ def test_a_failed_tool_is_an_error_too(outcome: str) -> None:
         **_common(FAILED, "session_error"),
         "tool": "check_availability",
         "error_type": "TimeoutError",
+        "error_status": None,
         "error_message": None,
         "error_source": "tool",
         "error_recoverable": None,

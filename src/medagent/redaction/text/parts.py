@@ -24,7 +24,9 @@ PART_LETTERS = 3
 """So many letters in a row of a name are a part of it: a surname is cut to the length of an id."""
 _PLACES = (Category.ADDRESS, Category.PLACE)
 _SHORTEST_NUMBER = 7
+_LONGEST_NUMBER = 16
 _SHORTEST_WHOLE = 5
+_MOST_ITEMS = 24
 _TITLES = frozenset(
     ("mr", "mrs", "ms", "miss", "mx", "dr", "doctor", "prof", "professor", "sir", "madam", "jr", "sr", "md", "phd")
 )
@@ -70,7 +72,8 @@ class Parts:
             self._numbers |= {order.lstrip("0") for order in orders if len(order.lstrip("0")) >= _SHORTEST_NUMBER}
         for row in rows:
             self._windows.update(_windows(row, PART_DIGITS))
-        self._numbers |= {written[at:] for at in range(max(0, len(written) - _SHORTEST_NUMBER + 1))}
+        shortest, longest = len(written) - _SHORTEST_NUMBER + 1, len(written) - _LONGEST_NUMBER
+        self._numbers |= {written[at:] for at in range(max(0, longest), max(0, shortest))}
         if len(written.lstrip("0")) >= _SHORTEST_WHOLE:
             self._numbers |= {written, written.lstrip("0")}
         for name in map(fold, names):
@@ -102,10 +105,13 @@ class Parts:
         return bool(self._wholes) and not self._wholes.isdisjoint(whole_names(member))
 
     def have_number(self, number: float) -> bool:
-        """Tell whether a whole number is a known number, or seven digits or more at its end; a measure never is."""
-        if not self._numbers or number != number // 1:
+        """Tell whether a number is a known number, or seven digits or more at its end, a decimal point left out."""
+        if not self._numbers:
             return False
-        return str(abs(int(number))) in self._numbers
+        if number == number // 1:
+            return str(abs(int(number))) in self._numbers
+        digits = repr(abs(number)).replace(".", "")
+        return len(digits) >= _SHORTEST_NUMBER and digits in self._numbers
 
     def have_day(self, moment: str) -> bool:
         """Tell whether an ISO date or time is on a known day."""
@@ -142,6 +148,7 @@ def days_in(read: Sequence[Unit]) -> set[date]:
         for unit in read
         if unit.kind == NUMBER or (unit.kind == WORD and unit.norm in MONTH_OF)
     ]
+    del items[_MOST_ITEMS:]  # what is longer is no date, and its readings grow with the square
     if not items:
         return set()
     rows = [items, *_joined_years(items)]

@@ -31,6 +31,8 @@ _SHAPES_OF_IDENTIFIERS = {
     "a web address": re.compile(r"\bhttps?://|\bwww\.", re.IGNORECASE),
 }
 _LONG_NUMBER = re.compile(r"\d(?:\W?\d){4,}")
+_DIGITS_OF_A_FRACTION = 7
+"""So many digits around a decimal point may be a phone number; the redactor counts by a constant of its own."""
 _DATE = re.compile(r"\d{1,4}\s*[-/.]\s*\d{1,2}\s*[-/.]\s*\d{1,4}")
 
 
@@ -164,9 +166,12 @@ class Admission:
                 return any(form.is_day(value) for form in self._forms)
             plain = value.removeprefix("psn_").replace("_", "")
             return rule.may_pseudonymise and any(form.is_in_id(plain) for form in self._forms)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not float(value).is_integer():
-            return False  # what has a fraction was measured
-        digits = f"{abs(value):.0f}"
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        if float(value).is_integer():
+            digits = f"{abs(value):.0f}"
+        elif len(digits := repr(abs(value)).replace(".", "")) < _DIGITS_OF_A_FRACTION:
+            return False  # what has a short fraction was measured
         return any(form.part.is_number(digits) for form in self._forms)
 
 

@@ -21,7 +21,7 @@ from medagent.proof import Json
 from medagent.telemetry.door.wire import strict_json
 
 Method: TypeAlias = Literal["GET", "POST", "DELETE"]
-_TIMEOUT_S = (5.0, 15.0)
+_TIMEOUT_S = (5.0, 30.0)
 """Seconds to connect, and to wait for an answer."""
 _LARGEST_ANSWER = 2 * 2**20
 _ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

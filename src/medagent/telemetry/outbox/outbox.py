@@ -255,6 +255,10 @@ class Outbox:
                 return count
             count += deleted
 
+    def is_missing(self) -> bool:
+        """Return whether the outbox is a file that is not there."""
+        return self._database.is_missing()
+
     def corrupt(self) -> list[str]:
         """The names of files that were broken and set aside, oldest first: receipts in them are not found here."""
         return self._database.corrupt()

@@ -126,7 +126,9 @@ def keys_not_walked(engine: ModuleType) -> None:
     of="medagent.redaction.raw",
 )
 def numbers_not_walked(raw: ModuleType) -> None:
+    placed = raw.placed_members
     raw.scalars = lambda value: (item for _, item in raw.members(value) if isinstance(item, str))
+    raw.placed_members = lambda value: (each for each in placed(value) if not isinstance(each[2], int | float))
 
 
 @sabotage(
@@ -141,7 +143,9 @@ def lists_not_walked(raw: ModuleType) -> None:
     def flat(value: object) -> Any:
         return ((key, item) for key, item in members(_without_lists(value)))
 
+    placed = raw.placed_members
     raw.members = flat
+    raw.placed_members = lambda value: placed(_without_lists(value))
 
 
 def _without_lists(value: object) -> object:

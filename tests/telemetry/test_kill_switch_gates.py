@@ -38,7 +38,10 @@ from spans import call
 
 pytestmark = pytest.mark.timing
 OFF = "nothing is sent: telemetry is off, by command: drill"
-ANSWERS = {"langsmith": (202, "application/json", b"{}")}
+ANSWERS = {
+    "langsmith": (202, "application/json", b"{}"),
+    "pagerduty": (202, "application/json", b'{"status":"success"}'),
+}
 PROTOBUF = (200, "application/x-protobuf", b"")
 WAIT_S = 60
 
@@ -63,7 +66,7 @@ class Server:
                 server.begun.append((channel, count))
                 answer = ANSWERS.get(channel, PROTOBUF)
                 if count > 1:
-                    answer = (status, "text/plain", b"")
+                    answer = (status, "application/json", b'{"error":"refused by the test"}')
                     if len(server.begun) > 1:
                         server.twice.set()
                 else:
@@ -168,7 +171,7 @@ def test_second_event_of_a_message_passes_the_gate_anew(tmp_path: Path) -> None:
 
     with Server(202).listening() as server:
         server.may_answer.set()
-        sender = PagerDuty("k", events_url=f"{server.url}/langsmith", post=Post(name="pagerduty", gate=gate))
+        sender = PagerDuty("k", events_url=f"{server.url}/pagerduty", post=Post(name="pagerduty", gate=gate))
         with pytest.raises(EgressOffError):
             sender.send(trial_notice(env="dev", at_us=1_700_000_000_000_000))
         assert len(server.begun) == 1
@@ -304,5 +307,5 @@ def test_every_destination_of_a_process_has_the_gate_of_its_switch(tmp_path: Pat
                 one.export(call())
     finally:
         (tmp_path / "switch.json").rmdir()
-        telemetry.close(0.1)
+        telemetry.close(0.1)  # meant to expire
     assert os.listdir(tmp_path)  # noqa: PTH208  # the home is used
