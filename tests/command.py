@@ -28,7 +28,7 @@ def medagent(*words: str, home: Path, given: str = "", **environment: str) -> Do
         input=given,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     return Done(code=done.returncode, out=done.stdout, err=done.stderr)

@@ -176,15 +176,15 @@ async def test_the_media_connection_is_looked_at(settings: Settings, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("environment", "says"),
+    ("word", "environment", "says"),
     [
-        ({}, "AZURE_OPENAI_ENDPOINT"),
-        (MODEL, "LIVEKIT_URL and LIVEKIT_API_KEY and LIVEKIT_API_SECRET"),
-        ({**MODEL, **LIVEKIT, "LIVEKIT_API_SECRET": ""}, "LIVEKIT_API_SECRET"),
-        ({**MODEL, **LIVEKIT, "MEDAGENT_ENV": "prod"}, "MEDAGENT_CONSENT"),
+        ("dev", {}, "AZURE_OPENAI_ENDPOINT"),
+        ("start", {}, "AZURE_OPENAI_ENDPOINT"),
+        ("start", MODEL, "LIVEKIT_URL and LIVEKIT_API_KEY and LIVEKIT_API_SECRET"),
+        ("start", {**MODEL, **LIVEKIT, "LIVEKIT_API_SECRET": ""}, "LIVEKIT_API_SECRET"),
+        ("start", {**MODEL, **LIVEKIT, "MEDAGENT_ENV": "prod"}, "MEDAGENT_CONSENT"),
     ],
 )
-@pytest.mark.parametrize("word", ["start", "dev"])
 def test_what_is_missing_is_said_at_the_start(
     tmp_path: Path, word: str, environment: dict[str, str], says: str
 ) -> None:

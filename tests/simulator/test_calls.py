@@ -28,6 +28,8 @@ pytestmark = [pytest.mark.timing, pytest.mark.xdist_group("calls")]  # its fixtu
 PACE = 20.0
 AT_ONCE = 4
 SLOWEST_FIRST = ("tool_times_out", "hangs_up_mid_tool")
+UNHURRIED = 4.0
+"""The pace of a call in which somebody speaks after so many seconds: on a slow machine they are as long as the rest."""
 
 
 class EverythingFormatter(logging.Formatter):
@@ -51,6 +53,11 @@ def logged() -> Iterator[io.StringIO]:
     logging.root.setLevel(level)
 
 
+def timed(name: str) -> bool:
+    """Whether the caller of a scenario speaks into the agent's answer or into its silence."""
+    return any(line.barge_in_after_s or line.after_silence_s for _, line in load_scenario(name).lines)
+
+
 @pytest.fixture(scope="module")
 def calls(
     logged: io.StringIO, tmp_path_factory: pytest.TempPathFactory
@@ -62,7 +69,8 @@ def calls(
     async def play_all() -> dict[str, tuple[Outcome, list[dict[str, Any]]]]:
         gate = asyncio.Semaphore(AT_ONCE)
 
-        async def one(name: str, simulator: SimulatorProcess) -> tuple[str, tuple[Outcome, list[dict[str, Any]]]]:
+        async def one(name: str) -> tuple[str, tuple[Outcome, list[dict[str, Any]]]]:
+            simulator, pace = (slow, UNHURRIED) if timed(name) else (fast, PACE)
             raw: list[dict[str, Any]] = []
 
             def listen(session: AgentSession[Any], _bridge: Bridge) -> None:
@@ -79,12 +87,16 @@ def calls(
             async with gate:
                 home = directory / name
                 return name, (
-                    await ring(name, home=home, pace=PACE, before=listen, simulator=simulator),
+                    await ring(name, home=home, pace=pace, before=listen, simulator=simulator),
                     raw,
                 )
 
-        with SimulatorProcess(names, pace=PACE, environment=dict(os.environ)) as simulator:
-            return dict(await asyncio.gather(*(one(name, simulator) for name in names)))
+        environment = dict(os.environ)
+        with (
+            SimulatorProcess(names, pace=PACE, environment=environment) as fast,
+            SimulatorProcess(names, pace=UNHURRIED, environment=environment) as slow,
+        ):
+            return dict(await asyncio.gather(*map(one, names)))
 
     return asyncio.run(play_all())
 
