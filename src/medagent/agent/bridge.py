@@ -263,7 +263,7 @@ class Bridge:
 
 
 def _cause(raised: object) -> ErrorCause:
-    """Return class and status of what was raised; a plugin may report an object that is no exception."""
+    """Return the class and status of an error; a plugin may report an object other than an exception."""
     if isinstance(raised, BaseException):
         return cause_of(raised)
     return ErrorCause(error_type=type(raised).__name__, error_status=None)

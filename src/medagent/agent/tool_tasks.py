@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 _NAME = "tool_exec_"
-"""How LiveKit names the task of a tool, before the tool's name; under another name no class is known."""
+"""The prefix that LiveKit puts before a tool's name in its task; without it the class stays unknown."""
 
 
 class ToolTasks:

@@ -145,7 +145,7 @@ class Capture:
 
 
 def span_count(channel: str, body: bytes) -> int:
-    """Return how many spans a captured body holds, 0 for what is no destination of spans."""
+    """Return how many spans a captured body holds, 0 where the channel takes no spans."""
     if channel == "langsmith":
         return len(set(_LANGSMITH_PART.findall(inflated(body))))
     return sum(1 for _ in _otlp_ids(body)) if channel in ("otlp", "langfuse") else 0

@@ -44,7 +44,7 @@ def _refusal(run: Mapping[str, Any], orders: Mapping[str, str], projects: Collec
     order, parent = str(run.get("dotted_order")), run.get("parent_run_id")
     steps = [_ORDER.fullmatch(part) for part in order.split(".")]
     if not all(step is not None and _is_time(step["time"]) for step in steps):
-        return "dotted_order: a part is no time and id, expected %Y%m%dT%H%M%S%fZ and a UUID"
+        return "dotted_order: a part has another form, expected %Y%m%dT%H%M%S%fZ and a UUID"
     ids = [step["id"] for step in steps if step is not None]
     if ids[0] != run.get("trace_id"):
         return "trace_id: does not match the first part of dotted_order"
@@ -62,7 +62,7 @@ def _refusal(run: Mapping[str, Any], orders: Mapping[str, str], projects: Collec
 
 
 def runs_in(body: bytes, *, content_type: str, content_encoding: str | None) -> list[dict[str, Any]]:
-    """Return the runs of a multipart request; raises `ValueError` on a body that is none."""
+    """Return the runs of a multipart request; raises `ValueError` for any other body."""
     boundary = content_type.partition("boundary=")[2].strip('"').encode()
     if not content_type.startswith("multipart/form-data") or not boundary:
         raise ValueError("content type: unexpected value, expected multipart/form-data with a boundary")
@@ -100,7 +100,7 @@ def _runs(body: bytes, boundary: bytes) -> Iterator[dict[str, Any]]:
         if _NAME.search(head):
             run = json.loads(data)
             if not isinstance(run, dict):
-                raise ValueError("body: a run is no object")
+                raise ValueError("body: a run has another type, expected an object")
             yield run
 
 

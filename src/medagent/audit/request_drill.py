@@ -28,7 +28,7 @@ DESTINATIONS = ("langsmith", "otlp", "langfuse")
 _REASON = "switch drill of the audit"
 _BUSY_WITHIN_S = 180.0
 _AFTER_S = 2.5
-"""So long after the limit requests are still counted: a span alone takes a second."""
+"""Seconds after the limit in which requests are counted; a single span takes one second."""
 _LOOK_S = 0.02
 _END_WITHIN_S = 30.0
 
