@@ -22,6 +22,7 @@ from medagent.compose import Telemetry
 from medagent.settings import load_settings
 from medagent.telemetry.door.exit import Exit
 from medagent.telemetry.exporters.attributes import attributes_of
+from medagent.telemetry.exporters.exporter import always_open
 from medagent.telemetry.exporters.jsonlog import JsonLog, lines_of
 from medagent.telemetry.exporters.otlp import envelope, request_of
 from medagent.telemetry.span import SafeSpan
@@ -80,7 +81,7 @@ def otlp(spans: Sequence[SafeSpan]) -> float:
 
 def jsonlog(spans: Sequence[SafeSpan], directory: Path) -> float:
     """Compare making, checking and writing lines with the standard library's encoder and a plain append."""
-    log, plain = JsonLog(directory / "ours.jsonl"), directory / "theirs.jsonl"
+    log, plain = JsonLog(directory / "ours.jsonl", gate=always_open), directory / "theirs.jsonl"
 
     def theirs() -> None:
         with plain.open("a", encoding="utf-8") as file:

@@ -45,7 +45,9 @@ def real_calls() -> Mapping[str, list[SafeSpan]]:
 def _played(name: str, home: Path, **settings: str) -> list[SafeSpan]:
     async def play() -> list[SafeSpan]:
         async with stage(load_settings(MEDAGENT_HOME=home, **settings), [name], pace=PACE) as line:
-            return list((await line.play(load_scenario(name))).spans)
+            played = await line.play(load_scenario(name))
+            assert not played.problems, played.problems
+            return list(played.spans)
 
     return asyncio.run(play())
 

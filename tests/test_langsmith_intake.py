@@ -20,6 +20,7 @@ from calls import KINDS, real_calls
 from faults.scene import Destination as Faulty
 from medagent.audit.capture import Capture, arrivals
 from medagent.audit.langsmith_intake import refusal, runs_in
+from medagent.telemetry.exporters.exporter import always_open
 from medagent.telemetry.exporters.langsmith import LangSmithExporter, run_of
 from medagent.telemetry.span import SafeSpan
 from sink import Sink
@@ -232,7 +233,7 @@ def test_a_server_answers_as_langsmith(url: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_server_takes_real_calls(url: str, kind: str) -> None:
     """What the exporter makes of a real call is taken, whole and span by span."""
-    exporter = LangSmithExporter(api_key="lsv2_test", endpoint=url, project=PROJECT)
+    exporter = LangSmithExporter(api_key="lsv2_test", endpoint=url, project=PROJECT, gate=always_open)
     spans = real_calls()[kind]
     exporter.export(spans)
     for span in spans:
@@ -270,7 +271,7 @@ def test_an_audit_counts_no_run_that_langsmith_refuses() -> None:
 def test_an_intake_reads_what_the_client_sends(tmp_path: Path) -> None:
     """The runs of a request of LangSmith's own client are all read, with what the rules look at."""
     with Sink(tmp_path) as sink:
-        exporter = LangSmithExporter(api_key="lsv2_test", endpoint=sink.url, project=PROJECT)
+        exporter = LangSmithExporter(api_key="lsv2_test", endpoint=sink.url, project=PROJECT, gate=always_open)
         exporter.export(call())
         exporter.close()
         [request] = sink.requests()

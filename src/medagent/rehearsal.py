@@ -45,6 +45,7 @@ _PART_DIGITS = 4
 _PART_LETTERS = 3
 _NAMES = ("patient_name",)
 _AFTER_A_NO = ["voice_session", "policy.guardrail"]
+_OUTSIDE_THE_SAMPLE = ["policy.guardrail"]
 
 OnEvent = Callable[[str, str], None]
 """Told what the caller does and hears: kind, detail."""
@@ -262,10 +263,13 @@ def _problems(
     problems = [] if ended == expects.ended else [f"the call ended so for the caller: {ended}, not {expects.ended}"]
     if not traced:
         return problems
+    left = [span.name for span in spans]
+    if any(_is_outside_the_sample(span) for span in spans):
+        expected = left == _OUTSIDE_THE_SAMPLE
+        return problems if expected else [*problems, f"outside the sample this is left: {', '.join(left)}"]
     if problem := _consent_problem(scenario, spans):
         problems.append(problem)
     if scenario.consent is not None and scenario.consent.answer == "refused":
-        left = [span.name for span in spans]
         return problems if left == _AFTER_A_NO else [*problems, f"after a refusal this is left: {', '.join(left)}"]
     end = next((span.fields for span in spans if span.name == "session.end"), None)
     if end is None:
@@ -277,6 +281,11 @@ def _problems(
     if leaked := found(scenario, spans, in_force):
         problems.append(f"found in what left: {', '.join(leaked)}")
     return problems
+
+
+def _is_outside_the_sample(span: SafeSpan) -> bool:
+    sampling = span.fields.get("sampling") if span.name == "policy.guardrail" else None
+    return isinstance(sampling, Mapping) and sampling.get("sampled") is False
 
 
 def _consent_problem(scenario: Scenario, spans: Sequence[SafeSpan]) -> str | None:

@@ -11,8 +11,10 @@ from fleet import NOON_US
 from medagent.alerts.incidents import Edge
 from medagent.alerts.notice import notice_of
 from medagent.alerts.pagerduty import PagerDuty
+from medagent.alerts.post import Post
 from medagent.alerts.rules import load_alerts
 from medagent.errors import ExportError
+from medagent.telemetry.exporters.exporter import always_open
 from sink import Sink
 
 RULE = load_alerts().rules[3]
@@ -22,7 +24,9 @@ RULE = load_alerts().rules[3]
 def test_it_opens_and_resolves_under_our_id(tmp_path: Path) -> None:
     """Beginning and end carry the same key, the words of the message and nothing else; a failure is told without it."""
     with Sink(tmp_path) as sink:
-        pager = PagerDuty("R0UT1NGKEY", events_url=f"{sink.url}/v2/enqueue")
+        pager = PagerDuty(
+            "R0UT1NGKEY", events_url=f"{sink.url}/v2/enqueue", post=Post(name="pagerduty", gate=always_open)
+        )
         for kind in ("fired", "cleared"):
             edge = Edge(kind=kind, at_us=NOON_US, reading=None)
             pager.send(notice_of(RULE, edge, incident="0123456789ab", env="prod", settle_us=600_000_000))

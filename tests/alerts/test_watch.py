@@ -23,6 +23,7 @@ from medagent.alerts.watch import check
 from medagent.errors import SettingsError
 from medagent.proof import Json
 from medagent.telemetry.exporters.archive import Archive
+from medagent.telemetry.exporters.exporter import always_open
 from medagent.telemetry.switch import Switch
 from sink import Sink
 from switches import GO, audited
@@ -78,7 +79,7 @@ def test_nineteen_slow_turns_are_too_few(home: Path, sink: Sink) -> None:
     store(home, SLOW[1:])
     step(home, sink, NOON_US)
     assert sink.requests() == []
-    with closing(Archive(home / "archive")) as archive:
+    with closing(Archive(home / "archive", gate=always_open)) as archive:
         states = {f.rule.id: f.state for f in check(archive, load_alerts(), at_us=NOON_US)}
     assert states["ttft_p95"] == "few"
 

@@ -11,6 +11,7 @@ import zstandard
 
 from medagent.audit.capture import Capture, arrivals, inflated, log_arrivals
 from medagent.errors import ExportError
+from medagent.telemetry.exporters.exporter import always_open
 from medagent.telemetry.exporters.jsonlog import lines_of
 from medagent.telemetry.exporters.langsmith import LangSmithExporter
 from medagent.telemetry.exporters.otlp import LangfuseExporter, OtlpExporter
@@ -25,9 +26,9 @@ IDS = [span.span_id for span in SPANS]
 def test_what_real_exporters_send_arrives_whole_and_once() -> None:
     """LangSmith's multipart, a collector's and Langfuse's protobuf: every span is counted from the captured body."""
     with Capture() as capture:
-        langsmith = LangSmithExporter(api_key="k", endpoint=capture.url("langsmith"), project="p")
-        otlp = OtlpExporter(url=capture.url("otlp") + "/v1/traces", headers={})
-        langfuse = LangfuseExporter(public_key="p", secret_key="s", base_url=capture.url("langfuse"))
+        langsmith = LangSmithExporter(api_key="k", endpoint=capture.url("langsmith"), project="p", gate=always_open)
+        otlp = OtlpExporter(url=capture.url("otlp") + "/v1/traces", headers={}, gate=always_open)
+        langfuse = LangfuseExporter(public_key="p", secret_key="s", base_url=capture.url("langfuse"), gate=always_open)
         for exporter in (langsmith, otlp, langfuse):
             exporter.export(SPANS)
             exporter.close()
@@ -39,7 +40,7 @@ def test_what_real_exporters_send_arrives_whole_and_once() -> None:
 def test_a_second_delivery_is_seen() -> None:
     """A span that comes twice is counted twice, and shown where a collector would show it."""
     with Capture() as capture:
-        otlp = OtlpExporter(url=capture.url("otlp") + "/v1/traces", headers={})
+        otlp = OtlpExporter(url=capture.url("otlp") + "/v1/traces", headers={}, gate=always_open)
         otlp.export(SPANS)
         otlp.export(SPANS)
         otlp.close()
@@ -58,7 +59,7 @@ def test_what_is_refused_is_kept_all_the_same() -> None:
     """While destinations refuse, a body still left: it is kept with its moment."""
     with Capture() as capture:
         capture.refuses = True
-        otlp = OtlpExporter(url=capture.url("otlp") + "/v1/traces", headers={})
+        otlp = OtlpExporter(url=capture.url("otlp") + "/v1/traces", headers={}, gate=always_open)
         with pytest.raises(ExportError, match="503"):
             otlp.export(SPANS)
         otlp.close()

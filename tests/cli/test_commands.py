@@ -51,6 +51,14 @@ def test_trace_shows_the_same(home: tuple[Path, list[dict[str, Any]]]) -> None:
     assert objects(medagent("trace", "list", "--json", home=directory))[0]["trace_id"] == trace_id
 
 
+def test_a_call_outside_the_sample_is_as_expected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a call outside the sample the guardrail alone is left, and `call` exits 0."""
+    monkeypatch.setenv("MEDAGENT_SAMPLING", "1e-12")
+    done = medagent("call", "silent_caller", "--json", "--pace", "20", home=tmp_path)
+    assert (done.code, done.err) == (0, "")
+    assert [span["name"] for span in objects(done)] == ["policy.guardrail"]
+
+
 def test_trace_check_tells_a_whole_call_from_a_changed_one(tmp_path: Path) -> None:
     """`trace check` exits 0 on a whole call, 1 on one whose archive was changed or that lacks a span."""
     assert medagent("call", "silent_caller", "--json", "--pace", "20", home=tmp_path).code == 0

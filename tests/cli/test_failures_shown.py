@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from command import Done, medagent
-from medagent.compose import exporters, outbox
+from medagent.compose import archive, exporters, outbox
 from medagent.settings import load_settings
 from medagent.telemetry.door.admission import Admitted
 from scripted_answers import ScriptedAnswers, reply
@@ -147,3 +147,16 @@ def test_what_a_call_lacks_is_found_by_destination(tmp_path: Path) -> None:
     assert (lacking.spans, lacking.set_aside, lacking.error) == (6, 1, "content_refused 400")
     assert box.lacking("another") == []
     box.close()
+
+
+def test_a_trace_is_checked_without_its_outbox(tmp_path: Path) -> None:
+    """An outbox that cannot be opened hides the deliveries, and nothing else of the check."""
+    store = archive(load_settings(MEDAGENT_HOME=str(tmp_path)))
+    store.export(call())
+    store.close()
+    (tmp_path / "outbox").mkdir()
+    (tmp_path / "outbox" / "outbox.db").mkdir()
+    checked = medagent("trace", "check", home=tmp_path)
+    assert "chain whole" in checked.out
+    assert "deliveries are not known" in checked.out
+    assert objects(medagent("trace", "check", "--json", home=tmp_path))[0]["undelivered"] is None

@@ -20,6 +20,7 @@ from medagent.errors import BrokenChainError, LedgerError, TraceNotFoundError
 from medagent.telemetry import keeper as module
 from medagent.telemetry.chain import Tombstone, verify_chain
 from medagent.telemetry.exporters.archive import Archive
+from medagent.telemetry.exporters.exporter import always_open
 from medagent.telemetry.keeper import Housekeeping, Keeper
 from medagent.telemetry.ledger import Ledger
 from medagent.telemetry.ledger.verify import entries
@@ -42,7 +43,7 @@ def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Archive]:
-    with closing(Archive(tmp_path / "archive")) as archive:
+    with closing(Archive(tmp_path / "archive", gate=always_open)) as archive:
         yield archive
 
 

@@ -15,10 +15,10 @@ class PagerDuty:
 
     name = "pagerduty"
 
-    def __init__(self, routing_key: str, *, events_url: str = _EVENTS_URL, post: Post | None = None) -> None:
+    def __init__(self, routing_key: str, *, post: Post, events_url: str = _EVENTS_URL) -> None:
         self._key = routing_key
         self._url = checked_address(events_url, "MEDAGENT_PAGERDUTY_URL")
-        self._post = post or Post(name=self.name)
+        self._post = post
 
     def send(self, notice: Notice) -> None:
         """Deliver a notice; raises as every `Sender`. A test opens an incident there and resolves it at once."""

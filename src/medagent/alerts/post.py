@@ -13,7 +13,7 @@ from medagent.alerts.notice import Notice
 from medagent.errors import SettingsError
 from medagent.telemetry.door.answer import Answer
 from medagent.telemetry.door.exit import ExitSession
-from medagent.telemetry.exporters.exporter import Envelope, Gate, always_open, failure_of
+from medagent.telemetry.exporters.exporter import Envelope, Gate, failure_of
 
 _TIMEOUT_S = (5.0, 10.0)
 _HEADERS = {"accept-encoding": "identity", "user-agent": "medagent"}
@@ -38,11 +38,11 @@ class Sender(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """Where messages of a destination go; seconds to connect and to wait for an answer."""
+    """Where messages of a destination go; `gate` is passed before each, `timeout_s` is to connect and to wait."""
 
     name: str
+    gate: Gate
     timeout_s: tuple[float, float] = _TIMEOUT_S
-    gate: Gate = always_open
 
     def __call__(self, url: str, words: Words, *, is_taken: Callable[[Answer], bool]) -> None:
         """Send words, each known to the door under its own key; raises as `Sender.send` does.

@@ -15,11 +15,11 @@ class Slack:
 
     name = "slack"
 
-    def __init__(self, webhook_url: str, *, channel: str, post: Post | None = None) -> None:
+    def __init__(self, webhook_url: str, *, channel: str, post: Post) -> None:
         """`post` is the way out; raises `SettingsError` where the webhook's address is none."""
         self._url = checked_address(webhook_url, "MEDAGENT_SLACK_WEBHOOK_URL")
         self._channel = channel
-        self._post = post or Post(name=self.name)
+        self._post = post
 
     def send(self, notice: Notice) -> None:
         """Deliver a notice; raises as every `Sender`."""

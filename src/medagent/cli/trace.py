@@ -14,7 +14,7 @@ from rich.text import Text
 
 from medagent.cli.output import console, moment, print_failure, print_json, tree
 from medagent.compose import archive, redactor, undelivered
-from medagent.errors import BrokenChainError, TraceNotFoundError
+from medagent.errors import BrokenChainError, OutboxError, TraceNotFoundError
 from medagent.proof import Json
 from medagent.settings import load_settings
 from medagent.telemetry.chain import verify_chain
@@ -98,10 +98,15 @@ def check(trace_id: TraceId = None, as_json: AsJson = False) -> None:
         broken = None
     except BrokenChainError as error:
         broken = str(error)
-    lacking = undelivered(settings, chain[0].trace_id)
+    lacking: list[Lacking] = []
+    unread: str | None = None
+    try:
+        lacking = undelivered(settings, chain[0].trace_id)
+    except OutboxError as error:  # the trace can be judged without it
+        unread = str(error)
     if as_json:
         about: dict[str, Json] = {"trace_id": chain[0].trace_id, "complete": not missing and broken is None}
-        waits: list[Json] = [_document(one) for one in lacking]
+        waits: list[Json] | None = [_document(one) for one in lacking] if unread is None else None
         print_json([{**about, "missing": missing, "deleted": deleted, "chain": broken or "ok", "undelivered": waits}])
     else:
         out = console()
@@ -113,6 +118,8 @@ def check(trace_id: TraceId = None, as_json: AsJson = False) -> None:
         out.print(f"chain broken: {broken}" if broken else "chain whole", style="red" if broken else "green")
         for one in lacking:
             _show_lacking(out, one)
+        if unread is not None:
+            out.print(f"deliveries are not known: {unread}", style="yellow")
     if missing or broken is not None:
         raise typer.Exit(1)
 

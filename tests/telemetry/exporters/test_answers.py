@@ -16,10 +16,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from medagent.alerts.notice import trial_notice
 from medagent.alerts.pagerduty import PagerDuty
+from medagent.alerts.post import Post
 from medagent.alerts.slack import Slack
 from medagent.errors import ExportError, PartlyRefusedError, RefusedError, UnansweredError
 from medagent.telemetry.door.answer import GET_LIMIT, POST_LIMIT
-from medagent.telemetry.exporters.exporter import Exporter
+from medagent.telemetry.exporters.exporter import Exporter, always_open
 from medagent.telemetry.exporters.langsmith import LangSmithExporter
 from medagent.telemetry.exporters.otlp import LangfuseExporter, OtlpExporter
 from medagent.telemetry.failures import Failure
@@ -36,10 +37,10 @@ SECRET = b"Jane Q. Roe"
 
 def exporter_of(name: str, url: str) -> Exporter:
     if name == "langsmith":
-        return LangSmithExporter(api_key="lsv2_test", endpoint=url, project="p")
+        return LangSmithExporter(api_key="lsv2_test", endpoint=url, project="p", gate=always_open)
     if name == "langfuse":
-        return LangfuseExporter(public_key="pk", secret_key="sk", base_url=url)
-    return OtlpExporter(url=f"{url}/v1/traces", headers={})
+        return LangfuseExporter(public_key="pk", secret_key="sk", base_url=url, gate=always_open)
+    return OtlpExporter(url=f"{url}/v1/traces", headers={}, gate=always_open)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +67,17 @@ WAYS = {
     "langsmith": Way(send=_exports("langsmith"), path="/runs/multipart"),
     "otlp": Way(send=_exports("otlp"), path="/v1/traces"),
     "langfuse": Way(send=_exports("langfuse"), path="/api/public/otel/v1/traces"),
-    "slack": Way(send=lambda url: Slack(f"{url}/services/x", channel="#agent-ops").send(NOTICE), path="/services/x"),
+    "slack": Way(
+        send=lambda url: Slack(
+            f"{url}/services/x", channel="#agent-ops", post=Post(name="slack", gate=always_open)
+        ).send(NOTICE),
+        path="/services/x",
+    ),
     "pagerduty": Way(
-        send=lambda url: PagerDuty("key", events_url=f"{url}/v2/enqueue").send(NOTICE), path="/v2/enqueue"
+        send=lambda url: PagerDuty(
+            "key", events_url=f"{url}/v2/enqueue", post=Post(name="pagerduty", gate=always_open)
+        ).send(NOTICE),
+        path="/v2/enqueue",
     ),
 }
 

@@ -17,6 +17,7 @@ from medagent.errors import BrokenChainError, ExportError, TraceNotFoundError
 from medagent.proof import GENESIS
 from medagent.telemetry.chain import verify_chain
 from medagent.telemetry.exporters.archive import Archive
+from medagent.telemetry.exporters.exporter import always_open
 from medagent.telemetry.span import SafeSpan
 from spans import START_US, call, safe_spans, seal
 
@@ -26,7 +27,7 @@ SECOND = "5f0c9999-0c1d-4f6a-9a55-1f2e3d4c5b6a"
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[Archive]:
-    archive = Archive(tmp_path / "archive")
+    archive = Archive(tmp_path / "archive", gate=always_open)
     yield archive
     archive.close()
 
@@ -78,7 +79,7 @@ def test_the_list_of_calls_says_how_each_ended(archive: Archive) -> None:
 
 def test_nobody_else_can_read_it(tmp_path: Path) -> None:
     """The directory and every file in it belong to their user alone."""
-    with closing(Archive(tmp_path / "archive")) as archive:
+    with closing(Archive(tmp_path / "archive", gate=always_open)) as archive:
         archive.export(call())
         files = [tmp_path / "archive", *(tmp_path / "archive").iterdir()]
         assert len(files) > 2
@@ -89,7 +90,7 @@ def test_a_directory_that_is_none_is_an_error(tmp_path: Path) -> None:
     """An archive that cannot be opened does not start."""
     (tmp_path / "file").touch()
     with pytest.raises(ExportError):
-        Archive(tmp_path / "file")
+        Archive(tmp_path / "file", gate=always_open)
 
 
 def test_a_batch_is_stored_whole_or_not_at_all(archive: Archive, tmp_path: Path) -> None:
@@ -115,7 +116,7 @@ def test_two_readers_and_a_writer_at_once(archive: Archive, tmp_path: Path) -> N
     seen: list[int] = []
 
     def read() -> None:
-        with closing(Archive(tmp_path / "archive")) as other:
+        with closing(Archive(tmp_path / "archive", gate=always_open)) as other:
             while not seen or seen[-1] < len(calls):
                 seen.append(len(other.calls(100)))
                 assert all(found.spans == 6 for found in other.calls(100))
@@ -190,7 +191,9 @@ def test_what_ended_between_two_moments(archive: Archive) -> None:
 def test_a_call_whose_times_are_told_otherwise_is_found_by_its_own(tmp_path: Path) -> None:
     """Where the day of a call is moved before it is sealed, alerts still find it on the day on which it was."""
     day_us = 86_400_000_000
-    with closing(Archive(tmp_path / "archive", occurred=lambda span: span.end_us + 30 * day_us)) as archive:
+    with closing(
+        Archive(tmp_path / "archive", occurred=lambda span: span.end_us + 30 * day_us, gate=always_open)
+    ) as archive:
         archive.export(call())
         assert archive.spans_between(0, START_US + day_us, ["*"]) == []
         found = archive.spans_between(START_US + 30 * day_us, START_US + 31 * day_us, ["*"])
@@ -200,11 +203,11 @@ def test_a_call_whose_times_are_told_otherwise_is_found_by_its_own(tmp_path: Pat
 
 def test_an_archive_of_an_earlier_version_opens(tmp_path: Path) -> None:
     """Spans that were stored before the archive knew when they really ended are found by their own times."""
-    with closing(Archive(tmp_path / "archive")) as archive:
+    with closing(Archive(tmp_path / "archive", gate=always_open)) as archive:
         archive.export(call())
     with closing(sqlite3.connect(tmp_path / "archive" / "archive.db")) as other, other:
         other.execute("DROP INDEX span_by_time")
         other.execute("ALTER TABLE span DROP COLUMN occurred_us")
     for _ in range(2):
-        with closing(Archive(tmp_path / "archive")) as archive:
+        with closing(Archive(tmp_path / "archive", gate=always_open)) as archive:
             assert len(archive.spans_between(0, 2**53, ["*"])) == len(call())

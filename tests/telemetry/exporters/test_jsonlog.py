@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from medagent.errors import DoorError, ExportError, NotAskableError
 from medagent.proof import Json
 from medagent.telemetry.door.exit import Exit
+from medagent.telemetry.exporters.exporter import always_open
 from medagent.telemetry.exporters.jsonlog import ENVELOPE, JsonLog, lines_of
 from medagent.telemetry.span import SafeSpan
 from spans import AGENT_TURN, alone, call, exchange, named_spans, safe_spans
@@ -227,16 +228,16 @@ def test_cloudwatch_finds_its_metrics() -> None:
 def test_only_its_user_reads_it(tmp_path: Path) -> None:
     """The file is made 0600, and one that others may read is closed to them."""
     path = tmp_path / "calls.jsonl"
-    JsonLog(path).export(call())
+    JsonLog(path, gate=always_open).export(call())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     path.chmod(0o644)
-    JsonLog(path).export(call())
+    JsonLog(path, gate=always_open).export(call())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_a_rotated_file_is_left_alone(tmp_path: Path) -> None:
     """What comes after a rotation goes to a new file under the old name."""
-    path, log = tmp_path / "calls.jsonl", JsonLog(tmp_path / "calls.jsonl")
+    path, log = tmp_path / "calls.jsonl", JsonLog(tmp_path / "calls.jsonl", gate=always_open)
     log.export([TURN])
     path.rename(tmp_path / "calls.jsonl.1")
     log.export([TOOLED])
@@ -246,7 +247,7 @@ def test_a_rotated_file_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_second_delivery_can_be_told(tmp_path: Path) -> None:
     """A batch that comes twice makes the same lines twice, under the same ids."""
-    path, log = tmp_path / "calls.jsonl", JsonLog(tmp_path / "calls.jsonl")
+    path, log = tmp_path / "calls.jsonl", JsonLog(tmp_path / "calls.jsonl", gate=always_open)
     log.export(call())
     log.export(call())
     lines = _lines(path)
@@ -261,7 +262,7 @@ from spans import call
 from medagent.errors import ExportError
 from medagent.telemetry.exporters.jsonlog import JsonLog
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-log = JsonLog(Path(sys.argv[1]))
+log = JsonLog(Path(sys.argv[1]), gate=lambda: None)
 log.export(call())
 size = Path(sys.argv[1]).stat().st_size
 resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, size + 100))
@@ -293,7 +294,7 @@ import sys
 from pathlib import Path
 from spans import call
 from medagent.telemetry.exporters.jsonlog import JsonLog
-log = JsonLog("stdout" if sys.argv[1] == "stdout" else Path(sys.argv[1]))
+log = JsonLog("stdout" if sys.argv[1] == "stdout" else Path(sys.argv[1]), gate=lambda: None)
 print("before")
 for _ in range(int(sys.argv[2])):
     log.export(call())
@@ -327,19 +328,19 @@ def test_standard_output_gets_bare_lines() -> None:
     events = [json.loads(line)["_event_type"] for line in lines]
     assert events == ["voice_metrics", "tool_metrics", "tool_metrics", "session_analytics"]
     with pytest.raises(NotAskableError):
-        JsonLog("stdout").holds(TURN)
+        JsonLog("stdout", gate=always_open).holds(TURN)
 
 
 def test_a_standard_output_that_is_closed_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is none, nothing is lost: the batch has failed."""
     monkeypatch.setattr(sys, "stdout", None)
     with pytest.raises(ExportError):
-        JsonLog("stdout").export([TURN])
+        JsonLog("stdout", gate=always_open).export([TURN])
 
 
 def test_the_file_can_be_asked(tmp_path: Path) -> None:
     """What was written is there, what was not is not, and a span without lines needs none."""
-    log = JsonLog(tmp_path / "calls.jsonl")
+    log = JsonLog(tmp_path / "calls.jsonl", gate=always_open)
     with pytest.raises(ExportError):
         log.holds(TURN)
     log.export([TURN])
@@ -396,7 +397,7 @@ def test_whatever_a_span_may_be_passes(batch: list[SafeSpan], emf: bool) -> None
 
 def test_the_work_for_a_span_is_bounded_and_does_not_grow_with_its_batch(tmp_path: Path) -> None:
     """Making, checking and writing a span takes at most 2,000 function calls; `make bench` has the time."""
-    log = JsonLog(tmp_path / "calls.jsonl", emf=True)
+    log = JsonLog(tmp_path / "calls.jsonl", emf=True, gate=always_open)
 
     def export(count: int) -> int:
         batch = [replace(TURN, span_id=f"{number:08x}-0000-4000-8000-000000000000") for number in range(count)]

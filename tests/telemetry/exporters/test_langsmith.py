@@ -21,6 +21,7 @@ from langsmith.run_trees import RunTree
 
 from calls import KINDS, real_calls
 from medagent.errors import ExportError
+from medagent.telemetry.exporters.exporter import always_open
 from medagent.telemetry.exporters.langsmith import LangSmithExporter, run_of
 from medagent.telemetry.span import SafeSpan, SpanKind
 from sink import Sink
@@ -40,7 +41,7 @@ def sink(tmp_path: Path) -> Iterator[Sink]:
 
 @pytest.fixture
 def exporter(sink: Sink) -> Iterator[LangSmithExporter]:
-    exporter = LangSmithExporter(api_key="lsv2_test", endpoint=sink.url, project=PROJECT)
+    exporter = LangSmithExporter(api_key="lsv2_test", endpoint=sink.url, project=PROJECT, gate=always_open)
     yield exporter
     exporter.close()
 
@@ -273,7 +274,7 @@ def test_every_other_answer_is_an_error_once(
 
 def test_a_destination_that_is_not_there_is_an_error() -> None:
     """A refused connection is raised at once and says no more than its kind."""
-    exporter = LangSmithExporter(api_key="lsv2_test", endpoint="http://127.0.0.1:9", project=PROJECT)
+    exporter = LangSmithExporter(api_key="lsv2_test", endpoint="http://127.0.0.1:9", project=PROJECT, gate=always_open)
     with pytest.raises(ExportError, match=r"connection refused \(ConnectionError\)"):
         exporter.export(call())
     exporter.close()
@@ -281,7 +282,9 @@ def test_a_destination_that_is_not_there_is_an_error() -> None:
 
 def test_a_key_that_is_no_header_is_an_error_that_does_not_show_it(caplog: pytest.LogCaptureFixture) -> None:
     """A key with a line break inside cannot be sent, and is neither logged nor quoted."""
-    exporter = LangSmithExporter(api_key="lsv2\nsecret", endpoint="http://127.0.0.1:9", project=PROJECT)
+    exporter = LangSmithExporter(
+        api_key="lsv2\nsecret", endpoint="http://127.0.0.1:9", project=PROJECT, gate=always_open
+    )
     with pytest.raises(ExportError) as caught:
         exporter.export(call())
     assert "secret" not in caplog.text + repr(caught.value)
@@ -322,7 +325,9 @@ def test_only_the_envelope_is_in_the_headers(sink: Sink, exporter: LangSmithExpo
 
 def test_a_workspace_is_named_in_every_request(sink: Sink) -> None:
     """With a workspace, runs and what is asked back carry its header; nothing else changes."""
-    exporter = LangSmithExporter(api_key="lsv2_test", endpoint=sink.url, project="reception", workspace_id="ws-1")
+    exporter = LangSmithExporter(
+        api_key="lsv2_test", endpoint=sink.url, project="reception", workspace_id="ws-1", gate=always_open
+    )
     exporter.export(call())
     assert exporter.holds(SESSION)
     exporter.close()
@@ -363,7 +368,7 @@ def test_no_thread_is_started(exporter: LangSmithExporter) -> None:
 )
 def test_the_region_is_the_hosts(endpoint: str, region: str) -> None:
     """Where the data goes is told by the address it goes to."""
-    exporter = LangSmithExporter(api_key="k", endpoint=endpoint, project=PROJECT, retention_days=400)
+    exporter = LangSmithExporter(api_key="k", endpoint=endpoint, project=PROJECT, retention_days=400, gate=always_open)
     assert (exporter.region, exporter.retention_days) == (region, 400)
 
 
@@ -406,7 +411,9 @@ from spans import call
 from medagent.errors import ExportError
 from medagent.telemetry.exporters.langsmith import LangSmithExporter
 assert "langsmith" not in sys.modules, "importing the exporter imported the client"
-exporter = LangSmithExporter(api_key="lsv2_test", endpoint=sys.argv[1], project="medical-voice-agent-dev")
+exporter = LangSmithExporter(
+    api_key="lsv2_test", endpoint=sys.argv[1], project="medical-voice-agent-dev", gate=lambda: None
+)
 assert "langsmith" not in sys.modules, "making the exporter imported the client"
 try:
     exporter.export(call())

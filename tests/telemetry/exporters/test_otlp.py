@@ -20,6 +20,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from medagent.errors import ExportError, NotAskableError, PartlyRefusedError, SettingsError
 from medagent.telemetry.door.exit import Exit
 from medagent.telemetry.exporters.attributes import RELEASE, attributes_of
+from medagent.telemetry.exporters.exporter import always_open
 from medagent.telemetry.exporters.otlp import (
     LangfuseExporter,
     OtlpExporter,
@@ -47,14 +48,14 @@ def sink(tmp_path: Path) -> Iterator[Sink]:
 
 @pytest.fixture
 def exporter(sink: Sink) -> Iterator[OtlpExporter]:
-    exporter = OtlpExporter(url=f"{sink.url}/v1/traces", headers={"x-api-key": "secret"})
+    exporter = OtlpExporter(url=f"{sink.url}/v1/traces", headers={"x-api-key": "secret"}, gate=always_open)
     yield exporter
     exporter.close()
 
 
 @pytest.fixture
 def langfuse(sink: Sink) -> Iterator[LangfuseExporter]:
-    exporter = LangfuseExporter(public_key="pk-lf-1", secret_key="sk-lf-2", base_url=f"{sink.url}/")
+    exporter = LangfuseExporter(public_key="pk-lf-1", secret_key="sk-lf-2", base_url=f"{sink.url}/", gate=always_open)
     yield exporter
     exporter.close()
 
@@ -330,7 +331,7 @@ def test_langfuse_is_asked_as_it_wants(sink: Sink, langfuse: LangfuseExporter) -
 )
 def test_the_region_is_the_hosts(base: str, region: str) -> None:
     """Where the data goes is told by the address it goes to."""
-    assert LangfuseExporter(public_key="p", secret_key="s", base_url=base).region == region
+    assert LangfuseExporter(public_key="p", secret_key="s", base_url=base, gate=always_open).region == region
 
 
 @pytest.mark.parametrize("status", [300, 307, 400, 401, 404, 413, 429, 500, 503])
@@ -385,7 +386,7 @@ def test_a_full_success_rejects_nothing(sink: Sink, exporter: OtlpExporter, medi
 
 def test_a_destination_that_is_not_there_is_an_error() -> None:
     """A refused connection is raised at once and says no more than its kind."""
-    exporter = OtlpExporter(url="http://127.0.0.1:9/v1/traces", headers={})
+    exporter = OtlpExporter(url="http://127.0.0.1:9/v1/traces", headers={}, gate=always_open)
     with pytest.raises(ExportError, match=r"connection refused \(ConnectionError\)"):
         exporter.export(call())
 
@@ -474,7 +475,7 @@ SHIP = """
 import sys
 from spans import call
 from medagent.telemetry.exporters.otlp import LangfuseExporter
-exporter = LangfuseExporter(public_key="pk-lf-1", secret_key="sk-lf-2", base_url=sys.argv[1])
+exporter = LangfuseExporter(public_key="pk-lf-1", secret_key="sk-lf-2", base_url=sys.argv[1], gate=lambda: None)
 exporter.export(call())
 exporter.close()
 """

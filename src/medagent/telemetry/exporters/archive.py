@@ -19,7 +19,7 @@ from medagent.errors import BrokenChainError, ExportError, TraceNotFoundError
 from medagent.proof import Json
 from medagent.telemetry.chain import Cause, Tombstone
 from medagent.telemetry.door.send_log import Sent
-from medagent.telemetry.exporters.exporter import Gate, always_open, seal_of
+from medagent.telemetry.exporters.exporter import Gate, seal_of
 from medagent.telemetry.failures import FailureCause
 from medagent.telemetry.span import SafeSpan, Seal
 
@@ -84,7 +84,7 @@ class Archive:
         *,
         retention_days: int = 90,
         occurred: Callable[[SafeSpan], int] = attrgetter("end_us"),
-        gate: Gate = always_open,
+        gate: Gate,
     ) -> None:
         """Open or make the archive, 0600; raises `ExportError` where that cannot be done.
 

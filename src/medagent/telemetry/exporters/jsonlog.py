@@ -23,7 +23,7 @@ from medagent.errors import ExportError, NotAskableError
 from medagent.proof import Json
 from medagent.telemetry.door.exit import Exit
 from medagent.telemetry.door.send_log import SendLog, Sent
-from medagent.telemetry.exporters.exporter import Envelope, Gate, always_open, seal_of
+from medagent.telemetry.exporters.exporter import Envelope, Gate, seal_of
 from medagent.telemetry.failures import FailureCause
 from medagent.telemetry.span import SafeSpan, SpanKind
 
@@ -82,7 +82,7 @@ class JsonLog:
     region = "local"
     retention_days: int | None = None
 
-    def __init__(self, target: Path | Literal["stdout"], *, emf: bool = False, gate: Gate = always_open) -> None:
+    def __init__(self, target: Path | Literal["stdout"], *, gate: Gate, emf: bool = False) -> None:
         self._gate = gate
         self._target = target
         self._emf = emf

@@ -21,7 +21,6 @@ from medagent.telemetry.door.send_log import Sent
 from medagent.telemetry.exporters.exporter import (
     Envelope,
     Gate,
-    always_open,
     ask,
     failure,
     failure_of,
@@ -94,7 +93,7 @@ class LangSmithExporter:
         project: str,
         workspace_id: str | None = None,
         retention_days: Literal[14, 400] = 14,
-        gate: Gate = always_open,
+        gate: Gate,
     ) -> None:
         """Configure the destination without connecting to it.
 

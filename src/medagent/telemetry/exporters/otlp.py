@@ -29,7 +29,7 @@ from medagent.telemetry.door.answer import Answer
 from medagent.telemetry.door.exit import ExitSession
 from medagent.telemetry.door.send_log import Sent
 from medagent.telemetry.exporters.attributes import CONSTANTS, KEYS, PREFIX, RELEASE, attributes_of, error_of
-from medagent.telemetry.exporters.exporter import Envelope, Gate, always_open, ask, failure_of, shown
+from medagent.telemetry.exporters.exporter import Envelope, Gate, ask, failure_of, shown
 from medagent.telemetry.failures import Failure, FailureCause
 from medagent.telemetry.span import SafeSpan, SpanKind
 
@@ -72,7 +72,7 @@ class OtlpExporter:
         name: str = "otlp",
         region: str = "self-hosted",
         retention_days: int | None = None,
-        gate: Gate = always_open,
+        gate: Gate,
     ) -> None:
         self.name = name
         self.region = region
@@ -119,7 +119,7 @@ class LangfuseExporter(OtlpExporter):
         secret_key: str,
         base_url: str,
         retention_days: int | None = None,
-        gate: Gate = always_open,
+        gate: Gate,
     ) -> None:
         self._base = base_url.rstrip("/")
         pair = base64.b64encode(f"{public_key}:{secret_key}".encode()).decode()
