@@ -1,9 +1,10 @@
 # `make call` and `make test` need nothing but Python 3.11+, make and a package registry.
 PYTHON ?= python3
 BIN := .venv/bin
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 READY := .venv/.ready
 
-.PHONY: call test deadline slow-cpu faults check audit-selftest bench load bench-door bench-redaction setup postgres lock clean help
+.PHONY: call test slow deadline slow-cpu faults check audit-selftest bench load bench-door bench-redaction setup postgres lock clean help
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -12,14 +13,17 @@ call: $(READY)  ## play a clinic call end to end and show its redacted trace
 	@$(BIN)/medagent call $(SCENARIO) $(if $(PACE),--pace $(PACE))
 
 test: $(READY)  ## run the tests (none asserts an absolute time)
-	$(BIN)/pytest -q -n auto --dist loadgroup -m "not deadline"
+	$(BIN)/pytest -q $(PARALLEL) -m "not deadline and not slow"
+
+slow: $(READY)  ## run the tests that take long: whole audits, sabotages, processes that are killed
+	$(BIN)/pytest -q $(PARALLEL) -m "slow and not deadline"
 
 deadline: $(READY)  ## run the tests of promises in seconds, one after another, at full speed
 	$(BIN)/pytest -q -m deadline
 
 slow-cpu: $(READY)  ## run the tests that wait with each CPU held to a fifth (SHARD=K/N or auto/N, ALL=1, ARGS="...")
 	$(BIN)/python -m scripts.slow_cpu $(if $(SHARD),--shard $(SHARD)) \
-		-m "$(if $(ALL),,timing and )not deadline" $(ARGS)
+		-m "$(if $(ALL),,timing and not slow and )not deadline" $(ARGS)
 
 faults: $(READY)  ## the fault matrix: real faults on real processes, counted at the other end
 	$(BIN)/pytest -q -n auto -m "not deadline" tests/faults

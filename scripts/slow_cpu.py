@@ -190,7 +190,7 @@ def main() -> int:
     given, arguments = parser.parse_known_args()
     workers = len(os.sched_getaffinity(0))
     environment = dict(os.environ) | ({SHARD: given.shard} if given.shard else {})
-    command = [sys.executable, "-m", "pytest", "-q", "-n", str(workers), "--dist", "loadgroup"]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"]
     command += ["-p", "scripts.slow_cpu", *arguments]
     with contextlib.ExitStack() as stack:
         root = stack.enter_context(groups(workers))

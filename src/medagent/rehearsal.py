@@ -265,8 +265,9 @@ def _problems(
         return problems
     left = [span.name for span in spans]
     if any(_is_outside_the_sample(span) for span in spans):
-        expected = left == _OUTSIDE_THE_SAMPLE
-        return problems if expected else [*problems, f"outside the sample this is left: {', '.join(left)}"]
+        if left != _OUTSIDE_THE_SAMPLE:
+            problems.append(f"outside the sample this is left: {', '.join(left)}")
+        return problems
     if problem := _consent_problem(scenario, spans):
         problems.append(problem)
     if scenario.consent is not None and scenario.consent.answer == "refused":

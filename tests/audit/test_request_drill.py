@@ -11,7 +11,7 @@ from medagent.audit.child import Rooms
 from medagent.audit.request_drill import DESTINATIONS, STATUSES, drill_requests
 from medagent.settings import load_settings
 
-pytestmark = pytest.mark.timing
+pytestmark = [pytest.mark.timing, pytest.mark.slow]
 _ROOT = Path(__file__).resolve().parents[2]
 _MODEL = "http://127.0.0.1:9"
 _LIMIT_MS = 5000.0

@@ -51,6 +51,7 @@ def audit(tmp_path: Path, *arguments: str, **settings: str) -> tuple[int, str, P
     return ran.returncode, ran.stdout or ran.stderr, out
 
 
+@pytest.mark.slow
 def test_a_rehearsal_comes_to_its_verdict_and_its_report_holds(tmp_path: Path) -> None:
     """All parts measured, every annex in its place, the ledger told, nothing left behind, the switch untouched."""
     code, printed, out = audit(tmp_path)
@@ -78,6 +79,7 @@ def test_a_rehearsal_comes_to_its_verdict_and_its_report_holds(tmp_path: Path) -
     assert list((tmp_path / "tmp").glob("medagent-audit-*")) == []
 
 
+@pytest.mark.slow
 def test_log_lines_in_clear_are_found_and_trip_the_switch_of_this_host(tmp_path: Path) -> None:
     """A house that keeps its own log lines in clear leaks what they hold: named by channel, never by value."""
     officers = pin(tmp_path / "officers")

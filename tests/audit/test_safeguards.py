@@ -34,6 +34,7 @@ def test_every_safeguard_stops_what_is_shown_to_it_alone(tmp_path: Path) -> None
     assert idle(settings, redactor(settings)) == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _NAMED)
 def test_a_safeguard_that_is_taken_away_is_named(name: str, tmp_path: Path) -> None:
     """Without it what was shown leaves, although all others stand."""

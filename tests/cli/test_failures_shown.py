@@ -35,6 +35,7 @@ def objects(done: Done) -> list[dict[str, object]]:
     return [json.loads(line) for line in done.out.splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "code", "words"),
     [
@@ -71,6 +72,7 @@ def test_a_failure_names_cause_and_remedy_everywhere(
     assert "shipping to" not in doctor.err
 
 
+@pytest.mark.slow
 def test_a_span_that_is_set_aside_is_shown_with_its_cause(tmp_path: Path) -> None:
     """`outbox status` and `trace check` name the span, why it was not taken, and what to do."""
     with Sink(tmp_path) as sink:
@@ -94,6 +96,7 @@ def test_a_read_back_that_fails_says_so(server: ScriptedAnswers, tmp_path: Path)
     assert (done.code, found["code"]) == (1, "answer_shape")
 
 
+@pytest.mark.slow
 def test_doctors_trace_counts_nowhere(tmp_path: Path) -> None:
     """Alerts, the sampling count and the gate's calls are as before; each destination can tell the call from others."""
     home, log = tmp_path / "home", tmp_path / "calls.jsonl"

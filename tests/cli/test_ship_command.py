@@ -51,9 +51,9 @@ def box(settings: Settings) -> Iterator[Outbox]:
     opened.close()
 
 
-def fill(box: Outbox) -> list[SafeSpan]:
-    """Put a call of a minute ago into the outbox; one older than the archive's 90 days would be pruned."""
-    spans = call(start_us=time.time_ns() // 1000 - 60_000_000)
+def fill(box: Outbox, *, days_ago: int = 0) -> list[SafeSpan]:
+    """Put a call into the outbox; the archive prunes it once it is 90 days old."""
+    spans = call(start_us=time.time_ns() // 1000 - (days_ago * 86_400 + 60) * 1_000_000)
     with box.transaction() as transaction:
         transaction.open_call(spans[0].trace_id, release="released")
         for span in spans:
@@ -143,7 +143,7 @@ def test_a_purge_needs_a_reason_that_may_be_kept(box: Outbox, settings: Settings
 
 def test_the_archive_is_pruned_by_command(box: Outbox, settings: Settings) -> None:
     """Old spans go and leave their places; `trace check` reads them, and a second run has nothing to do."""
-    spans = fill(box)
+    spans = fill(box, days_ago=2)
     archive(settings).export(box.due("archive", 99))
     home = settings.home
     pruned = medagent("archive", "prune", home=home, MEDAGENT_ARCHIVE_DAYS="1")

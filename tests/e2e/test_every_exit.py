@@ -18,7 +18,7 @@ import pytest
 from medagent.simulator.scenario import load_scenario
 from sink import Sink
 
-pytestmark = [pytest.mark.timing, pytest.mark.xdist_group("every_exit")]  # its fixture is made once
+pytestmark = [pytest.mark.timing, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 SCENARIOS = ("book", "adversary", "tool_raises", "guidelines_red_flag")

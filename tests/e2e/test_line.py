@@ -22,7 +22,7 @@ from medagent.simulator.scenario import load_scenario
 from medagent.telemetry.chain import verify_chain
 from sink import Sink
 
-pytestmark = [pytest.mark.timing, pytest.mark.xdist_group("line")]  # its fixture is made once
+pytestmark = pytest.mark.timing
 
 PACE = 10.0
 PERSON = load_scenario("book").person

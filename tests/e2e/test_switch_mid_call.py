@@ -20,7 +20,7 @@ from faults.scene import until
 from medagent.simulator.scenario import load_scenario
 from sink import Sink
 
-pytestmark = [pytest.mark.timing, pytest.mark.xdist_group("switch_mid_call")]  # its fixture is made once
+pytestmark = pytest.mark.timing
 
 CALLS = 3
 PACE = 2.0

@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 
 from faults.scene import CALL, LONG_S, ON_THE_WIRE, Destination, Scene, until
 
-pytestmark = pytest.mark.timing
+pytestmark = [pytest.mark.timing, pytest.mark.slow]
 
 
 def waits(scene: Scene, url: str) -> None:

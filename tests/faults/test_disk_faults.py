@@ -12,7 +12,7 @@ import pytest
 from faults import mounts
 from faults.scene import CALL, LONG_S, Scene, until
 
-pytestmark = pytest.mark.timing
+pytestmark = [pytest.mark.timing, pytest.mark.slow]
 
 BOOKED = {"ended": "done", "wrong": []}
 

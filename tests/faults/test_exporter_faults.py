@@ -8,7 +8,7 @@ import pytest
 
 from faults.scene import ALL, CALL, LONG_S, Scene, until
 
-pytestmark = pytest.mark.timing
+pytestmark = [pytest.mark.timing, pytest.mark.slow]
 
 CLOSE_S, SLACK_S = 3.0, 2.0
 """What the product allows itself, and what an interpreter full of libraries needs beside it for its end."""

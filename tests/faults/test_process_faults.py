@@ -9,7 +9,7 @@ import pytest
 
 from faults.scene import CALL, LONG_S, Row, Scene, Victim, until
 
-pytestmark = pytest.mark.timing
+pytestmark = [pytest.mark.timing, pytest.mark.slow]
 
 
 def in_call(scene: Scene, victim: Victim, known: Collection[str] = ()) -> None:

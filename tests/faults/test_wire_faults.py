@@ -10,7 +10,7 @@ import pytest
 from faults.scene import CALL, LONG_S, ON_THE_WIRE, Scene, Victim, until
 from medagent.telemetry.door.derived import short_id
 
-pytestmark = pytest.mark.timing
+pytestmark = [pytest.mark.timing, pytest.mark.slow]
 
 ENDED = "ended, whole"
 HELD_S = 2.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
 from tests.load.__main__ import load, picture
 from tests.load.short_calls import growth
 from tests.sink import Sink
@@ -12,6 +13,7 @@ from tests.sink import Sink
 from medagent.compose import Telemetry
 from medagent.settings import load_settings
 
+pytestmark = pytest.mark.slow
 MOST_MB = 10.0
 
 

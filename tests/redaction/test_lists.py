@@ -102,7 +102,7 @@ def test_guideline_ids_are_those_of_the_collection() -> None:
     ("shape", "lists", "problem"),
     [
         ("{list: error_typs}", "", "did you mean 'error_types'"),
-        ("{list: branches}", "", "unknown word 'branches'"),
+        ("{list: branches}", "", "unknown word, expected one of error_types"),
         ("{list: error_types}", "lists: {error_types: given}\n", "lists.error_types"),
         ("{list: branches}", "lists: {branches: []}\n", "the list is empty"),
     ],

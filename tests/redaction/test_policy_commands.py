@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from small_policy import SMALL
 
+from command import Done, run
 from medagent.redaction import find_policy, load_policy
 from medagent.redaction.comparison import rule_changes, synthetic_records, value_changes
 from medagent.redaction.explanation import explain
@@ -18,15 +18,14 @@ from medagent.redaction.safe_harbor import IDENTIFIERS, matrix
 CLINIC, STRICT = (load_policy(find_policy(name)) for name in ("clinic", "safe-harbor"))
 
 
-def medagent(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).with_name("medagent")), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def medagent(*arguments: str) -> Done:
+    return run(*arguments, environment=os.environ)
 
 
 def lines(*arguments: str) -> list[dict[str, Any]]:
     done = medagent(*arguments)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.code == 0, done.err
+    return [json.loads(line) for line in done.out.splitlines()]
 
 
 @pytest.mark.parametrize("policy", [CLINIC, STRICT], ids=lambda policy: str(policy.name))
@@ -46,10 +45,10 @@ def test_nothing_of_the_safe_harbor_leaves_under_the_stricter_policy() -> None:
 def test_show() -> None:
     """`policy show` prints the rules and the matrix within 100 columns, and all of it as JSON."""
     done = medagent("policy", "show", "--policy", "safe-harbor")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert max(map(len, done.stdout.splitlines())) <= 100
+    assert (done.code, done.err) == (0, "")
+    assert max(map(len, done.out.splitlines())) <= 100
     for word in ("patient_name", "164.514", "biometric", STRICT.digest[:12], "clock shifted"):
-        assert word in done.stdout
+        assert word in done.out
     (told,) = lines("policy", "show", "--policy", "safe-harbor", "--json")
     assert (told["sha256"], told["clock"]) == (STRICT.digest, "shifted")
     assert told["rules"]["doctor_name"] == {
@@ -90,7 +89,7 @@ def test_explain(field: str, value: str, span: str | None, action: str, left: ob
     assert file == "clinic.yaml"
     assert field.rpartition(".")[2] in find_policy().read_text().splitlines()[int(line) - 1]
     plain = medagent("policy", "explain", field, value, *(("--span", span) if span else ()))
-    assert told["source"] in plain.stdout
+    assert told["source"] in plain.out
 
 
 BROKEN = """\
@@ -110,12 +109,10 @@ def test_lint_lists_every_error_of_a_file_and_of_its_base(tmp_path: Path) -> Non
     path = tmp_path / "mine.yaml"
     path.write_text(BROKEN)
     done = medagent("policy", "lint", "--policy", str(path))
-    assert (done.returncode, done.stderr) == (1, "")
-    starts = [line.rpartition(", expected")[0][:60] for line in done.stdout.splitlines()]
+    assert (done.code, done.err) == (1, "")
+    starts = [line.rpartition(", expected")[0][:60] for line in done.out.splitlines()]
     assert len(starts) == 6
-    told = [
-        json.loads(line) for line in medagent("policy", "lint", "--policy", str(path), "--json").stdout.splitlines()
-    ]
+    told = [json.loads(line) for line in medagent("policy", "lint", "--policy", str(path), "--json").out.splitlines()]
     assert [(one["file"], one["line"], one["rule"], one["problem"]) for one in told] == [
         ("mine.yaml", 2, "version", "invalid"),
         ("mine.yaml", 5, "fields.phone", "invalid"),
@@ -125,8 +122,8 @@ def test_lint_lists_every_error_of_a_file_and_of_its_base(tmp_path: Path) -> Non
         ("mine.yaml", 7, "fields.notes", "invalid"),
     ]
     shown = medagent("policy", "show", "--policy", str(path))
-    assert (shown.returncode, shown.stdout) == (2, "")
-    assert shown.stderr == f"medagent: {done.stdout.splitlines()[0]}\n`medagent policy lint` lists this and 5 more\n"
+    assert (shown.code, shown.out) == (2, "")
+    assert shown.err == f"medagent: {done.out.splitlines()[0]}\n`medagent policy lint` lists this and 5 more\n"
 
 
 def test_lint_lists_every_failing_example(tmp_path: Path) -> None:
@@ -134,9 +131,7 @@ def test_lint_lists_every_failing_example(tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
     second = SMALL.partition("examples:\n")[2].replace("the number goes", "again")
     path.write_text((SMALL + second).replace("phone: <REDACTED>", "phone: kept"))
-    told = [
-        json.loads(line) for line in medagent("policy", "lint", "--policy", str(path), "--json").stdout.splitlines()
-    ]
+    told = [json.loads(line) for line in medagent("policy", "lint", "--policy", str(path), "--json").out.splitlines()]
     assert [one["says"][:35] for one in told if one["problem"] == "invalid"] == [
         "'the number goes' does not come out",
         "'again' does not come out as expect",
@@ -154,8 +149,8 @@ def test_explain_tells_the_condition_too() -> None:
 def test_explain_a_span_that_is_none() -> None:
     """A misspelled span is an error with the nearest one."""
     done = medagent("policy", "explain", "phone", "1", "--span", "tool.book_apointment")
-    assert done.returncode == 2
-    assert "did you mean 'tool.book_appointment'" in done.stderr
+    assert done.code == 2
+    assert "did you mean 'tool.book_appointment'" in done.err
 
 
 def test_explain_is_true_of_every_rule() -> None:
@@ -191,16 +186,16 @@ def test_diff() -> None:
     assert values["a booking", "arguments.appointment_datetime"] == ('"2026-05-04T09:30:00-05:00"', '"2026"')
     assert values["the session of a booking by phone", "room_id"] == ('"<PSEUDONYM>"', None)
     shown = medagent("policy", "diff", "clinic", "safe-harbor")
-    assert (shown.returncode, shown.stderr) == (0, "")
-    assert max(map(len, shown.stdout.splitlines())) <= 100
-    assert "2026-05-04T09:30:00-05:00" in shown.stdout
+    assert (shown.code, shown.err) == (0, "")
+    assert max(map(len, shown.out.splitlines())) <= 100
+    assert "2026-05-04T09:30:00-05:00" in shown.out
 
 
 def test_no_difference() -> None:
     """A policy decides as it does itself."""
     assert list(rule_changes(CLINIC, CLINIC)) == []
     assert list(value_changes(STRICT, STRICT)) == []
-    assert "decide alike" in medagent("policy", "diff", "clinic", "clinic").stdout
+    assert "decide alike" in medagent("policy", "diff", "clinic", "clinic").out
     assert lines("policy", "diff", "clinic", "clinic", "--json") == []
 
 
@@ -218,20 +213,20 @@ def test_the_examples_by_command(tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
     path.write_text(SMALL.replace("phone: <REDACTED>", "phone: kept"))
     done = medagent("policy", "test", "--policy", str(path))
-    assert done.returncode == 1
-    assert "kept" in done.stdout
-    assert "<REDACTED>" in done.stdout
-    assert medagent("policy", "show", "--policy", str(path)).returncode == 2
+    assert done.code == 1
+    assert "kept" in done.out
+    assert "<REDACTED>" in done.out
+    assert medagent("policy", "show", "--policy", str(path)).code == 2
 
 
 def test_the_schema_by_command() -> None:
     """`policy schema` prints what is published beside the policies."""
     published = find_policy().with_name("policy.schema.json").read_text("utf-8")
-    assert medagent("policy", "schema").stdout == published
+    assert medagent("policy", "schema").out == published
 
 
 def test_what_is_no_policy_by_command() -> None:
     """A name that is neither packaged nor a file is two lines on stderr and exit code 2."""
     done = medagent("policy", "show", "--policy", "nobody")
-    assert done.returncode == 2
-    assert done.stderr.startswith("medagent: nobody: no such policy\n")
+    assert done.code == 2
+    assert done.err.startswith("medagent: nobody: no such policy\n")

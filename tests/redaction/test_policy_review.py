@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from command import Done, run
 from medagent.errors import PolicyError
 from medagent.redaction import Policy, find_policy, load_policy
 from medagent.redaction.loading import parse_policy
@@ -46,9 +46,8 @@ def problems(text: str, paths: tuple[str, ...] = PATHS) -> list[Problem]:
     return [objection.problem for objection in objections(small(text), {"tool.call_back": paths})]
 
 
-def medagent(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).with_name("medagent")), *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+def medagent(*arguments: str, cwd: Path) -> Done:
+    return run(*arguments, environment=os.environ, directory=cwd)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.stem))
@@ -137,18 +136,18 @@ def test_lint_and_review_by_command(tmp_path: Path) -> None:
     path.write_text("".join(line for line in find_policy().read_text().splitlines(True) if "reviewed:" not in line))
     on_mine = ("--policy", str(path))
     before = medagent("policy", "lint", *on_mine, "--json", cwd=tmp_path)
-    assert before.returncode == 1
-    assert {json.loads(line)["problem"] for line in before.stdout.splitlines()} == {"unreviewed"}
-    assert medagent("policy", "review", *on_mine, "--write", cwd=tmp_path).returncode == 2
-    assert medagent("policy", "review", "nobody", "--by", "I", *on_mine, cwd=tmp_path).returncode == 2
+    assert before.code == 1
+    assert {json.loads(line)["problem"] for line in before.out.splitlines()} == {"unreviewed"}
+    assert medagent("policy", "review", *on_mine, "--write", cwd=tmp_path).code == 2
+    assert medagent("policy", "review", "nobody", "--by", "I", *on_mine, cwd=tmp_path).code == 2
     written = medagent("policy", "review", "--by", "Officer of a test", "--write", *on_mine, cwd=tmp_path)
-    assert written.returncode == 0, written.stderr
+    assert written.code == 0, written.err
     after = medagent("policy", "lint", *on_mine, cwd=tmp_path)
-    assert (after.returncode, after.stderr) == (0, "")
-    assert "Officer of a test" in after.stdout
+    assert (after.code, after.err) == (0, "")
+    assert "Officer of a test" in after.out
     path.write_text(path.read_text().replace("LC-[A-HJ", "LX-[A-HJ"))
     changed = medagent("policy", "lint", *on_mine, cwd=tmp_path)
-    assert (changed.returncode, changed.stderr, "examples" in changed.stdout) == (1, "", True)
+    assert (changed.code, changed.err, "examples" in changed.out) == (1, "", True)
 
 
 AGENT = '''
@@ -186,8 +185,8 @@ def test_lint_of_somebodys_agent(tmp_path: Path) -> None:
     """`policy lint --agent` finds every tool of a module, on classes too, and the fields that no rule names."""
     (tmp_path / "their_agent.py").write_text(AGENT)
     done = medagent("policy", "lint", "--agent", "their_agent", "--json", cwd=tmp_path)
-    assert done.returncode == 1, done.stderr
-    found = {(o["span"], o["problem"]): o["fields"] for o in map(json.loads, done.stdout.splitlines())}
+    assert done.code == 1, done.err
+    found = {(o["span"], o["problem"]): o["fields"] for o in map(json.loads, done.out.splitlines())}
     assert found == {
         ("tool.call_back", "unnamed"): [
             "arguments.who.patient_name",
@@ -207,5 +206,5 @@ def test_a_module_without_tools(tmp_path: Path) -> None:
     (tmp_path / "empty_agent.py").write_text("x = 1\n")
     for module in ("empty_agent", "not_there"):
         done = medagent("policy", "lint", "--agent", module, cwd=tmp_path)
-        assert done.returncode == 2
-        assert module in done.stderr
+        assert done.code == 2
+        assert module in done.err

@@ -23,7 +23,7 @@ from medagent.simulator.process import SimulatorProcess
 from medagent.simulator.scenario import list_scenarios, load_scenario
 from medagent.simulator.steps import CallsTool
 
-pytestmark = [pytest.mark.timing, pytest.mark.xdist_group("calls")]  # its fixture is made once
+pytestmark = pytest.mark.timing
 
 PACE = 20.0
 AT_ONCE = 4

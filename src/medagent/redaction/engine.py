@@ -23,8 +23,6 @@ from medagent.redaction.policy import (
     Policy,
     Rule,
     TextMode,
-    leaves,
-    steps_of,
 )
 from medagent.redaction.raw import holds_key, placed_members, plain_key, scalars
 from medagent.redaction.recognisers import Recogniser
@@ -86,8 +84,6 @@ class Redactor:
         if missing:
             raise PolicyError(f"{policy.name}: recognisers: {', '.join(sorted(missing))} not given to the redactor")
         self._learned = {plain_key(name): rule for name, rule in policy.fields.items() if rule.identifies}
-        declared = {step for tree in policy.spans.values() for leaf in leaves(tree) for step in steps_of(leaf.path)}
-        self._names = frozenset(declared)
         self._meanings: dict[tuple[str, tuple[str, ...]], _Meaning] = {}
         self._decisions: dict[tuple[str, str | None, Action], Finding] = {}
 
@@ -167,7 +163,7 @@ class Redactor:
             is_person=category is None and is_a_person(name),
             is_count=holds_counts(around),
         )
-        if len(self._meanings) < _MOST_MEANINGS and self._names.issuperset((name, *around)):
+        if len(self._meanings) < _MOST_MEANINGS and self.policy.names.issuperset((name, *around)):
             self._meanings[name, around] = meaning
         return meaning
 

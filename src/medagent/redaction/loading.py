@@ -157,12 +157,8 @@ def _resolved(
 
 
 def _policy_file(tree: Located, keys: Mapping[str, Located], content: Located, path: Path | None) -> PolicyFile:
-    try:
-        made = digest(content.plain())
-    except ValueError:
-        raise reading.error(tree, "the policy", "a value that JSON cannot hold, expected finite numbers") from None
     name, version = (keys[key].value if key in keys else "" for key in ("name", "version"))
-    return PolicyFile(name=str(name), version=str(version), file=tree.file, digest=made, path=path)
+    return PolicyFile(name=str(name), version=str(version), file=tree.file, digest=digest(content.plain()), path=path)
 
 
 def _extended(tree: Located, *, beside: Path | None) -> Path:

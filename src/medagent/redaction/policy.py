@@ -235,6 +235,12 @@ class Policy:
     queued_when_off: Queued = Queued.HOLD
     recognisers: tuple[str, ...] = ()
     files: tuple[PolicyFile, ...] = ()
+    names: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Every step of a declared path."""
+
+    def __post_init__(self) -> None:
+        declared = {leaf.path for tree in self.spans.values() for leaf in leaves(tree)}
+        object.__setattr__(self, "names", frozenset(step for path in declared for step in steps_of(path)))
 
     def span_name(self, raw: str) -> str:
         """The name under which a span may leave: its own where the policy names it; a model may make up others."""

@@ -43,7 +43,8 @@ def treat(
 ) -> Redacted:
     """A record on its own: its identifiers learned, then redacted with a key that is no secret, without recognisers."""
     record = TrialRecord(name=name, fields=fields)
-    redactor = Redactor(replace(policy, recognisers=()), keys=_KEY, rosters=rosters)
+    bare = replace(policy, recognisers=()) if policy.recognisers else policy
+    redactor = Redactor(bare, keys=_KEY, rosters=rosters)
     known = KnownValues()
     known.learn(redactor.identifiers(record))
     return redactor.redact(record, known)

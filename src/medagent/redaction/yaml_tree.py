@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -21,6 +22,8 @@ _MOST_SIGNS = 4 * yaml_text.LARGEST_FILE
 _LONGEST_KEY = 40
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})", re.ASCII)
 _FLOAT = re.compile(r"[-+]?[0-9]{1,30}\.[0-9]{1,30}([eE][-+]?[0-9]{1,4})?", re.ASCII)
+_LARGEST = 2**53
+"""The least whole number that JSON cannot hold in every language."""
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
@@ -125,6 +128,9 @@ class _Builder:
             case _:
                 is_plain = isinstance(event, yaml.ScalarEvent) and event.style is None
                 value = _scalar(text) if is_plain else text
+                if not _is_in_json(value):
+                    self._note(line, "a number over 2**53 or not finite, expected one that JSON can hold")
+                    value = text
         built = _Built(
             tree=Located(file=self._file, line=line, value=value),
             depth=deepest,
@@ -195,6 +201,16 @@ def _node_of(event: yaml.Event) -> yaml.NodeEvent:
 
 def _quoted(key: str) -> str:
     return ascii(key) if len(key) <= _LONGEST_KEY else f"of {len(key)} characters"
+
+
+def _is_in_json(value: Value) -> bool:
+    match value:
+        case int():
+            return abs(value) < _LARGEST
+        case float():
+            return math.isfinite(value)
+        case _:
+            return True
 
 
 def _scalar(text: str) -> str | int | float | bool | None:

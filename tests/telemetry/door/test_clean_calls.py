@@ -13,7 +13,7 @@ from bench.varied import vary
 
 from medagent.telemetry.events import CallStarted, ToolStarted
 
-pytestmark = [pytest.mark.timing, pytest.mark.xdist_group("clean_calls")]  # its fixture is made once
+pytestmark = [pytest.mark.timing, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
