@@ -16,13 +16,15 @@ from faults.scene import CALL, LONG_S, ON_THE_WIRE, Destination, Scene, until
 pytestmark = [pytest.mark.timing, pytest.mark.slow]
 
 
-def waits(scene: Scene, url: str) -> None:
-    """Have a victim take two calls for an address that fails, and end."""
+def waits(scene: Scene, url: str, *, cause: str) -> None:
+    """Have a victim take two calls for an address that fails, and end; the status names the cause for each."""
     with scene.victim(LANGSMITH_ENDPOINT=url, MEDAGENT_OTLP_ENDPOINT=url) as victim:
         told = victim.tell("calls", 2)
         assert victim.tell("written", LONG_S)["written"]
         assert [scene.names(trace_id) for trace_id in told["traces"]] == [CALL, CALL]
         until(lambda: scene.tried() == set(ON_THE_WIRE))
+    failures = scene.status()["last_errors"]
+    assert {name: failures[name]["code"] for name in ON_THE_WIRE} == dict.fromkeys(ON_THE_WIRE, cause)
 
 
 def self_signed(directory: Path) -> Path:
@@ -50,7 +52,7 @@ def self_signed(directory: Path) -> Path:
 
 def test_a_name_that_nobody_knows(scene: Scene) -> None:
     """DNS has no such host; `medagent ship` with the right address delivers what the process left."""
-    waits(scene, f"http://destination.medagent.invalid:{scene.destination.port}")
+    waits(scene, f"http://destination.medagent.invalid:{scene.destination.port}", cause="dns_failed")
     before = scene.accepted()
     assert scene.ship().code == 0
     scene.row("DNS failure (a .invalid host)", before, call="ended, whole", repeats=False)
@@ -62,7 +64,7 @@ def test_a_certificate_of_nobody(scene: Scene) -> None:
     directory.mkdir()
     impostor = Destination(directory, certificate=self_signed(directory)).start()
     try:
-        waits(scene, impostor.url)
+        waits(scene, impostor.url, cause="tls_failed")
         assert impostor.requests() == []
     finally:
         impostor.close()

@@ -395,9 +395,9 @@ def test_the_guard_sleeps_over_plain_text(text: str, mode: TextMode) -> None:
     ],
 )
 def test_time_is_linear(piece: str) -> None:
-    """100 kB of anything cost no more than ten times ordinary talk of that length."""
+    """100 kB of anything cost at most 20 times ordinary talk of that length; a quadratic pattern costs thousands."""
     text, ordinary = (piece * 100_000)[:100_000], (ORDINARY * 2_000)[:100_000]
-    assert times_as_long(lambda: scrub(text, NOBODY), lambda: scrub(ordinary, NOBODY)) <= 10
+    assert times_as_long(lambda: scrub(text, NOBODY), lambda: scrub(ordinary, NOBODY)) <= 20
 
 
 @given(
