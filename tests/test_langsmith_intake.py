@@ -178,6 +178,8 @@ OTHERS = {
     "tests/telemetry/test_kill_switch_gates.py": "refuses batches, to see what begins after the switch is off",
     "tests/scripted_answers.py": "answers what a test scripts, to see what counts as delivered",
     "tests/alerts/test_watch.py": "a port that is closed again",
+    "tests/command.py": "gives commands to tests/forker.py",
+    "tests/forker.py": "takes commands from tests/command.py",
     "tests/faults/scene.py": "holds the port of tests/faults/destination.py",
 }
 _LISTENING = {

@@ -15,6 +15,7 @@ from fleet import NOON_US, store, turns
 from command import Done, run
 from sink import Sink
 
+pytestmark = pytest.mark.timing
 SLOW = turns(20, NOON_US, ttft_ms=4000.0)
 
 

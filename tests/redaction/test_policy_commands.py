@@ -15,6 +15,7 @@ from medagent.redaction.explanation import explain
 from medagent.redaction.policy import Action
 from medagent.redaction.safe_harbor import IDENTIFIERS, matrix
 
+pytestmark = pytest.mark.timing
 CLINIC, STRICT = (load_policy(find_policy(name)) for name in ("clinic", "safe-harbor"))
 
 

@@ -15,6 +15,7 @@ from medagent.redaction.policy import Review
 from medagent.redaction.review import Problem, digest_of, objections, unnamed, with_review
 from medagent.tools import TOOLS
 
+pytestmark = pytest.mark.timing
 POLICIES = Path(__file__).parents[2] / "policies"
 SHIPPED = sorted(path for path in POLICIES.glob("*.yaml") if "\nspans:\n" in path.read_text("utf-8"))
 OURS = {f"tool.{tool.name}": tool.field_paths for tool in TOOLS}

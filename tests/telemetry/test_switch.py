@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 import subprocess
@@ -154,10 +153,8 @@ def test_a_trip_that_cannot_be_written_holds_in_its_process(tmp_path: Path, capl
     assert a_switch(home).is_on()
 
 
-def test_a_trip_in_a_read_only_home_holds_in_its_process(tmp_path: Path) -> None:
+def test_a_trip_in_a_read_only_home_holds_in_its_process() -> None:
     """A process that may read its home and not write it: off for itself, on for the host, and the log says so."""
-    home = tmp_path / "home"
-    home.mkdir()
     code = (
         "import os, sys; from pathlib import Path; from medagent.telemetry.switch import Switch\n"
         "switch = Switch(Path(sys.argv[1]), forced=None, env='dev')\n"
@@ -165,15 +162,15 @@ def test_a_trip_in_a_read_only_home_holds_in_its_process(tmp_path: Path) -> None
         "before = switch.is_on(); switch.trip('a leak at the door')\n"
         "print(before, switch.is_on(), switch.state().source)"
     )
-    shared = Path(tempfile.gettempdir())
-    for directory in (home, tmp_path, *itertools.takewhile(lambda each: each != shared, tmp_path.parents)):
-        directory.chmod(0o755)
-    home.chmod(0o555)
-    done = subprocess.run([sys.executable, "-c", code, str(home)], capture_output=True, text=True, check=False)
-    assert done.stdout.split() == ["True", "False", "trip"], done.stderr
-    assert "could not be written" in done.stderr
-    assert list(home.iterdir()) == []
-    assert a_switch(home).is_on()
+    with tempfile.TemporaryDirectory() as directory:  # pytest's own no other user may enter
+        home = Path(directory)
+        home.chmod(0o555)
+        done = subprocess.run([sys.executable, "-c", code, str(home)], capture_output=True, text=True, check=False)
+        assert done.stdout.split() == ["True", "False", "trip"], done.stderr
+        assert "could not be written" in done.stderr
+        assert list(home.iterdir()) == []
+        assert a_switch(home).is_on()
+        home.chmod(0o755)
 
 
 def test_a_trip_holds_for_the_host(tmp_path: Path) -> None:
