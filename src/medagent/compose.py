@@ -127,13 +127,9 @@ def audited(settings: Settings, report_sha256: str) -> datetime:
     """
     from medagent.attestation.allowance import allowed, filed  # noqa: PLC0415  # a start without a report needs none of it
 
-    verified = filed(
-        report_sha256,
-        audits=audits(settings),
-        officers=officers(settings),
-        machine_keys=machine_keys(settings),
-    )
-    began = allowed(verified, binding=binding(settings), env=settings.env)
+    listed = officers(settings)
+    verified = filed(report_sha256, audits=audits(settings), officers=listed, machine_keys=machine_keys(settings))
+    began = allowed(verified, binding=binding(settings), env=settings.env, officers=listed)
     tripped = last_trip(ledger_path(settings))
     if tripped is not None and began <= tripped:
         raise SwitchError("it tripped after this audit began", hint="mend the cause, then audit anew")

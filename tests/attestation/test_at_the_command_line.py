@@ -104,20 +104,20 @@ def test_reviewers_read_and_the_officer_decides(office: Office) -> None:
     assert (early.code, "there is no GO to sign" in early.err) == (2, True)
     file = answers(office.whole, office.root / "answers.json")
     first = office.does("theo-brandt", "review", "--reviewer", "Theo Brandt", "--answers", str(file))
-    assert (first.code, "5 traces read, 2 with a leak" in first.out) == (0, True), first.err
+    assert (first.code, "10 traces read, 4 with a leak" in first.out) == (0, True), first.err
 
     typed = ("noor-haddad", "review", "--reviewer", "Noor Haddad")
     left = office.does(*typed, given="99\n\nq\n")
     assert (left.code, "numbers from 1 to" in left.out) == (3, True)
-    resumed = office.does(*typed, given="\n1 2\n\n\n")
-    assert (resumed.code, "5 traces read, 1 with a leak" in resumed.out) == (0, True), resumed.err
-    assert "call 1 of 5" not in resumed.out
+    resumed = office.does(*typed, given="\n1 2\n" + "\n" * 7)
+    assert (resumed.code, "10 traces read, 1 with a leak" in resumed.out) == (0, True), resumed.err
+    assert "call 1 of 10" not in resumed.out
     assert not list(office.directory.glob(".review-*"))
-    assert office.does(*typed, given="\n" * 5).code == 2
+    assert office.does(*typed, given="\n" * 10).code == 2
 
     missed = office.does("ines-calder", "sign", "--decision", "GO")
     assert missed.code == 2
-    assert "Noor Haddad found 0 of 2 planted leaks; the protocol asks for 80%" in " ".join(missed.out.split())
+    assert "Noor Haddad found 0 of 4 planted leaks; the protocol asks for 80%" in " ".join(missed.out.split())
     refused = office.does("ines-calder", "sign", "--decision", "NO-GO")
     assert refused.code == 0, refused.err
 
@@ -127,7 +127,7 @@ def test_reviewers_read_and_the_officer_decides(office: Office) -> None:
     found = said(office.stranger("--json"))
     assert (found["verified"], found["conclusion"]) == (True, "NO-GO")
     assert "Ines Calder signed NO-GO" in found["why"]
-    assert {one["reviewer"]: one["planted_found"] for one in found["reviews"]} == {"Theo Brandt": 2, "Noor Haddad": 0}
+    assert {one["reviewer"]: one["planted_found"] for one in found["reviews"]} == {"Theo Brandt": 4, "Noor Haddad": 0}
     assert not (office.root / "elsewhere").exists()
 
     sheet = next((office.directory / "annex").glob("worksheet-*"))

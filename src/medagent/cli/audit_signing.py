@@ -17,6 +17,7 @@ from rich.text import Text
 
 from medagent.attestation.bundle import Bundle
 from medagent.attestation.conclusion import reported_mark
+from medagent.attestation.minimum import required_roles
 from medagent.attestation.officers import MACHINE, REVIEWER, Officer, Officers
 from medagent.attestation.person_key import PersonKey
 from medagent.attestation.report import Mark, Report
@@ -318,7 +319,7 @@ def _reported(at: Desk) -> set[str]:
 
 def _openings(at: Desk) -> tuple[Opening, ...]:
     """What was planted, once every review that the protocol asks for is there: never before."""
-    if len(at.bundle.reviews) < at.verified.report.required_roles.get(REVIEWER, 0):
+    if len(at.bundle.reviews) < required_roles(at.verified.report)[REVIEWER]:
         return ()
     name = openings_name(at.person)
     sealed = [annex.name for annex in at.verified.report.annexes if annex.name.rpartition("/")[2] == name]

@@ -189,9 +189,10 @@ def _audit(settings: Settings, report: Path | None) -> Iterator[Seen]:
         yield Seen(what="report", says="none was given: medagent gate 5 REPORT", holds=False)
         return
     bundle, directory = Bundle.load(report)
-    found = verify(bundle, officers=officers(settings), machine_keys=machine_keys(settings), directory=directory)
+    listed = officers(settings)
+    found = verify(bundle, officers=listed, machine_keys=machine_keys(settings), directory=directory)
     yield from (Seen(what=check.what, says=check.says, holds=True) for check in found.checks)
-    began = allowed(found, binding=binding(settings), env=settings.env)
+    began = allowed(found, binding=binding(settings), env=settings.env, officers=listed)
     yield Seen(what="conclusion", says=f"GO for what runs here, audited {began.isoformat()}", holds=True)
 
 
