@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from pydantic import SecretStr
+
 import medagent
 from medagent.errors import LedgerError, SwitchError
 from medagent.presidio import recognisers_of
@@ -60,7 +62,6 @@ if TYPE_CHECKING:
     from medagent.telemetry.incident import Investigation
 
 _LANGFUSE_CLOUD = "https://cloud.langfuse.com"
-_PAGERDUTY = "events.pagerduty.com"
 _DAY_US = 86_400_000_000
 _APART_S = 0.3
 _STOP_S = 0.3
@@ -144,18 +145,25 @@ def binding(settings: Settings) -> Binding:
         destinations_digest,
         lock_digest,
     )
+    from medagent.attestation.bound import bound_settings  # noqa: PLC0415  # the same
 
+    destinations = bound_destinations(settings)
+    decides = bound_settings(settings, key_ring(settings).pseudonym_key())
     return Binding(
         code_sha256=code_digest(),
         lock_sha256=lock_digest(),
         policy_sha256=policy(settings).digest,
-        destinations_sha256=destinations_digest(bound_destinations(settings)),
+        destinations_sha256=destinations_digest(destinations, decides),
+        destinations=destinations,
+        settings=decides,
     )
 
 
 def bound_destinations(settings: Settings) -> tuple[BoundDestination, ...]:
-    """Where data goes by these settings, Slack and PagerDuty too; no key and no path of an address is told."""
+    """Where data goes by these settings, Slack and PagerDuty too; a secret is told as a keyed digest alone."""
     from medagent.attestation.report import Destination as BoundDestination  # noqa: PLC0415  # a start without a report needs none of it
+
+    ways = _bound_ways(settings)
 
     hosts = {
         "archive": "this host",
@@ -175,6 +183,8 @@ def bound_destinations(settings: Settings) -> tuple[BoundDestination, ...]:
                 region=one.region,
                 retention_days=one.retention_days,
                 release_delay_days=0 if one.name == "archive" else settings.release_delay_days,
+                address=ways[one.name][0],
+                account=ways[one.name][1],
             )
         )
         one.close()
@@ -182,15 +192,55 @@ def bound_destinations(settings: Settings) -> tuple[BoundDestination, ...]:
     found += [
         BoundDestination(
             name=name,
-            host=_PAGERDUTY if name == "pagerduty" else _host(secret.get_secret_value()),
+            host=_host(settings.pagerduty_url if name == "pagerduty" else secret.get_secret_value()),
             project=None,
             region="not stated",
             retention_days=None,
+            address=ways[name][0],
+            account=ways[name][1],
         )
         for name, secret in alerted.items()
         if secret is not None
     ]
     return tuple(found)
+
+
+def _bound_ways(settings: Settings) -> dict[str, tuple[str, str | None]]:
+    """Address and account of each destination that is configured, as requests use them."""
+    from medagent.attestation.bound import bound_address, bound_file  # noqa: PLC0415  # a start without a report needs none of it
+    from medagent.telemetry.exporters import otlp  # noqa: PLC0415  # OpenTelemetry's messages take 40 ms to load
+
+    key = key_ring(settings).pseudonym_key()
+
+    def secret(name: str, *values: SecretStr | str | None) -> str:
+        texts = [one.get_secret_value() if isinstance(one, SecretStr) else one or "" for one in values]
+        return key.keyed_digest(name, *texts)
+
+    ways: dict[str, tuple[str, str | None]] = {
+        "archive": ("this host", None),
+        "langsmith": (
+            bound_address(settings.langsmith_endpoint.rstrip("/"), key),
+            secret("langsmith", settings.langsmith_api_key),
+        ),
+        "jsonlog": (bound_file(settings.jsonlog) + (" as EMF" if settings.jsonlog_emf else ""), None),
+        "pagerduty": (bound_address(settings.pagerduty_url, key), secret("pagerduty", settings.pagerduty_routing_key)),
+    }
+    if settings.otlp_endpoint is not None:
+        url = otlp.traces_url(settings.otlp_endpoint, variable="MEDAGENT_OTLP_ENDPOINT")
+        given = "" if settings.otlp_headers is None else settings.otlp_headers.get_secret_value()
+        headers = otlp.parse_headers(given, variable="MEDAGENT_OTLP_HEADERS")
+        pairs = [text for pair in sorted(headers.items()) for text in pair]
+        ways["otlp"] = (bound_address(url, key), secret("otlp", *pairs) if pairs else None)
+    if "langfuse" in settings.destinations:
+        base = (settings.langfuse_base_url or settings.langfuse_host or _LANGFUSE_CLOUD).rstrip("/")
+        account = secret("langfuse", settings.langfuse_public_key, settings.langfuse_secret_key)
+        ways["langfuse"] = (bound_address(base, key), account)
+    if settings.slack_webhook_url is not None:
+        from medagent.alerts.rules import load_alerts  # noqa: PLC0415  # a call's process has no use for the alerts
+
+        url = bound_address(settings.slack_webhook_url.get_secret_value(), key)
+        ways["slack"] = (url, secret("slack channel", load_alerts(settings.alerts_path).slack_channel))
+    return ways
 
 
 def _host(url: str) -> str:

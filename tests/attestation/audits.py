@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -200,7 +200,8 @@ def answers(audited: Audit, file: Path) -> Path:
 
 def bound_to(settings: Settings) -> Callable[[Report], Report]:
     """Makes a report one of what runs here."""
-    here = asdict(binding(settings))
+    bound = binding(settings)
+    here = {one.name: getattr(bound, one.name) for one in fields(bound)}
 
     def change(report: Report) -> Report:
         return report.model_copy(update={"system": report.system.model_copy(update=here)})
