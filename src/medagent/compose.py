@@ -82,6 +82,7 @@ def switch(settings: Settings) -> Switch:
         audited=functools.partial(audited, settings),
         ledger=LedgerTrips(ledger_path(settings)),
         outbox=OutboxTrips(settings.outbox_location),
+        go_days=settings.go_days,
     )
 
 
@@ -130,7 +131,7 @@ def audited(settings: Settings, report_sha256: str) -> datetime:
 
     listed = officers(settings)
     verified = filed(report_sha256, audits=audits(settings), officers=listed, machine_keys=machine_keys(settings))
-    began = allowed(verified, binding=binding(settings), env=settings.env, officers=listed)
+    began = allowed(verified, binding=binding(settings), env=settings.env, officers=listed, days=settings.go_days)
     tripped = last_trip(ledger_path(settings))
     if tripped is not None and began <= tripped:
         raise SwitchError("it tripped after this audit began", hint="mend the cause, then audit anew")
@@ -526,6 +527,7 @@ def alert_watch(settings: Settings, alerts: Alerts) -> Watch:
         senders=senders,
         switch=stop,
         env=settings.env,
+        go_ends=stop.go_ends,
     )
 
 

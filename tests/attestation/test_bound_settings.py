@@ -200,7 +200,7 @@ PARTS = st.tuples(
 
 @given(one=PARTS, other=PARTS)
 def test_two_addresses_are_bound_alike_only_if_they_are_the_same(one: tuple[str, ...], other: tuple[str, ...]) -> None:
-    """Scheme, account, host, port, path and query each tell them apart, and path, account and query are not readable."""
+    """Each part tells them apart, and path, account and query are not readable."""
 
     def bound(parts: tuple[str, ...]) -> str:
         scheme, host, port, path, query, user = parts

@@ -186,9 +186,9 @@ def a_verified(change: Change = lambda report: report, **changes: Any) -> Verifi
 )
 def test_allowing_a_wrongly_concluded_go_raises(change: Change, signed: dict[str, Any]) -> None:
     """Where parsing and `verify` both erred, the check that `on`, `gate 5` and each start share refuses."""
-    assert allowed(a_verified(), binding=BINDING, env="dev", officers=LIST)
+    assert allowed(a_verified(), binding=BINDING, env="dev", officers=LIST, days=365)
     with pytest.raises(AttestationError, match="does not allow telemetry"):
-        allowed(a_verified(change, **signed), binding=BINDING, env="dev", officers=LIST)
+        allowed(a_verified(change, **signed), binding=BINDING, env="dev", officers=LIST, days=365)
 
 
 @given(data=st.data())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -20,9 +20,23 @@ from medagent.proof import VerifyKey
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def allowed(verified: VerifiedReport, *, binding: Binding, env: Literal["dev", "prod"], officers: Officers) -> datetime:
-    """When the audit began, where it allows telemetry here; raises `AttestationError` with every reason against it."""
+def allowed(
+    verified: VerifiedReport,
+    *,
+    binding: Binding,
+    env: Literal["dev", "prod"],
+    officers: Officers,
+    days: int,
+    now: datetime | None = None,
+) -> datetime:
+    """When the audit began, where it allows telemetry here; raises `AttestationError` with every reason against it.
+
+    A GO ends `days` after its audit began.
+    """
     against = list(not_a_go(verified, officers))
+    ends = moment(verified.report.run.started_at) + timedelta(days=days)
+    if (now or datetime.now(UTC)) >= ends:
+        against.append(f"the GO ended on {ends.date().isoformat()}, {days} days after its audit")
     if verified.report.run.env != env:
         against.append(f"the audit was of {verified.report.run.env}, this is {env}")
     against += binding.differences(verified.report.system)

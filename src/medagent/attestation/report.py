@@ -56,7 +56,7 @@ class Destination(Part):
     release_delay_days: int = 0
     """A call is released to it after a random number of days from 1 to this; 0: at once."""
     address: str | None = None
-    """Scheme, host and port as they are used, path and what else may be secret as a keyed digest; None: an older report."""
+    """Scheme, host and port as used, path and what else may be secret as a keyed digest; None in an older report."""
     account: str | None = None
     """A keyed digest of the keys and headers by which the destination knows the account; None where there are none."""
 

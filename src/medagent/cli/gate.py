@@ -192,7 +192,7 @@ def _audit(settings: Settings, report: Path | None) -> Iterator[Seen]:
     listed = officers(settings)
     found = verify(bundle, officers=listed, machine_keys=machine_keys(settings), directory=directory)
     yield from (Seen(what=check.what, says=check.says, holds=True) for check in found.checks)
-    began = allowed(found, binding=binding(settings), env=settings.env, officers=listed)
+    began = allowed(found, binding=binding(settings), env=settings.env, officers=listed, days=settings.go_days)
     yield Seen(what="conclusion", says=f"GO for what runs here, audited {began.isoformat()}", holds=True)
 
 

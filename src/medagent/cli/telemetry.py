@@ -108,6 +108,8 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
     out = console()
     if state.may_export:
         out.print("telemetry is on", style="green")
+        if (ends := switch(settings).go_ends()) is not None:
+            out.print(f"  its GO ends on {ends[1].date().isoformat()}")
     else:
         print_switch(message_of(state, env=settings.env), to=out)
     for name, count in queued.due.items():
