@@ -34,7 +34,7 @@ from medagent.telemetry.exporters.langsmith import LangSmithExporter
 from medagent.telemetry.gates import ExportGate
 from medagent.telemetry.interpreter import share
 from medagent.telemetry.keeper import Housekeeping, Keeper
-from medagent.telemetry.ledger import Ledger, LedgerTrips, entries, last_trip
+from medagent.telemetry.ledger import Ledger, LedgerTrips, entries, last_trip, votes
 from medagent.telemetry.line import Inlet
 from medagent.telemetry.outbox import Lacking, Outbox, OutboxStatus
 from medagent.telemetry.outbox.trips import OutboxTrips
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from medagent.alerts.rules import Alerts
     from medagent.alerts.watch import Watch
     from medagent.attestation.binding import Binding
+    from medagent.attestation.bundle import Bundle
     from medagent.attestation.officers import Officers
     from medagent.attestation.report import Destination as BoundDestination
     from medagent.telemetry.incident import Investigation
@@ -128,14 +129,34 @@ def audited(settings: Settings, report_sha256: str) -> datetime:
     Its signatures, what it is bound to, and that the ledger knows of no later trip, all verified anew.
     """
     from medagent.attestation.allowance import allowed, filed  # noqa: PLC0415  # a start without a report needs none of it
+    from medagent.attestation.bundle import Bundle  # noqa: PLC0415  # the same
 
     listed = officers(settings)
+    check_votes(settings, Bundle.load(audits(settings) / report_sha256)[0])
     verified = filed(report_sha256, audits=audits(settings), officers=listed, machine_keys=machine_keys(settings))
     began = allowed(verified, binding=binding(settings), env=settings.env, officers=listed, days=settings.go_days)
     tripped = last_trip(ledger_path(settings))
     if tripped is not None and began <= tripped:
         raise SwitchError("it tripped after this audit began", hint="mend the cause, then audit anew")
     return began
+
+
+def check_votes(settings: Settings, bundle: Bundle) -> None:
+    """Raise `AttestationError` where a bundle lacks a statement that this host's ledger knows."""
+    from medagent.attestation.ballots import check_none_missing  # noqa: PLC0415  # a start without a report needs none of it
+
+    check_none_missing(bundle, votes(ledger_path(settings), bundle.report_sha256))
+
+
+def record_votes(settings: Settings, bundle: Bundle, *, by: str) -> None:
+    """Check a verified bundle as `check_votes` does, and record its statements that the ledger does not know yet."""
+    from medagent.attestation.ballots import ballots  # noqa: PLC0415  # a start without a report needs none of it
+
+    check_votes(settings, bundle)
+    known = {one.statement for one in votes(ledger_path(settings), bundle.report_sha256)}
+    record = ledger(settings)
+    for content in (one for one in ballots(bundle) if one["statement"] not in known):
+        record.append("sign_off", {**content, "by": by})
 
 
 def binding(settings: Settings) -> Binding:

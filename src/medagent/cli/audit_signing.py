@@ -33,7 +33,7 @@ from medagent.attestation.verify import VerifiedReport
 from medagent.attestation.verify import verify as verified_report
 from medagent.audit.review import opened, openings_name
 from medagent.cli.output import console, print_json
-from medagent.compose import ledger, machine_keys, officers
+from medagent.compose import machine_keys, officers, record_votes
 from medagent.errors import AttestationError, KeyFileError, MedagentError
 from medagent.proof import Json, VerifyKey
 from medagent.proof.dsse import Envelope
@@ -95,7 +95,7 @@ class Desk:
     person: Officer
     keys: PersonKey
 
-    def put(self, bundle: Bundle, *, role: str) -> VerifiedReport:
+    def put(self, bundle: Bundle) -> VerifiedReport:
         """Verify what the bundle has become, record who signed where this host has a ledger, and write it.
 
         Raises `MedagentError`, and changes nothing, where it does not hold.
@@ -103,8 +103,7 @@ class Desk:
         checked = self.check(bundle)
         settings = load_settings()
         if machine_keys(settings):
-            about = {"report": bundle.report_sha256, "role": role, "key_id": self.keys.signing.key_id}
-            ledger(settings).append("sign_off", {**about, "by": getpass.getuser()})
+            record_votes(settings, bundle, by=getpass.getuser())
         bundle.write(self.directory)
         return checked
 
@@ -185,7 +184,7 @@ def adjudicate(
         officer=at.person.name, at=datetime.now(UTC), mark_id=mark, decision=decision.value, reason=reason
     )
     made = sign_statement(said_statement(said, {"report": at.bundle.report_sha256}), at.keys.signing)
-    at.put(at.bundle.adding(adjudication=made), role="adjudicator")
+    at.put(at.bundle.adding(adjudication=made))
     console().print(f"{mark} is adjudicated: {decision.value}")
     if at.bundle.sign_offs:
         console().print("sign-offs made before it count no more: sign again", style="yellow")
@@ -224,7 +223,7 @@ def sign(
     if decision is Decision.GO and against:
         _say_conclusion(then)
         raise AttestationError("there is no GO to sign", hint="adjudicate what can be, or sign NO-GO, or audit anew")
-    _say_conclusion(at.put(made, role=chosen))
+    _say_conclusion(at.put(made))
 
 
 def verify(
@@ -238,6 +237,8 @@ def verify(
         bundle, directory = Bundle.load(report)
         listed, trusted = _trusted(officers_dir, machine_key)
         found = verified_report(bundle, officers=listed, machine_keys=trusted, directory=directory)
+        if machine_keys(settings := load_settings()):
+            record_votes(settings, bundle, by=getpass.getuser())
     except MedagentError as error:
         if as_json:
             print_json([{"verified": False, "says": str(error), "hint": error.hint}])
