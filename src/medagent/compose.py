@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import platform
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,10 +17,10 @@ from uuid import uuid4
 from pydantic import SecretStr
 
 import medagent
-from medagent.errors import LedgerError, SwitchError
+from medagent.errors import LedgerError, OutboxError, SwitchError
 from medagent.presidio import recognisers_of
 from medagent.pricing import load_prices
-from medagent.proof import Json, KeyRing, VerifyKey
+from medagent.proof import Json, KeyRing, VerifyKey, digest
 from medagent.redaction import Policy, Redactor, load_policy
 from medagent.redaction.clock import call_clock, release_delay_days
 from medagent.redaction.loading import find_policy
@@ -35,8 +36,10 @@ from medagent.telemetry.gates import ExportGate
 from medagent.telemetry.interpreter import share
 from medagent.telemetry.keeper import Housekeeping, Keeper
 from medagent.telemetry.ledger import Ledger, LedgerTrips, entries, last_trip, votes
+from medagent.telemetry.ledger.anchors import Anchor, FileAnchor, Head, check_heads, heads_in, second_place
 from medagent.telemetry.line import Inlet
 from medagent.telemetry.outbox import Lacking, Outbox, OutboxStatus
+from medagent.telemetry.outbox.ledger_head import OutboxAnchor
 from medagent.telemetry.outbox.trips import OutboxTrips
 from medagent.telemetry.overhead import Overhead, OverheadWatch
 from medagent.telemetry.owners import Owners
@@ -132,6 +135,7 @@ def audited(settings: Settings, report_sha256: str) -> datetime:
     from medagent.attestation.bundle import Bundle  # noqa: PLC0415  # the same
 
     listed = officers(settings)
+    check_ledger_heads(settings)
     check_votes(settings, Bundle.load(audits(settings) / report_sha256)[0])
     verified = filed(report_sha256, audits=audits(settings), officers=listed, machine_keys=machine_keys(settings))
     began = allowed(verified, binding=binding(settings), env=settings.env, officers=listed, days=settings.go_days)
@@ -277,7 +281,29 @@ def ledger_path(settings: Settings) -> Path:
 
 def ledger(settings: Settings) -> Ledger:
     """This host's ledger, to append to; raises `KeyFileError` where prod has no signing key."""
-    return Ledger(ledger_path(settings), key_ring(settings).signing_key())
+    return Ledger(ledger_path(settings), key_ring(settings).signing_key(), anchors=ledger_anchors(settings))
+
+
+def ledger_anchors(settings: Settings) -> list[Anchor]:
+    """The places that keep the ledger's head: archive, outbox, and the second place where one is set."""
+    found: list[Anchor] = [FileAnchor(make_home(settings.home) / "archive" / "ledger-head.json")]
+    host = digest([platform.node(), str(settings.home)])
+    found.append(OutboxAnchor(settings.outbox_location, host=host))
+    if settings.ledger_anchor is not None:
+        found.append(second_place(settings.ledger_anchor))
+    return found
+
+
+def check_ledger_heads(settings: Settings, *more: Path) -> None:
+    """Raise `BrokenLedgerError` where a place keeps a head, or a file of `more` names one, that the ledger lacks."""
+    kept: list[tuple[str, Head]] = []
+    for anchor in ledger_anchors(settings):
+        try:
+            kept += [(anchor.name, head) for head in anchor.heads()]
+        except OutboxError as error:
+            _log.warning("the outbox's head of the ledger cannot be compared: %s", error)  # exports wait meanwhile
+    kept += [(str(file), head) for file in more for head in heads_in(file)]
+    check_heads(ledger_path(settings), kept)
 
 
 def policy(settings: Settings) -> Policy:

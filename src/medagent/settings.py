@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     policy_path: Path | None = Field(None, alias="MEDAGENT_POLICY")
     pricing_path: Path | None = Field(None, alias="MEDAGENT_PRICING")
     officers_path: Path | None = Field(None, alias="MEDAGENT_OFFICERS")
+    ledger_anchor: str | None = Field(None, alias="MEDAGENT_LEDGER_ANCHOR")
     go_days: int = Field(365, alias="MEDAGENT_GO_DAYS", ge=1, le=365)
     agent_path: Annotated[Path, AfterValidator(_absolute)] | None = Field(None, alias="MEDAGENT_AGENT")
     alerts_path: Path | None = Field(None, alias="MEDAGENT_ALERTS")

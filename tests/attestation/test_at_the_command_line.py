@@ -69,7 +69,7 @@ class Office:
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Office:
     root = tmp_path_factory.mktemp("office")
-    (root / "passphrase").write_text("a long one\n")
+    (root / "passphrase").write_text("four words and more\n")
     (root / "machine.pem").write_text(HOST.public.pem)
     (root / "officers").mkdir()
     for name, role in (("Theo Brandt", "reviewer"), ("Noor Haddad", "reviewer"), ("Ines Calder", "sign_off")):
@@ -89,7 +89,7 @@ def test_a_persons_key_is_the_persons(office: Office, tmp_path: Path) -> None:
     """Readable by nobody else, never inside MEDAGENT_HOME, never written over another, its public file fit to pin."""
     keys = list((office.root / "desk").glob("*.key"))
     assert {file.stat().st_mode & 0o777 for file in keys} == {0o600}
-    assert all(b"ENCRYPTED PRIVATE KEY" in file.read_bytes() for file in keys)
+    assert all(json.loads(file.read_bytes())["format"] == "medagent-person-key/1" for file in keys)
     inside = new_key(office.root, "Omar Nobody", "reviewer", out=office.root / "home" / "keys")
     assert (inside.code, "is inside" in inside.err) == (2, True)
     again = new_key(office.root, "Theo Brandt", "reviewer", out=office.root / "desk")

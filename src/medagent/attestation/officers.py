@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from medagent.attestation.binding import PACKAGE
+from medagent.attestation.look_alike import appearance, mixes_scripts
 from medagent.errors import AttestationError, ConfigFileError, KeyFileError
 from medagent.proof import VerifyKey, digest
 from medagent.yaml_text import check, read_text
@@ -135,16 +136,33 @@ class Officers:
     def load(cls, directory: Path = PINNED) -> Officers:
         """Read every YAML and JSON file of a directory; raises `AttestationError` naming file and field.
 
-        Also where a key stands twice, or a person: two signatures must be two people's.
+        Also where a key or a person occurs twice, or two names look alike: two signatures must be two people's.
         """
         if not directory.is_dir():
             raise AttestationError(f"there is no list of officers at {directory}", hint="set MEDAGENT_OFFICERS")
         apart = (REVOKED_FILE, PROTOCOLS_FILE)
         files = sorted(path for path in directory.iterdir() if path.suffix in (".yaml", ".yml", ".json"))
         found = tuple(_read(path, Officer) for path in files if path.name not in apart)
-        for what, values in (("key", [o.key.key_id for o in found]), ("person", [o.person for o in found])):
+        annex_keys = [o.annex_key.split() for o in found if o.annex_key is not None]
+        for what, values in (
+            ("key", [o.key.key_id for o in found]),
+            ("annex key", ["".join(words) for words in annex_keys]),
+            ("person", [o.person for o in found]),
+        ):
             if len(set(values)) < len(values):
                 raise AttestationError(f"a {what} stands twice on the list of officers at {directory}")
+        if mixed := [o.name for o in found if mixes_scripts(o.name)]:
+            raise AttestationError(
+                f"officer {mixed[0]!a}: letters of two scripts, expected one", hint="write the name in one script"
+            )
+        seen: dict[str, str] = {}
+        for one in found:
+            other = seen.setdefault(appearance(one.name), one.name)
+            if other != one.name:
+                raise AttestationError(
+                    f"officers {other!a} and {one.name!a}: the names look alike, expected names that differ",
+                    hint="add a second given name to one of them",
+                )
         revoked, protocols = (directory / name for name in apart)
         return cls(
             all=found,

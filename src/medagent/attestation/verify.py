@@ -35,7 +35,7 @@ _CLOCKS_DIFFER = timedelta(minutes=5)
 NOT_CHECKED = (
     "that the machine which signed the report told the truth: its key is trusted, not its work",
     "when a person signed: each signature says its own time, no third party confirms it",
-    "whether signatures that were once there were all taken away: a bundle without them says NO-GO",
+    "whether a signature was taken away that no ledger of this host knows",
     "what stands in an encrypted annex: its digest was checked, not its content",
     "whether this host runs the audited code, lock file, policy and destinations: `telemetry on --audit` does that",
 )

@@ -19,7 +19,7 @@ from medagent.attestation.bundle import Bundle
 from medagent.attestation.conclusion import reported_mark
 from medagent.attestation.minimum import required_roles
 from medagent.attestation.officers import MACHINE, REVIEWER, Officer, Officers
-from medagent.attestation.person_key import PersonKey
+from medagent.attestation.person_key import PersonKey, check_passphrase
 from medagent.attestation.report import Mark, Report
 from medagent.attestation.statements import (
     AdjudicationSaid,
@@ -153,9 +153,11 @@ def new_key(
     slug = re.sub(r"\W+", "-", name.lower()).strip("-") or "officer"
     made, today = PersonKey.new(), datetime.now(UTC).date()
     public = _public_file(made, name, role, today)
+    passphrase = _passphrase(passphrase_file, twice=True)
+    check_passphrase(passphrase)
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     private = place / f"{slug}.key"
-    made.write(private, _passphrase(passphrase_file, twice=True))
+    made.write(private, passphrase)
     (place / f"{slug}.yaml").write_text(public, encoding="utf-8")
     err = console(stderr=True)
     err.print(f"your key: {private} (keep it, and its passphrase, to yourself)")
