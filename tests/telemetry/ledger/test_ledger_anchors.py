@@ -81,8 +81,10 @@ def test_a_ledger_that_lost_its_end_is_noticed_by_each_place(place: str, harm: s
         case _:
             path.unlink()
             Ledger(path, KEY).append("checkpoint", {"by": "duty"})
-    with pytest.raises(BrokenLedgerError, match=f"the {place} keeps its hash"):
-        check_ledger_heads(host)
+    for _ in range(2):
+        with pytest.raises(BrokenLedgerError, match=f"the {place} keeps its hash"):
+            check_ledger_heads(host)
+        record(host, 1)  # what is recorded later does not hide it
 
 
 @given(kept=st.integers(0, 6), heads=st.lists(st.integers(0, 6), min_size=1))

@@ -50,6 +50,10 @@ class Anchor(Protocol):
     def name(self) -> str:
         """Where the head is kept, for messages."""
 
+    @property
+    def replaces(self) -> bool:
+        """Whether a head takes the place of the one before: only one that follows from it may."""
+
     def keep(self, head: Head) -> None:
         """Keep a head; raises `MedagentError` or `OSError` where that cannot be done."""
 
@@ -59,6 +63,8 @@ class Anchor(Protocol):
 
 class FileAnchor:
     """A file that is replaced, in the archive's directory: the latest head."""
+
+    replaces = True
 
     def __init__(self, path: Path, *, name: str = "archive") -> None:
         self.name = name
@@ -89,6 +95,7 @@ class AppendedAnchor:
     """A file of another user to which this process can only append; it is neither made nor replaced here."""
 
     name = "second place"
+    replaces = False
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -113,6 +120,7 @@ class SyslogAnchor:
     """A syslog receiver on this host: a Unix socket, or UDP on a loopback address."""
 
     name = "second place"
+    replaces = False
 
     def __init__(self, address: str | tuple[str, int]) -> None:
         self._address = address
@@ -153,11 +161,18 @@ def second_place(setting: str) -> Anchor:
     )
 
 
-def keep_everywhere(anchors: Iterable[Anchor], head: Head) -> None:
-    """Keep a head in each place; a place that cannot take it is logged and stops nothing."""
+def keep_everywhere(anchors: Iterable[Anchor], head: Head, *, ledger: Path) -> None:
+    """Keep a head in each place; a place that cannot take it is logged and stops nothing.
+
+    A head that the ledger lost is not replaced: else the next entry would hide that it was rolled back.
+    """
     for anchor in anchors:
         try:
+            if anchor.replaces:
+                check_heads(ledger, ((anchor.name, before) for before in anchor.heads()))
             anchor.keep(head)
+        except BrokenLedgerError as error:
+            _log.error("%s", error)
         except (MedagentError, OSError) as error:
             _log.error("the ledger's head cannot be kept in the %s: %s", anchor.name, type(error).__name__)
 

@@ -76,7 +76,7 @@ class Ledger:
 
     def _anchor(self, entry: Entry) -> None:
         if self._anchors:
-            keep_everywhere(self._anchors, Head(sequence=entry.sequence, hash=entry.hash))
+            keep_everywhere(self._anchors, Head(sequence=entry.sequence, hash=entry.hash), ledger=self._path)
 
     @contextmanager
     def _opened(self) -> Iterator[int]:

@@ -16,6 +16,7 @@ class OutboxAnchor:
     """
 
     name = "outbox"
+    replaces = True
 
     def __init__(self, url: str, *, host: str) -> None:
         """`host` tells apart the ledgers of hosts that share an outbox."""
