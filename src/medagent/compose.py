@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import platform
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,11 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from pydantic import SecretStr
+
 import medagent
-from medagent.errors import LedgerError, SwitchError
+from medagent.errors import LedgerError, OutboxError, SwitchError
 from medagent.presidio import recognisers_of
 from medagent.pricing import load_prices
-from medagent.proof import Json, KeyRing, VerifyKey
+from medagent.proof import Json, KeyRing, VerifyKey, digest
 from medagent.redaction import Policy, Redactor, load_policy
 from medagent.redaction.clock import call_clock, release_delay_days
 from medagent.redaction.loading import find_policy
@@ -32,9 +35,11 @@ from medagent.telemetry.exporters.langsmith import LangSmithExporter
 from medagent.telemetry.gates import ExportGate
 from medagent.telemetry.interpreter import share
 from medagent.telemetry.keeper import Housekeeping, Keeper
-from medagent.telemetry.ledger import Ledger, LedgerTrips, entries, last_trip
+from medagent.telemetry.ledger import Ledger, LedgerTrips, entries, last_trip, votes
+from medagent.telemetry.ledger.anchors import Anchor, FileAnchor, Head, check_heads, heads_in, second_place
 from medagent.telemetry.line import Inlet
 from medagent.telemetry.outbox import Lacking, Outbox, OutboxStatus
+from medagent.telemetry.outbox.ledger_head import OutboxAnchor
 from medagent.telemetry.outbox.trips import OutboxTrips
 from medagent.telemetry.overhead import Overhead, OverheadWatch
 from medagent.telemetry.owners import Owners
@@ -55,12 +60,12 @@ if TYPE_CHECKING:
     from medagent.alerts.rules import Alerts
     from medagent.alerts.watch import Watch
     from medagent.attestation.binding import Binding
+    from medagent.attestation.bundle import Bundle
     from medagent.attestation.officers import Officers
     from medagent.attestation.report import Destination as BoundDestination
     from medagent.telemetry.incident import Investigation
 
 _LANGFUSE_CLOUD = "https://cloud.langfuse.com"
-_PAGERDUTY = "events.pagerduty.com"
 _DAY_US = 86_400_000_000
 _APART_S = 0.3
 _STOP_S = 0.3
@@ -81,6 +86,7 @@ def switch(settings: Settings) -> Switch:
         audited=functools.partial(audited, settings),
         ledger=LedgerTrips(ledger_path(settings)),
         outbox=OutboxTrips(settings.outbox_location),
+        go_days=settings.go_days,
     )
 
 
@@ -126,18 +132,35 @@ def audited(settings: Settings, report_sha256: str) -> datetime:
     Its signatures, what it is bound to, and that the ledger knows of no later trip, all verified anew.
     """
     from medagent.attestation.allowance import allowed, filed  # noqa: PLC0415  # a start without a report needs none of it
+    from medagent.attestation.bundle import Bundle  # noqa: PLC0415  # the same
 
-    verified = filed(
-        report_sha256,
-        audits=audits(settings),
-        officers=officers(settings),
-        machine_keys=machine_keys(settings),
-    )
-    began = allowed(verified, binding=binding(settings), env=settings.env)
+    listed = officers(settings)
+    check_ledger_heads(settings)
+    check_votes(settings, Bundle.load(audits(settings) / report_sha256)[0])
+    verified = filed(report_sha256, audits=audits(settings), officers=listed, machine_keys=machine_keys(settings))
+    began = allowed(verified, binding=binding(settings), env=settings.env, officers=listed, days=settings.go_days)
     tripped = last_trip(ledger_path(settings))
     if tripped is not None and began <= tripped:
         raise SwitchError("it tripped after this audit began", hint="mend the cause, then audit anew")
     return began
+
+
+def check_votes(settings: Settings, bundle: Bundle) -> None:
+    """Raise `AttestationError` where a bundle lacks a statement that this host's ledger knows."""
+    from medagent.attestation.ballots import check_none_missing  # noqa: PLC0415  # a start without a report needs none of it
+
+    check_none_missing(bundle, votes(ledger_path(settings), bundle.report_sha256))
+
+
+def record_votes(settings: Settings, bundle: Bundle, *, by: str) -> None:
+    """Check a verified bundle as `check_votes` does, and record its statements that the ledger does not know yet."""
+    from medagent.attestation.ballots import ballots  # noqa: PLC0415  # a start without a report needs none of it
+
+    check_votes(settings, bundle)
+    known = {one.statement for one in votes(ledger_path(settings), bundle.report_sha256)}
+    record = ledger(settings)
+    for content in (one for one in ballots(bundle) if one["statement"] not in known):
+        record.append("sign_off", {**content, "by": by})
 
 
 def binding(settings: Settings) -> Binding:
@@ -148,18 +171,25 @@ def binding(settings: Settings) -> Binding:
         destinations_digest,
         lock_digest,
     )
+    from medagent.attestation.bound import bound_settings  # noqa: PLC0415  # the same
 
+    destinations = bound_destinations(settings)
+    decides = bound_settings(settings, key_ring(settings).pseudonym_key())
     return Binding(
         code_sha256=code_digest(),
         lock_sha256=lock_digest(),
         policy_sha256=policy(settings).digest,
-        destinations_sha256=destinations_digest(bound_destinations(settings)),
+        destinations_sha256=destinations_digest(destinations, decides),
+        destinations=destinations,
+        settings=decides,
     )
 
 
 def bound_destinations(settings: Settings) -> tuple[BoundDestination, ...]:
-    """Where data goes by these settings, Slack and PagerDuty too; no key and no path of an address is told."""
+    """Where data goes by these settings, Slack and PagerDuty too; a secret is told as a keyed digest alone."""
     from medagent.attestation.report import Destination as BoundDestination  # noqa: PLC0415  # a start without a report needs none of it
+
+    ways = _bound_ways(settings)
 
     hosts = {
         "archive": "this host",
@@ -179,6 +209,8 @@ def bound_destinations(settings: Settings) -> tuple[BoundDestination, ...]:
                 region=one.region,
                 retention_days=one.retention_days,
                 release_delay_days=0 if one.name == "archive" else settings.release_delay_days,
+                address=ways[one.name][0],
+                account=ways[one.name][1],
             )
         )
         one.close()
@@ -186,15 +218,55 @@ def bound_destinations(settings: Settings) -> tuple[BoundDestination, ...]:
     found += [
         BoundDestination(
             name=name,
-            host=_PAGERDUTY if name == "pagerduty" else _host(secret.get_secret_value()),
+            host=_host(settings.pagerduty_url if name == "pagerduty" else secret.get_secret_value()),
             project=None,
             region="not stated",
             retention_days=None,
+            address=ways[name][0],
+            account=ways[name][1],
         )
         for name, secret in alerted.items()
         if secret is not None
     ]
     return tuple(found)
+
+
+def _bound_ways(settings: Settings) -> dict[str, tuple[str, str | None]]:
+    """Address and account of each destination that is configured, as requests use them."""
+    from medagent.attestation.bound import bound_address, bound_file  # noqa: PLC0415  # a start without a report needs none of it
+    from medagent.telemetry.exporters import otlp  # noqa: PLC0415  # OpenTelemetry's messages take 40 ms to load
+
+    key = key_ring(settings).pseudonym_key()
+
+    def secret(name: str, *values: SecretStr | str | None) -> str:
+        texts = [one.get_secret_value() if isinstance(one, SecretStr) else one or "" for one in values]
+        return key.keyed_digest(name, *texts)
+
+    ways: dict[str, tuple[str, str | None]] = {
+        "archive": ("this host", None),
+        "langsmith": (
+            bound_address(settings.langsmith_endpoint.rstrip("/"), key),
+            secret("langsmith", settings.langsmith_api_key),
+        ),
+        "jsonlog": (bound_file(settings.jsonlog) + (" as EMF" if settings.jsonlog_emf else ""), None),
+        "pagerduty": (bound_address(settings.pagerduty_url, key), secret("pagerduty", settings.pagerduty_routing_key)),
+    }
+    if settings.otlp_endpoint is not None:
+        url = otlp.traces_url(settings.otlp_endpoint, variable="MEDAGENT_OTLP_ENDPOINT")
+        given = "" if settings.otlp_headers is None else settings.otlp_headers.get_secret_value()
+        headers = otlp.parse_headers(given, variable="MEDAGENT_OTLP_HEADERS")
+        pairs = [text for pair in sorted(headers.items()) for text in pair]
+        ways["otlp"] = (bound_address(url, key), secret("otlp", *pairs) if pairs else None)
+    if "langfuse" in settings.destinations:
+        base = (settings.langfuse_base_url or settings.langfuse_host or _LANGFUSE_CLOUD).rstrip("/")
+        account = secret("langfuse", settings.langfuse_public_key, settings.langfuse_secret_key)
+        ways["langfuse"] = (bound_address(base, key), account)
+    if settings.slack_webhook_url is not None:
+        from medagent.alerts.rules import load_alerts  # noqa: PLC0415  # a call's process has no use for the alerts
+
+        url = bound_address(settings.slack_webhook_url.get_secret_value(), key)
+        ways["slack"] = (url, secret("slack channel", load_alerts(settings.alerts_path).slack_channel))
+    return ways
 
 
 def _host(url: str) -> str:
@@ -209,7 +281,29 @@ def ledger_path(settings: Settings) -> Path:
 
 def ledger(settings: Settings) -> Ledger:
     """This host's ledger, to append to; raises `KeyFileError` where prod has no signing key."""
-    return Ledger(ledger_path(settings), key_ring(settings).signing_key())
+    return Ledger(ledger_path(settings), key_ring(settings).signing_key(), anchors=ledger_anchors(settings))
+
+
+def ledger_anchors(settings: Settings) -> list[Anchor]:
+    """The places that keep the ledger's head: archive, outbox, and the second place where one is set."""
+    found: list[Anchor] = [FileAnchor(make_home(settings.home) / "archive" / "ledger-head.json")]
+    host = digest([platform.node(), str(settings.home)])
+    found.append(OutboxAnchor(settings.outbox_location, host=host))
+    if settings.ledger_anchor is not None:
+        found.append(second_place(settings.ledger_anchor))
+    return found
+
+
+def check_ledger_heads(settings: Settings, *more: Path) -> None:
+    """Raise `BrokenLedgerError` where a place keeps a head, or a file of `more` names one, that the ledger lacks."""
+    kept: list[tuple[str, Head]] = []
+    for anchor in ledger_anchors(settings):
+        try:
+            kept += [(anchor.name, head) for head in anchor.heads()]
+        except OutboxError as error:
+            _log.warning("the outbox's head of the ledger cannot be compared: %s", error)  # exports wait meanwhile
+    kept += [(str(file), head) for file in more for head in heads_in(file)]
+    check_heads(ledger_path(settings), kept)
 
 
 def policy(settings: Settings) -> Policy:
@@ -480,6 +574,7 @@ def alert_watch(settings: Settings, alerts: Alerts) -> Watch:
         senders=senders,
         switch=stop,
         env=settings.env,
+        go_ends=stop.go_ends,
     )
 
 

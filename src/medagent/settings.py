@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     policy_path: Path | None = Field(None, alias="MEDAGENT_POLICY")
     pricing_path: Path | None = Field(None, alias="MEDAGENT_PRICING")
     officers_path: Path | None = Field(None, alias="MEDAGENT_OFFICERS")
+    ledger_anchor: str | None = Field(None, alias="MEDAGENT_LEDGER_ANCHOR")
+    go_days: int = Field(365, alias="MEDAGENT_GO_DAYS", ge=1, le=365)
+    agent_path: Annotated[Path, AfterValidator(_absolute)] | None = Field(None, alias="MEDAGENT_AGENT")
     alerts_path: Path | None = Field(None, alias="MEDAGENT_ALERTS")
     pseudonym_key: SecretStr | None = Field(None, alias="MEDAGENT_PSEUDONYM_KEY")
     signing_key: SecretStr | None = Field(None, alias="MEDAGENT_SIGNING_KEY")
@@ -247,11 +250,15 @@ class Settings(BaseSettings):
 def load_settings(**overrides: object) -> Settings:
     """Read the environment; raises `SettingsError` that names the variable and what it may be, never its value."""
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]  # aliases are the environment's names
+        settings = Settings(**overrides)  # type: ignore[arg-type]  # aliases are the environment's names
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"])
         raise SettingsError(f"{name}: {first['msg']}", hint=f"change or unset {name}") from None
+    opened = {"MEDAGENT_LIVEKIT_OPEN": settings.livekit_open, "MEDAGENT_LOGS_IN_CLEAR": settings.logs_in_clear}
+    for name in (name for name, value in opened.items() if value and settings.env == "prod"):
+        raise SettingsError(f"{name} is set, expected unset with MEDAGENT_ENV=prod", hint=f"unset {name}")
+    return settings
 
 
 def make_home(home: Path) -> Path:

@@ -11,9 +11,11 @@ import functools
 import gc
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -117,7 +119,18 @@ class Tracing:
 @functools.cache
 def tracing() -> Tracing:
     """This process's tracing, begun at the first call; raises `SettingsError` on a setting that may not be."""
-    return Tracing(load_settings())
+    settings = load_settings()
+    return Tracing(settings.model_copy(update={"agent_path": _AGENT[0]}) if _AGENT else settings)
+
+
+_AGENT: list[Path] = []
+"""The file whose code traced the first call of this process, unless it is ours: a GO is bound to it."""
+
+
+def _note_agent(file: str) -> None:
+    path = Path(file).absolute()
+    if not _AGENT and not path.is_relative_to(Path(medagent.__file__).parent):
+        _AGENT.append(path)
 
 
 os.register_at_fork(after_in_child=tracing.cache_clear)  # the threads of a process stay with it
@@ -132,6 +145,7 @@ def trace_call(session: AgentSession[Any], *, caller: Caller | None = None) -> B
     the allowed; nothing else is ever raised into a call: where telemetry cannot start, or cannot see the session, the
     call goes on without it.
     """
+    _note_agent(sys._getframe(1).f_code.co_filename)
     return tracing().watch(session, caller=caller)
 
 

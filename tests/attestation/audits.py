@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from uuid import UUID
 
 from audit.reports import report as invented
 from medagent.attestation.bundle import Bundle
-from medagent.attestation.officers import Officer, Officers
+from medagent.attestation.officers import Officer, Officers, shipped_protocols
 from medagent.attestation.person_key import PersonKey
 from medagent.attestation.report import Report
 from medagent.attestation.statements import (
@@ -155,8 +155,8 @@ class Audit:
 def audit(
     change: Callable[[Report], Report] = lambda report: report,
     *,
-    traces: int = 5,
-    planted_copies: int = 2,
+    traces: int = 10,
+    planted_copies: int = 4,
     key: SigningKey = MACHINE,
     listed: Officers = LIST,
     began: datetime | None = None,
@@ -173,6 +173,7 @@ def audit(
                 "run": made.run.model_copy(
                     update={
                         "env": "dev",
+                        "protocol_sha256": shipped_protocols()[0].sha256,
                         "started_at": start.isoformat(),
                         "ended_at": (start + timedelta(minutes=8)).isoformat(),
                     }
@@ -199,7 +200,8 @@ def answers(audited: Audit, file: Path) -> Path:
 
 def bound_to(settings: Settings) -> Callable[[Report], Report]:
     """Makes a report one of what runs here."""
-    here = asdict(binding(settings))
+    bound = binding(settings)
+    here = {one.name: getattr(bound, one.name) for one in fields(bound)}
 
     def change(report: Report) -> Report:
         return report.model_copy(update={"system": report.system.model_copy(update=here)})

@@ -69,7 +69,7 @@ class Office:
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Office:
     root = tmp_path_factory.mktemp("office")
-    (root / "passphrase").write_text("a long one\n")
+    (root / "passphrase").write_text("four words and more\n")
     (root / "machine.pem").write_text(HOST.public.pem)
     (root / "officers").mkdir()
     for name, role in (("Theo Brandt", "reviewer"), ("Noor Haddad", "reviewer"), ("Ines Calder", "sign_off")):
@@ -89,7 +89,7 @@ def test_a_persons_key_is_the_persons(office: Office, tmp_path: Path) -> None:
     """Readable by nobody else, never inside MEDAGENT_HOME, never written over another, its public file fit to pin."""
     keys = list((office.root / "desk").glob("*.key"))
     assert {file.stat().st_mode & 0o777 for file in keys} == {0o600}
-    assert all(b"ENCRYPTED PRIVATE KEY" in file.read_bytes() for file in keys)
+    assert all(json.loads(file.read_bytes())["format"] == "medagent-person-key/1" for file in keys)
     inside = new_key(office.root, "Omar Nobody", "reviewer", out=office.root / "home" / "keys")
     assert (inside.code, "is inside" in inside.err) == (2, True)
     again = new_key(office.root, "Theo Brandt", "reviewer", out=office.root / "desk")
@@ -104,20 +104,20 @@ def test_reviewers_read_and_the_officer_decides(office: Office) -> None:
     assert (early.code, "there is no GO to sign" in early.err) == (2, True)
     file = answers(office.whole, office.root / "answers.json")
     first = office.does("theo-brandt", "review", "--reviewer", "Theo Brandt", "--answers", str(file))
-    assert (first.code, "5 traces read, 2 with a leak" in first.out) == (0, True), first.err
+    assert (first.code, "10 traces read, 4 with a leak" in first.out) == (0, True), first.err
 
     typed = ("noor-haddad", "review", "--reviewer", "Noor Haddad")
     left = office.does(*typed, given="99\n\nq\n")
     assert (left.code, "numbers from 1 to" in left.out) == (3, True)
-    resumed = office.does(*typed, given="\n1 2\n\n\n")
-    assert (resumed.code, "5 traces read, 1 with a leak" in resumed.out) == (0, True), resumed.err
-    assert "call 1 of 5" not in resumed.out
+    resumed = office.does(*typed, given="\n1 2\n" + "\n" * 7)
+    assert (resumed.code, "10 traces read, 1 with a leak" in resumed.out) == (0, True), resumed.err
+    assert "call 1 of 10" not in resumed.out
     assert not list(office.directory.glob(".review-*"))
-    assert office.does(*typed, given="\n" * 5).code == 2
+    assert office.does(*typed, given="\n" * 10).code == 2
 
     missed = office.does("ines-calder", "sign", "--decision", "GO")
     assert missed.code == 2
-    assert "Noor Haddad found 0 of 2 planted leaks; the protocol asks for 80%" in " ".join(missed.out.split())
+    assert "Noor Haddad found 0 of 4 planted leaks; the protocol asks for 80%" in " ".join(missed.out.split())
     refused = office.does("ines-calder", "sign", "--decision", "NO-GO")
     assert refused.code == 0, refused.err
 
@@ -127,7 +127,7 @@ def test_reviewers_read_and_the_officer_decides(office: Office) -> None:
     found = said(office.stranger("--json"))
     assert (found["verified"], found["conclusion"]) == (True, "NO-GO")
     assert "Ines Calder signed NO-GO" in found["why"]
-    assert {one["reviewer"]: one["planted_found"] for one in found["reviews"]} == {"Theo Brandt": 2, "Noor Haddad": 0}
+    assert {one["reviewer"]: one["planted_found"] for one in found["reviews"]} == {"Theo Brandt": 4, "Noor Haddad": 0}
     assert not (office.root / "elsewhere").exists()
 
     sheet = next((office.directory / "annex").glob("worksheet-*"))
@@ -155,7 +155,7 @@ def test_telemetry_goes_on_by_an_audit(home: Path, tmp_path: Path) -> None:
     assert said(medagent("telemetry", "status", "--json", home=home))["on"] is True
     shown = medagent("ledger", "show", "--json", home=home).out.splitlines()
     kinds = [json.loads(line)["kind"] for line in shown]
-    assert kinds == ["key_created", "switch_changed", "audit", "sign_off", "sign_off", "sign_off", "switch_changed"]
+    assert kinds == ["key_created", "switch_changed", "sign_off", "sign_off", "sign_off", "audit", "switch_changed"]
     assert json.loads(shown[-1])["content"]["report"] == whole.bundle.report_sha256
     kept = home / "audits" / whole.bundle.report_sha256
     assert {str(file.relative_to(kept)) for file in kept.rglob("*") if file.is_file()} == {
@@ -241,5 +241,5 @@ def test_a_start_in_prod_verifies_everything_in_bounded_work(
     switch(settings).is_on()
     fresh = switch(settings)
     assert 1_000 < calls_of(fresh.is_on) < 100_000
+    assert fresh.is_on()  # a look is 0.2 s old at most, and the first one may have taken longer
     assert calls_of(fresh.is_on) < 100
-    assert fresh.is_on()

@@ -65,7 +65,7 @@ RETENTION = (
 def criteria(
     *, findings: int = 0, marks: int = 0, p99_us: float = 214, drop: float = 0, silent: str = "", judged: bool = True
 ) -> tuple[form.Criterion, ...]:
-    """Fourteen of them, as long as a real audit words them."""
+    """Fifteen of them, as long as a real audit words them."""
     wall_us = p99_us * 1.31
     rows: tuple[tuple[str, str, str, str, bool], ...] = (
         (
@@ -111,6 +111,7 @@ def criteria(
             "0 refusals, 0 failures",
             True,
         ),
+        ("safeguards", "Does each safeguard stop what is shown to it alone?", "none idle", "idle: none", True),
         (
             "overhead",
             "What does telemetry take of a call's own thread, an operation?",
@@ -147,7 +148,7 @@ def criteria(
             True,
         ),
         ("seals", "Are every call's chain and the ledger whole?", "all", "10 of 10 chains, 64 entries", True),
-        ("tampering", "Is every tampered copy rejected?", "all of 6", "6 copies, accepted: none", True),
+        ("tampering", "Is every tampered copy rejected?", "all of 10", "10 copies, accepted: none", True),
     )
     return tuple(
         form.Criterion(

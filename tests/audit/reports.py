@@ -243,6 +243,10 @@ def report(
                     "the end of the ledger cut off",
                     "the ledger rewritten whole with another key",
                     "a seal's signature replaced",
+                    "a call rewritten whole",
+                    "the end of a call cut off",
+                    "an entry of the ledger changed",
+                    "an entry of the ledger taken out",
                 )
             ),
         ),

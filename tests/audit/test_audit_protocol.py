@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from medagent.audit.protocol import load_protocol
+from medagent.audit.run import Order
 from medagent.errors import AuditError, PolicyError
 from medagent.simulator.scenario import list_scenarios
 
@@ -51,6 +54,41 @@ def test_what_is_not_known_is_an_error_that_names_its_line(
         load_protocol(changed(tmp_path, old, new))
     assert says in str(raised.value)
     assert raised.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("required_roles: {reviewer: 2, sign_off: 1}", "required_roles: {sign_off: 1}", "at least 2 reviewer"),
+        ("required_roles: {reviewer: 2, sign_off: 1}", "required_roles: {reviewer: 3}", "at least 1 sign_off"),
+        ("overhead_p99_us: 1000", "overhead_p99_us: 1001", "thresholds.overhead_p99_us: weaker than a GO needs"),
+        ("overhead_trip_us: 5000", "overhead_trip_us: 9e9", "thresholds.overhead_trip_us: weaker"),
+        ("drop: 0.01", "drop: 0.02", "thresholds.drop: weaker"),
+        ("switch_ms: 1000", "switch_ms: 1001", "thresholds.switch_ms: weaker"),
+        ("reviewer_sensitivity: 0.8", "reviewer_sensitivity: 0.7", "thresholds.reviewer_sensitivity: weaker"),
+        ("ttft_p95, tool_failure_rate]", "ttft_p95]", "alerts: weaker"),
+        ("launch_delay_days: 14", "launch_delay_days: 13", "launch_delay_days: weaker"),
+    ],
+)
+def test_a_protocol_that_asks_for_less_than_a_go_needs_is_an_error(
+    tmp_path: Path, old: str, new: str, says: str
+) -> None:
+    """The minimum is in code: no file can lower it, and the error names the line."""
+    with pytest.raises(AuditError, match=re.escape(says)):
+        load_protocol(changed(tmp_path, old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("sample: 10", "sample: 9"), ("planted_copies: 4", "planted_copies: 3"), ("calls: 10", "calls: 9")],
+)
+def test_a_smaller_run_is_a_rehearsal(tmp_path: Path, old: str, new: str) -> None:
+    """Fewer calls, sampled traces or planted copies can be rehearsed, and lead to no GO."""
+    protocol, sha256 = load_protocol(changed(tmp_path, f"\n{old}", f"\n{new}"))
+    full, _ = load_protocol(WEEK5)
+    order = Order(protocol=full, protocol_sha256=sha256, pace=1.0, seed=1, out=tmp_path)
+    assert not order.rehearsal
+    assert replace(order, protocol=protocol).rehearsal
 
 
 def test_a_key_that_stands_twice_is_an_error(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reports import go, no_go
 
+from medagent.attestation.minimum import REQUIRED_CRITERIA
 from medagent.attestation.report import Finding, Mark, Report, Tampering
 from medagent.audit.protocol import load_protocol
 from medagent.audit.verdict import Judged, Measured, judge
@@ -59,6 +60,11 @@ def clean() -> Measured:
 
 def judged(measured: Measured, *, rehearsal: bool = False) -> Judged:
     return judge(measured, PROTOCOL, rehearsal=rehearsal, on=DAY)
+
+
+def test_the_minimum_of_a_go_names_every_criterion() -> None:
+    """A criterion that is added or taken away is a change of the minimum too."""
+    assert {one.name for one in judged(clean()).criteria} == REQUIRED_CRITERIA
 
 
 FINDING = Finding(

@@ -53,6 +53,9 @@ def test_an_officers_week(settings: Settings, tmp_path: Path) -> None:
 
     path = ledger_path(settings)
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-2]))
+    done = run("verify", "--key", key)
+    assert (done.exit_code, "the archive keeps its hash" in done.stderr) == (1, True)
+    (path.parents[1] / "archive" / "ledger-head.json").unlink()
     assert run("verify", "--key", key).exit_code == 0
     done = run("verify", "--key", key, "--checkpoint", checkpoint)
     assert done.exit_code == 1

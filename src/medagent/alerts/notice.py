@@ -25,7 +25,7 @@ class Notice(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    kind: Literal["fired", "cleared", "dropped", "test"]
+    kind: Literal["fired", "cleared", "dropped", "test", "go_ends"]
     env: Env
     title: str
     metric: MetricName
@@ -62,6 +62,9 @@ class Notice(BaseModel):
                 return f"Cleared: {self.title}: {calm}, at {at}. Incident {self.incident}."
             case "dropped":
                 return f"Cleared: {self.title}: this alert is not watched any more, at {at}. Incident {self.incident}."
+            case "go_ends":
+                days = f"in {self.threshold:g} days or less, at {at}"
+                return f"The audit's GO ends {days}: telemetry is off from then on. Audit anew before."
             case "test":
                 return f"Test of the alerts, no incident: this message says that the way to you works, at {at}."
 
@@ -100,6 +103,13 @@ def trial_notice(*, env: Env, at_us: int) -> Notice:
         value=None,
         sample=0,
         failures=0,
+    )
+
+
+def go_ends_notice(*, env: Env, incident: str, ends: datetime, days: int) -> Notice:
+    """The notice that a GO ends in `days` days or less."""
+    return trial_notice(env=env, at_us=int(ends.timestamp() * 1_000_000)).model_copy(
+        update={"kind": "go_ends", "incident": incident, "threshold": float(days)}
     )
 
 

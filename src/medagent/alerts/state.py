@@ -121,6 +121,18 @@ class AlertState:
                 notice = began and _notice(began[0]).model_copy(update={"kind": "dropped", "at_us": at_us})
                 self._end(incident, destination, at_us, notice)
 
+    def announce(self, incident: str, destination: str, notice: Notice) -> bool:
+        """Keep a message that belongs to no alert; False where one of this id was kept before."""
+        with self._writing() as database:
+            if database.execute("SELECT 1 FROM incident WHERE id = ?", (incident,)).fetchone():
+                return False
+            database.execute(
+                "INSERT INTO incident (id, alert_id, destination, opened_us, over_us) VALUES (?, ?, ?, ?, ?)",
+                (incident, notice.kind, destination, notice.at_us, notice.at_us),
+            )
+            self._say(incident, "fired", destination, notice)
+        return True
+
     def claim(self, destination: str) -> Message | None:
         """Take the oldest waiting message of a destination; from here on it may have left."""
         with self._writing() as database:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Literal, Protocol
 
 from medagent.alerts.incidents import Edge, follow, look_from
 from medagent.alerts.metrics import METRICS, Moment
-from medagent.alerts.notice import Notice, notice_of, trial_notice
+from medagent.alerts.notice import Notice, go_ends_notice, notice_of, trial_notice
 from medagent.alerts.post import Sender
 from medagent.alerts.rules import Alerts, Rule
 from medagent.alerts.state import AlertState, Message
 from medagent.alerts.windows import Reading, readings
 from medagent.errors import DoorError, EgressOffError, ExportError, SettingsError, UnansweredError
+from medagent.proof import digest
 from medagent.settings import Env
 from medagent.telemetry.failures import Failure
 from medagent.telemetry.gates import ExportGate
@@ -25,6 +27,7 @@ from medagent.telemetry.switch import Switch
 SETTINGS = {"slack": "MEDAGENT_SLACK_WEBHOOK_URL", "pagerduty": "MEDAGENT_PAGERDUTY_ROUTING_KEY"}
 """What sets a destination up."""
 
+_GO_ENDS_DAYS = (30, 7)
 _log = logging.getLogger(__name__)
 
 
@@ -83,7 +86,10 @@ class Watch:
         senders: Mapping[str, Sender],
         switch: Switch,
         env: Env,
+        go_ends: Callable[[], tuple[str, datetime] | None] = lambda: None,
     ) -> None:
+        """`go_ends` is asked at each look for the report that allows telemetry and for the end of its GO."""
+        self._go_ends = go_ends
         self._alerts = alerts
         self._spans = spans
         self._state = state
@@ -110,7 +116,22 @@ class Watch:
             if self._state.move(rule.id, before, after, edges, destination=destination, tell=partial(self._tell, rule)):
                 found += [(rule, edge) for edge in edges]
         self._state.drop_all_but({rule.id for rule in self._alerts.enabled}, at_us=now_us)
+        self._announce_end(now_us)
         return found
+
+    def _announce_end(self, now_us: int) -> None:
+        """Keep a message for every destination 30 and 7 days before the GO ends, once each."""
+        found = self._go_ends()
+        if found is None:
+            return
+        report, ends = found
+        left = ends - datetime.fromtimestamp(now_us / 1e6, UTC)
+        due = [days for days in _GO_ENDS_DAYS if timedelta() < left <= timedelta(days=days)]
+        for name in self._senders if due else ():
+            incident = digest(["go_ends", report, ends.isoformat(), min(due), name])[:12]
+            self._state.announce(
+                incident, name, go_ends_notice(env=self._env, incident=incident, ends=ends, days=min(due))
+            )
 
     def deliver(self) -> None:
         """Send what waits, oldest first; a destination that is down keeps its messages, and nothing is sent twice."""

@@ -1,4 +1,4 @@
-"""What a report is bound to: this code, this lock file, this policy, these destinations, each by one digest."""
+"""What a report is bound to: code, lock file, policy, and destinations with settings, each by one digest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
-from medagent.attestation.report import Destination, System
+from medagent.attestation.report import BoundSetting, Destination, System
 from medagent.errors import AttestationError
 from medagent.proof import digest
 
@@ -21,6 +21,20 @@ PACKAGE = Path(__file__).parent.parent
 LOCK = PACKAGE / "requirements.lock"
 _BOUND_APART = frozenset({"requirements.lock", "officers"})
 """Has a digest of its own, or says who may sign: to pin an officer is no change of what was audited."""
+KEY_SETTING, KEYED = "MEDAGENT_PSEUDONYM_KEY", "keyed:"
+_VARIABLES = {
+    ("langsmith", "address"): "LANGSMITH_ENDPOINT",
+    ("langsmith", "account"): "LANGSMITH_API_KEY",
+    ("otlp", "address"): "MEDAGENT_OTLP_ENDPOINT",
+    ("otlp", "account"): "MEDAGENT_OTLP_HEADERS",
+    ("langfuse", "address"): "LANGFUSE_BASE_URL",
+    ("langfuse", "account"): "LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY",
+    ("jsonlog", "address"): "MEDAGENT_JSONLOG",
+    ("slack", "address"): "MEDAGENT_SLACK_WEBHOOK_URL",
+    ("pagerduty", "address"): "MEDAGENT_PAGERDUTY_URL",
+    ("pagerduty", "account"): "MEDAGENT_PAGERDUTY_ROUTING_KEY",
+    ("archive", "retention_days"): "MEDAGENT_ARCHIVE_DAYS",
+}
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^ ;\\]+)(?: *; *([^\\]+?))? *\\?$", re.MULTILINE)
 _INSTALLERS = frozenset({"medagent", "pip", "setuptools", "wheel"})
 
@@ -33,6 +47,8 @@ class Binding:
     lock_sha256: str
     policy_sha256: str
     destinations_sha256: str
+    destinations: tuple[Destination, ...] = ()
+    settings: tuple[BoundSetting, ...] = ()
 
     def differences(self, system: System) -> tuple[str, ...]:
         """What of an audited system is not what runs here, in words; empty where all of it is."""
@@ -42,11 +58,39 @@ class Binding:
             "policy": (self.policy_sha256, system.policy_sha256),
             "destinations": (self.destinations_sha256, system.destinations_sha256),
         }
-        return tuple(
+        differ = {what: (here, audited) for what, (here, audited) in pairs.items() if here != audited}
+        said = [
             f"the {what} here ({here[:12]}) is not what was audited ({audited[:12]})"
-            for what, (here, audited) in pairs.items()
-            if here != audited
-        )
+            for what, (here, audited) in differ.items()
+            if what != "destinations"
+        ]
+        if "destinations" in differ:
+            named = ", ".join(self._named(system)) or "a setting that the report does not list"
+            here, audited = differ["destinations"]
+            said.append(f"the destinations here ({here[:12]}) are not what was audited ({audited[:12]}): {named}")
+        return tuple(said)
+
+    def _named(self, system: System) -> Iterator[str]:
+        """Each part of a destination and each setting that is another here; no value of either.
+
+        Under another key no keyed digest is the same: then the key alone is named, and what is told in clear.
+        """
+        ours, theirs = ({one.name: one.value for one in each.settings} for each in (self, system))
+        another_key = bool(theirs) and ours.get(KEY_SETTING) != theirs.get(KEY_SETTING)
+
+        def differ(here: object, audited: object) -> bool:
+            return here != audited and not (another_key and KEYED in str(here) and KEYED in str(audited))
+
+        here, audited = ({one.name: one.model_dump() for one in each.destinations} for each in (self, system))
+        for name in sorted({*here, *audited}):
+            if name not in here or name not in audited:
+                yield f"{name} is {'not configured' if name not in here else 'new'}"
+                continue
+            for part in (part for part in here[name] if differ(here[name][part], audited[name][part])):
+                variable = _VARIABLES.get((name, part))
+                yield f"{name}: {part}" + (f" ({variable})" if variable else "")
+        if theirs:
+            yield from (name for name in sorted({*ours, *theirs}) if differ(ours.get(name), theirs.get(name)))
 
 
 def code_digest(package: Path = PACKAGE) -> str:
@@ -78,17 +122,19 @@ def lock_deviations(lock: Path = LOCK) -> tuple[str, ...]:
     )
 
 
-def destinations_digest(destinations: Iterable[Destination]) -> str:
-    """Return the digest of the destinations: type, host, project, workspace, region, retention, delay; in any order.
+def destinations_digest(destinations: Iterable[Destination], settings: Iterable[BoundSetting] = ()) -> str:
+    """Return the digest of the destinations, in any order, and of the bound settings.
 
-    A workspace that is not set and a delay of 0 are left out, so that reports from before they could be set still hold.
+    A part that is not set is left out, so that reports from before it could be set still hold.
     """
     documents = [one.model_dump(mode="json") for one in destinations]
     for document in documents:
-        if document["workspace"] is None:
-            del document["workspace"]
+        for part in ("workspace", "address", "account"):
+            if document[part] is None:
+                del document[part]
         if not document["release_delay_days"]:
             del document["release_delay_days"]
+    documents += [{"setting": one.name, "value": one.value} for one in settings]
     return digest(sorted(documents, key=digest))
 
 

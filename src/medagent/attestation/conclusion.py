@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from medagent.attestation import signed
+from medagent.attestation.consistency import contradictions
+from medagent.attestation.minimum import REVIEWER_SENSITIVITY, required_roles, unmet
 from medagent.attestation.officers import REVIEWER, Officer, Officers
 from medagent.attestation.report import ADJUDICABLE, Bound, Report, Verdict
 from medagent.attestation.signed import Signed
@@ -44,8 +46,10 @@ def conclude(report: Report, people: People, officers: Officers) -> Signed:
         for (officer, said), unsettled in zip(people.reviews, leaks, strict=True)
     )
     missing = tuple(_missing(report, people, reviews))
-    reasons = [*_machine(report, settled), *_marks(report, settled)]
+    reasons = [*_machine(report, settled), *_marks(report, settled), *contradictions(report)]
     if not report.run.rehearsal:
+        if not reasons:
+            reasons += unmet(report, protocols=officers.protocol_digests, adjudicated=report.verdict == "NO-GO")
         reasons += _policy_reviews(report, officers)
         reasons += [reason for found in leaks for reason in found]
         reasons += _readers(report, people, reviews)
@@ -88,7 +92,7 @@ def conclude(report: Report, people: People, officers: Officers) -> Signed:
 
 def _verdict(report: Report, *, clean: bool) -> Verdict:
     if report.run.rehearsal:
-        return report.verdict
+        return "CLEAN" if clean else "NOT CLEAN"
     return "GO" if clean else "NO-GO"
 
 
@@ -104,13 +108,6 @@ def _machine(report: Report, settled: Mapping[str, str]) -> Iterator[str]:
     )
     if report.verdict not in ("GO", "CLEAN") and not adjudicated:
         yield from report.causes or ("the machine's part is not clean",)
-    if report.verdict == "GO":
-        yield from (f"the report says GO, and its criterion {name} failed" for name in failed)
-        yield from (f"the report says GO, and did not judge {one.name}" for one in report.criteria if not one.judged)
-        if not report.criteria:
-            yield "the report says GO, and names no criterion"
-        if report.scan.findings or report.unclassified or report.trips_switch or report.causes:
-            yield "the report says GO, and holds what speaks against it"
 
 
 def _open(report: Report) -> list[str]:
@@ -176,7 +173,7 @@ def _readers(report: Report, people: People, reviews: Sequence[signed.Review]) -
         yield "no leak was planted in the sample: nothing says how well its reviewers read"
     elif people.reviews and not people.openings:
         yield "nobody has opened which leaks were planted: nothing says how well the reviewers read"
-    least = report.sample.minimum_sensitivity
+    least = _least_sensitivity(report)
     for review in reviews:
         if review.sensitivity is not None and review.sensitivity < least:
             found = f"{review.planted_found} of {review.planted}"
@@ -185,7 +182,7 @@ def _readers(report: Report, people: People, reviews: Sequence[signed.Review]) -
 
 def _missing(report: Report, people: People, reviews: Sequence[signed.Review]) -> Iterator[str]:
     """Roles whose number of different people is not met; a person counts for one role only."""
-    least = report.sample.minimum_sensitivity
+    least = _least_sensitivity(report)
     signers: dict[str, str] = {}
     for officer, said in people.sign_offs:
         if said.decision == "GO":
@@ -196,12 +193,14 @@ def _missing(report: Report, people: People, reviews: Sequence[signed.Review]) -
         for (officer, _), review in zip(people.reviews, reviews, strict=True)
         if REVIEWER in officer.roles and (review.sensitivity is None or review.sensitivity >= least)
     }
-    for role, count in sorted(report.required_roles.items()):
+    for role, count in sorted(required_roles(report).items()):
         has = len(readers - decided) if role == REVIEWER else sum(each == role for each in signers.values())
         if has < count:
             yield f"{count - has} of {count} {role}"
-    if not any(report.required_roles.values()):
-        yield "the protocol asks for no signature, and what asks for nothing proves nothing"
+
+
+def _least_sensitivity(report: Report) -> float:
+    return max(report.sample.minimum_sensitivity, REVIEWER_SENSITIVITY)
 
 
 def _bounds(report: Report, people: People, leaks: Sequence[Sequence[str]]) -> Iterator[Bound]:

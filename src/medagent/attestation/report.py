@@ -55,6 +55,17 @@ class Destination(Part):
     """LangSmith's workspace; None: the key's own."""
     release_delay_days: int = 0
     """A call is released to it after a random number of days from 1 to this; 0: at once."""
+    address: str | None = None
+    """Scheme, host and port as used, path and what else may be secret as a keyed digest; None in an older report."""
+    account: str | None = None
+    """A keyed digest of the keys and headers by which the destination knows the account; None where there are none."""
+
+
+class BoundSetting(Part):
+    """A setting that decides what leaves: its name, and its value or a keyed digest of it."""
+
+    name: str
+    value: str
 
 
 class System(Part):
@@ -76,6 +87,9 @@ class System(Part):
     policy_changed_since_last_audit: bool | None
     destinations: tuple[Destination, ...]
     destinations_sha256: Sha256
+    """The digest of the destinations and of `settings`."""
+    settings: tuple[BoundSetting, ...] = ()
+    """Empty in an older report."""
 
 
 class Criterion(Part):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from medagent.attestation.minimum import required_roles
 from medagent.attestation.report import Bound, Report, Verdict
 
 
@@ -81,6 +82,6 @@ class Signed:
         """A report that no person has touched: a GO of the machine alone is none yet, a rehearsal needs nobody."""
         if report.run.rehearsal:
             return cls(conclusion=report.verdict, why=report.causes, missing=())
-        missing = tuple(f"{count} of {count} {role}" for role, count in sorted(report.required_roles.items()) if count)
+        missing = tuple(f"{count} of {count} {role}" for role, count in sorted(required_roles(report).items()) if count)
         unsigned = tuple(f"missing signature: {each}" for each in missing)
         return cls(conclusion="NO-GO", why=(*report.causes, *unsigned), missing=missing)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AwareDatetime, Field, ValidationError
 
+from medagent.attestation.consistency import check_consistency
 from medagent.attestation.officers import PersonName, Role
 from medagent.attestation.report import Count, Part, Report, Sha256
 from medagent.errors import AttestationError
@@ -110,7 +111,10 @@ def report_statement(report: Report) -> dict[str, Json]:
 
 
 def read_report(envelope: Envelope, keys: Sequence[VerifyKey]) -> tuple[Report, VerifyKey]:
-    """The report and the key that signed it; raises `SignatureError`, or `AttestationError` on what is no report."""
+    """Return the report and the key that signed it.
+
+    Raises `SignatureError`, or `AttestationError` on a report that is malformed or contradicts itself.
+    """
     signer, statement = _authentic(envelope, keys)
     try:
         report = Report.model_validate_json(canonical(statement["predicate"]["medagent"]))
@@ -119,6 +123,7 @@ def read_report(envelope: Envelope, keys: Sequence[VerifyKey]) -> tuple[Report, 
         whole = False
     if not whole:
         raise AttestationError("what is signed as the report is none, or its parts contradict each other")
+    check_consistency(report)
     return report, signer
 
 

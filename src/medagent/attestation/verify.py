@@ -14,6 +14,7 @@ from pathlib import Path
 
 from medagent.attestation.bundle import Bundle, annexes
 from medagent.attestation.conclusion import People, conclude
+from medagent.attestation.minimum import required_roles
 from medagent.attestation.officers import MACHINE, REVIEWER, Officer, Officers
 from medagent.attestation.report import Report
 from medagent.attestation.signed import Signed
@@ -34,7 +35,7 @@ _CLOCKS_DIFFER = timedelta(minutes=5)
 NOT_CHECKED = (
     "that the machine which signed the report told the truth: its key is trusted, not its work",
     "when a person signed: each signature says its own time, no third party confirms it",
-    "whether signatures that were once there were all taken away: a bundle without them says NO-GO",
+    "whether a signature was taken away that no ledger of this host knows",
     "what stands in an encrypted annex: its digest was checked, not its content",
     "whether this host runs the audited code, lock file, policy and destinations: `telemetry on --audit` does that",
 )
@@ -77,12 +78,17 @@ def verify(
             "nothing says which installation may have run this audit",
             hint="trust its public key: --machine-key, or a file with the role machine on the pinned list",
         )
+    _not_revoked(bundle, officers)
     report, signer = read_report(bundle.report, trusted)
     checks = [
         Check(
             what="report", says=f"signed by the installation's key {signer.key_id}, statement {bundle.report_sha256}"
         ),
-        Check(what="officers", says=f"{len(officers.all)} on the pinned list, digest {officers.sha256}"),
+        Check(
+            what="officers",
+            says=f"{len(officers.all)} on the pinned list, {len(officers.revoked)} keys revoked, "
+            f"{len(officers.protocols)} protocols pinned, digest {officers.sha256}",
+        ),
     ]
     if directory is not None:
         checks.append(_annexes_hold(report, directory))
@@ -102,6 +108,17 @@ def verify(
         checks=tuple(checks),
         not_checked=(*skipped, *NOT_CHECKED),
     )
+
+
+def _not_revoked(bundle: Bundle, officers: Officers) -> None:
+    """A revoked key ends every report and statement that it signed, of any time."""
+    revoked = {one.key_id: one for one in officers.revoked}
+    for envelope in (bundle.report, *bundle.reviews, *bundle.adjudications, *bundle.sign_offs):
+        for found in (revoked[one.key_id] for one in envelope.signatures if one.key_id in revoked):
+            raise AttestationError(
+                f"key {found.key_id}: revoked on {found.revoked_on.isoformat()}: {found.reason}",
+                hint="what it signed counts no more: audit anew",
+            )
 
 
 def _annexes_hold(report: Report, directory: Path) -> Check:
@@ -155,7 +172,7 @@ def _people(bundle: Bundle, report: Report, officers: Sequence[Officer], now: da
 
 def _deciding(officer: Officer, report: Report) -> set[str]:
     """The roles by which a person decides: those that the protocol asks for beside the reviewers'."""
-    return {role for role in officer.roles if role in report.required_roles} - {REVIEWER, MACHINE}
+    return {role for role in officer.roles if role in required_roles(report)} - {REVIEWER, MACHINE}
 
 
 def _said(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from medagent.attestation import minimum
 from medagent.errors import AuditError
 from medagent.redaction.yaml_tree import Located, read_yaml_file
 from medagent.simulator.scenario import list_scenarios
@@ -74,7 +76,33 @@ def load_protocol(path: Path) -> tuple[Protocol, str]:
     if unknown:
         line = _line(tree, ("scenarios",))
         raise AuditError(f"{path.name}:{line}: scenarios: {unknown[0]} is none", hint=_nearest(unknown[0]))
+    for place, limit in _below_minimum(protocol):
+        where = f"{path.name}:{_line(tree, place)}: {'.'.join(place)}"
+        raise AuditError(f"{where}: weaker than a GO needs, expected {limit}", hint="audits/week5.yaml has the minimum")
     return protocol, hashlib.sha256(raw).hexdigest()
+
+
+def _below_minimum(protocol: Protocol) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What a protocol may never ask less of, a rehearsal's either; a smaller run alone is a rehearsal."""
+    limits = protocol.thresholds
+    bounds = {
+        "overhead_p99_us": (limits.overhead_p99_us, minimum.OVERHEAD_P99_US),
+        "overhead_trip_us": (limits.overhead_trip_us, minimum.OVERHEAD_TRIP_US),
+        "drop": (limits.drop, minimum.DROP),
+        "switch_ms": (limits.switch_ms, minimum.SWITCH_MS),
+    }
+    for name, (asked, most) in bounds.items():
+        if asked > most:
+            yield ("thresholds", name), f"at most {most:g}"
+    if limits.reviewer_sensitivity < minimum.REVIEWER_SENSITIVITY:
+        yield ("thresholds", "reviewer_sensitivity"), f"at least {minimum.REVIEWER_SENSITIVITY:g}"
+    for role, count in minimum.REQUIRED_ROLES.items():
+        if protocol.required_roles.get(role, 0) < count:
+            yield ("required_roles",), f"at least {count} {role}"
+    if not set(protocol.alerts) >= minimum.ALERTS:
+        yield ("alerts",), f"at least {', '.join(sorted(minimum.ALERTS))}"
+    if protocol.launch_delay_days < minimum.LAUNCH_DELAY_DAYS:
+        yield ("launch_delay_days",), f"at least {minimum.LAUNCH_DELAY_DAYS}"
 
 
 def _complaint(errors: list[ErrorDetails], tree: Located, file: str) -> AuditError:

@@ -18,6 +18,8 @@ from typing import Any
 from medagent.alerts.rules import load_alerts
 from medagent.attestation.binding import lock_deviations
 from medagent.attestation.bundle import Bundle
+from medagent.attestation.consistency import FULL_CALL_S, FULL_CALLS
+from medagent.attestation.minimum import PLANTED_COPIES, SAMPLED_TRACES
 from medagent.attestation.officers import Officers
 from medagent.attestation.report import Annex, Report, Run, Sample
 from medagent.attestation.signed import Signed
@@ -52,7 +54,6 @@ from medagent.telemetry.span import SafeSpan
 Told = Callable[[Mapping[str, Any]], None]
 """Hears how far the audit is: `kind` is `stage`, `turn`, `ended`."""
 
-_CALLS, _CALL_S = 10, 300.0
 _DRILL_S = 60.0
 _DRILL_WALL_S = 15.0
 
@@ -80,8 +81,10 @@ class Order:
     @property
     def rehearsal(self) -> bool:
         """Whether it is faster or smaller than an audit is; at the pace of life its latency is judged all the same."""
-        whole = self.protocol.calls >= _CALLS and self.protocol.call_seconds >= _CALL_S
-        return self.pace != 1 or not whole or self.protocol.scenarios != "all"
+        protocol = self.protocol
+        whole = protocol.calls >= FULL_CALLS and protocol.call_seconds >= FULL_CALL_S and protocol.scenarios == "all"
+        read = protocol.sample >= SAMPLED_TRACES and protocol.planted_copies >= PLANTED_COPIES
+        return self.pace != 1 or not whole or not read
 
 
 def run_audit(settings: Settings, order: Order, told: Told) -> Audited:

@@ -9,7 +9,7 @@ from importlib import metadata
 
 import medagent
 from medagent.attestation.report import System
-from medagent.compose import binding, bound_destinations, ledger_path, policy
+from medagent.compose import binding, ledger_path, policy
 from medagent.errors import MedagentError
 from medagent.settings import Settings
 from medagent.telemetry.ledger import entries
@@ -49,8 +49,9 @@ def describe(settings: Settings) -> System:
         policy_clock=in_force.clock.value,
         policy_reviewed_by=tuple(sorted({review.by for review in in_force.reviews.values()})),
         policy_changed_since_last_audit=None if last is None else last != in_force.digest,
-        destinations=bound_destinations(settings),
+        destinations=bound.destinations,
         destinations_sha256=bound.destinations_sha256,
+        settings=bound.settings,
     )
 
 

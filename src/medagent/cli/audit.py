@@ -18,6 +18,7 @@ from medagent.attestation.report import Report
 from medagent.audit.protocol import load_protocol
 from medagent.cli import audit_render, audit_review, audit_signing
 from medagent.cli.output import console, print_json
+from medagent.compose import officers
 from medagent.settings import load_settings
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ def run(
         seed=secrets.randbits(31) if seed is None else seed,
         out=(out or Path(f"audit-{datetime.now(UTC):%Y%m%d-%H%M%S}")).absolute(),
     )
+    if not order.rehearsal and sha256 not in officers(settings).protocol_digests:
+        console(stderr=True).print(
+            f"protocol {loaded.name}: its digest is not pinned in protocols.yaml beside the officers: no GO can follow",
+            style="yellow",
+        )
     order.out.mkdir(parents=True, exist_ok=True)
     with _progress() as told:
         audited = run_audit(settings, order, told)

@@ -9,6 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from medagent.attestation.bundle import BUNDLE, Bundle
+from medagent.attestation.consistency import check_consistency
 from medagent.attestation.officers import Officers
 from medagent.attestation.report import Report
 from medagent.attestation.signed import Signed
@@ -62,6 +63,7 @@ def _read(path: Path, list_of_officers: Path | None, key_files: list[Path]) -> t
         except ValidationError:
             pass  # not a bare report: then it must be a bundle
         else:
+            check_consistency(report)
             return report, Signed.nobody(report)
     settings = load_settings()
     bundle, _ = Bundle.load(path)

@@ -71,7 +71,7 @@ def review(
         reviewer=reviewer, at=datetime.now(UTC), traces=tuple(read[sheet.trace_id] for _, sheet in sheets)
     )
     made = sign(said_statement(said, {"report": at.bundle.report_sha256}), at.keys.signing)
-    at.put(at.bundle.adding(review=made), role=REVIEWER)
+    at.put(at.bundle.adding(review=made))
     _progress(at).unlink(missing_ok=True)
     leaks = sum(one.verdict == "leak" for one in said.traces)
     console().print(f"signed: {len(said.traces)} traces read, {leaks} with a leak")

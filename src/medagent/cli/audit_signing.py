@@ -17,8 +17,9 @@ from rich.text import Text
 
 from medagent.attestation.bundle import Bundle
 from medagent.attestation.conclusion import reported_mark
+from medagent.attestation.minimum import required_roles
 from medagent.attestation.officers import MACHINE, REVIEWER, Officer, Officers
-from medagent.attestation.person_key import PersonKey
+from medagent.attestation.person_key import PersonKey, check_passphrase
 from medagent.attestation.report import Mark, Report
 from medagent.attestation.statements import (
     AdjudicationSaid,
@@ -32,7 +33,7 @@ from medagent.attestation.verify import VerifiedReport
 from medagent.attestation.verify import verify as verified_report
 from medagent.audit.review import opened, openings_name
 from medagent.cli.output import console, print_json
-from medagent.compose import ledger, machine_keys, officers
+from medagent.compose import machine_keys, officers, record_votes
 from medagent.errors import AttestationError, KeyFileError, MedagentError
 from medagent.proof import Json, VerifyKey
 from medagent.proof.dsse import Envelope
@@ -94,7 +95,7 @@ class Desk:
     person: Officer
     keys: PersonKey
 
-    def put(self, bundle: Bundle, *, role: str) -> VerifiedReport:
+    def put(self, bundle: Bundle) -> VerifiedReport:
         """Verify what the bundle has become, record who signed where this host has a ledger, and write it.
 
         Raises `MedagentError`, and changes nothing, where it does not hold.
@@ -102,8 +103,7 @@ class Desk:
         checked = self.check(bundle)
         settings = load_settings()
         if machine_keys(settings):
-            about = {"report": bundle.report_sha256, "role": role, "key_id": self.keys.signing.key_id}
-            ledger(settings).append("sign_off", {**about, "by": getpass.getuser()})
+            record_votes(settings, bundle, by=getpass.getuser())
         bundle.write(self.directory)
         return checked
 
@@ -153,9 +153,11 @@ def new_key(
     slug = re.sub(r"\W+", "-", name.lower()).strip("-") or "officer"
     made, today = PersonKey.new(), datetime.now(UTC).date()
     public = _public_file(made, name, role, today)
+    passphrase = _passphrase(passphrase_file, twice=True)
+    check_passphrase(passphrase)
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     private = place / f"{slug}.key"
-    made.write(private, _passphrase(passphrase_file, twice=True))
+    made.write(private, passphrase)
     (place / f"{slug}.yaml").write_text(public, encoding="utf-8")
     err = console(stderr=True)
     err.print(f"your key: {private} (keep it, and its passphrase, to yourself)")
@@ -184,7 +186,7 @@ def adjudicate(
         officer=at.person.name, at=datetime.now(UTC), mark_id=mark, decision=decision.value, reason=reason
     )
     made = sign_statement(said_statement(said, {"report": at.bundle.report_sha256}), at.keys.signing)
-    at.put(at.bundle.adding(adjudication=made), role="adjudicator")
+    at.put(at.bundle.adding(adjudication=made))
     console().print(f"{mark} is adjudicated: {decision.value}")
     if at.bundle.sign_offs:
         console().print("sign-offs made before it count no more: sign again", style="yellow")
@@ -223,7 +225,7 @@ def sign(
     if decision is Decision.GO and against:
         _say_conclusion(then)
         raise AttestationError("there is no GO to sign", hint="adjudicate what can be, or sign NO-GO, or audit anew")
-    _say_conclusion(at.put(made, role=chosen))
+    _say_conclusion(at.put(made))
 
 
 def verify(
@@ -237,6 +239,8 @@ def verify(
         bundle, directory = Bundle.load(report)
         listed, trusted = _trusted(officers_dir, machine_key)
         found = verified_report(bundle, officers=listed, machine_keys=trusted, directory=directory)
+        if machine_keys(settings := load_settings()):
+            record_votes(settings, bundle, by=getpass.getuser())
     except MedagentError as error:
         if as_json:
             print_json([{"verified": False, "says": str(error), "hint": error.hint}])
@@ -318,7 +322,7 @@ def _reported(at: Desk) -> set[str]:
 
 def _openings(at: Desk) -> tuple[Opening, ...]:
     """What was planted, once every review that the protocol asks for is there: never before."""
-    if len(at.bundle.reviews) < at.verified.report.required_roles.get(REVIEWER, 0):
+    if len(at.bundle.reviews) < required_roles(at.verified.report)[REVIEWER]:
         return ()
     name = openings_name(at.person)
     sealed = [annex.name for annex in at.verified.report.annexes if annex.name.rpartition("/")[2] == name]

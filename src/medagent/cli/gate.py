@@ -23,7 +23,17 @@ from medagent.attestation.bundle import Bundle
 from medagent.attestation.verify import verify
 from medagent.cli.doctor import sent
 from medagent.cli.output import console, print_json, print_switch
-from medagent.compose import alert_watch, archive, binding, ledger, machine_keys, officers, policy, switch_message
+from medagent.compose import (
+    alert_watch,
+    archive,
+    binding,
+    ledger,
+    machine_keys,
+    officers,
+    policy,
+    record_votes,
+    switch_message,
+)
 from medagent.errors import MedagentError
 from medagent.proof import Json, canonical, digest
 from medagent.settings import Settings, load_settings, make_home
@@ -189,9 +199,11 @@ def _audit(settings: Settings, report: Path | None) -> Iterator[Seen]:
         yield Seen(what="report", says="none was given: medagent gate 5 REPORT", holds=False)
         return
     bundle, directory = Bundle.load(report)
-    found = verify(bundle, officers=officers(settings), machine_keys=machine_keys(settings), directory=directory)
+    listed = officers(settings)
+    found = verify(bundle, officers=listed, machine_keys=machine_keys(settings), directory=directory)
+    record_votes(settings, bundle, by=getpass.getuser())
     yield from (Seen(what=check.what, says=check.says, holds=True) for check in found.checks)
-    began = allowed(found, binding=binding(settings), env=settings.env)
+    began = allowed(found, binding=binding(settings), env=settings.env, officers=listed, days=settings.go_days)
     yield Seen(what="conclusion", says=f"GO for what runs here, audited {began.isoformat()}", holds=True)
 
 

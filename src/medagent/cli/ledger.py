@@ -14,12 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from medagent.cli.output import console, print_json
-from medagent.compose import key_ring, ledger, ledger_path
+from medagent.compose import check_ledger_heads, key_ring, ledger, ledger_path
 from medagent.errors import BrokenLedgerError, TornLedgerError
 from medagent.proof import Json, VerifyKey
 from medagent.proof.dsse import Envelope
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.ledger import KINDS, Entry, VerifiedLedger, entries, verify
+from medagent.telemetry.ledger.anchors import check_heads, heads_in
 
 _ID = re.compile(r"[0-9a-f]{64}|[0-9a-f-]{36}")
 
@@ -49,6 +50,14 @@ def verify_ledger(
     file: Annotated[
         Path | None, typer.Option(help="A copy of a ledger; this host's own if left out.", dir_okay=False)
     ] = None,
+    heads: Annotated[
+        list[Path] | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="A log of the second place (MEDAGENT_LEDGER_ANCHOR): each head must be in.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check every entry, its signature and its place; exit code 1 where one does not hold.
@@ -59,6 +68,10 @@ def verify_ledger(
     earlier = None if checkpoint is None else Envelope.parse(checkpoint.read_bytes())
     try:
         found = verify(file or ledger_path(settings), _keys(settings, key or ()), earlier_checkpoint=earlier)
+        if file is None:
+            check_ledger_heads(settings, *(heads or ()))
+        else:
+            check_heads(file, [(str(one), head) for one in heads or () for head in heads_in(one)])
     except BrokenLedgerError as error:
         _say_broken(error, as_json=as_json)
         raise typer.Exit(1) from None

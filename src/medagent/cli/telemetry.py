@@ -10,8 +10,19 @@ import typer
 from rich.text import Text
 
 from medagent.attestation.allowance import file_report
+from medagent.attestation.bundle import Bundle
 from medagent.cli.output import console, print_failure, print_json, print_switch
-from medagent.compose import audited, audits, ledger, machine_keys, officers, switch, switch_message, waiting
+from medagent.compose import (
+    audited,
+    audits,
+    ledger,
+    machine_keys,
+    officers,
+    record_votes,
+    switch,
+    switch_message,
+    waiting,
+)
 from medagent.compose import purge as purge_outbox
 from medagent.errors import SwitchError
 from medagent.settings import Settings, load_settings
@@ -72,13 +83,10 @@ def _by_audit(settings: Settings, audit: Path) -> None:
     filed = file_report(
         audit, audits=audits(settings), officers=officers(settings), machine_keys=machine_keys(settings)
     )
+    record_votes(settings, Bundle.load(audits(settings) / filed.sha256)[0], by=getpass.getuser())
     audited(settings, filed.sha256)
     record, report, by = ledger(settings), filed.report, getpass.getuser()
     record.append("audit", {"report": filed.sha256, "verdict": "GO", "policy": report.system.policy_sha256})
-    signatures = [("reviewer", each.key_id) for each in filed.signed.reviews]
-    signatures += [(each.role, each.key_id) for each in filed.signed.sign_offs]
-    for role, key_id in signatures:
-        record.append("sign_off", {"report": filed.sha256, "role": role, "key_id": key_id, "by": by})
     switch(settings).turn_on(report=filed.sha256, by=by)
 
 
@@ -108,6 +116,8 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
     out = console()
     if state.may_export:
         out.print("telemetry is on", style="green")
+        if (ends := switch(settings).go_ends()) is not None:
+            out.print(f"  its GO ends on {ends[1].date().isoformat()}")
     else:
         print_switch(message_of(state, env=settings.env), to=out)
     for name, count in queued.due.items():

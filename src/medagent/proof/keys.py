@@ -35,6 +35,11 @@ class PseudonymKey:
         message = category.encode() + b"\0" + value.encode()
         return f"psn_{self.key_id}_{hmac.new(self.secret, message, hashlib.sha256).hexdigest()[:32]}"
 
+    def keyed_digest(self, name: str, *values: str) -> str:
+        """Return a digest by which a secret is compared and not found by trying; `name` separates its uses."""
+        message = b"\0".join(part.encode() for part in ("medagent binding", name, *values))
+        return f"keyed:{hmac.new(self.secret, message, hashlib.sha256).hexdigest()[:32]}"
+
 
 class KeyRing:
     """Where this installation's keys come from: given ones first; in dev a missing one is made on first use."""
@@ -107,4 +112,6 @@ def _decode(text: str, origin: str) -> bytes:
         raise KeyFileError(f"{origin} is not hexadecimal", hint="a key is 64 hex digits") from None
     if len(secret) < _KEY_BYTES:
         raise KeyFileError(f"{origin} is too short", hint="a key is 64 hex digits")
+    if not any(secret):
+        raise KeyFileError(f"{origin} holds zeros alone, expected random digits", hint="openssl rand -hex 32")
     return secret

@@ -22,7 +22,7 @@ from medagent.telemetry.ledger import reason_problem
 from medagent.telemetry.switch_file import Entry, SwitchFile, UnreadableError
 from medagent.telemetry.trips import SwitchRecord, Trip, TripStore, latest
 
-Source = Literal["none", "environment", "command", "trip", "audit_missing", "unreadable"]
+Source = Literal["none", "environment", "command", "trip", "audit_missing", "unreadable", "clock"]
 
 _OFF_WORDS = frozenset({"off", "0", "false", "no"})
 _ON_WORDS = frozenset({"on", "1", "true", "yes"})
@@ -67,6 +67,9 @@ _NO_REPORT = "no signed audit report allows telemetry"
 _NOT_AUDITED = SwitchState(on=False, source="audit_missing", reason=_NO_REPORT)
 _LATER_TRIP = "it tripped after this audit began"
 _OUTBOX_UNREAD = "the outbox cannot be read"
+_VERIFIED_FOR_S = 3600.0
+"""For so long a report that was verified is not verified again: an officer may have been taken off the list."""
+_CLOCKS_DIFFER = timedelta(minutes=5)
 _UNREAD_TRIP = "the switch file could not be read"
 
 
@@ -87,14 +90,16 @@ class Switch:
         audited: Audited | None = None,
         ledger: SwitchRecord | None = None,
         outbox: TripStore | None = None,
+        go_days: int | None = None,
     ) -> None:
         self.env = env
+        self._go_days = go_days
         self._file = SwitchFile(home / "switch.json")
         self._record = record
         self._audited = audited
         self._ledger = ledger
         self._outbox = outbox
-        self._verified: tuple[Entry, datetime | str] | None = None
+        self._verified: tuple[Entry, datetime | str, float] | None = None
         self._forced_off = _forced_off(forced)
         self._tripped: Trip | None = None
         self._looked: SwitchState = _ON
@@ -156,6 +161,8 @@ class Switch:
                 f"telemetry stays off: {self._file.path} cannot be read",
                 hint="delete it and try again: the ledger and the outbox keep the trips too",
             ) from None
+        if self.env == "prod" and (clock := self._clock_problem()) is not None:
+            raise SwitchError(f"telemetry stays off: {clock}", hint="set the clock of this host")
         entry = self._entry("on", "command", "a signed audit report allows it", by=by, trip=self._file_trip())
         entry = entry.model_copy(update={"report": report})
         against, began = self._against(entry), self._began_of(entry)
@@ -280,11 +287,30 @@ class Switch:
             return False
 
     def _began_of(self, entry: Entry) -> datetime | str:
-        """When the audit behind an entry began, or why it allows nothing; verified once for each entry and process."""
-        verified = self._verified
-        if verified is None or verified[0] != entry:
-            verified = self._verified = (entry, self._began(entry))
+        """When the audit behind an entry began, or why it allows nothing; verified once an hour by each process."""
+        verified, now = self._verified, time.monotonic()
+        if verified is None or verified[0] != entry or now - verified[2] > _VERIFIED_FOR_S:
+            verified = self._verified = (entry, self._began(entry), now)
+        ends = self._end_of(verified[1])
+        if ends is not None and datetime.now(UTC) >= ends:
+            return f"the GO ended on {ends.date().isoformat()}, {self._go_days} days after its audit"
         return verified[1]
+
+    def _end_of(self, began: datetime | str) -> datetime | None:
+        if isinstance(began, str) or self._go_days is None:
+            return None
+        return began + timedelta(days=self._go_days)
+
+    def go_ends(self) -> tuple[str, datetime] | None:
+        """Return the report (its digest) that allows telemetry now and when its GO ends; None where none does."""
+        try:
+            written = self._file.read()
+        except UnreadableError:
+            return None
+        if written is None or written.state == "off" or written.report is None:
+            return None
+        ends = self._end_of(self._began_of(written))
+        return None if ends is None else (written.report, ends)
 
     def _began(self, entry: Entry) -> datetime | str:
         if self._audited is None or entry.report is None:
@@ -305,6 +331,8 @@ class Switch:
             in_ledger = None if self._ledger is None else self._ledger.in_force()
         except MedagentError as error:
             return SwitchState(on=False, source="unreadable", reason=str(error))
+        if self.env == "prod" and (clock := self._clock_problem()) is not None:
+            return SwitchState(on=False, source="clock", reason=clock)
         waits: str | None = None
         try:
             in_outbox = self._outbox_trip()
@@ -321,6 +349,13 @@ class Switch:
         if against is not None:
             return SwitchState(on=False, source="audit_missing", reason=against)
         return replace(_ON, waits=waits)
+
+    def _clock_problem(self) -> str | None:
+        """Why the time is not known: a clock that was set back would revive a GO that ended."""
+        newest = None if self._ledger is None else self._ledger.newest()
+        if newest is None or datetime.now(UTC) >= newest - _CLOCKS_DIFFER:
+            return None
+        return f"the clock is more than 5 minutes earlier than the ledger's newest entry ({_told(newest)})"
 
     # ---- writing ---------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ _BY = {
     "trip": "it tripped",
     "audit_missing": "by the audit",
     "unreadable": "a source cannot be read",
+    "clock": "the time is not known",
 }
 
 
@@ -52,6 +53,8 @@ def _remedy(state: SwitchState, env: Literal["dev", "prod"]) -> str:
                 "mend what cannot be read; a broken switch file is replaced by "
                 '`medagent telemetry on --override --reason "…"`'
             )
+        case "clock":
+            return "set the clock of this host"
         case "trip":
             if env == "prod":
                 return f"mend the cause, audit anew, then {with_audit}"

@@ -25,6 +25,9 @@ class TripReader(Protocol):
 class SwitchRecord(TripReader, Protocol):
     """The ledger: it keeps trips, and every other change of the switch."""
 
+    def newest(self) -> datetime | None:
+        """Return the latest time that an entry names; None where there is no entry; raises as `in_force`."""
+
     def confirms(self, *, source: str, reason: str, by: str) -> bool:
         """Return whether the latest recorded change is this on; raises as `in_force`."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from tests.audit.selftest.after_report import AFTER_REPORT
 from tests.audit.selftest.playing import CONTROL, Played, play_in, wrong
 from tests.audit.selftest.sabotage import Sabotage
 from tests.audit.selftest.sabotages import load
@@ -31,8 +32,9 @@ def main() -> int:
     arguments = parser.parse_args()
     chosen = [sabotages[name] for name in arguments.only or sabotages]
     if arguments.list:
-        for one in chosen:
-            sys.stdout.write(f"{one.name}: {one.breaks}\n")
+        after = AFTER_REPORT.values() if not arguments.only else ()
+        for name, breaks in [(one.name, one.breaks) for one in (*chosen, *after)]:
+            sys.stdout.write(f"{name}: {breaks}\n")
         return 0
     played = _play([CONTROL, *chosen], jobs=arguments.jobs, as_json=arguments.json, seed=arguments.seed)
     if not arguments.json:

@@ -10,6 +10,7 @@ from medagent.telemetry.ledger.entry import CHECKPOINT, Entry
 from medagent.telemetry.ledger.ledger import Ledger, last_trip
 from medagent.telemetry.ledger.trips import LedgerTrips
 from medagent.telemetry.ledger.verify import VerifiedLedger, entries, verify
+from medagent.telemetry.ledger.votes import Vote, votes
 
 __all__ = [
     "CHECKPOINT",
@@ -18,8 +19,10 @@ __all__ = [
     "Ledger",
     "LedgerTrips",
     "VerifiedLedger",
+    "Vote",
     "entries",
     "last_trip",
     "reason_problem",
     "verify",
+    "votes",
 ]

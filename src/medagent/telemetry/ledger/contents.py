@@ -115,12 +115,15 @@ class Audit(_Content):
 
 
 class SignOff(_Content):
-    """Somebody signed a report."""
+    """Somebody signed a statement over a report: its digest and what it decided; None in an entry from before."""
 
     report: Sha256
     role: Word
     key_id: KeyId
     by: Who
+    statement: Sha256 | None = None
+    decision: Literal["GO", "NO-GO", "leak", "no_leak", "clean"] | None = None
+    signed_at: Annotated[str, Field(pattern=r"^[0-9T:.+Z-]{19,40}$")] | None = None
 
 
 class Gate(_Content):

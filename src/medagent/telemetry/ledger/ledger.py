@@ -9,13 +9,14 @@ import json
 import mmap
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from medagent.errors import BrokenLedgerError, LedgerError
 from medagent.proof import GENESIS, Json, SigningKey, canonical
+from medagent.telemetry.ledger.anchors import Anchor, Head, keep_everywhere
 from medagent.telemetry.ledger.contents import KEY_CREATED, RECOVERED, validated
 from medagent.telemetry.ledger.entry import Entry
 from medagent.telemetry.ledger.lock import lock
@@ -28,8 +29,10 @@ _sync = getattr(os, "fdatasync", os.fsync)  # macOS has the slower one alone
 class Ledger:
     """Appends to one host's ledger; any number of threads and processes may. Nothing is ever taken out of it."""
 
-    def __init__(self, path: Path, key: SigningKey) -> None:
+    def __init__(self, path: Path, key: SigningKey, *, anchors: Sequence[Anchor] = ()) -> None:
+        """`anchors` keep the head after each entry; one that cannot is logged."""
         self._path = path
+        self._anchors = anchors
         self._key = key
         self._mine: tuple[int, bytes] | None = None
         self._lock = threading.Lock()
@@ -42,16 +45,20 @@ class Ledger:
         """
         recorded = validated(kind, content)
         with self._opened() as descriptor:
-            return self._append(descriptor, kind, recorded)
+            entry = self._append(descriptor, kind, recorded)
+        self._anchor(entry)
+        return entry
 
     def note(self, kind: str, content: Mapping[str, object]) -> Entry | None:
         """Record a state, unless the latest entry of this kind says the same; raises what `append` raises."""
         recorded = validated(kind, content)
         with self._opened() as descriptor:
             latest = _latest(descriptor, kind)
-            return (
-                None if latest is not None and latest.content == recorded else self._append(descriptor, kind, recorded)
-            )
+            if latest is not None and latest.content == recorded:
+                return None
+            entry = self._append(descriptor, kind, recorded)
+        self._anchor(entry)
+        return entry
 
     def append_once(self, kind: str, content: Mapping[str, object]) -> Entry | None:
         """Record what belongs to one call, unless an entry of this kind has the call already; raises as `append` does.
@@ -63,7 +70,13 @@ class Ledger:
             same_call = canonical({"trace_id": recorded["trace_id"]})[1:-1]
             if _latest(descriptor, kind, holding=same_call) is not None:
                 return None
-            return self._append(descriptor, kind, recorded)
+            entry = self._append(descriptor, kind, recorded)
+        self._anchor(entry)
+        return entry
+
+    def _anchor(self, entry: Entry) -> None:
+        if self._anchors:
+            keep_everywhere(self._anchors, Head(sequence=entry.sequence, hash=entry.hash), ledger=self._path)
 
     @contextmanager
     def _opened(self) -> Iterator[int]:

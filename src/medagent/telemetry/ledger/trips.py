@@ -14,6 +14,8 @@ from medagent.telemetry.trips import Trip
 
 _TRIP = b'"source":"trip"'
 _MARKS = (_TRIP, b'"state":"on"', b'"state":"off"')
+_AT = b'{"at":"'
+_AT_END = len(_AT) + len("2026-11-29T20:12:19.000000+00:00")
 _CHUNK = 1 << 20
 _UNDATED = datetime.max.replace(tzinfo=UTC)
 _REMEMBERED = 256
@@ -26,6 +28,8 @@ class _Seen:
 
     trip: Trip | None = None
     on: tuple[str, str, str] | None = None
+    newest: bytes = b""
+    """The latest time of an entry as it is written: UTC in microseconds, so that texts sort as times do."""
 
 
 class LedgerTrips:
@@ -50,6 +54,14 @@ class LedgerTrips:
     def confirms(self, *, source: str, reason: str, by: str) -> bool:
         """Return whether the latest recorded change is this on; raises as `in_force`."""
         return self._read().on == (source, reason, by)
+
+    def newest(self) -> datetime | None:
+        """Return the latest time that an entry names; None where there is no entry; raises as `in_force`."""
+        latest = self._read().newest
+        try:
+            return datetime.fromisoformat(latest.decode()) if latest else None
+        except ValueError:
+            return _UNDATED  # a line that was not written by the ledger: no clock is later
 
     def _read(self) -> _Seen:
         with self._lock:
@@ -93,6 +105,8 @@ class LedgerTrips:
 
 def _after(line: bytes, seen: _Seen) -> _Seen:
     """What is known after one more line; a trip that cannot be read is dated by the entry after it."""
+    if line.startswith(_AT) and line[len(_AT) : _AT_END] > seen.newest:
+        seen = replace(seen, newest=line[len(_AT) : _AT_END])
     trip = seen.trip
     is_undated = trip is not None and trip.at == _UNDATED
     if not is_undated and not any(mark in line for mark in _MARKS):
@@ -101,15 +115,15 @@ def _after(line: bytes, seen: _Seen) -> _Seen:
         entry = Entry.parse(line)
     except ValueError:
         damaged = Trip(at=_UNDATED, reason="an entry of the ledger that cannot be read")
-        return _Seen(trip=damaged) if _TRIP in line else seen
+        return replace(seen, trip=damaged, on=None) if _TRIP in line else seen
     if trip is not None and is_undated:
         trip = replace(trip, at=datetime.fromisoformat(entry.at))
     if entry.kind != "switch_changed":
         return replace(seen, trip=trip)
     said = {name: str(entry.content.get(name)) for name in ("state", "source", "reason", "by")}
     if said["source"] == "trip":
-        return _Seen(trip=Trip(at=datetime.fromisoformat(entry.at), reason=said["reason"]))
+        return replace(seen, trip=Trip(at=datetime.fromisoformat(entry.at), reason=said["reason"]), on=None)
     if said["state"] != "on":
-        return _Seen(trip=trip)
+        return replace(seen, trip=trip, on=None)
     is_lift = said["source"] == "override" or entry.content.get("report") is not None
-    return _Seen(trip=None if is_lift else trip, on=(said["source"], said["reason"], said["by"]))
+    return replace(seen, trip=None if is_lift else trip, on=(said["source"], said["reason"], said["by"]))

@@ -96,6 +96,14 @@ switch_events = sa.Table(
     sa.Column("at_us", _Big, nullable=False),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
 )
+ledger_heads = sa.Table(
+    "ledger_heads",
+    metadata,
+    sa.Column("host", sa.String(64), primary_key=True),
+    sa.Column("sequence", _Big, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+"""The latest head of the ledger of each host that shares this outbox, so that a rolled back ledger is noticed."""
 receipts = sa.Table(
     "receipts",
     metadata,
@@ -122,7 +130,7 @@ deletion_requests = sa.Table(
 )
 _version = sa.Table("outbox_version", metadata, sa.Column("version", sa.Integer, nullable=False))
 
-VERSION = 5
+VERSION = 6
 """Goes up with every column; a file without one is of version 1."""
 _MAKING = 0x6D65_6462
 """The advisory lock under which PostgreSQL's tables are made: two processes may start at once."""

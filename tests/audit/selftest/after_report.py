@@ -1,0 +1,187 @@
+"""Sabotages that come after the report: each must be refused by `telemetry on` and by the next start, and be named.
+
+`tests/audit/test_selftest_after_report.py` plays them on a host in prod whose telemetry a signed GO switched on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+Forge = Callable[[Any], Any]
+"""A report as the machine made it → the report that the machine's key signs instead."""
+Harm = Callable[[Path, Path], None]
+"""Done on the host after telemetry is on: its MEDAGENT_HOME, its list of officers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AfterReport:
+    """One way to keep or forge a GO. `says`: a pattern that the refusal must contain."""
+
+    name: str
+    breaks: str
+    says: str
+    forge: Forge | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    harm: Harm | None = None
+    drops_vote: bool = False
+
+
+def _part(name: str, **changes: Any) -> Forge:
+    return lambda report: report.model_copy(update={name: getattr(report, name).model_copy(update=changes)})
+
+
+def _failed(name: str) -> Forge:
+    def forge(report: Any) -> Any:
+        criteria = (one.model_copy(update={"passed": one.name != name and one.passed}) for one in report.criteria)
+        return report.model_copy(update={"criteria": tuple(criteria)})
+
+    return forge
+
+
+def _ledger(home: Path) -> Path:
+    return home / "ledger" / "ledger.jsonl"
+
+
+def _cut(home: Path, _: Path) -> None:
+    lines = _ledger(home).read_bytes().splitlines(keepends=True)
+    _ledger(home).write_bytes(b"".join(lines[:-1]))
+
+
+def _ahead(home: Path, _: Path) -> None:
+    from medagent.proof import SigningKey  # nothing here is imported by the auditor
+    from medagent.telemetry.ledger import Entry  # the same
+
+    last = Entry.parse(_ledger(home).read_bytes().splitlines()[-1])
+    later = Entry.make(
+        "checkpoint",
+        {"by": "duty"},
+        sequence=last.sequence + 1,
+        previous=last.hash,
+        at=(datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="microseconds"),
+        key=SigningKey.from_seed(b"h" * 32),
+    )
+    with _ledger(home).open("ab") as file:
+        file.write(later.line() + b"\n")
+
+
+def _remove(name: str) -> Harm:
+    def harm(_: Path, officers: Path) -> None:
+        [file] = [one for one in officers.glob("*.json") if name in one.read_text()]
+        file.unlink()
+
+    return harm
+
+
+def _revoke(_: Path, officers: Path) -> None:
+    from medagent.attestation.officers import Officers  # nothing here is imported by the auditor
+
+    key_id = Officers.load(officers).all[0].key.key_id
+    text = f"revoked:\n  - key_id: {key_id}\n    revoked_on: 2026-11-01\n    reason: the laptop was stolen\n"
+    (officers / "revoked.yaml").write_text(text)
+
+
+AFTER_REPORT = {
+    one.name: one
+    for one in (
+        AfterReport(
+            name="forged_rehearsal",
+            breaks="a rehearsal, signed by the machine's key, says GO",
+            says="a rehearsal is GO",
+            forge=_part("run", rehearsal=True, pace=20.0),
+        ),
+        AfterReport(
+            name="forged_criterion",
+            breaks="a criterion failed, and the verdict is GO",
+            says="criterion leaks failed",
+            forge=_failed("leaks"),
+        ),
+        AfterReport(
+            name="forged_measure",
+            breaks="every criterion passed, and the numbers beside it say otherwise",
+            says="spans or more were lost",
+            forge=_part("delivery", drop_rate=0.5),
+        ),
+        AfterReport(
+            name="weak_protocol",
+            breaks="a protocol of one's own asks for one signature",
+            says="not pinned",
+            forge=lambda report: _part("run", protocol_sha256="ab" * 32)(
+                report.model_copy(update={"required_roles": {"sign_off": 1}})
+            ),
+        ),
+        AfterReport(
+            name="dropped_vote",
+            breaks="a NO-GO that this host saw is taken out of the bundle",
+            says="the ledger knows it: sign_off NO-GO",
+            drops_vote=True,
+        ),
+        AfterReport(
+            name="http_destination",
+            breaks="the collector is spoken to without encryption",
+            says="otlp: address",
+            environment={"MEDAGENT_OTLP_ENDPOINT": "http://collector.clinic.example/a"},
+        ),
+        AfterReport(
+            name="other_tenant",
+            breaks="a header sends to another tenant",
+            says="otlp: account",
+            environment={"MEDAGENT_OTLP_HEADERS": "x-scope-orgid=other"},
+        ),
+        AfterReport(
+            name="other_account",
+            breaks="another key sends to another account",
+            says="langsmith: account",
+            environment={"LANGSMITH_API_KEY": "lsv2_other"},
+        ),
+        AfterReport(
+            name="other_pseudonym_key",
+            breaks="pseudonyms are made by another key",
+            says="MEDAGENT_PSEUDONYM_KEY",
+            environment={"MEDAGENT_PSEUDONYM_KEY": "ef" * 32},
+        ),
+        AfterReport(
+            name="open_exit",
+            breaks="a way out of LiveKit's own is opened",
+            says="MEDAGENT_LIVEKIT_OPEN is set",
+            environment={"MEDAGENT_LIVEKIT_OPEN": "text"},
+        ),
+        AfterReport(
+            name="expired_go",
+            breaks="the audit is older than its GO lasts",
+            says="the GO ended on",
+            environment={"MEDAGENT_GO_DAYS": "1"},
+        ),
+        AfterReport(
+            name="removed_officer",
+            breaks="who signed is taken off the list",
+            says="nobody on the pinned list",
+            harm=_remove("Ines Calder"),
+        ),
+        AfterReport(
+            name="revoked_officer", breaks="a key that signed is revoked", says="revoked on 2026-11-01", harm=_revoke
+        ),
+        AfterReport(
+            name="clock_set_back",
+            breaks="the clock is an hour earlier than the ledger",
+            says="the clock is more than 5 minutes earlier",
+            harm=_ahead,
+        ),
+        AfterReport(
+            name="rolled_back_ledger",
+            breaks="the ledger lost its last entry",
+            says="the ledger was rolled back or deleted|does not record",
+            harm=_cut,
+        ),
+        AfterReport(
+            name="deleted_ledger",
+            breaks="the ledger is gone",
+            says="the ledger was rolled back or deleted",
+            harm=lambda home, _: _ledger(home).unlink(),
+        ),
+    )
+}
+"""All of them by their names."""
