@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from medagent.errors import SettingsError
+from medagent.file_access import read_file
 
 Env = Literal["dev", "prod"]
 Days = Annotated[int, Field(ge=1, le=4000)]
@@ -186,18 +187,21 @@ class Settings(BaseSettings):
         return self.langsmith_project_name or f"medical-voice-agent-{self.env}"
 
     @cached_property
-    def clinic_url(self) -> str:
-        """The clinic's database, the only place where patients' data rests; by default SQLite in its own directory."""
+    def clinic_url(self) -> str | Path:
+        """Return the URL of the clinic's database, or the path of its SQLite file under the home directory.
+
+        A path is not made into a URL: `%`, `?` and `#` in it would lead to another file.
+        """
         if self.clinic_database_url is not None:
             return self.clinic_database_url.get_secret_value()
-        return f"sqlite:///{self.home / 'clinic' / 'clinic.db'}"
+        return self.home / "clinic" / "clinic.db"
 
     @property
-    def outbox_location(self) -> str:
-        """The database in which spans wait to be delivered; by default SQLite in its own directory."""
+    def outbox_location(self) -> str | Path:
+        """Return the URL of the outbox's database, or the path of its SQLite file under the home directory."""
         if self.outbox_url is not None:
             return self.outbox_url.get_secret_value()
-        return f"sqlite:///{self.home / 'outbox' / 'outbox.db'}"
+        return self.home / "outbox" / "outbox.db"
 
     def legal_basis(self) -> str | None:
         """On what ground a call is traced without asking; None: the caller is asked.
@@ -223,9 +227,8 @@ class Settings(BaseSettings):
             return None
         given = self.consent_script or ""
         try:
-            words = (
-                Path(given).expanduser().read_text(encoding="utf-8") if given.startswith(("/", "~/", "./")) else given
-            )
+            is_path = given.startswith(("/", "~/", "./"))
+            words = read_file(Path(given).expanduser()).decode() if is_path else given
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(
                 f"MEDAGENT_CONSENT_SCRIPT cannot be read ({type(error).__name__})", hint="name a text file in UTF-8"

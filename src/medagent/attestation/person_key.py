@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from medagent.errors import KeyFileError
+from medagent.file_access import FileModeError, read_file
 from medagent.proof import SigningKey
 
 _END = b"-----END ENCRYPTED PRIVATE KEY-----\n"
@@ -61,10 +62,10 @@ class PersonKey:
     def read(cls, path: Path, passphrase: str) -> PersonKey:
         """Read the file; raises `KeyFileError` where others can read it too, or the passphrase does not open it."""
         try:
-            if path.stat().st_mode & 0o077:
-                raise KeyFileError(f"{path} can be read by other users", hint=f"chmod 600 {path}")
-            first, second, rest = path.read_bytes().split(_END)
+            first, second, rest = read_file(path, is_private=True).split(_END)
             keys = [load_pem_private_key(part + _END, passphrase.encode()) for part in (first, second)]
+        except FileModeError:
+            raise KeyFileError(f"{path} can be read by other users", hint=f"chmod 600 {path}") from None
         except OSError as error:
             raise KeyFileError(f"{path} cannot be read ({type(error).__name__})") from None
         except (ValueError, TypeError, UnsupportedAlgorithm):

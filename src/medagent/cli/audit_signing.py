@@ -15,7 +15,7 @@ import typer
 import yaml
 from rich.text import Text
 
-from medagent.attestation.bundle import Bundle
+from medagent.attestation.bundle import Bundle, annexes
 from medagent.attestation.conclusion import reported_mark
 from medagent.attestation.officers import MACHINE, REVIEWER, Officer, Officers
 from medagent.attestation.person_key import PersonKey
@@ -34,6 +34,7 @@ from medagent.audit.review import opened, openings_name
 from medagent.cli.output import console, print_json
 from medagent.compose import ledger, machine_keys, officers
 from medagent.errors import AttestationError, KeyFileError, MedagentError
+from medagent.file_access import read_file, write_file
 from medagent.proof import Json, VerifyKey
 from medagent.proof.dsse import Envelope
 from medagent.proof.dsse import sign as sign_statement
@@ -156,7 +157,10 @@ def new_key(
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     private = place / f"{slug}.key"
     made.write(private, _passphrase(passphrase_file, twice=True))
-    (place / f"{slug}.yaml").write_text(public, encoding="utf-8")
+    try:
+        write_file(place / f"{slug}.yaml", public.encode())
+    except OSError as error:
+        raise KeyFileError(f"{place / slug}.yaml cannot be written ({type(error).__name__})") from None
     err = console(stderr=True)
     err.print(f"your key: {private} (keep it, and its passphrase, to yourself)")
     err.print(f"your public file: {place / (slug + '.yaml')} (to be pinned in audits/officers by a reviewed change)")
@@ -264,13 +268,16 @@ def verify(
 def _trusted(listed: Path | None, machine: list[Path] | None) -> tuple[Officers, tuple[VerifyKey, ...]]:
     settings = load_settings()
     names = officers(settings) if listed is None else Officers.load(listed)
-    given = [VerifyKey.parse(file.read_text(encoding="utf-8", errors="replace")) for file in machine or ()]
+    given = [VerifyKey.read(file) for file in machine or ()]
     return names, tuple(given or machine_keys(settings))
 
 
 def _passphrase(file: Path | None, *, twice: bool = False) -> str:
     if file is not None:
-        return file.read_text(encoding="utf-8").rstrip("\r\n")
+        try:
+            return read_file(file).decode().rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise KeyFileError(f"{file} cannot be read ({type(error).__name__})") from None
     return str(typer.prompt("passphrase", hide_input=True, confirmation_prompt=twice, err=True))
 
 
@@ -322,7 +329,10 @@ def _openings(at: Desk) -> tuple[Opening, ...]:
         return ()
     name = openings_name(at.person)
     sealed = [annex.name for annex in at.verified.report.annexes if annex.name.rpartition("/")[2] == name]
-    return opened((at.directory / sealed[0]).read_bytes(), at.keys.annex) if sealed else ()
+    if not sealed:
+        return ()
+    content = {annex.name: content for annex, content in annexes(at.verified.report, at.directory)}
+    return opened(content[sealed[0]], at.keys.annex)
 
 
 def _others(at: Desk) -> Iterator[Envelope]:

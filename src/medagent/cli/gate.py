@@ -25,6 +25,7 @@ from medagent.cli.doctor import sent
 from medagent.cli.output import console, print_json, print_switch
 from medagent.compose import alert_watch, archive, binding, ledger, machine_keys, officers, policy, switch_message
 from medagent.errors import MedagentError
+from medagent.file_access import replace_file
 from medagent.proof import Json, canonical, digest
 from medagent.settings import Settings, load_settings, make_home
 from medagent.telemetry.chain import verify_chain
@@ -96,7 +97,7 @@ def _kept(settings: Settings, evidence: Mapping[str, Json]) -> Path:
     directory = make_home(settings.home) / "gates"
     directory.mkdir(mode=0o700, exist_ok=True)
     place = directory / f"gate-{evidence['gate']}-{digest(evidence)[:16]}.json"
-    place.write_bytes(canonical(evidence))
+    replace_file(place, canonical(evidence))
     return place
 
 

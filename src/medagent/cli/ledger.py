@@ -15,7 +15,8 @@ from rich.text import Text
 
 from medagent.cli.output import console, print_json
 from medagent.compose import key_ring, ledger, ledger_path
-from medagent.errors import BrokenLedgerError, TornLedgerError
+from medagent.errors import BrokenLedgerError, LedgerError, TornLedgerError
+from medagent.file_access import read_file
 from medagent.proof import Json, VerifyKey
 from medagent.proof.dsse import Envelope
 from medagent.settings import Settings, load_settings
@@ -56,7 +57,7 @@ def verify_ledger(
     Without --key and --checkpoint it trusts what this host says of itself; an officer keeps both elsewhere.
     """
     settings = load_settings()
-    earlier = None if checkpoint is None else Envelope.parse(checkpoint.read_bytes())
+    earlier = None if checkpoint is None else _checkpoint(checkpoint)
     try:
         found = verify(file or ledger_path(settings), _keys(settings, key or ()), earlier_checkpoint=earlier)
     except BrokenLedgerError as error:
@@ -123,7 +124,14 @@ def public_key() -> None:
 def _keys(settings: Settings, files: Sequence[Path]) -> list[VerifyKey]:
     if not files:
         return [key_ring(settings).signing_key().public]
-    return [VerifyKey.parse(file.read_text(encoding="utf-8", errors="replace")) for file in files]
+    return [VerifyKey.read(file) for file in files]
+
+
+def _checkpoint(file: Path) -> Envelope:
+    try:
+        return Envelope.parse(read_file(file))
+    except OSError as error:
+        raise LedgerError(f"{file} cannot be read ({type(error).__name__})") from None
 
 
 def _say_broken(error: BrokenLedgerError, *, as_json: bool) -> None:
