@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import medagent
 from medagent.errors import LedgerError, SwitchError
+from medagent.os_account import current_account
 from medagent.presidio import recognisers_of
 from medagent.pricing import load_prices
 from medagent.proof import Json, KeyRing, VerifyKey
@@ -253,7 +254,8 @@ def exporters(settings: Settings, *, gate: Gate | None = None) -> list[Exporter]
 
     `gate` is passed before each request of theirs; by default it is that of the host's switch.
     """
-    gate = gate or export_gate(settings)
+    settings.check_prod()
+    gate, ca_pem = gate or export_gate(settings), settings.ca_pem()
     found: list[Exporter] = [archive(settings, gate=gate)]
     if settings.langsmith_api_key is not None:
         found.append(
@@ -264,14 +266,15 @@ def exporters(settings: Settings, *, gate: Gate | None = None) -> list[Exporter]
                 workspace_id=settings.langsmith_workspace_id,
                 retention_days=settings.langsmith_retention_days,
                 gate=gate,
+                ca_pem=ca_pem,
             )
         )
     off = settings.unusable_destinations()
-    found += [_listed(name, settings, gate) for name in settings.destinations if name not in off]
+    found += [_listed(name, settings, gate, ca_pem) for name in settings.destinations if name not in off]
     return found
 
 
-def _listed(name: str, settings: Settings, gate: Gate) -> Exporter:
+def _listed(name: str, settings: Settings, gate: Gate, ca_pem: bytes | None) -> Exporter:
     if name == "jsonlog":
         target = settings.jsonlog
         place: Path | Literal["stdout"] = "stdout" if target == "stdout" else Path(target).expanduser()
@@ -286,6 +289,7 @@ def _listed(name: str, settings: Settings, gate: Gate) -> Exporter:
             base_url=settings.langfuse_base_url or settings.langfuse_host or _LANGFUSE_CLOUD,
             retention_days=settings.langfuse_retention_days,
             gate=gate,
+            ca_pem=ca_pem,
         )
     given = settings.otlp_headers
     return otlp.OtlpExporter(
@@ -294,6 +298,7 @@ def _listed(name: str, settings: Settings, gate: Gate) -> Exporter:
         region=settings.otlp_region,
         retention_days=settings.otlp_retention_days,
         gate=gate,
+        ca_pem=ca_pem,
     )
 
 
@@ -403,12 +408,14 @@ def investigation(settings: Settings, *, by: str) -> Iterator[Investigation]:
             endpoint=settings.langsmith_endpoint,
             project=settings.langsmith_project,
             workspace_id=settings.langsmith_workspace_id,
+            ca_pem=settings.ca_pem(),
         )
     if "langfuse" in names and settings.langfuse_secret_key is not None:
         ways["langfuse"] = LangfuseDeletion(
             public_key=settings.langfuse_public_key or "",
             secret_key=settings.langfuse_secret_key.get_secret_value(),
             base_url=settings.langfuse_base_url or settings.langfuse_host or _LANGFUSE_CLOUD,
+            ca_pem=settings.ca_pem(),
         )
 
     def recorded() -> Iterator[tuple[str, Mapping[str, Json]]]:
@@ -463,8 +470,9 @@ def alert_watch(settings: Settings, alerts: Alerts) -> Watch:
     from medagent.alerts.state import AlertState  # noqa: PLC0415  # the same
     from medagent.alerts.watch import Watch  # noqa: PLC0415  # the same
 
-    stop = switch(settings)
-    slack, pagerduty = (Post(name=name, gate=ExportGate(stop)) for name in ("slack", "pagerduty"))
+    settings.check_prod()
+    stop, ca_pem = switch(settings), settings.ca_pem()
+    slack, pagerduty = (Post(name=name, gate=ExportGate(stop), ca_pem=ca_pem) for name in ("slack", "pagerduty"))
     senders: dict[str, Sender] = {}
     if settings.slack_webhook_url is not None:
         url = settings.slack_webhook_url.get_secret_value()
@@ -535,6 +543,7 @@ class Telemetry:
             legal_basis=settings.legal_basis(),
             key=key_ring(settings).pseudonym_key(),
             sampling=settings.sampling,
+            synthetic_callers=settings.synthetic_callers is not None,
             closed=self._delivery.entries.tell,
         )
         in_force = sessions.policy
@@ -543,10 +552,19 @@ class Telemetry:
             self.ledger.note("policy_changed", holds)
         except LedgerError as error:
             _log.error("the ledger does not say which policy holds: %s", error)
+        if settings.synthetic_callers is not None:
+            _log.warning("MEDAGENT_SYNTHETIC_CALLERS is set: no caller of this process may be a real person")
+            self._declare_synthetic_callers()
         self.pipeline = Pipeline(
             sessions=sessions, outbox=self._delivery.outbox, on_due=self._delivery.wake, inlet=inlet
         )
         self._is_closed = False
+
+    def _declare_synthetic_callers(self) -> None:
+        try:
+            self.ledger.append("synthetic_callers", current_account().content())
+        except LedgerError as error:
+            _log.error("the ledger does not record MEDAGENT_SYNTHETIC_CALLERS: %s", error)
 
     def start(self) -> Telemetry:
         """Begin to work and to ship, and to end what dead processes left open."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
-
 import typer
 
 from medagent.cli.output import console
 from medagent.compose import prune as prune_archive
+from medagent.os_account import current_account
 from medagent.settings import load_settings
 
 app = typer.Typer(help="The local archive: how long it keeps what.", no_args_is_help=True)
@@ -25,5 +24,5 @@ def prune() -> None:
     A deleted span leaves a tombstone, so that its call's chain still verifies, and an entry in the ledger.
     """
     settings = load_settings()
-    count = prune_archive(settings, by=getpass.getuser())
+    count = prune_archive(settings, by=current_account().name)
     console().print(f"{count} spans deleted; kept are {settings.archive_days} days, guardrails six years")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -35,6 +34,7 @@ from medagent.cli.output import console, print_json
 from medagent.compose import ledger, machine_keys, officers
 from medagent.errors import AttestationError, KeyFileError, MedagentError
 from medagent.file_access import read_file, write_file
+from medagent.os_account import current_account
 from medagent.proof import Json, VerifyKey
 from medagent.proof.dsse import Envelope
 from medagent.proof.dsse import sign as sign_statement
@@ -104,7 +104,7 @@ class Desk:
         settings = load_settings()
         if machine_keys(settings):
             about = {"report": bundle.report_sha256, "role": role, "key_id": self.keys.signing.key_id}
-            ledger(settings).append("sign_off", {**about, "by": getpass.getuser()})
+            ledger(settings).append("sign_off", {**about, "by": current_account().name})
         bundle.write(self.directory)
         return checked
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -26,6 +25,7 @@ from medagent.cli.output import console, print_json, print_switch
 from medagent.compose import alert_watch, archive, binding, ledger, machine_keys, officers, policy, switch_message
 from medagent.errors import MedagentError
 from medagent.file_access import replace_file
+from medagent.os_account import current_account
 from medagent.proof import Json, canonical, digest
 from medagent.settings import Settings, load_settings, make_home
 from medagent.telemetry.chain import verify_chain
@@ -75,7 +75,7 @@ def gate(
         "seen": [asdict(each) for each in seen],
     }
     place = _kept(settings, evidence)
-    about = {"gate": number, "passed": passed, "evidence": digest(evidence), "by": getpass.getuser()}
+    about = {"gate": number, "passed": passed, "evidence": digest(evidence), "by": current_account().name}
     ledger(settings).append("gate", about)
     if as_json:
         print_json([{**evidence, "evidence": str(place)}])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
@@ -12,6 +11,7 @@ import typer
 from medagent.cli.incident_view import document, show, show_states
 from medagent.cli.output import console, print_json
 from medagent.compose import investigation, switch
+from medagent.os_account import current_account
 from medagent.proof import Json
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.incident import CallReport, Investigation, deletable_of
@@ -52,7 +52,7 @@ def incident(
     if destination and not delete:
         raise typer.BadParameter("--destination goes with --delete")
     settings = load_settings()
-    with investigation(settings, by=getpass.getuser()) as found:
+    with investigation(settings, by=current_account().name) as found:
         calls = [found.report(trace_id) for trace_id in dict.fromkeys(map(found.find, traces))]
         states: list[DeletionRequest] = []
         if delete or purge:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from medagent.cli.output import console, print_json
 from medagent.compose import key_ring, ledger, ledger_path
 from medagent.errors import BrokenLedgerError, LedgerError, TornLedgerError
 from medagent.file_access import read_file
+from medagent.os_account import current_account
 from medagent.proof import Json, VerifyKey
 from medagent.proof.dsse import Envelope
 from medagent.settings import Settings, load_settings
@@ -108,7 +108,7 @@ def take_checkpoint(key: Keys = None) -> None:
     settings = load_settings()
     try:
         verify(ledger_path(settings), _keys(settings, key or ()))
-        taken = ledger(settings).append("checkpoint", {"by": getpass.getuser()})
+        taken = ledger(settings).append("checkpoint", {"by": current_account().name})
     except BrokenLedgerError as error:
         _say_broken(error, as_json=False)
         raise typer.Exit(1) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from medagent.cli.output import console, print_failure, print_json, print_switch
 from medagent.compose import audited, audits, ledger, machine_keys, officers, switch, switch_message, waiting
 from medagent.compose import purge as purge_outbox
 from medagent.errors import SwitchError
+from medagent.os_account import current_account
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.failures import Failure
 from medagent.telemetry.ledger import reason_problem
@@ -28,7 +28,7 @@ def off(
 ) -> None:
     """Stop telemetry in every running process on this host, within a second; calls go on."""
     settings = load_settings()
-    switch(settings).turn_off(reason=reason, by=getpass.getuser())
+    switch(settings).turn_off(reason=reason, by=current_account().name)
     print_switch(switch_message(settings), to=console())
     if problem := reason_problem(reason):
         console().print(f"the reason is not recorded: it {problem}")
@@ -56,7 +56,8 @@ def on(
     if audit is not None:
         _by_audit(settings, audit)
     else:
-        lifted = switch(settings).turn_on_without_audit(reason=reason or "", by=getpass.getuser(), override=override)
+        by = current_account().name
+        lifted = switch(settings).turn_on_without_audit(reason=reason or "", by=by, override=override)
         if lifted is not None:
             console().print(Text(f"lifted the trip of {lifted.at.isoformat()}: {lifted.reason}"), soft_wrap=True)
     message = switch_message(settings)
@@ -73,7 +74,7 @@ def _by_audit(settings: Settings, audit: Path) -> None:
         audit, audits=audits(settings), officers=officers(settings), machine_keys=machine_keys(settings)
     )
     audited(settings, filed.sha256)
-    record, report, by = ledger(settings), filed.report, getpass.getuser()
+    record, report, by = ledger(settings), filed.report, current_account().name
     record.append("audit", {"report": filed.sha256, "verdict": "GO", "policy": report.system.policy_sha256})
     signatures = [("reviewer", each.key_id) for each in filed.signed.reviews]
     signatures += [(each.role, each.key_id) for each in filed.signed.sign_offs]
@@ -89,7 +90,7 @@ def purge(
     """Delete all that waits for a destination; the ledger says of which calls, the archive keeps their places."""
     if problem := reason_problem(reason):
         raise SwitchError(f"the reason {problem}", hint="it is kept for six years: name a ticket, never a person")
-    lost = purge_outbox(load_settings(), by=getpass.getuser(), reason=reason)
+    lost = purge_outbox(load_settings(), by=current_account().name, reason=reason)
     console().print(f"what waited is deleted, of {lost} calls" if lost else "nothing waited")
 
 

@@ -136,9 +136,23 @@ class Access(_Content):
     """Somebody read what is kept: a store (`archive`, `ledger`, `report`), one call of it or all."""
 
     store: Word
+    command: Word | None = None
+    """What was run: `trace_show`, `trace_list`, `trace_find` and the like."""
     trace_id: TraceId | None = None
+    report: Sha256 | None = None
     by: Who
+    uid: Count | None = None
+    login: Who | None = None
+    """The account that logged in, which `sudo` does not change; None where the system does not record it."""
     reason: Reason | None = None
+
+
+class SyntheticCallers(_Content):
+    """A process started whose settings declare that no caller is a real person."""
+
+    by: Who
+    uid: Count
+    login: Who | None
 
 
 class Deletion(_Content):
@@ -205,6 +219,7 @@ KINDS: Mapping[str, type[_Content]] = {
     "sign_off": SignOff,
     "gate": Gate,
     "access": Access,
+    "synthetic_callers": SyntheticCallers,
     "deletion": Deletion,
     "deletion_requested": DeletionRequested,
     "deletion_status": DeletionStatus,
