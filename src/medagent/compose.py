@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import medagent
+from medagent.core_dumps import disable_core_dumps
 from medagent.errors import LedgerError, SwitchError
 from medagent.os_account import current_account
 from medagent.presidio import recognisers_of
@@ -521,6 +522,7 @@ class Telemetry:
         overhead: Overhead | None = None,
     ) -> None:
         """Events may wait in `inlet` and costs be counted in `overhead` before this is made."""
+        disable_core_dumps()
         self.settings = settings
         for name, remedy in settings.unusable_destinations().items():
             _log.warning("destination %s is off: %s", name, remedy)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import medagent
+from medagent.core_dumps import disable_core_dumps
 from medagent.errors import MedagentError
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.interpreter import share
@@ -47,6 +48,7 @@ class Tracing:
     def __init__(self, settings: Settings, *, rosters: Mapping[str, Collection[str]] | None = None) -> None:
         settings.legal_basis()
         settings.check_prod()
+        disable_core_dumps()
         self.settings = settings
         self._rosters = rosters
         self._inlet = Inlet()
