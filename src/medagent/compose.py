@@ -16,7 +16,7 @@ from uuid import uuid4
 import medagent
 from medagent.core_dumps import disable_core_dumps
 from medagent.errors import LedgerError, SwitchError
-from medagent.os_account import current_account
+from medagent.os_account import OsAccount, current_account
 from medagent.presidio import recognisers_of
 from medagent.pricing import load_prices
 from medagent.proof import Json, KeyRing, VerifyKey
@@ -34,7 +34,7 @@ from medagent.telemetry.exporters.langsmith import LangSmithExporter
 from medagent.telemetry.gates import ExportGate
 from medagent.telemetry.interpreter import share
 from medagent.telemetry.keeper import Housekeeping, Keeper
-from medagent.telemetry.ledger import Ledger, LedgerTrips, entries, last_trip
+from medagent.telemetry.ledger import Ledger, LedgerTrips, check_clock, entries, last_trip
 from medagent.telemetry.line import Inlet
 from medagent.telemetry.outbox import Lacking, Outbox, OutboxStatus
 from medagent.telemetry.outbox.trips import OutboxTrips
@@ -341,6 +341,7 @@ def keeper(settings: Settings, box: Outbox, store: Archive) -> Keeper:
         record=lambda kind, content: ledger(settings).append(kind, content),
         outbox_days=settings.outbox_days,
         archive_days=settings.archive_days,
+        check_clock=lambda: check_clock(ledger_path(settings), has_spans=store.has_spans()),
     )
 
 
@@ -383,11 +384,17 @@ def purge(settings: Settings, *, by: str, reason: str) -> int:
         box.close()
 
 
-def prune(settings: Settings, *, by: str) -> int:
-    """Delete from the archive what is older than it may be; returns how many spans."""
+def prune(settings: Settings, *, account: OsAccount, is_clock_right: bool = False) -> int:
+    """Delete expired spans of the archive; returns how many.
+
+    With `is_clock_right` the ledger records first that a person confirmed the clock. Raises `ClockError` where it may
+    have jumped ahead.
+    """
+    if is_clock_right:
+        ledger(settings).append("clock_confirmed", account.content())
     box = outbox(settings, ())
     try:
-        return keeper(settings, box, archive(settings)).prune(by=by)
+        return keeper(settings, box, archive(settings)).prune(by=account.name)
     finally:
         box.close()
 

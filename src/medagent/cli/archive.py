@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from medagent.cli.output import console
@@ -18,11 +20,16 @@ def _archive() -> None:
 
 
 @app.command()
-def prune() -> None:
+def prune(
+    clock_is_right: Annotated[
+        bool, typer.Option("--clock-is-right", help="Confirm a clock that seems to have jumped; the ledger keeps it.")
+    ] = False,
+) -> None:
     """Delete spans older than MEDAGENT_ARCHIVE_DAYS, guardrails after six years; every process does so each hour.
 
-    A deleted span leaves a tombstone, so that its call's chain still verifies, and an entry in the ledger.
+    A deleted span leaves a tombstone, so that its call's chain still verifies, and an entry in the ledger. Nothing is
+    deleted while the clock is over 31 days ahead of the ledger.
     """
     settings = load_settings()
-    count = prune_archive(settings, by=current_account().name)
+    count = prune_archive(settings, account=current_account(), is_clock_right=clock_is_right)
     console().print(f"{count} spans deleted; kept are {settings.archive_days} days, guardrails six years")

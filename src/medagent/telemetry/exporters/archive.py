@@ -228,6 +228,11 @@ class Archive:
         ended = [(occurred_us, _read(document, number)) for number, (occurred_us, document) in enumerate(rows)]
         return [(occurred_us, span) for occurred_us, span in ended if span.fields.get("synthetic") is not True]
 
+    def has_spans(self) -> bool:
+        """Return whether any span is stored."""
+        with self._transaction() as database:
+            return database.execute("SELECT 1 FROM span LIMIT 1").fetchone() is not None
+
     def holding(self, values: Sequence[str]) -> list[str]:
         """The ids of the calls, newest first, in which one of these values stands as a value, whole."""
         if not values:

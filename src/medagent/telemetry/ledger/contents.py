@@ -188,6 +188,24 @@ class DeletionStatus(_Content):
     by: Who
 
 
+class ClockJumped(_Content):
+    """The next entry is over 31 days from the one of `previous`; written by the ledger itself."""
+
+    previous: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?\+00:00$")]
+
+
+class ClockReturned(ClockJumped):
+    """The clock is back near `previous`, the time before it jumped; written by the ledger itself."""
+
+
+class ClockConfirmed(_Content):
+    """A person confirmed that the clock is right, so that retention goes on."""
+
+    by: Who
+    uid: Count
+    login: Who | None
+
+
 class KeyCreated(_Content):
     """From here on entries are signed by this key; written by the ledger itself."""
 
@@ -209,6 +227,7 @@ class Checkpoint(_Content):
 
 
 RECOVERED = "recovered"
+CLOCK_JUMPED, CLOCK_RETURNED, CLOCK_CONFIRMED = "clock_jumped", "clock_returned", "clock_confirmed"
 KEY_CREATED = "key_created"
 KINDS: Mapping[str, type[_Content]] = {
     "guardrail": Guardrail,
@@ -224,6 +243,9 @@ KINDS: Mapping[str, type[_Content]] = {
     "deletion_requested": DeletionRequested,
     "deletion_status": DeletionStatus,
     "checkpoint": Checkpoint,
+    CLOCK_JUMPED: ClockJumped,
+    CLOCK_RETURNED: ClockReturned,
+    CLOCK_CONFIRMED: ClockConfirmed,
     KEY_CREATED: KeyCreated,
     RECOVERED: Recovered,
 }

@@ -17,6 +17,7 @@ from pathlib import Path
 from medagent.errors import BrokenLedgerError, LedgerError
 from medagent.file_access import open_to_read, open_to_write
 from medagent.proof import GENESIS, Json, SigningKey, canonical
+from medagent.telemetry.ledger.clock import clock_entry
 from medagent.telemetry.ledger.contents import KEY_CREATED, RECOVERED, validated
 from medagent.telemetry.ledger.entry import Entry
 from medagent.telemetry.ledger.lock import lock
@@ -87,6 +88,8 @@ class Ledger:
             due.append((RECOVERED, {"bytes": len(debris), "sha256": hashlib.sha256(debris).hexdigest()}))
         if last is None or last.key_id != self._key.key_id:
             due.append((KEY_CREATED, {"key_id": self._key.key_id, "public_key": self._key.public.pem}))
+        if (jump := clock_entry(descriptor, last, kind, datetime.now(UTC))) is not None:
+            due.append(jump)
         lines = b"\n" if torn else b""
         for before, its_content in due:
             last = self._after(last, before, its_content)
