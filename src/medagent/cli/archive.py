@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from medagent.cli.access import record_access
 from medagent.cli.output import console
 from medagent.compose import prune as prune_archive
 from medagent.os_account import current_account
@@ -31,5 +32,6 @@ def prune(
     deleted while the clock is over 31 days ahead of the ledger.
     """
     settings = load_settings()
+    record_access(settings, "archive", "archive_prune")
     count = prune_archive(settings, account=current_account(), is_clock_right=clock_is_right)
     console().print(f"{count} spans deleted; kept are {settings.archive_days} days, guardrails six years")

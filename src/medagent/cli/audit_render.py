@@ -13,6 +13,7 @@ from medagent.attestation.officers import Officers
 from medagent.attestation.report import Report
 from medagent.attestation.signed import Signed
 from medagent.attestation.verify import verify
+from medagent.cli.access import record_access
 from medagent.cli.audit_signing import MachineKeys, OfficersPath
 from medagent.cli.output import console
 from medagent.compose import machine_keys, officers
@@ -75,4 +76,5 @@ def _read(path: Path, list_of_officers: Path | None, key_files: list[Path]) -> t
         machine_keys=keys or machine_keys(settings),
         directory=None,
     )
+    record_access(settings, "report", "audit_render", report=verified.sha256)
     return verified.report, verified.signed

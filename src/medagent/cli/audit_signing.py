@@ -30,7 +30,9 @@ from medagent.attestation.statements import (
 from medagent.attestation.verify import VerifiedReport
 from medagent.attestation.verify import verify as verified_report
 from medagent.audit.review import opened, openings_name
+from medagent.cli.access import record_access
 from medagent.cli.output import console, print_json
+from medagent.cli.reasons import recorded_reason
 from medagent.compose import ledger, machine_keys, officers
 from medagent.errors import AttestationError, KeyFileError, MedagentError
 from medagent.file_access import read_file, write_file
@@ -128,6 +130,7 @@ def desk(
             f"key {keys.signing.key_id} is nobody's on the pinned list of officers, or a machine's",
             hint="an officer's public file is put into the list by a reviewed change; a machine never signs",
         )
+    record_access(load_settings(), "report", "audit_desk", report=verified.sha256)
     return Desk(
         bundle=bundle,
         directory=directory,
@@ -185,7 +188,11 @@ def adjudicate(
     if mark not in {one.mark_id for one in _open_marks(at.verified.report)} | _reported(at):
         raise AttestationError("the report has no such mark", hint="medagent audit verify lists them")
     said = AdjudicationSaid(
-        officer=at.person.name, at=datetime.now(UTC), mark_id=mark, decision=decision.value, reason=reason
+        officer=at.person.name,
+        at=datetime.now(UTC),
+        mark_id=mark,
+        decision=decision.value,
+        reason=recorded_reason(reason),
     )
     made = sign_statement(said_statement(said, {"report": at.bundle.report_sha256}), at.keys.signing)
     at.put(at.bundle.adding(adjudication=made), role="adjudicator")
@@ -249,6 +256,7 @@ def verify(
             out.print(Text("this report does not hold", style="bold red"))
             out.print(Text(error.diagnostics()))
         raise typer.Exit(1) from None
+    record_access(load_settings(), "report", "audit_verify", report=found.sha256)
     if as_json:
         print_json([_about(found)])
         return

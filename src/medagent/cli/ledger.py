@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from medagent.cli.access import record_access
 from medagent.cli.output import console, print_json
 from medagent.compose import key_ring, ledger, ledger_path
 from medagent.errors import BrokenLedgerError, LedgerError, TornLedgerError
@@ -63,6 +64,8 @@ def verify_ledger(
     except BrokenLedgerError as error:
         _say_broken(error, as_json=as_json)
         raise typer.Exit(1) from None
+    if file is None:
+        record_access(settings, "ledger", "ledger_verify")
     if as_json:
         print_json([{"whole": True, **_about(found)}])
         return
@@ -84,12 +87,15 @@ def show(
     """Show the entries, oldest first, as far as their chain holds; exit code 1 where it breaks."""
     if kind is not None and kind not in KINDS:
         raise typer.BadParameter("kinds are " + ", ".join(KINDS))
+    settings = load_settings()
     found: list[Entry] = []
     broken: BrokenLedgerError | None = None
     try:
-        found.extend(entry for entry in entries(ledger_path(load_settings())) if kind in (None, entry.kind))
+        found.extend(entry for entry in entries(ledger_path(settings)) if kind in (None, entry.kind))
     except BrokenLedgerError as error:
         broken = error
+    if broken is None:  # a broken one is evidence: it stays as it is
+        record_access(settings, "ledger", "ledger_show")
     if as_json:
         print_json(entry.document() for entry in found)
     elif found:

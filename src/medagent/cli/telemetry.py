@@ -10,6 +10,7 @@ from rich.text import Text
 
 from medagent.attestation.allowance import file_report
 from medagent.cli.output import console, print_failure, print_json, print_switch
+from medagent.cli.reasons import recorded_reason
 from medagent.compose import audited, audits, ledger, machine_keys, officers, switch, switch_message, waiting
 from medagent.compose import purge as purge_outbox
 from medagent.errors import SwitchError
@@ -28,7 +29,7 @@ def off(
 ) -> None:
     """Stop telemetry in every running process on this host, within a second; calls go on."""
     settings = load_settings()
-    switch(settings).turn_off(reason=reason, by=current_account().name)
+    switch(settings).turn_off(reason=recorded_reason(reason), by=current_account().name)
     print_switch(switch_message(settings), to=console())
     if problem := reason_problem(reason):
         console().print(f"the reason is not recorded: it {problem}")
@@ -57,7 +58,7 @@ def on(
         _by_audit(settings, audit)
     else:
         by = current_account().name
-        lifted = switch(settings).turn_on_without_audit(reason=reason or "", by=by, override=override)
+        lifted = switch(settings).turn_on_without_audit(reason=recorded_reason(reason or ""), by=by, override=override)
         if lifted is not None:
             console().print(Text(f"lifted the trip of {lifted.at.isoformat()}: {lifted.reason}"), soft_wrap=True)
     message = switch_message(settings)
@@ -90,7 +91,7 @@ def purge(
     """Delete all that waits for a destination; the ledger says of which calls, the archive keeps their places."""
     if problem := reason_problem(reason):
         raise SwitchError(f"the reason {problem}", hint="it is kept for six years: name a ticket, never a person")
-    lost = purge_outbox(load_settings(), by=current_account().name, reason=reason)
+    lost = purge_outbox(load_settings(), by=current_account().name, reason=recorded_reason(reason))
     console().print(f"what waited is deleted, of {lost} calls" if lost else "nothing waited")
 
 
