@@ -31,6 +31,7 @@ from medagent.attestation.verify import VerifiedReport
 from medagent.attestation.verify import verify as verified_report
 from medagent.audit.review import opened, openings_name
 from medagent.cli.access import record_access
+from medagent.cli.audit_pages import compare_pages
 from medagent.cli.output import console, print_json
 from medagent.cli.reasons import recorded_reason
 from medagent.compose import ledger, machine_keys, officers
@@ -243,11 +244,13 @@ def verify(
     machine_key: MachineKeys = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a report, its annexes and its signatures, offline, with public keys alone; exit code 1 on any change."""
+    """Check a report, annexes, signatures and pages, offline, with public keys alone; exit code 1 on any change."""
     try:
         bundle, directory = Bundle.load(report)
         listed, trusted = _trusted(officers_dir, machine_key)
         found = verified_report(bundle, officers=listed, machine_keys=trusted, directory=directory)
+        pages, unread = compare_pages(found, directory)
+        found = replace(found, checks=(*found.checks, *pages), not_checked=(*unread, *found.not_checked))
     except MedagentError as error:
         if as_json:
             print_json([{"verified": False, "says": str(error), "hint": error.hint}])
