@@ -20,7 +20,7 @@ def test_without_a_setting_it_is_dev_and_at_home(tmp_path: Path, monkeypatch: py
     assert settings.langsmith_api_key is None
     assert settings.legal_basis() == "synthetic callers"
     assert settings.langsmith_project == "medical-voice-agent-dev"
-    assert settings.clinic_url == f"sqlite:///{tmp_path}/.medagent/clinic/clinic.db"
+    assert settings.clinic_url == tmp_path / ".medagent" / "clinic" / "clinic.db"
 
 
 def test_only_our_own_variables_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

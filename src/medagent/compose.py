@@ -17,7 +17,9 @@ from uuid import uuid4
 from pydantic import SecretStr
 
 import medagent
+from medagent.core_dumps import disable_core_dumps
 from medagent.errors import LedgerError, OutboxError, SwitchError
+from medagent.os_account import OsAccount, current_account
 from medagent.presidio import recognisers_of
 from medagent.pricing import load_prices
 from medagent.proof import Json, KeyRing, VerifyKey, digest
@@ -35,7 +37,7 @@ from medagent.telemetry.exporters.langsmith import LangSmithExporter
 from medagent.telemetry.gates import ExportGate
 from medagent.telemetry.interpreter import share
 from medagent.telemetry.keeper import Housekeeping, Keeper
-from medagent.telemetry.ledger import Ledger, LedgerTrips, entries, last_trip, votes
+from medagent.telemetry.ledger import Ledger, LedgerTrips, check_clock, entries, last_trip, votes
 from medagent.telemetry.ledger.anchors import Anchor, FileAnchor, Head, check_heads, heads_in, second_place
 from medagent.telemetry.line import Inlet
 from medagent.telemetry.outbox import Lacking, Outbox, OutboxStatus
@@ -347,7 +349,8 @@ def exporters(settings: Settings, *, gate: Gate | None = None) -> list[Exporter]
 
     `gate` is passed before each request of theirs; by default it is that of the host's switch.
     """
-    gate = gate or export_gate(settings)
+    settings.check_prod()
+    gate, ca_pem = gate or export_gate(settings), settings.ca_pem()
     found: list[Exporter] = [archive(settings, gate=gate)]
     if settings.langsmith_api_key is not None:
         found.append(
@@ -358,14 +361,15 @@ def exporters(settings: Settings, *, gate: Gate | None = None) -> list[Exporter]
                 workspace_id=settings.langsmith_workspace_id,
                 retention_days=settings.langsmith_retention_days,
                 gate=gate,
+                ca_pem=ca_pem,
             )
         )
     off = settings.unusable_destinations()
-    found += [_listed(name, settings, gate) for name in settings.destinations if name not in off]
+    found += [_listed(name, settings, gate, ca_pem) for name in settings.destinations if name not in off]
     return found
 
 
-def _listed(name: str, settings: Settings, gate: Gate) -> Exporter:
+def _listed(name: str, settings: Settings, gate: Gate, ca_pem: bytes | None) -> Exporter:
     if name == "jsonlog":
         target = settings.jsonlog
         place: Path | Literal["stdout"] = "stdout" if target == "stdout" else Path(target).expanduser()
@@ -380,6 +384,7 @@ def _listed(name: str, settings: Settings, gate: Gate) -> Exporter:
             base_url=settings.langfuse_base_url or settings.langfuse_host or _LANGFUSE_CLOUD,
             retention_days=settings.langfuse_retention_days,
             gate=gate,
+            ca_pem=ca_pem,
         )
     given = settings.otlp_headers
     return otlp.OtlpExporter(
@@ -388,6 +393,7 @@ def _listed(name: str, settings: Settings, gate: Gate) -> Exporter:
         region=settings.otlp_region,
         retention_days=settings.otlp_retention_days,
         gate=gate,
+        ca_pem=ca_pem,
     )
 
 
@@ -429,6 +435,7 @@ def keeper(settings: Settings, box: Outbox, store: Archive) -> Keeper:
         record=lambda kind, content: ledger(settings).append(kind, content),
         outbox_days=settings.outbox_days,
         archive_days=settings.archive_days,
+        check_clock=lambda: check_clock(ledger_path(settings), has_spans=store.has_spans()),
     )
 
 
@@ -471,11 +478,17 @@ def purge(settings: Settings, *, by: str, reason: str) -> int:
         box.close()
 
 
-def prune(settings: Settings, *, by: str) -> int:
-    """Delete from the archive what is older than it may be; returns how many spans."""
+def prune(settings: Settings, *, account: OsAccount, is_clock_right: bool = False) -> int:
+    """Delete expired spans of the archive; returns how many.
+
+    With `is_clock_right` the ledger records first that a person confirmed the clock. Raises `ClockError` where it may
+    have jumped ahead.
+    """
+    if is_clock_right:
+        ledger(settings).append("clock_confirmed", account.content())
     box = outbox(settings, ())
     try:
-        return keeper(settings, box, archive(settings)).prune(by=by)
+        return keeper(settings, box, archive(settings)).prune(by=account.name)
     finally:
         box.close()
 
@@ -497,12 +510,14 @@ def investigation(settings: Settings, *, by: str) -> Iterator[Investigation]:
             endpoint=settings.langsmith_endpoint,
             project=settings.langsmith_project,
             workspace_id=settings.langsmith_workspace_id,
+            ca_pem=settings.ca_pem(),
         )
     if "langfuse" in names and settings.langfuse_secret_key is not None:
         ways["langfuse"] = LangfuseDeletion(
             public_key=settings.langfuse_public_key or "",
             secret_key=settings.langfuse_secret_key.get_secret_value(),
             base_url=settings.langfuse_base_url or settings.langfuse_host or _LANGFUSE_CLOUD,
+            ca_pem=settings.ca_pem(),
         )
 
     def recorded() -> Iterator[tuple[str, Mapping[str, Json]]]:
@@ -557,8 +572,9 @@ def alert_watch(settings: Settings, alerts: Alerts) -> Watch:
     from medagent.alerts.state import AlertState  # noqa: PLC0415  # the same
     from medagent.alerts.watch import Watch  # noqa: PLC0415  # the same
 
-    stop = switch(settings)
-    slack, pagerduty = (Post(name=name, gate=ExportGate(stop)) for name in ("slack", "pagerduty"))
+    settings.check_prod()
+    stop, ca_pem = switch(settings), settings.ca_pem()
+    slack, pagerduty = (Post(name=name, gate=ExportGate(stop), ca_pem=ca_pem) for name in ("slack", "pagerduty"))
     senders: dict[str, Sender] = {}
     if settings.slack_webhook_url is not None:
         url = settings.slack_webhook_url.get_secret_value()
@@ -608,6 +624,7 @@ class Telemetry:
         overhead: Overhead | None = None,
     ) -> None:
         """Events may wait in `inlet` and costs be counted in `overhead` before this is made."""
+        disable_core_dumps()
         self.settings = settings
         for name, remedy in settings.unusable_destinations().items():
             _log.warning("destination %s is off: %s", name, remedy)
@@ -630,6 +647,7 @@ class Telemetry:
             legal_basis=settings.legal_basis(),
             key=key_ring(settings).pseudonym_key(),
             sampling=settings.sampling,
+            synthetic_callers=settings.synthetic_callers is not None,
             closed=self._delivery.entries.tell,
         )
         in_force = sessions.policy
@@ -638,10 +656,19 @@ class Telemetry:
             self.ledger.note("policy_changed", holds)
         except LedgerError as error:
             _log.error("the ledger does not say which policy holds: %s", error)
+        if settings.synthetic_callers is not None:
+            _log.warning("MEDAGENT_SYNTHETIC_CALLERS is set: no caller of this process may be a real person")
+            self._declare_synthetic_callers()
         self.pipeline = Pipeline(
             sessions=sessions, outbox=self._delivery.outbox, on_due=self._delivery.wake, inlet=inlet
         )
         self._is_closed = False
+
+    def _declare_synthetic_callers(self) -> None:
+        try:
+            self.ledger.append("synthetic_callers", current_account().content())
+        except LedgerError as error:
+            _log.error("the ledger does not record MEDAGENT_SYNTHETIC_CALLERS: %s", error)
 
     def start(self) -> Telemetry:
         """Begin to work and to ship, and to end what dead processes left open."""

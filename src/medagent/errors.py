@@ -149,6 +149,12 @@ class LedgerError(MedagentError):
     """The ledger cannot be written or read now, or refuses an entry; nothing of it counts as recorded."""
 
 
+class ClockError(MedagentError):
+    """The clock may have jumped ahead; nothing is deleted for its age."""
+
+    hint = "correct the clock; if it is right: medagent archive prune --clock-is-right"
+
+
 class LedgerContentError(LedgerError):
     """An entry's content is not what its kind holds, or a reason looks like a person's data; names the field."""
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import ipaddress
 import os
+import ssl
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from medagent.errors import SettingsError
+from medagent.file_access import read_file
 
 Env = Literal["dev", "prod"]
 Days = Annotated[int, Field(ge=1, le=4000)]
@@ -61,6 +66,15 @@ def _telemetry_word() -> str | None:
     return next((value for name, value in os.environ.items() if name.upper() == "MEDAGENT_TELEMETRY"), None)
 
 
+def is_loopback(url: str) -> bool:
+    """Return whether a URL names this machine by `localhost` or a loopback address; no name is resolved."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
@@ -80,6 +94,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     env: Env = Field("dev", alias="MEDAGENT_ENV")
+    synthetic_callers: Literal["yes"] | None = Field(None, alias="MEDAGENT_SYNTHETIC_CALLERS")
     home: Annotated[Path, AfterValidator(_absolute)] = Field(
         Path("~/.medagent"), alias="MEDAGENT_HOME", validate_default=True
     )
@@ -147,7 +162,66 @@ class Settings(BaseSettings):
     livekit_url: str | None = Field(None, alias="LIVEKIT_URL")
     livekit_api_key: str | None = Field(None, alias="LIVEKIT_API_KEY")
     livekit_api_secret: SecretStr | None = Field(None, alias="LIVEKIT_API_SECRET")
+    ca_file: Path | None = Field(None, alias="MEDAGENT_CA_FILE")
     livekit_open: Annotated[Listed, _some_of(*_EXITS)] = Field((), alias="MEDAGENT_LIVEKIT_OPEN")
+
+    @property
+    def is_env_stated(self) -> bool:
+        """Whether `MEDAGENT_ENV` is set and not empty; without it the environment counts as dev."""
+        return "env" in self.model_fields_set
+
+    def check_prod(self) -> None:
+        """Raise `SettingsError` in prod where callers are declared synthetic, or an address is http to another host."""
+        if self.env != "prod":
+            return
+        if self.synthetic_callers is not None:
+            raise SettingsError(
+                "MEDAGENT_SYNTHETIC_CALLERS: set with MEDAGENT_ENV=prod, expected unset",
+                hint="unset MEDAGENT_SYNTHETIC_CALLERS, or set MEDAGENT_ENV=dev",
+            )
+        for variable, url in self._addresses().items():
+            if url.lower().startswith("http:") and not is_loopback(url):
+                raise SettingsError(
+                    f"{variable}: http to another host with MEDAGENT_ENV=prod, expected https",
+                    hint=f"set {variable} to an https address, and MEDAGENT_CA_FILE for an in-house authority",
+                )
+
+    def ca_pem(self) -> bytes | None:
+        """Return the certificates that are trusted beside the public ones, as the file holds them.
+
+        Raises:
+            SettingsError: The file cannot be read, is over 1 MB or holds no certificate.
+        """
+        if self.ca_file is None:
+            return None
+        try:
+            content = read_file(self.ca_file.expanduser())
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=content.decode("ascii"))
+        except (OSError, ValueError) as error:
+            raise SettingsError(
+                f"MEDAGENT_CA_FILE: cannot be used ({type(error).__name__}), expected certificates in PEM",
+                hint="change or unset MEDAGENT_CA_FILE",
+            ) from None
+        return content
+
+    def ca_sha256(self) -> str | None:
+        """Return the SHA-256 of the content of `MEDAGENT_CA_FILE`; None where it is unset."""
+        content = self.ca_pem()
+        return None if content is None else hashlib.sha256(content).hexdigest()
+
+    def _addresses(self) -> dict[str, str]:
+        """The addresses to which requests are sent, by their variables."""
+        slack = self.slack_webhook_url
+        found = {
+            "LANGSMITH_ENDPOINT": self.langsmith_endpoint if self.langsmith_api_key is not None else None,
+            "MEDAGENT_OTLP_ENDPOINT": self.otlp_endpoint,
+            "LANGFUSE_BASE_URL": self.langfuse_base_url,
+            "LANGFUSE_HOST": self.langfuse_host,
+            "MEDAGENT_SLACK_WEBHOOK_URL": None if slack is None else slack.get_secret_value(),
+            "MEDAGENT_PAGERDUTY_URL": self.pagerduty_url,
+            "AZURE_OPENAI_ENDPOINT": self.azure_endpoint,
+        }
+        return {name: url.strip() for name, url in found.items() if url is not None}
 
     def unusable_destinations(self) -> dict[str, str]:
         """The destinations that stay off although something is set for them, each with what to do about it."""
@@ -189,18 +263,21 @@ class Settings(BaseSettings):
         return self.langsmith_project_name or f"medical-voice-agent-{self.env}"
 
     @cached_property
-    def clinic_url(self) -> str:
-        """The clinic's database, the only place where patients' data rests; by default SQLite in its own directory."""
+    def clinic_url(self) -> str | Path:
+        """Return the URL of the clinic's database, or the path of its SQLite file under the home directory.
+
+        A path is not made into a URL: `%`, `?` and `#` in it would lead to another file.
+        """
         if self.clinic_database_url is not None:
             return self.clinic_database_url.get_secret_value()
-        return f"sqlite:///{self.home / 'clinic' / 'clinic.db'}"
+        return self.home / "clinic" / "clinic.db"
 
     @property
-    def outbox_location(self) -> str:
-        """The database in which spans wait to be delivered; by default SQLite in its own directory."""
+    def outbox_location(self) -> str | Path:
+        """Return the URL of the outbox's database, or the path of its SQLite file under the home directory."""
         if self.outbox_url is not None:
             return self.outbox_url.get_secret_value()
-        return f"sqlite:///{self.home / 'outbox' / 'outbox.db'}"
+        return self.home / "outbox" / "outbox.db"
 
     def legal_basis(self) -> str | None:
         """On what ground a call is traced without asking; None: the caller is asked.
@@ -226,9 +303,8 @@ class Settings(BaseSettings):
             return None
         given = self.consent_script or ""
         try:
-            words = (
-                Path(given).expanduser().read_text(encoding="utf-8") if given.startswith(("/", "~/", "./")) else given
-            )
+            is_path = given.startswith(("/", "~/", "./"))
+            words = read_file(Path(given).expanduser()).decode() if is_path else given
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(
                 f"MEDAGENT_CONSENT_SCRIPT cannot be read ({type(error).__name__})", hint="name a text file in UTF-8"

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import medagent
+from medagent.core_dumps import disable_core_dumps
 from medagent.errors import MedagentError
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.interpreter import share
@@ -48,6 +49,8 @@ class Tracing:
 
     def __init__(self, settings: Settings, *, rosters: Mapping[str, Collection[str]] | None = None) -> None:
         settings.legal_basis()
+        settings.check_prod()
+        disable_core_dumps()
         self.settings = settings
         self._rosters = rosters
         self._inlet = Inlet()
@@ -59,13 +62,16 @@ class Tracing:
         close_at_end(functools.partial(self.close, END_S))
 
     def watch(self, session: AgentSession[Any], *, caller: Caller | None = None, asks: bool = False) -> Bridge:
-        """Trace a session that has not started; never raises: a call that cannot be traced goes on untraced.
+        """Trace a session that has not started; a call that cannot be traced goes on untraced.
 
+        Raises `SettingsError` inside a LiveKit job of another machine's server while `MEDAGENT_ENV` is unset.
         With `asks` nothing of the call is released before the bridge is told of its consent, whatever the settings say.
         """
         from medagent.agent.bridge import Bridge  # noqa: PLC0415  # livekit costs seconds; `medagent redact` need not pay
+        from medagent.agent.server_address import check_job_environment  # noqa: PLC0415  # the same
         from medagent.agent.watching import watch  # noqa: PLC0415  # the same
 
+        check_job_environment(self.settings)
         try:
             return watch(
                 session,
@@ -142,8 +148,8 @@ def trace_call(session: AgentSession[Any], *, caller: Caller | None = None) -> B
     Room and caller are the LiveKit job's, unless `caller` says otherwise; they leave as pseudonyms or not at all.
     What comes back has the call's `trace_id`; its `end` is needed only where a session never closes, its `consent` only
     where the settings say that the caller is asked. Raises `SettingsError` in a process with a setting that is none of
-    the allowed; nothing else is ever raised into a call: where telemetry cannot start, or cannot see the session, the
-    call goes on without it.
+    the allowed, and without `MEDAGENT_ENV` in a job of another machine's LiveKit server; nothing else is ever raised
+    into a call: where telemetry cannot start, or cannot see the session, the call goes on without it.
     """
     _note_agent(sys._getframe(1).f_code.co_filename)
     return tracing().watch(session, caller=caller)

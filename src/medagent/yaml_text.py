@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 
 from medagent.errors import ConfigFileError
+from medagent.file_access import FileSizeError, read_file
 
 LARGEST_FILE = 512 * 1024
 """Bytes of a file; the packaged policy has 27,000."""
@@ -41,19 +42,29 @@ def read_text(path: Path | Traversable) -> str:
         ConfigFileError: the file is missing, over `LARGEST_FILE` bytes or not UTF-8.
     """
     try:
-        with path.open("rb") as file:
-            raw = file.read(LARGEST_FILE + 1)
+        # What is packaged in a zip file is no path.
+        raw = read_file(path, limit=LARGEST_FILE) if isinstance(path, Path) else path.read_bytes()
+    except FileSizeError:
+        limit = f"expected at most {LARGEST_FILE // 1024} KiB"
+        raise ConfigFileError(f"{path.name}:1: the file is too large, {limit}") from None
     except OSError as error:
         raise ConfigFileError(f"{path.name}: cannot be read ({type(error).__name__})") from None
-    if len(raw) > LARGEST_FILE:
-        raise ConfigFileError(f"{path.name}:1: the file is too large, expected at most {LARGEST_FILE // 1024} KiB")
+    return decoded(raw, path.name)
+
+
+def decoded(raw: bytes, file: str) -> str:
+    """Return the text of a file's bytes in UTF-8, a byte order mark left out.
+
+    Raises:
+        ConfigFileError: they are not UTF-8.
+    """
     if raw.startswith(_UTF_16) or b"\0" in raw[:4]:
-        raise ConfigFileError(f"{path.name}:1: the file is in UTF-16 or UTF-32, expected UTF-8")
+        raise ConfigFileError(f"{file}:1: the file is in UTF-16 or UTF-32, expected UTF-8")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise ConfigFileError(f"{path.name}:{line}: a byte that is not UTF-8, expected UTF-8") from None
+        raise ConfigFileError(f"{file}:{line}: a byte that is not UTF-8, expected UTF-8") from None
 
 
 def events(text: str, file: str) -> Iterator[yaml.Event]:

@@ -130,7 +130,7 @@ def test_on_written_by_hand_turns_nothing_on(tmp_path: Path) -> None:
     assert with_stores(tmp_path).state().source == "audit_missing"
 
 
-@pytest.mark.parametrize("kind", ["fifo", "device", "dangling", "directory", "huge"])
+@pytest.mark.parametrize("kind", ["fifo", "device", "dangling", "directory", "huge", "link to an entry"])
 def test_switch_file_that_is_no_regular_file_is_off_at_once(tmp_path: Path, kind: str) -> None:
     """A read neither waits nor takes more than it must."""
     place = tmp_path / "switch.json"
@@ -143,9 +143,23 @@ def test_switch_file_that_is_no_regular_file_is_off_at_once(tmp_path: Path, kind
             place.symlink_to(tmp_path / "nothing")
         case "directory":
             place.mkdir()
+        case "link to an entry":
+            with_stores(tmp_path).turn_on_without_audit(reason="ticket OPS-1", by="duty")
+            place.rename(tmp_path / "elsewhere.json")
+            place.symlink_to(tmp_path / "elsewhere.json")
         case _:
             place.write_bytes(b" " * (1 << 17))
     assert with_stores(tmp_path).state().source == "unreadable"
+
+
+def test_off_at_a_linked_switch_file_replaces_the_link(tmp_path: Path) -> None:
+    """An off is always possible, and the link's target stays as it was."""
+    (tmp_path / "theirs").write_bytes(b"theirs")
+    (tmp_path / "switch.json").symlink_to(tmp_path / "theirs")
+    with_stores(tmp_path).turn_off(reason="drill", by="duty")
+    assert not with_stores(tmp_path).is_on()
+    assert not (tmp_path / "switch.json").is_symlink()
+    assert (tmp_path / "theirs").read_bytes() == b"theirs"
 
 
 def test_unreadable_switch_file_needs_an_override(tmp_path: Path) -> None:

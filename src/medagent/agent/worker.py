@@ -17,6 +17,7 @@ from medagent.agent.exits import shut_recording
 from medagent.agent.limit import CallLimit, LimitWatch
 from medagent.agent.local import Watch
 from medagent.agent.quality import sample_quality
+from medagent.agent.server_address import check_environment
 from medagent.errors import SettingsError
 from medagent.pricing import PriceList
 from medagent.settings import Settings
@@ -40,7 +41,7 @@ def run_worker(
 
 
 def make_server(settings: Settings, *, entrypoint: Entrypoint, prewarm: Callable[[JobProcess], None]) -> AgentServer:
-    """LiveKit's worker with a process for each call; raises `SettingsError` where it lacks address or key."""
+    """LiveKit's worker with a process for each call; raises `SettingsError` where a setting is missing."""
     secret = settings.livekit_api_secret
     needed = {
         "LIVEKIT_URL": settings.livekit_url,
@@ -52,6 +53,8 @@ def make_server(settings: Settings, *, entrypoint: Entrypoint, prewarm: Callable
             f"there is no LiveKit server to take calls from: {' and '.join(unset)} not set",
             hint="set LIVEKIT_URL (wss://…), LIVEKIT_API_KEY and LIVEKIT_API_SECRET, as its console shows them",
         )
+    check_environment(settings, settings.livekit_url)
+    settings.check_prod()
     server = AgentServer(
         ws_url=needed["LIVEKIT_URL"],
         api_key=needed["LIVEKIT_API_KEY"],

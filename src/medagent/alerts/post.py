@@ -43,6 +43,8 @@ class Post:
     name: str
     gate: Gate
     timeout_s: tuple[float, float] = _TIMEOUT_S
+    ca_pem: bytes | None = None
+    """Certificates that are trusted beside the public ones."""
 
     def __call__(self, url: str, words: Words, *, is_taken: Callable[[Answer], bool]) -> None:
         """Send words, each known to the door under its own key; raises as `Sender.send` does.
@@ -62,7 +64,7 @@ class Post:
         )
         body = orjson.dumps(words)
         headers = {**_HEADERS, "content-type": "application/json"}
-        with ExitSession(envelope, gate=self.gate, timeout_s=self.timeout_s) as session:
+        with ExitSession(envelope, gate=self.gate, timeout_s=self.timeout_s, ca_pem=self.ca_pem) as session:
 
             def post() -> None:
                 session.post(url, data=body, headers=headers)

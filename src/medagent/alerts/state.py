@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from medagent.alerts.incidents import Edge, Standing
 from medagent.alerts.notice import Notice
 from medagent.errors import AlertStateError
+from medagent.file_access import open_to_write
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS standing (alert_id TEXT PRIMARY KEY, looked_us INTEGER NOT NULL);
@@ -61,8 +62,9 @@ class AlertState:
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             path = directory / "alerts.db"
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            path.chmod(0o600)
+            descriptor = open_to_write(path)
+            os.fchmod(descriptor, 0o600)
+            os.close(descriptor)
         except OSError as error:
             raise AlertStateError(f"the alerts' state cannot be opened ({type(error).__name__})") from None
         with _translated():

@@ -15,6 +15,7 @@ from medagent.attestation.officers import REVIEWER, Officers
 from medagent.attestation.report import ADJUDICABLE
 from medagent.attestation.verify import VerifiedReport, moment, verify
 from medagent.errors import AttestationError
+from medagent.file_access import replace_file
 from medagent.proof import VerifyKey
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -101,7 +102,7 @@ def file_report(path: Path, *, audits: Path, officers: Officers, machine_keys: S
         for annex, content in annexes(verified.report, directory):
             kept = place / annex.name
             kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            kept.write_bytes(content)
+            replace_file(kept, content)
         bundle.write(place)
     except OSError as error:
         raise AttestationError(f"the report cannot be kept at {place} ({type(error).__name__})") from None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -16,12 +14,19 @@ from pydantic import BaseModel, ConfigDict
 from medagent.attestation.report import Annex, Report
 from medagent.attestation.statements import report_statement, sha256_of
 from medagent.errors import AttestationError, SignatureError
+from medagent.file_access import FileSizeError, read_file, replace_file
 from medagent.proof import SigningKey, canonical
 from medagent.proof.dsse import Envelope, sign
 
 BUNDLE = "bundle.json"
 FORMAT = "medagent-bundle/1"
-_MOST_BYTES = 64 * 2**20
+LARGEST_BUNDLE = 16 * 2**20
+"""Bytes of a bundle; one of a whole audit has 0.9 MB."""
+LARGEST_ANNEX = 16 * 2**20
+"""Bytes of an annex; a worksheet of a call has 0.2 MB."""
+MOST_ANNEXES = 500
+_MOST_ANNEX_BYTES = 128 * 2**20
+"""Bytes of all annexes together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +65,7 @@ class Bundle:
         """The bundle of a file, or of a directory that holds one, and the directory of its annexes."""
         file = path / BUNDLE if path.is_dir() else path
         try:
-            if file.stat().st_size > _MOST_BYTES:
-                raise AttestationError(f"{file} is larger than any bundle")
-            return cls.parse(file.read_bytes()), file.parent
+            return cls.parse(read_file(file, limit=LARGEST_BUNDLE)), file.parent
         except OSError as error:
             raise AttestationError(f"{file} cannot be read ({type(error).__name__})") from None
 
@@ -98,11 +101,9 @@ class Bundle:
     def write(self, directory: Path) -> Path:
         """Put it into a directory, whole or not at all; returns the file."""
         file = directory / BUNDLE
-        draft = directory / f".{BUNDLE}.{os.getpid()}.{secrets.token_hex(4)}"
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            draft.write_bytes(self.document())
-            draft.replace(file)
+            replace_file(file, self.document(), mode=0o644)
         except OSError as error:
             raise AttestationError(f"{file} cannot be written ({type(error).__name__})") from None
         return file
@@ -110,16 +111,22 @@ class Bundle:
 
 def annexes(report: Report, directory: Path) -> Iterator[tuple[Annex, bytes]]:
     """Each annex with its bytes; raises `AttestationError` where one is missing, changed, or not beside the bundle."""
+    if len(report.annexes) > MOST_ANNEXES:
+        raise AttestationError(f"report: {len(report.annexes)} annexes, expected at most {MOST_ANNEXES}")
+    left = _MOST_ANNEX_BYTES
     for annex in report.annexes:
         place = PurePosixPath(annex.name)
         if place.is_absolute() or ".." in place.parts:
             raise AttestationError(f"annex {annex.name}: its name leads away from the bundle")
         try:
-            content = (directory / place).read_bytes()
+            content = read_file(directory / place, limit=min(LARGEST_ANNEX, left))
+        except FileSizeError:
+            raise AttestationError(f"annex {annex.name}: too large, expected at most {LARGEST_ANNEX} bytes") from None
         except OSError as error:
             raise AttestationError(f"annex {annex.name} is missing ({type(error).__name__})") from None
         if hashlib.sha256(content).hexdigest() != annex.sha256:
             raise AttestationError(f"annex {annex.name} is not the one that was signed")
+        left -= len(content)
         yield annex, content
 
 

@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from medagent.errors import KeyFileError
+from medagent.file_access import FileModeError, read_file
 from medagent.proof import SigningKey, canonical
 
 FORMAT: Final = "medagent-person-key/1"
@@ -121,10 +122,9 @@ class PersonKey:
     def read(cls, path: Path, passphrase: str) -> PersonKey:
         """Read the file; raises `KeyFileError` where others can read it too, or the passphrase does not open it."""
         try:
-            if path.stat().st_mode & 0o077:
-                raise KeyFileError(f"{path} can be read by other users", hint=f"chmod 600 {path}")
-            with path.open("rb") as file:
-                content = file.read(_MOST_BYTES + 1)  # cut where it is larger, and then no JSON
+            content = read_file(path, is_private=True)
+        except FileModeError:
+            raise KeyFileError(f"{path} can be read by other users", hint=f"chmod 600 {path}") from None
         except OSError as error:
             raise KeyFileError(f"{path} cannot be read ({type(error).__name__})") from None
         if content.startswith(b"-----BEGIN"):

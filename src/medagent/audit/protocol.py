@@ -12,10 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from medagent.attestation import minimum
-from medagent.errors import AuditError
-from medagent.redaction.yaml_tree import Located, read_yaml_file
+from medagent.errors import AuditError, ConfigFileError, PolicyError
+from medagent.file_access import FileSizeError, read_file
+from medagent.redaction.yaml_tree import Located, read_yaml
 from medagent.simulator.scenario import list_scenarios
-from medagent.yaml_text import LARGEST_FILE
+from medagent.yaml_text import LARGEST_FILE, decoded
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Sentence = Annotated[str, Field(min_length=10, max_length=400)]
@@ -63,11 +64,16 @@ class Protocol(_Part):
 def load_protocol(path: Path) -> tuple[Protocol, str]:
     """The protocol and its file's SHA-256; raises `AuditError` naming file, line and key, `PolicyError` on bad YAML."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(LARGEST_FILE + 1)
-        tree = read_yaml_file(path)
+        raw = read_file(path, limit=LARGEST_FILE)  # once: the digest is of what is parsed
+    except FileSizeError:
+        limit = f"expected at most {LARGEST_FILE // 1024} KiB"
+        raise AuditError(f"{path.name}:1: the file is too large, {limit}") from None
     except OSError as error:
         raise AuditError(f"{path.name}: cannot be read ({type(error).__name__})") from None
+    try:
+        tree = read_yaml(decoded(raw, path.name), path.name)
+    except ConfigFileError as error:
+        raise PolicyError(str(error)) from None
     try:
         protocol = Protocol.model_validate(tree.plain())
     except ValidationError as error:

@@ -47,6 +47,7 @@ from medagent.audit.watching import written_files
 from medagent.clinic import Clinic
 from medagent.compose import archive, key_ring, ledger, officers, policy, switch
 from medagent.errors import MedagentError, TraceNotFoundError
+from medagent.file_access import write_file
 from medagent.settings import Settings, load_settings
 from medagent.simulator.process import SimulatorProcess
 from medagent.telemetry.span import SafeSpan
@@ -103,13 +104,13 @@ def run_audit(settings: Settings, order: Order, told: Told) -> Audited:
         shutil.rmtree(work, ignore_errors=True)
     for name, content in files.items():
         (order.out / name).parent.mkdir(parents=True, exist_ok=True)
-        (order.out / name).write_bytes(content)
+        write_file(order.out / name, content)
     bundle = Bundle.sealed(report, key_ring(settings).signing_key())
     bundle.write(order.out)
-    (order.out / "report.json").write_text(report.model_dump_json(indent=1), encoding="utf-8")
+    write_file(order.out / "report.json", report.model_dump_json(indent=1).encode())
     unsigned = Signed.nobody(report)
-    (order.out / "report.html").write_text(html(report, unsigned), encoding="utf-8")
-    (order.out / "report.pdf").write_bytes(pdf(report, unsigned))
+    write_file(order.out / "report.html", html(report, unsigned).encode())
+    write_file(order.out / "report.pdf", pdf(report, unsigned))
     if report.trips_switch:
         failed = [one.name for one in report.criteria if one.judged and not one.passed and one.trips_switch]
         switch(settings).trip(f"audit: {', '.join(failed)}")

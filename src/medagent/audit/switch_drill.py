@@ -127,7 +127,7 @@ def _every(seconds: float, goes_on: Callable[[], bool]) -> Iterator[None]:
 
 def _stored(archive: Path) -> int:
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{archive}?mode=ro", uri=True)) as database:
+        with contextlib.closing(sqlite3.connect(f"{archive.absolute().as_uri()}?mode=ro", uri=True)) as database:
             return int(database.execute("SELECT COALESCE(SUM(LENGTH(document)), 0) FROM span").fetchone()[0])
     except sqlite3.Error:
         return 0

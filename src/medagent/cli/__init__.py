@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from medagent.core_dumps import disable_core_dumps
 from medagent.errors import MedagentError
 
 _COMMANDS = {
@@ -69,6 +70,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; an error of ours is two lines on stderr and exit code 2."""
+    disable_core_dumps()
     try:
         app()
     except MedagentError as error:

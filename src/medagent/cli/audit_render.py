@@ -8,16 +8,18 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from medagent.attestation.bundle import BUNDLE, Bundle
+from medagent.attestation.bundle import BUNDLE, LARGEST_BUNDLE, Bundle
 from medagent.attestation.consistency import check_consistency
 from medagent.attestation.officers import Officers
 from medagent.attestation.report import Report
 from medagent.attestation.signed import Signed
 from medagent.attestation.verify import verify
+from medagent.cli.access import record_access
 from medagent.cli.audit_signing import MachineKeys, OfficersPath
 from medagent.cli.output import console
 from medagent.compose import machine_keys, officers
 from medagent.errors import AttestationError
+from medagent.file_access import read_file, write_file
 from medagent.proof import VerifyKey
 from medagent.settings import load_settings
 
@@ -49,7 +51,7 @@ def render(
         made.append((pdf, pages.pdf(found, signed)))
     for file, content in made:
         try:
-            file.write_bytes(content)
+            write_file(file, content)
         except OSError as error:
             raise AttestationError(f"{file} cannot be written ({type(error).__name__})") from None
         console().print(f"{signed.conclusion}: {file}", soft_wrap=True)
@@ -59,7 +61,9 @@ def _read(path: Path, list_of_officers: Path | None, key_files: list[Path]) -> t
     """A verified bundle, or else a bare report, of which the pages say that nobody signed it."""
     if path.is_file() and path.name != BUNDLE:
         try:
-            report = Report.model_validate_json(path.read_bytes())
+            report = Report.model_validate_json(read_file(path, limit=LARGEST_BUNDLE))
+        except OSError as error:
+            raise AttestationError(f"{path} cannot be read ({type(error).__name__})") from None
         except ValidationError:
             pass  # not a bare report: then it must be a bundle
         else:
@@ -67,11 +71,12 @@ def _read(path: Path, list_of_officers: Path | None, key_files: list[Path]) -> t
             return report, Signed.nobody(report)
     settings = load_settings()
     bundle, _ = Bundle.load(path)
-    keys = [VerifyKey.parse(file.read_text(encoding="utf-8", errors="replace")) for file in key_files]
+    keys = [VerifyKey.read(file) for file in key_files]
     verified = verify(
         bundle,
         officers=Officers.load(list_of_officers) if list_of_officers else officers(settings),
         machine_keys=keys or machine_keys(settings),
         directory=None,
     )
+    record_access(settings, "report", "audit_render", report=verified.sha256)
     return verified.report, verified.signed

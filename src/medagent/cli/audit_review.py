@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -30,6 +29,7 @@ from medagent.cli.audit_signing import (
 )
 from medagent.cli.output import console
 from medagent.errors import AttestationError
+from medagent.file_access import read_file, replace_file
 from medagent.proof.dsse import sign
 
 _ANSWERS: TypeAdapter[dict[str, tuple[str, ...]]] = TypeAdapter(dict[str, tuple[str, ...]])
@@ -85,8 +85,8 @@ def _sheets(at: Desk) -> list[tuple[str, Worksheet]]:
 
 def _given(file: Path, sheets: Sequence[tuple[str, Worksheet]]) -> dict[str, TraceRead]:
     try:
-        answers = _ANSWERS.validate_json(file.read_bytes())
-    except ValidationError:
+        answers = _ANSWERS.validate_json(read_file(file))
+    except (OSError, ValidationError):
         raise AttestationError(f"{file} is not JSON of trace ids and paths") from None
     if answers.keys() != {sheet.trace_id for _, sheet in sheets}:
         raise AttestationError(f"{file} does not answer for every sampled trace, and for no other")
@@ -179,7 +179,7 @@ def _progress(at: Desk) -> Path:
 
 def _resumed(at: Desk, sheets: Sequence[tuple[str, Worksheet]]) -> dict[str, TraceRead]:
     try:
-        read = _READ.validate_json(_progress(at).read_bytes())
+        read = _READ.validate_json(read_file(_progress(at)))
     except FileNotFoundError:
         return {}
     except (OSError, ValidationError):
@@ -189,8 +189,4 @@ def _resumed(at: Desk, sheets: Sequence[tuple[str, Worksheet]]) -> dict[str, Tra
 
 
 def _keep(file: Path, read: Mapping[str, TraceRead]) -> None:
-    draft = file.with_suffix(".draft")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-        json.dump({trace: one.model_dump(mode="json") for trace, one in read.items()}, out)
-    draft.replace(file)
+    replace_file(file, json.dumps({trace: one.model_dump(mode="json") for trace, one in read.items()}).encode())

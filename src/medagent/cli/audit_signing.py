@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -15,7 +14,7 @@ import typer
 import yaml
 from rich.text import Text
 
-from medagent.attestation.bundle import Bundle
+from medagent.attestation.bundle import Bundle, annexes
 from medagent.attestation.conclusion import reported_mark
 from medagent.attestation.minimum import required_roles
 from medagent.attestation.officers import MACHINE, REVIEWER, Officer, Officers
@@ -32,9 +31,14 @@ from medagent.attestation.statements import (
 from medagent.attestation.verify import VerifiedReport
 from medagent.attestation.verify import verify as verified_report
 from medagent.audit.review import opened, openings_name
+from medagent.cli.access import record_access
+from medagent.cli.audit_pages import compare_pages
 from medagent.cli.output import console, print_json
+from medagent.cli.reasons import recorded_reason
 from medagent.compose import machine_keys, officers, record_votes
 from medagent.errors import AttestationError, KeyFileError, MedagentError
+from medagent.file_access import read_file, write_file
+from medagent.os_account import current_account
 from medagent.proof import Json, VerifyKey
 from medagent.proof.dsse import Envelope
 from medagent.proof.dsse import sign as sign_statement
@@ -103,7 +107,7 @@ class Desk:
         checked = self.check(bundle)
         settings = load_settings()
         if machine_keys(settings):
-            record_votes(settings, bundle, by=getpass.getuser())
+            record_votes(settings, bundle, by=current_account().name)
         bundle.write(self.directory)
         return checked
 
@@ -127,6 +131,7 @@ def desk(
             f"key {keys.signing.key_id} is nobody's on the pinned list of officers, or a machine's",
             hint="an officer's public file is put into the list by a reviewed change; a machine never signs",
         )
+    record_access(load_settings(), "report", "audit_desk", report=verified.sha256)
     return Desk(
         bundle=bundle,
         directory=directory,
@@ -158,7 +163,10 @@ def new_key(
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     private = place / f"{slug}.key"
     made.write(private, passphrase)
-    (place / f"{slug}.yaml").write_text(public, encoding="utf-8")
+    try:
+        write_file(place / f"{slug}.yaml", public.encode())
+    except OSError as error:
+        raise KeyFileError(f"{place / slug}.yaml cannot be written ({type(error).__name__})") from None
     err = console(stderr=True)
     err.print(f"your key: {private} (keep it, and its passphrase, to yourself)")
     err.print(f"your public file: {place / (slug + '.yaml')} (to be pinned in audits/officers by a reviewed change)")
@@ -183,7 +191,11 @@ def adjudicate(
     if mark not in {one.mark_id for one in _open_marks(at.verified.report)} | _reported(at):
         raise AttestationError("the report has no such mark", hint="medagent audit verify lists them")
     said = AdjudicationSaid(
-        officer=at.person.name, at=datetime.now(UTC), mark_id=mark, decision=decision.value, reason=reason
+        officer=at.person.name,
+        at=datetime.now(UTC),
+        mark_id=mark,
+        decision=decision.value,
+        reason=recorded_reason(reason),
     )
     made = sign_statement(said_statement(said, {"report": at.bundle.report_sha256}), at.keys.signing)
     at.put(at.bundle.adding(adjudication=made))
@@ -234,13 +246,15 @@ def verify(
     machine_key: MachineKeys = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a report, its annexes and its signatures, offline, with public keys alone; exit code 1 on any change."""
+    """Check a report, annexes, signatures and pages, offline, with public keys alone; exit code 1 on any change."""
     try:
         bundle, directory = Bundle.load(report)
         listed, trusted = _trusted(officers_dir, machine_key)
         found = verified_report(bundle, officers=listed, machine_keys=trusted, directory=directory)
         if machine_keys(settings := load_settings()):
-            record_votes(settings, bundle, by=getpass.getuser())
+            record_votes(settings, bundle, by=current_account().name)
+        pages, unread = compare_pages(found, directory)
+        found = replace(found, checks=(*found.checks, *pages), not_checked=(*unread, *found.not_checked))
     except MedagentError as error:
         if as_json:
             print_json([{"verified": False, "says": str(error), "hint": error.hint}])
@@ -249,6 +263,7 @@ def verify(
             out.print(Text("this report does not hold", style="bold red"))
             out.print(Text(error.diagnostics()))
         raise typer.Exit(1) from None
+    record_access(load_settings(), "report", "audit_verify", report=found.sha256)
     if as_json:
         print_json([_about(found)])
         return
@@ -268,13 +283,16 @@ def verify(
 def _trusted(listed: Path | None, machine: list[Path] | None) -> tuple[Officers, tuple[VerifyKey, ...]]:
     settings = load_settings()
     names = officers(settings) if listed is None else Officers.load(listed)
-    given = [VerifyKey.parse(file.read_text(encoding="utf-8", errors="replace")) for file in machine or ()]
+    given = [VerifyKey.read(file) for file in machine or ()]
     return names, tuple(given or machine_keys(settings))
 
 
 def _passphrase(file: Path | None, *, twice: bool = False) -> str:
     if file is not None:
-        return file.read_text(encoding="utf-8").rstrip("\r\n")
+        try:
+            return read_file(file).decode().rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise KeyFileError(f"{file} cannot be read ({type(error).__name__})") from None
     return str(typer.prompt("passphrase", hide_input=True, confirmation_prompt=twice, err=True))
 
 
@@ -326,7 +344,10 @@ def _openings(at: Desk) -> tuple[Opening, ...]:
         return ()
     name = openings_name(at.person)
     sealed = [annex.name for annex in at.verified.report.annexes if annex.name.rpartition("/")[2] == name]
-    return opened((at.directory / sealed[0]).read_bytes(), at.keys.annex) if sealed else ()
+    if not sealed:
+        return ()
+    content = {annex.name: content for annex, content in annexes(at.verified.report, at.directory)}
+    return opened(content[sealed[0]], at.keys.annex)
 
 
 def _others(at: Desk) -> Iterator[Envelope]:

@@ -15,6 +15,7 @@ from rich.text import Text
 from medagent.cli.output import console, print_json
 from medagent.clinic import Clinic
 from medagent.compose import Telemetry, archive, exporters, key_ring, policy, switch_message, waiting
+from medagent.core_dumps import is_pattern_piped
 from medagent.errors import ExportError, MedagentError, NotAskableError
 from medagent.pricing import load_prices
 from medagent.proof import Json
@@ -81,10 +82,27 @@ def _looked(look: Look, settings: Settings) -> list[Finding]:
 
 
 def _environment(settings: Settings) -> Iterator[Finding]:
-    yield Finding(what="environment", state="ok", says=f"{settings.env}, state in {settings.home}")
+    says = f"{settings.env}, state in {settings.home}"
+    if settings.synthetic_callers is not None:
+        says, hint = f"{says}; callers are declared synthetic", "unset MEDAGENT_SYNTHETIC_CALLERS for real callers"
+        yield Finding(what="environment", state="note", says=says, hint=hint)
+    elif not settings.is_env_stated:
+        hint = "set MEDAGENT_ENV: without it calls of another machine's LiveKit server are refused"
+        yield Finding(what="environment", state="note", says=f"{says}; MEDAGENT_ENV is unset", hint=hint)
+    else:
+        yield Finding(what="environment", state="ok", says=says)
+    settings.check_prod()
     script = settings.asks()
     ground = f"asked for, script {script.version}" if script else f"not asked: {settings.legal_basis()}"
     yield Finding(what="consent", state="ok", says=ground)
+
+
+def _core_dumps(_settings: Settings) -> Iterator[Finding]:
+    if is_pattern_piped():
+        says = "the kernel pipes core dumps to a program, in spite of RLIMIT_CORE=0: a dump holds callers' values"
+        yield Finding(what="core dumps", state="note", says=says, hint="sysctl -w kernel.core_pattern=core")
+    else:
+        yield Finding(what="core dumps", state="ok", says="off (RLIMIT_CORE=0)")
 
 
 def _telemetry(settings: Settings) -> Iterator[Finding]:
@@ -275,4 +293,15 @@ def _until_shown(destination: Exporter, spans: Sequence[SafeSpan]) -> bool:
     return False
 
 
-_LOOKS: Sequence[Look] = (_environment, _telemetry, _sampling, _policy, _prices, _clinic, _model, _destinations, _exits)
+_LOOKS: Sequence[Look] = (
+    _environment,
+    _core_dumps,
+    _telemetry,
+    _sampling,
+    _policy,
+    _prices,
+    _clinic,
+    _model,
+    _destinations,
+    _exits,
+)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -35,6 +34,8 @@ from medagent.compose import (
     switch_message,
 )
 from medagent.errors import MedagentError
+from medagent.file_access import replace_file
+from medagent.os_account import current_account
 from medagent.proof import Json, canonical, digest
 from medagent.settings import Settings, load_settings, make_home
 from medagent.telemetry.chain import verify_chain
@@ -84,7 +85,7 @@ def gate(
         "seen": [asdict(each) for each in seen],
     }
     place = _kept(settings, evidence)
-    about = {"gate": number, "passed": passed, "evidence": digest(evidence), "by": getpass.getuser()}
+    about = {"gate": number, "passed": passed, "evidence": digest(evidence), "by": current_account().name}
     ledger(settings).append("gate", about)
     if as_json:
         print_json([{**evidence, "evidence": str(place)}])
@@ -106,7 +107,7 @@ def _kept(settings: Settings, evidence: Mapping[str, Json]) -> Path:
     directory = make_home(settings.home) / "gates"
     directory.mkdir(mode=0o700, exist_ok=True)
     place = directory / f"gate-{evidence['gate']}-{digest(evidence)[:16]}.json"
-    place.write_bytes(canonical(evidence))
+    replace_file(place, canonical(evidence))
     return place
 
 
@@ -201,7 +202,7 @@ def _audit(settings: Settings, report: Path | None) -> Iterator[Seen]:
     bundle, directory = Bundle.load(report)
     listed = officers(settings)
     found = verify(bundle, officers=listed, machine_keys=machine_keys(settings), directory=directory)
-    record_votes(settings, bundle, by=getpass.getuser())
+    record_votes(settings, bundle, by=current_account().name)
     yield from (Seen(what=check.what, says=check.says, holds=True) for check in found.checks)
     began = allowed(found, binding=binding(settings), env=settings.env, officers=listed, days=settings.go_days)
     yield Seen(what="conclusion", says=f"GO for what runs here, audited {began.isoformat()}", holds=True)

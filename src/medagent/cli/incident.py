@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
+from medagent.cli.access import record_access
 from medagent.cli.incident_view import document, show, show_states
 from medagent.cli.output import console, print_json
+from medagent.cli.reasons import recorded_reason
 from medagent.compose import investigation, switch
+from medagent.os_account import current_account
 from medagent.proof import Json
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.incident import CallReport, Investigation, deletable_of
@@ -52,15 +54,17 @@ def incident(
     if destination and not delete:
         raise typer.BadParameter("--destination goes with --delete")
     settings = load_settings()
-    with investigation(settings, by=getpass.getuser()) as found:
+    with investigation(settings, by=current_account().name) as found:
         calls = [found.report(trace_id) for trace_id in dict.fromkeys(map(found.find, traces))]
+        for call in calls:
+            record_access(settings, "archive", "incident", trace_id=call.trace_id)
         states: list[DeletionRequest] = []
         if delete or purge:
             names = _names(calls, destination) if delete else []
             _confirm(calls, names, yes=yes, as_json=as_json)
             if problem := reason_problem(reason or ""):
                 console(stderr=True).print(f"the reason is not recorded: it {problem}")
-            states = _act(found, calls, names, reason=reason or "", wait=wait)
+            states = _act(found, calls, names, reason=recorded_reason(reason or ""), wait=wait)
             calls = [found.report(call.trace_id) for call in calls]
         else:
             calls = [found.read_back(call) for call in calls]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -13,9 +12,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from medagent.cli.access import record_access
 from medagent.cli.output import console, print_json
 from medagent.compose import check_ledger_heads, key_ring, ledger, ledger_path
-from medagent.errors import BrokenLedgerError, TornLedgerError
+from medagent.errors import BrokenLedgerError, LedgerError, TornLedgerError
+from medagent.file_access import read_file
+from medagent.os_account import current_account
 from medagent.proof import Json, VerifyKey
 from medagent.proof.dsse import Envelope
 from medagent.settings import Settings, load_settings
@@ -65,7 +67,7 @@ def verify_ledger(
     Without --key and --checkpoint it trusts what this host says of itself; an officer keeps both elsewhere.
     """
     settings = load_settings()
-    earlier = None if checkpoint is None else Envelope.parse(checkpoint.read_bytes())
+    earlier = None if checkpoint is None else _checkpoint(checkpoint)
     try:
         found = verify(file or ledger_path(settings), _keys(settings, key or ()), earlier_checkpoint=earlier)
         if file is None:
@@ -75,6 +77,8 @@ def verify_ledger(
     except BrokenLedgerError as error:
         _say_broken(error, as_json=as_json)
         raise typer.Exit(1) from None
+    if file is None:
+        record_access(settings, "ledger", "ledger_verify")
     if as_json:
         print_json([{"whole": True, **_about(found)}])
         return
@@ -96,12 +100,15 @@ def show(
     """Show the entries, oldest first, as far as their chain holds; exit code 1 where it breaks."""
     if kind is not None and kind not in KINDS:
         raise typer.BadParameter("kinds are " + ", ".join(KINDS))
+    settings = load_settings()
     found: list[Entry] = []
     broken: BrokenLedgerError | None = None
     try:
-        found.extend(entry for entry in entries(ledger_path(load_settings())) if kind in (None, entry.kind))
+        found.extend(entry for entry in entries(ledger_path(settings)) if kind in (None, entry.kind))
     except BrokenLedgerError as error:
         broken = error
+    if broken is None:  # a broken one is evidence: it stays as it is
+        record_access(settings, "ledger", "ledger_show")
     if as_json:
         print_json(entry.document() for entry in found)
     elif found:
@@ -120,7 +127,7 @@ def take_checkpoint(key: Keys = None) -> None:
     settings = load_settings()
     try:
         verify(ledger_path(settings), _keys(settings, key or ()))
-        taken = ledger(settings).append("checkpoint", {"by": getpass.getuser()})
+        taken = ledger(settings).append("checkpoint", {"by": current_account().name})
     except BrokenLedgerError as error:
         _say_broken(error, as_json=False)
         raise typer.Exit(1) from None
@@ -136,7 +143,14 @@ def public_key() -> None:
 def _keys(settings: Settings, files: Sequence[Path]) -> list[VerifyKey]:
     if not files:
         return [key_ring(settings).signing_key().public]
-    return [VerifyKey.parse(file.read_text(encoding="utf-8", errors="replace")) for file in files]
+    return [VerifyKey.read(file) for file in files]
+
+
+def _checkpoint(file: Path) -> Envelope:
+    try:
+        return Envelope.parse(read_file(file))
+    except OSError as error:
+        raise LedgerError(f"{file} cannot be read ({type(error).__name__})") from None
 
 
 def _say_broken(error: BrokenLedgerError, *, as_json: bool) -> None:

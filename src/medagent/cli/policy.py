@@ -16,6 +16,7 @@ from medagent.cli import policy_view as view
 from medagent.cli.agent_tools import tools_of
 from medagent.cli.output import console, print_json
 from medagent.errors import PolicyError
+from medagent.file_access import read_file, write_file
 from medagent.proof import Json
 from medagent.redaction import Policy, find_policy, load_policy
 from medagent.redaction.comparison import rule_changes, value_changes
@@ -167,18 +168,29 @@ def schema() -> None:
 
 def _write(path: Path, made: Mapping[str, Review]) -> None:
     """Put reviews into a policy's file; where it would not load with them it is left as it was."""
-    text = before = path.read_text("utf-8")
+    try:
+        text = before = read_file(path).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyError(f"{path.name}: cannot be read ({type(error).__name__})") from None
     for span, one in made.items():
         text = with_review(text, span, one, file=path.name)
-    path.write_text(text, "utf-8")
+    _rewrite(path, text)
     try:
         held = load_policy(path).reviews
     except PolicyError:
-        path.write_text(before, "utf-8")
+        _rewrite(path, before)
         raise
     if any(held.get(span) != one for span, one in made.items()):
-        path.write_text(before, "utf-8")
+        _rewrite(path, before)
         raise PolicyError(f"{path.name}: a review did not hold", hint="write the lines that `policy review` prints")
+
+
+def _rewrite(path: Path, text: str) -> None:
+    try:
+        write_file(path, text.encode())
+    except OSError as error:
+        hint = "name the file itself, not a symbolic link"
+        raise PolicyError(f"{path.name}: cannot be written ({type(error).__name__})", hint=hint) from None
 
 
 def _print(parts: Iterable[RenderableType]) -> None:

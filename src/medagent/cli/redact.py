@@ -16,6 +16,7 @@ from rich.text import Text
 
 from medagent.cli.output import console
 from medagent.errors import MedagentError, PolicyError
+from medagent.file_access import read_file
 from medagent.presidio import recognisers_of
 from medagent.proof import Json, KeyRing, PseudonymKey
 from medagent.redaction import REDACTED, Category, Identifier, KnownValues, Policy, Redactor, find_policy, load_policy
@@ -213,6 +214,6 @@ def _rosters(path: Path | None) -> Mapping[str, list[str]]:
     if path is None:
         return {}
     try:
-        return TypeAdapter(dict[str, list[str]]).validate_json(path.read_bytes())
+        return TypeAdapter(dict[str, list[str]]).validate_json(read_file(path))
     except (OSError, ValueError):
         raise PolicyError(f"{path.name}: is no JSON object of lists of names") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from rich.text import Text
 from medagent.attestation.allowance import file_report
 from medagent.attestation.bundle import Bundle
 from medagent.cli.output import console, print_failure, print_json, print_switch
+from medagent.cli.reasons import recorded_reason
 from medagent.compose import (
     audited,
     audits,
@@ -25,6 +25,7 @@ from medagent.compose import (
 )
 from medagent.compose import purge as purge_outbox
 from medagent.errors import SwitchError
+from medagent.os_account import current_account
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.failures import Failure
 from medagent.telemetry.ledger import reason_problem
@@ -39,7 +40,7 @@ def off(
 ) -> None:
     """Stop telemetry in every running process on this host, within a second; calls go on."""
     settings = load_settings()
-    switch(settings).turn_off(reason=reason, by=getpass.getuser())
+    switch(settings).turn_off(reason=recorded_reason(reason), by=current_account().name)
     print_switch(switch_message(settings), to=console())
     if problem := reason_problem(reason):
         console().print(f"the reason is not recorded: it {problem}")
@@ -67,7 +68,8 @@ def on(
     if audit is not None:
         _by_audit(settings, audit)
     else:
-        lifted = switch(settings).turn_on_without_audit(reason=reason or "", by=getpass.getuser(), override=override)
+        by = current_account().name
+        lifted = switch(settings).turn_on_without_audit(reason=recorded_reason(reason or ""), by=by, override=override)
         if lifted is not None:
             console().print(Text(f"lifted the trip of {lifted.at.isoformat()}: {lifted.reason}"), soft_wrap=True)
     message = switch_message(settings)
@@ -83,9 +85,9 @@ def _by_audit(settings: Settings, audit: Path) -> None:
     filed = file_report(
         audit, audits=audits(settings), officers=officers(settings), machine_keys=machine_keys(settings)
     )
-    record_votes(settings, Bundle.load(audits(settings) / filed.sha256)[0], by=getpass.getuser())
+    record_votes(settings, Bundle.load(audits(settings) / filed.sha256)[0], by=current_account().name)
     audited(settings, filed.sha256)
-    record, report, by = ledger(settings), filed.report, getpass.getuser()
+    record, report, by = ledger(settings), filed.report, current_account().name
     record.append("audit", {"report": filed.sha256, "verdict": "GO", "policy": report.system.policy_sha256})
     switch(settings).turn_on(report=filed.sha256, by=by)
 
@@ -97,7 +99,7 @@ def purge(
     """Delete all that waits for a destination; the ledger says of which calls, the archive keeps their places."""
     if problem := reason_problem(reason):
         raise SwitchError(f"the reason {problem}", hint="it is kept for six years: name a ticket, never a person")
-    lost = purge_outbox(load_settings(), by=getpass.getuser(), reason=reason)
+    lost = purge_outbox(load_settings(), by=current_account().name, reason=recorded_reason(reason))
     console().print(f"what waited is deleted, of {lost} calls" if lost else "nothing waited")
 
 

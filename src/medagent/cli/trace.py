@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from medagent.cli.access import record_access
 from medagent.cli.output import console, moment, print_failure, print_json, tree
 from medagent.compose import archive, redactor, undelivered
 from medagent.errors import BrokenChainError, OutboxError, TraceNotFoundError
@@ -41,7 +42,9 @@ def list_calls(
     limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20, as_json: AsJson = False
 ) -> None:
     """List the latest calls."""
-    calls = archive(load_settings()).calls(limit)
+    settings = load_settings()
+    record_access(settings, "archive", "trace_list")
+    calls = archive(settings).calls(limit)
     if as_json:
         print_json(
             {
@@ -73,7 +76,9 @@ def list_calls(
 @app.command()
 def show(trace_id: TraceId = None, as_json: AsJson = False) -> None:
     """Show one call's spans as they left."""
-    spans = _spans(archive(load_settings()), trace_id)
+    settings = load_settings()
+    spans = _spans(archive(settings), trace_id)
+    record_access(settings, "archive", "trace_show", trace_id=spans[0].trace_id if spans else None)
     if as_json:
         print_json(span.document() for span in spans)
     else:
@@ -90,6 +95,7 @@ def check(trace_id: TraceId = None, as_json: AsJson = False) -> None:
     settings = load_settings()
     store = archive(settings)
     chain = store.chain(trace_id or _latest(store))
+    record_access(settings, "archive", "trace_check", trace_id=chain[0].trace_id)
     spans = [link for link in chain if isinstance(link, SafeSpan)]
     deleted: dict[str, Json] = {**Counter(str(link.cause) for link in chain if not isinstance(link, SafeSpan))}
     missing = [] if deleted else missing_of(spans)
@@ -156,6 +162,7 @@ def find(
     what = "room" if room else "phone number" if phone else "confirmation id"
     raw = getpass.getpass(f"{what}: ") if sys.stdin.isatty() else sys.stdin.readline()
     kind: Lookup = "room" if room else "phone" if phone else "confirmation"
+    record_access(settings, "archive", "trace_find")
     found = archive(settings).holding(treated(redactor(settings), kind, raw.strip()))
     if as_json:
         print_json({"trace_id": trace_id} for trace_id in found)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -35,8 +36,8 @@ class Clinic:
         self.database = database
 
     @classmethod
-    def open(cls, url: str) -> Clinic:
-        """Open the clinic at a SQLAlchemy URL, creating what is missing; raises `ClinicError`."""
+    def open(cls, url: str | Path) -> Clinic:
+        """Open the clinic at a SQLAlchemy URL or a SQLite file, creating what is missing; raises `ClinicError`."""
         return cls(Database.open(url))
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from medagent.clinic.schema import Base
 from medagent.errors import ClinicError
+from medagent.file_access import open_to_write
 
 T = TypeVar("T")
 _TRIES = 4
@@ -44,7 +45,7 @@ class Database:
         self._writer = engine.execution_options(medagent_writes=True)
 
     @classmethod
-    def open(cls, url: str) -> Database:
+    def open(cls, url: str | Path) -> Database:
         """Connect, and create the tables that are missing; raises `ClinicError`, which never quotes the URL."""
         database = cls(_engine(url))
         try:
@@ -94,10 +95,11 @@ def _run(engine: Engine, work: Callable[[Session], T]) -> T:
     raise ClinicError(f"the clinic's database did not answer ({failure})", hint="see that it is there and writable")
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str | Path) -> Engine:
     failure = ""
     try:
-        parsed = make_url(url)
+        # The parts of a path are not read as those of a URL.
+        parsed = URL.create("sqlite", database=str(url)) if isinstance(url, Path) else make_url(url)
         postgresql = parsed.get_backend_name() == "postgresql"
         if parsed.get_backend_name() == "sqlite":
             _make_private(parsed)
@@ -125,8 +127,9 @@ def _make_private(url: URL) -> None:
             f"{path.parent} is shared by all users", hint="give the clinic's database a directory of its own"
         )
     path.parent.chmod(0o700)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    path.chmod(0o600)
+    descriptor = open_to_write(path)
+    os.fchmod(descriptor, 0o600)
+    os.close(descriptor)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from medagent.errors import KeyFileError
+from medagent.file_access import FileModeError, read_file
 from medagent.proof.signing import SigningKey
 
 _KEY_BYTES = 32
@@ -100,9 +101,11 @@ def _create(path: Path) -> None:
 
 
 def _read(path: Path) -> bytes:
-    if path.stat().st_mode & 0o077:
-        raise KeyFileError(f"{path} can be read by other users", hint=f"chmod 600 {path}")
-    return _decode(path.read_text(encoding="ascii", errors="replace"), str(path))
+    try:
+        content = read_file(path, is_private=True)
+    except FileModeError:
+        raise KeyFileError(f"{path} can be read by other users", hint=f"chmod 600 {path}") from None
+    return _decode(content.decode("ascii", errors="replace"), str(path))
 
 
 def _decode(text: str, origin: str) -> bytes:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from medagent.errors import KeyFileError, SignatureError
+from medagent.file_access import read_file
 
 SEED_BYTES = 32
 
@@ -30,6 +32,14 @@ class VerifyKey:
         if not isinstance(key, Ed25519PublicKey):
             raise KeyFileError("this is not an Ed25519 public key", hint="its text begins -----BEGIN PUBLIC KEY-----")
         return cls(raw=key.public_bytes_raw())
+
+    @classmethod
+    def read(cls, path: Path) -> VerifyKey:
+        """Read the PEM of a public key in a file; raises `KeyFileError`."""
+        try:
+            return cls.parse(read_file(path).decode(errors="replace"))
+        except OSError as error:
+            raise KeyFileError(f"{path} cannot be read ({type(error).__name__})") from None
 
     @property
     def pem(self) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
+
+from medagent.file_access import open_to_write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +43,8 @@ class Record:
         """Keep one response."""
         self._responses.append(response)
         if self._path is not None:
-            with self._path.open("a", encoding="utf-8") as file:
+            descriptor = open_to_write(self._path, flags=os.O_WRONLY | os.O_APPEND)
+            with os.fdopen(descriptor, "a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(response)) + "\n")
 
     def document(self) -> dict[str, list[dict[str, object]]]:

@@ -59,9 +59,15 @@ class Keeper:
     record: Callable[[str, Mapping[str, Json]], object]
     outbox_days: int
     archive_days: int
+    check_clock: Callable[[], object] = lambda: None
+    """Raises `ClockError` where nothing may be deleted for its age."""
 
     def prune(self, *, by: str = "medagent") -> int:
-        """Bury the archive's spans that are older than they may be; guardrails after six years; returns how many."""
+        """Delete expired spans of the archive, guardrails after six years; returns how many.
+
+        Raises `ClockError` where the clock may have jumped ahead.
+        """
+        self.check_clock()
         now_us = time.time_ns() // 1000
 
         def record(stones: Sequence[Tombstone]) -> None:
@@ -76,8 +82,10 @@ class Keeper:
     def expire(self) -> int:
         """Give up deliveries that have waited for too long; returns how many calls lost some.
 
-        Receipts of what was sent are deleted after six years, or with the archive where that keeps longer.
+        Receipts of what was sent are deleted after six years, or with the archive where that keeps longer. Raises
+        `ClockError` where the clock may have jumped ahead.
         """
+        self.check_clock()
         kept_days = max(GUARDRAIL_DAYS, self.archive_days)
         self.outbox.forget_receipts(before_ms=time.time_ns() // 1_000_000 - kept_days * _DAY_US // 1000)
         before_ms = time.time_ns() // 1_000_000 - self.outbox_days * _DAY_US // 1000

@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from medagent.errors import SettingsError
+from medagent.file_access import read_file, write_file
 
 _PLACE = "place"
 _SILENT_S = 600
@@ -82,16 +83,16 @@ def _settled(path: Path, proposed: str) -> str:
     """What a file says, once one process has written it whole."""
     draft = path.parent.with_name(f".place.{proposed}")
     try:
-        return path.read_text(encoding="ascii")
+        return read_file(path).decode("ascii")
     except FileNotFoundError:
-        draft.write_text(proposed, encoding="ascii")
+        write_file(draft, proposed.encode(), mode=0o600)
     try:
         os.link(draft, path)
     except FileExistsError:
         pass
     finally:
         draft.unlink()
-    return path.read_text(encoding="ascii")
+    return read_file(path).decode("ascii")
 
 
 def _is_locked(path: Path) -> bool:

@@ -8,7 +8,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID, uuid5
@@ -69,6 +69,8 @@ class SessionMaker:
     """The share of calls whose spans are stored, 0 to 1; of the others only the guardrail is."""
     key: PseudonymKey | None = None
     """Draws each call's offset under a shifted clock."""
+    synthetic_callers: bool = False
+    """Whether the settings declare that no caller is a real person: session and guardrail of every call show it."""
     closed: Callable[[str], object] = lambda _trace_id: None
     """Told of each call once it is closed and marked: its guardrail goes into the ledger; may raise `LedgerError`."""
 
@@ -119,6 +121,7 @@ class Session:
             "basis": None if asks else shared.legal_basis,
         }
         self._is_sampled = is_sampled(trace_id, shared.sampling)
+        self._declared = {"synthetic_callers": True} if shared.synthetic_callers else {}
         self._release: Release = "withdrawn" if not self._is_sampled else "held" if asks else "released"
         self._is_open = False
         self._is_sealed = False
@@ -141,7 +144,7 @@ class Session:
             self._call.feed(Gap(seq=-1, at_ns=event.at_ns, lost=max(1, self.suppressed)))
         if isinstance(event, CallerIdentified):
             self._known.learn(_identifiers_of_the_line(event))
-        records = self._call.feed(event)
+        records = [self._declaring(record) for record in self._call.feed(event)]
         for record in records:
             self._known.learn(self._shared.redactor.identifiers(record))
             self._known.learn_answers(self._shared.redactor.answers(record))
@@ -308,6 +311,11 @@ class Session:
             for span_id, place in zip(ids, (root, *below), strict=True)
         ]
 
+    def _declaring(self, record: Record) -> Record:
+        if record.kind is not SpanKind.SESSION or not self._declared:
+            return record
+        return replace(record, fields={**record.fields, **self._declared})
+
     def _guardrail(self, end_us: int, *, complete: bool) -> Record:
         shared, root = self._shared, Place(key="voice_session", start_us=self._started.wall_us)
         fields: Mapping[str, object] = {
@@ -325,6 +333,7 @@ class Session:
             "sampling": {"rate": shared.sampling, "sampled": self._is_sampled},
             "self_test": {"passed": self._self_test, "examples": len(shared.policy.examples)},
             "complete": complete,
+            **self._declared,
         }
         guardrail = Record(
             kind=SpanKind.GUARDRAIL,

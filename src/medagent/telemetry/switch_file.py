@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from medagent.errors import SwitchError
+from medagent.file_access import replace_file
 from medagent.telemetry.trips import Trip
 
 _MOST_BYTES = 1 << 16
@@ -47,7 +46,7 @@ class Entry(BaseModel):
 
 
 class UnreadableError(Exception):
-    """The file is there and is no entry: malformed, too large, not a regular file, or closed to this user."""
+    """The file is malformed, too large, not a regular file, a symbolic link, or closed to this user."""
 
 
 class SwitchFile:
@@ -59,10 +58,8 @@ class SwitchFile:
     def read(self) -> Entry | None:
         """Return the entry, None where there is no file; raises `UnreadableError` on anything else."""
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
-            if self.path.is_symlink():
-                raise UnreadableError from None
             return None
         except OSError:
             raise UnreadableError from None
@@ -81,14 +78,10 @@ class SwitchFile:
 
     def write(self, entry: Entry) -> None:
         """Replace the entry; raises `SwitchError` where that cannot be done."""
-        draft = self.path.with_name(f".switch.{os.getpid()}.{secrets.token_hex(4)}.json")
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            draft.write_text(entry.model_dump_json(exclude_none=True), encoding="utf-8")
-            draft.replace(self.path)
+            replace_file(self.path, entry.model_dump_json(exclude_none=True).encode())
         except OSError as error:
-            with contextlib.suppress(OSError):
-                draft.unlink(missing_ok=True)
             raise SwitchError(
                 f"the switch {self.path} cannot be written ({type(error).__name__})",
                 hint="set MEDAGENT_TELEMETRY=off and restart the processes, or mend the directory",

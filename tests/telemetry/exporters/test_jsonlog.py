@@ -235,6 +235,26 @@ def test_only_its_user_reads_it(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("is_dangling", [False, True])
+def test_jsonlog_that_is_a_symbolic_link_is_not_written(tmp_path: Path, is_dangling: bool) -> None:
+    """The log does not lead to another file of this user."""
+    target = tmp_path / "target"
+    if not is_dangling:
+        target.write_bytes(b"theirs\n")
+    (tmp_path / "log.jsonl").symlink_to(target)
+    with pytest.raises(ExportError):
+        JsonLog(tmp_path / "log.jsonl", gate=always_open).export([TURN])
+    assert is_dangling or target.read_bytes() == b"theirs\n"
+    assert target.exists() is not is_dangling
+
+
+def test_jsonlog_that_is_a_fifo_without_a_reader_is_not_waited_for(tmp_path: Path) -> None:
+    """The batch stays due."""
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(ExportError):
+        JsonLog(tmp_path / "fifo", gate=always_open).export([TURN])
+
+
 def test_a_rotated_file_is_left_alone(tmp_path: Path) -> None:
     """What comes after a rotation goes to a new file under the old name."""
     path, log = tmp_path / "calls.jsonl", JsonLog(tmp_path / "calls.jsonl", gate=always_open)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
-import time
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException, IncompleteRead, RemoteDisconnected
@@ -12,9 +12,9 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
+from requests.adapters import BaseAdapter
 from urllib3.exceptions import (
     ConnectTimeoutError,
-    DecodeError,
     MaxRetryError,
     NameResolutionError,
     NewConnectionError,
@@ -23,13 +23,16 @@ from urllib3.exceptions import (
 )
 
 from medagent.errors import ExportError, UnansweredError
+from medagent.telemetry.door.deadline import Deadline, DeadlineAdapter
 from medagent.telemetry.failures import Failure, FailureCause
 
 POST_LIMIT = 64 * 2**10
-"""Largest answer to a POST, in bytes after decompression."""
+"""Largest answer to a POST, in bytes as they come and after decompression."""
 GET_LIMIT = 2 * 2**20
-"""Largest answer to a read-back, in bytes after decompression."""
+"""Largest answer to a read-back, in bytes as they come and after decompression."""
 _CHUNK = 16 * 2**10
+_WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+"""Content-Encoding → zlib's window; other encodings are not decompressed."""
 _PAGES = ("text/html", "application/xhtml+xml")
 
 
@@ -67,54 +70,78 @@ class Answer:
 class PlainSession(requests.Session):
     """A session that follows no redirect, keeps no cookie and takes no setting from the environment."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, ca_pem: bytes | None = None) -> None:
+        """`ca_pem` holds certificates (PEM) that are trusted beside the public ones."""
         super().__init__()
+        self.deadline = Deadline()
+        """Begun before each request; nothing of the exchange goes on after it."""
+        self._adapter = DeadlineAdapter(self.deadline, ca_pem=ca_pem)
         self.trust_env = False  # no proxy, no .netrc, no certificate store from the environment
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+
+    def get_adapter(self, url: str | bytes) -> BaseAdapter:
+        """Return the one adapter, whatever a library mounts."""
+        return self._adapter
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._adapter.close()
+        super().close()
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Return None: to prepare a redirect, `requests` would read all of the answer's body."""
 
 
-def read_answer(response: requests.Response, *, limit: int, within_s: float) -> Answer:
+def read_answer(response: requests.Response, *, limit: int) -> Answer:
     """Read a streamed response and close it where it is not read to its end.
 
     Args:
-        response: A response of which only the headers were read.
-        limit: Most bytes of the body, after decompression.
-        within_s: Most seconds for the body; each read besides has the session's own time limit.
+        response: A response of which only the headers were read, of a session whose deadline is begun.
+        limit: Most bytes of the body, as they come and after decompression.
 
     Returns:
         The answer. Of a body that is too large or cannot be decompressed nothing is kept.
 
     Raises:
-        requests.ReadTimeout: The body was not complete in time.
-        urllib3.exceptions.HTTPError: The connection broke.
+        urllib3.exceptions.HTTPError: The body was not complete in time, or the connection broke.
     """
-    deadline = time.monotonic() + within_s
-    kept, is_too_large, is_whole = bytearray(), False, False
+    kept, is_whole = bytearray(), False
     try:
-        while chunk := response.raw.read1(_CHUNK, decode_content=True):
+        while chunk := response.raw.read1(_CHUNK, decode_content=False):
             kept += chunk
-            is_too_large = len(kept) > limit
-            if is_too_large:
+            if len(kept) > limit:
                 break
-            if time.monotonic() > deadline:
-                raise requests.ReadTimeout("the answer was not complete in time")
         else:
             is_whole = True
-    except DecodeError:
-        pass
     finally:
         if not is_whole:
             response.close()  # else the connection goes back into the pool with the rest of the body
+    body = _decompressed(bytes(kept), response.headers.get("Content-Encoding", ""), limit) if is_whole else None
+    is_too_large = not is_whole or (body is not None and len(body) > limit)
     return Answer(
         status_code=response.status_code,
         media_type=response.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
-        body=bytes(kept) if is_whole else None,
+        body=None if is_too_large else body,
         is_too_large=is_too_large,
         retry_after=response.headers.get("Retry-After"),
     )
+
+
+def _decompressed(raw: bytes, encoding: str, limit: int) -> bytes | None:
+    """Return up to one byte more than the limit; None for what is not that encoding, or is cut."""
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity") or not raw:
+        return raw
+    if encoding not in _WINDOWS:
+        return None
+    for window in (_WINDOWS[encoding], -15)[: 2 if encoding == "deflate" else 1]:
+        unpacking = zlib.decompressobj(window)
+        try:
+            made = unpacking.decompress(raw, limit + 1)
+        except zlib.error:
+            continue
+        return made if len(made) > limit or unpacking.eof else None
+    return None
 
 
 def unanswered(error: Exception) -> ExportError:
@@ -129,8 +156,9 @@ def unanswered(error: Exception) -> ExportError:
     """
     inner = next(iter(error.args), None) if isinstance(error, requests.ConnectionError) else None
     reason = inner.reason if isinstance(inner, MaxRetryError) else inner
+    is_late = any(isinstance(one, TimeoutError) for one in getattr(inner, "args", ()))
     was_sent = not isinstance(inner, MaxRetryError) and not isinstance(error, requests.exceptions.InvalidURL)
-    cause = _cause_of(reason if isinstance(reason, Exception) else error)
+    cause = FailureCause.ANSWER_TIMEOUT if is_late else _cause_of(reason if isinstance(reason, Exception) else error)
     kind = UnansweredError if was_sent else ExportError
     said = Failure(cause=cause).explain("destination").cause
     return kind(f"{said} ({type(error).__name__})", cause=cause)

@@ -24,7 +24,7 @@ from medagent.telemetry.span import SafeSpan
 _Scalar: TypeAlias = tuple[type, str | float]
 _PORTS = {"http": 80, "https": 443}
 _TIMEOUT_S = (5.0, 30.0)
-"""Seconds to connect, and to wait for an answer."""
+"""Seconds to connect, and from the first byte of a request to the last of its answer."""
 
 
 class Exit:
@@ -123,9 +123,19 @@ class ExitSession(PlainSession):
     What really happened is raised by `deliver`. For one thread at a time.
     """
 
-    def __init__(self, envelope: Envelope, *, gate: Gate, timeout_s: tuple[float, float] = _TIMEOUT_S) -> None:
-        """`gate` is called before every request; `timeout_s`: to connect, and to wait for an answer."""
-        super().__init__()
+    def __init__(
+        self,
+        envelope: Envelope,
+        *,
+        gate: Gate,
+        timeout_s: tuple[float, float] = _TIMEOUT_S,
+        ca_pem: bytes | None = None,
+    ) -> None:
+        """`gate` is called before every request; `timeout_s`: to connect, and for all of a request and its answer.
+
+        `ca_pem` as in `PlainSession`.
+        """
+        super().__init__(ca_pem=ca_pem)
         self._gate = gate
         self._timeout_s = timeout_s
         self._exit = Exit(envelope)
@@ -178,8 +188,9 @@ class ExitSession(PlainSession):
             self._check(request, body)
             self._gate()  # the last thing before the wire
             self.send_log.begin(self._batch)
+            self.deadline.begin(self._timeout_s[1])
             response = super().send(request, timeout=self._timeout_s, allow_redirects=False, proxies={}, stream=True)
-            self.answer = read_answer(response, limit=POST_LIMIT, within_s=self._timeout_s[1])
+            self.answer = read_answer(response, limit=POST_LIMIT)
             self._outcomes.append(self.answer.status_code)
             self.send_log.answered(self.answer.status_code)
         except (DoorError, EgressOffError) as error:

@@ -18,12 +18,12 @@ from urllib3.exceptions import MaxRetryError
 
 from medagent.errors import DoorError, ExportError, MedagentError, UnansweredError
 from medagent.proof import Json
+from medagent.telemetry.door.answer import GET_LIMIT, PlainSession, read_answer
 from medagent.telemetry.door.wire import strict_json
 
 Method: TypeAlias = Literal["GET", "POST", "DELETE"]
 _TIMEOUT_S = (5.0, 30.0)
-"""Seconds to connect, and to wait for an answer."""
-_LARGEST_ANSWER = 2 * 2**20
+"""Seconds to connect, and from the first byte of a request to the last of its answer."""
 _ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OURS = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "medagent"}
 
@@ -39,8 +39,18 @@ class Answer:
 class IdRequests:
     """Sends to one API; `words` are the constants of its paths, queries and bodies. For one thread at a time."""
 
-    def __init__(self, *, name: str, base_url: str, headers: Mapping[str, str], words: Collection[str]) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        base_url: str,
+        headers: Mapping[str, str],
+        words: Collection[str],
+        ca_pem: bytes | None = None,
+    ) -> None:
+        """`ca_pem` holds certificates (PEM) that are trusted beside the public ones."""
         self._name = name
+        self._ca_pem = ca_pem
         self._base = base_url.rstrip("/")
         self._headers = {**headers, **_OURS}
         self._words = frozenset(words)
@@ -74,8 +84,7 @@ class IdRequests:
         self._read(list(path), "path")  # also before they are joined: a part must not hold several
         content = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         headers = self._headers if body is None else {**self._headers, "content-type": "application/json"}
-        with requests.Session() as session:
-            session.trust_env = False
+        with PlainSession(ca_pem=self._ca_pem) as session:
             session.headers.clear()
             try:
                 request = requests.Request(method, "/".join((self._base, *path)), headers, data=content, params=query)
@@ -91,19 +100,17 @@ class IdRequests:
                 kind, says = (ExportError, "not reachable") if never else (UnansweredError, "no answer")
                 raise kind(f"{self._name}: {says} ({type(error).__name__})") from None
 
-    def _answer(self, session: requests.Session, prepared: requests.PreparedRequest) -> Answer:
-        with session.send(prepared, timeout=_TIMEOUT_S, allow_redirects=False, proxies={}, stream=True) as answer:
-            received = b""
-            for part in answer.iter_content(2**16):
-                received += part
-                if len(received) > _LARGEST_ANSWER:
-                    raise ExportError(f"{self._name}: answer over 2 MB", status=answer.status_code)
-            is_json = answer.headers.get("content-type", "").partition(";")[0].strip() == "application/json"
-            try:
-                document = json.loads(received) if is_json else None
-            except (ValueError, RecursionError):
-                document = None
-            return Answer(status=answer.status_code, document=document)
+    def _answer(self, session: PlainSession, prepared: requests.PreparedRequest) -> Answer:
+        session.deadline.begin(_TIMEOUT_S[1])
+        response = session.send(prepared, timeout=_TIMEOUT_S, allow_redirects=False, proxies={}, stream=True)
+        answer = read_answer(response, limit=GET_LIMIT)
+        if answer.is_too_large:
+            raise ExportError(f"{self._name}: answer over 2 MB", status=answer.status_code)
+        try:
+            document = json.loads(answer.body or b"") if answer.media_type == "application/json" else None
+        except (ValueError, RecursionError):
+            document = None
+        return Answer(status=answer.status_code, document=document)
 
     def _check(self, request: requests.PreparedRequest) -> None:
         """Compare the request as it will be sent with the allowlist."""

@@ -16,6 +16,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from medagent.errors import BrokenChainError, ExportError, TraceNotFoundError
+from medagent.file_access import open_to_write
 from medagent.proof import Json
 from medagent.telemetry.chain import Cause, Tombstone
 from medagent.telemetry.door.send_log import Sent
@@ -100,8 +101,9 @@ class Archive:
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             path = directory / "archive.db"
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            path.chmod(0o600)
+            descriptor = open_to_write(path)
+            os.fchmod(descriptor, 0o600)
+            os.close(descriptor)
             self._database = sqlite3.connect(path, timeout=5.0, check_same_thread=False, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             message = f"the archive cannot be opened ({type(error).__name__})"
@@ -225,6 +227,11 @@ class Archive:
             ).fetchall()
         ended = [(occurred_us, _read(document, number)) for number, (occurred_us, document) in enumerate(rows)]
         return [(occurred_us, span) for occurred_us, span in ended if span.fields.get("synthetic") is not True]
+
+    def has_spans(self) -> bool:
+        """Return whether any span is stored."""
+        with self._transaction() as database:
+            return database.execute("SELECT 1 FROM span LIMIT 1").fetchone() is not None
 
     def holding(self, values: Sequence[str]) -> list[str]:
         """The ids of the calls, newest first, in which one of these values stands as a value, whole."""

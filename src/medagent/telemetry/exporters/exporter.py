@@ -176,7 +176,7 @@ def pause_asked_s(retry_after: str | None) -> float | None:
     return min(max((aware - datetime.now(UTC)).total_seconds(), 0.0), _LONGEST_PAUSE_S)
 
 
-def ask(url: str, headers: Mapping[str, str], *, of: str, gate: Gate) -> Answer:
+def ask(url: str, headers: Mapping[str, str], *, of: str, gate: Gate, ca_pem: bytes | None = None) -> Answer:
     """Read back from a destination, telling it nothing but an id.
 
     Args:
@@ -184,6 +184,7 @@ def ask(url: str, headers: Mapping[str, str], *, of: str, gate: Gate) -> Answer:
         headers: The key.
         of: The destination's name.
         gate: Called before the request.
+        ca_pem: Certificates that are trusted beside the public ones.
 
     Returns:
         The answer, whatever its status; at most 2 MB of it are read.
@@ -192,8 +193,9 @@ def ask(url: str, headers: Mapping[str, str], *, of: str, gate: Gate) -> Answer:
         EgressOffError: The switch is off.
         ExportError: No answer came.
     """
-    with PlainSession() as session:
+    with PlainSession(ca_pem=ca_pem) as session:
         gate()
+        session.deadline.begin(_ASK_WITHIN_S)
         try:
             response = session.get(
                 url,
@@ -202,7 +204,7 @@ def ask(url: str, headers: Mapping[str, str], *, of: str, gate: Gate) -> Answer:
                 allow_redirects=False,
                 stream=True,
             )
-            return read_answer(response, limit=GET_LIMIT, within_s=_ASK_WITHIN_S)
+            return read_answer(response, limit=GET_LIMIT)
         except (requests.RequestException, HTTPError) as error:
             lost = unanswered(error)
             said = Failure.of(lost).explain(of)

@@ -20,6 +20,7 @@ from typing import Literal
 import orjson
 
 from medagent.errors import ExportError, NotAskableError
+from medagent.file_access import open_to_read, open_to_write
 from medagent.proof import Json
 from medagent.telemetry.door.exit import Exit
 from medagent.telemetry.door.send_log import SendLog, Sent
@@ -119,7 +120,7 @@ class JsonLog:
         self._gate()
         wanted = {str(line["_id"]) for line in lines_of(span, emf=self._emf)}
         try:
-            with Path(self._target).open("rb") as log:
+            with os.fdopen(open_to_read(Path(self._target), is_link_followed=False), "rb") as log:
                 return wanted <= {str(orjson.loads(line).get("_id")) for line in log if span.span_id.encode() in line}
         except (OSError, ValueError, AttributeError) as error:
             message = f"the log cannot be read ({type(error).__name__})"
@@ -276,7 +277,7 @@ def _write(log: int, body: bytes) -> None:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    log = open_to_write(path, flags=os.O_WRONLY | os.O_APPEND, is_stream_allowed=True)
     try:
         about = os.fstat(log)
         if stat.S_ISREG(about.st_mode) and about.st_mode & 0o077:

@@ -23,13 +23,14 @@ class LangfuseDeletion:
 
     name = "langfuse"
 
-    def __init__(self, *, public_key: str, secret_key: str, base_url: str) -> None:
+    def __init__(self, *, public_key: str, secret_key: str, base_url: str, ca_pem: bytes | None = None) -> None:
         pair = base64.b64encode(f"{public_key}:{secret_key}".encode()).decode()
         self._requests = IdRequests(
             name=self.name,
             base_url=base_url,
             headers={"authorization": f"Basic {pair}"},
             words={*_PUBLIC, "traces", "observations", "traceId", "limit", "1"},
+            ca_pem=ca_pem,
         )
 
     def shows(self, call: SentCall) -> bool:

@@ -94,6 +94,7 @@ class LangSmithExporter:
         workspace_id: str | None = None,
         retention_days: Literal[14, 400] = 14,
         gate: Gate,
+        ca_pem: bytes | None = None,
     ) -> None:
         """Configure the destination without connecting to it.
 
@@ -104,7 +105,9 @@ class LangSmithExporter:
             workspace_id: Id of the workspace; None: the key's own.
             retention_days: Days that the project keeps a run.
             gate: Called before every request; raises where the switch is off.
+            ca_pem: Certificates that are trusted beside the public ones.
         """
+        self._ca_pem = ca_pem
         self.retention_days: int | None = retention_days
         self._endpoint = endpoint.rstrip("/")
         self.region = _REGIONS.get(urlsplit(self._endpoint).hostname or "", "self-hosted")
@@ -113,7 +116,9 @@ class LangSmithExporter:
         self._workspace_id = workspace_id
         self._gate = gate
         self._session = ExitSession(
-            envelope(api_key=api_key, endpoint=self._endpoint, project=project, workspace_id=workspace_id), gate=gate
+            envelope(api_key=api_key, endpoint=self._endpoint, project=project, workspace_id=workspace_id),
+            gate=gate,
+            ca_pem=ca_pem,
         )
         self._client: Client | None = None
 
@@ -135,7 +140,9 @@ class LangSmithExporter:
         """Ask for the run by its id, which is all that this request tells."""
         workspace = {} if self._workspace_id is None else {_WORKSPACE: self._workspace_id}
         headers = {"x-api-key": self._key, **workspace}
-        answer = ask(f"{self._endpoint}/runs/{run_id_of(span)}", headers, of=self.name, gate=self._gate)
+        answer = ask(
+            f"{self._endpoint}/runs/{run_id_of(span)}", headers, of=self.name, gate=self._gate, ca_pem=self._ca_pem
+        )
         found = shown(answer, self.name)
         return found is not None and found.get("name") == span.name
 

@@ -23,7 +23,15 @@ class LangSmithDeletion:
 
     name = "langsmith"
 
-    def __init__(self, *, api_key: str, endpoint: str, project: str, workspace_id: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        endpoint: str,
+        project: str,
+        workspace_id: str | None = None,
+        ca_pem: bytes | None = None,
+    ) -> None:
         headers = {"x-api-key": api_key} | ({} if workspace_id is None else {"x-tenant-id": workspace_id})
         self._project = project
         self._projects: dict[str, str] = {}
@@ -32,6 +40,7 @@ class LangSmithDeletion:
             base_url=_SUFFIX.sub("", endpoint.rstrip("/")),
             headers=headers,
             words={*_RUNS, "delete", "sessions", "name", "limit", "1", "trace_ids", "session_id", project},
+            ca_pem=ca_pem,
         )
 
     def shows(self, call: SentCall) -> bool:

@@ -73,14 +73,16 @@ class OtlpExporter:
         region: str = "self-hosted",
         retention_days: int | None = None,
         gate: Gate,
+        ca_pem: bytes | None = None,
     ) -> None:
+        self._ca_pem = ca_pem
         self.name = name
         self.region = region
         self.retention_days = retention_days
         self._url = url
         self._headers = {**headers, **_OURS}
         self._gate = gate
-        self._session = ExitSession(envelope(url=url, headers=self._headers), gate=gate)
+        self._session = ExitSession(envelope(url=url, headers=self._headers), gate=gate, ca_pem=ca_pem)
 
     def export(self, batch: Sequence[SafeSpan]) -> None:
         """Deliver a batch whole; raises `ExportError` where not all of it was taken, `DoorError` where refused."""
@@ -120,6 +122,7 @@ class LangfuseExporter(OtlpExporter):
         base_url: str,
         retention_days: int | None = None,
         gate: Gate,
+        ca_pem: bytes | None = None,
     ) -> None:
         self._base = base_url.rstrip("/")
         pair = base64.b64encode(f"{public_key}:{secret_key}".encode()).decode()
@@ -131,12 +134,14 @@ class LangfuseExporter(OtlpExporter):
             region=LANGFUSE_REGIONS.get(urlsplit(self._base).hostname or "", "self-hosted"),
             retention_days=retention_days,
             gate=gate,
+            ca_pem=ca_pem,
         )
 
     def holds(self, span: SafeSpan) -> bool:
         """Ask for the observation by its id, which is all that this request tells."""
         url = f"{self._base}/api/public/observations/{_span_id(span.span_id).hex()}"
-        found = shown(ask(url, {"authorization": self._authorization}, of=self.name, gate=self._gate), self.name)
+        headers = {"authorization": self._authorization}
+        found = shown(ask(url, headers, of=self.name, gate=self._gate, ca_pem=self._ca_pem), self.name)
         return found is not None and found.get("traceId") == UUID(span.trace_id).hex
 
 

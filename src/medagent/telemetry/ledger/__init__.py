@@ -5,6 +5,7 @@ every N-th: for 36 µs none can be rewritten without the key, and each is a chec
 show by itself, a tail that is cut off or a rewrite with the stolen key, an earlier checkpoint kept elsewhere shows.
 """
 
+from medagent.telemetry.ledger.clock import check_clock
 from medagent.telemetry.ledger.contents import KINDS, reason_problem
 from medagent.telemetry.ledger.entry import CHECKPOINT, Entry
 from medagent.telemetry.ledger.ledger import Ledger, last_trip
@@ -20,6 +21,7 @@ __all__ = [
     "LedgerTrips",
     "VerifiedLedger",
     "Vote",
+    "check_clock",
     "entries",
     "last_trip",
     "reason_problem",

@@ -139,9 +139,23 @@ class Access(_Content):
     """Somebody read what is kept: a store (`archive`, `ledger`, `report`), one call of it or all."""
 
     store: Word
+    command: Word | None = None
+    """What was run: `trace_show`, `trace_list`, `trace_find` and the like."""
     trace_id: TraceId | None = None
+    report: Sha256 | None = None
     by: Who
+    uid: Count | None = None
+    login: Who | None = None
+    """The account that logged in, which `sudo` does not change; None where the system does not record it."""
     reason: Reason | None = None
+
+
+class SyntheticCallers(_Content):
+    """A process started whose settings declare that no caller is a real person."""
+
+    by: Who
+    uid: Count
+    login: Who | None
 
 
 class Deletion(_Content):
@@ -177,6 +191,24 @@ class DeletionStatus(_Content):
     by: Who
 
 
+class ClockJumped(_Content):
+    """The next entry is over 31 days from the one of `previous`; written by the ledger itself."""
+
+    previous: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?\+00:00$")]
+
+
+class ClockReturned(ClockJumped):
+    """The clock is back near `previous`, the time before it jumped; written by the ledger itself."""
+
+
+class ClockConfirmed(_Content):
+    """A person confirmed that the clock is right, so that retention goes on."""
+
+    by: Who
+    uid: Count
+    login: Who | None
+
+
 class KeyCreated(_Content):
     """From here on entries are signed by this key; written by the ledger itself."""
 
@@ -198,6 +230,7 @@ class Checkpoint(_Content):
 
 
 RECOVERED = "recovered"
+CLOCK_JUMPED, CLOCK_RETURNED, CLOCK_CONFIRMED = "clock_jumped", "clock_returned", "clock_confirmed"
 KEY_CREATED = "key_created"
 KINDS: Mapping[str, type[_Content]] = {
     "guardrail": Guardrail,
@@ -208,10 +241,14 @@ KINDS: Mapping[str, type[_Content]] = {
     "sign_off": SignOff,
     "gate": Gate,
     "access": Access,
+    "synthetic_callers": SyntheticCallers,
     "deletion": Deletion,
     "deletion_requested": DeletionRequested,
     "deletion_status": DeletionStatus,
     "checkpoint": Checkpoint,
+    CLOCK_JUMPED: ClockJumped,
+    CLOCK_RETURNED: ClockReturned,
+    CLOCK_CONFIRMED: ClockConfirmed,
     KEY_CREATED: KeyCreated,
     RECOVERED: Recovered,
 }

@@ -15,8 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from medagent.errors import BrokenLedgerError, LedgerError
+from medagent.file_access import open_to_read, open_to_write
 from medagent.proof import GENESIS, Json, SigningKey, canonical
 from medagent.telemetry.ledger.anchors import Anchor, Head, keep_everywhere
+from medagent.telemetry.ledger.clock import clock_entry
 from medagent.telemetry.ledger.contents import KEY_CREATED, RECOVERED, validated
 from medagent.telemetry.ledger.entry import Entry
 from medagent.telemetry.ledger.lock import lock
@@ -99,6 +101,8 @@ class Ledger:
             due.append((RECOVERED, {"bytes": len(debris), "sha256": hashlib.sha256(debris).hexdigest()}))
         if last is None or last.key_id != self._key.key_id:
             due.append((KEY_CREATED, {"key_id": self._key.key_id, "public_key": self._key.public.pem}))
+        if (jump := clock_entry(descriptor, last, kind, datetime.now(UTC))) is not None:
+            due.append(jump)
         lines = b"\n" if torn else b""
         for before, its_content in due:
             last = self._after(last, before, its_content)
@@ -155,7 +159,7 @@ def _is_json(piece: bytes) -> bool:
 def last_trip(path: Path) -> datetime | None:
     """When the switch tripped last, as the ledger says; raises `LedgerError` where it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_to_read(path, is_link_followed=False), "rb") as file:
             entry = _latest(file.fileno(), "switch_changed", holding=b'"source":"trip"')
     except FileNotFoundError:
         return None
@@ -188,7 +192,7 @@ def _locked(path: Path) -> Iterator[int]:
     """The file, made 0600 where it is missing; the lock goes with the descriptor, also when the process dies."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     is_new = not path.exists()
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    descriptor = open_to_write(path, flags=os.O_RDWR | os.O_APPEND)
     try:
         lock(descriptor, fcntl.LOCK_EX)
         if is_new:

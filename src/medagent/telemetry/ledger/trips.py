@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from medagent.errors import LedgerError
+from medagent.file_access import open_to_read
 from medagent.telemetry.ledger.entry import Entry
 from medagent.telemetry.trips import Trip
 
@@ -66,7 +67,7 @@ class LedgerTrips:
     def _read(self) -> _Seen:
         with self._lock:
             try:
-                descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+                descriptor = open_to_read(self._path, is_link_followed=False)
             except FileNotFoundError:
                 self._file = None
                 return _Seen()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medagent.errors import BrokenLedgerError, LedgerError, SignatureError, TornLedgerError
+from medagent.file_access import open_to_read
 from medagent.proof import GENESIS, VerifyKey
 from medagent.proof.dsse import Envelope, authenticate
 from medagent.telemetry.ledger.contents import RECOVERED
@@ -134,7 +135,7 @@ def _authenticate(entry: Entry, trusted: Mapping[str, VerifyKey]) -> None:
 def _lines(path: Path) -> Iterator[bytes]:
     """The lines that were there at the start, each with its newline; what comes meanwhile is for the next reader."""
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_to_read(path), "rb") as file:
             lock(file.fileno(), fcntl.LOCK_SH)
             left = os.fstat(file.fileno()).st_size
             fcntl.flock(file, fcntl.LOCK_UN)

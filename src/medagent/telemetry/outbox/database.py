@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from medagent.errors import OutboxError, OutboxUnavailableError
+from medagent.file_access import open_to_write
 from medagent.telemetry.outbox.schema import bring_up_to_date, is_current
 
 _BROKEN = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
@@ -42,11 +43,12 @@ class Database:
     old one open finds that out at his next use, since he looks whether the file at the path is still the one he opened.
     """
 
-    def __init__(self, url: str, *, most_connections: int | None = None) -> None:
-        """Raises `OutboxError`, which never quotes the URL, where it is none."""
+    def __init__(self, url: str | Path, *, most_connections: int | None = None) -> None:
+        """Prepare a database at a URL or in a SQLite file; raises `OutboxError`, which never quotes it."""
         pool = {} if most_connections is None else {"pool_size": most_connections, "max_overflow": 0}
         try:
-            parsed = sa.make_url(url)
+            # The parts of a path are not read as those of a URL.
+            parsed = sa.URL.create("sqlite", database=str(url)) if isinstance(url, Path) else sa.make_url(url)
             is_sqlite = parsed.get_backend_name() == "sqlite"
             options = pool | ({} if is_sqlite else _POSTGRESQL)
             self._engine = sa.create_engine(parsed, hide_parameters=True, **options)
@@ -132,8 +134,8 @@ class Database:
         if self._path is not None:
             try:
                 self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                if not self._path.exists():
-                    self._path.touch(mode=0o600)
+                if self._path.is_symlink() or not self._path.is_file():
+                    os.close(open_to_write(self._path))
             except OSError as error:
                 raise OutboxUnavailableError(f"the outbox cannot be used: {type(error).__name__}") from None
         self._opened = self._file()

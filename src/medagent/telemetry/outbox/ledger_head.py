@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import sqlalchemy as sa
 
 from medagent.telemetry.ledger.anchors import Head
@@ -18,7 +20,7 @@ class OutboxAnchor:
     name = "outbox"
     replaces = True
 
-    def __init__(self, url: str, *, host: str) -> None:
+    def __init__(self, url: str | Path, *, host: str) -> None:
         """`host` tells apart the ledgers of hosts that share an outbox."""
         self._url = url
         self._host = host

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -33,7 +34,7 @@ class Outbox:
 
     def __init__(
         self,
-        url: str,
+        url: str | Path,
         *,
         destinations: Sequence[str],
         owner: str,

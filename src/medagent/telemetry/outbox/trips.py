@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -22,7 +23,7 @@ class OutboxTrips:
     done now, `OutboxError` where no later try would do it.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | Path) -> None:
         self._database = Database(url, most_connections=1)
         self._lock = threading.Lock()
 

@@ -1,0 +1,58 @@
+"""The pages beside a bundle, compared with what its verified report renders to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medagent.attestation.signed import Signed
+from medagent.attestation.verify import Check, VerifiedReport
+from medagent.errors import AttestationError
+from medagent.file_access import read_file
+
+_LARGEST_PAGE = 16 * 2**20
+_PAGES = ("report.html", "report.pdf")
+
+
+def compare_pages(found: VerifiedReport, directory: Path) -> tuple[list[Check], list[str]]:
+    """Render the report again and compare each page that lies beside the bundle, byte by byte.
+
+    A page of the report before anybody signed is accepted as that: `audit run` writes it.
+
+    Returns:
+        The checks that hold, and what was not checked.
+
+    Raises:
+        AttestationError: A page is not what the report renders to here.
+    """
+    beside = [name for name in _PAGES if (directory / name).exists() or (directory / name).is_symlink()]
+    if not beside:
+        return [], []
+    try:
+        from medagent.audit import render  # noqa: PLC0415  # of the extra `audit`
+    except ModuleNotFoundError as error:
+        return [], [f"the pages {' and '.join(beside)}: {error.name} is not installed"]
+    checks = []
+    for name in beside:
+        try:
+            page = read_file(directory / name, limit=_LARGEST_PAGE)
+        except OSError as error:
+            raise AttestationError(f"{name}: cannot be read ({type(error).__name__})") from None
+        for signed, says in (
+            (found.signed, "what the verified report renders to"),
+            (Signed.nobody(found.report), "what the report rendered to before anybody signed"),
+        ):
+            made = (
+                render.pdf(found.report, signed)
+                if name.endswith(".pdf")
+                else render.html(found.report, signed).encode()
+            )
+            if made == page:
+                checks.append(Check(what=name, says=says))
+                break
+        else:
+            flag = f"--{name.rpartition('.')[2]}"
+            raise AttestationError(
+                f"{name}: not what the verified report renders to",
+                hint=f"do not read it; medagent audit render REPORT {flag} {name} writes it anew",
+            )
+    return checks, []
