@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,7 +37,7 @@ CONFIGURED = SECRET | {
 CHANGES: dict[str, tuple[dict[str, str], str]] = {
     "scheme": (
         {"MEDAGENT_OTLP_ENDPOINT": "http://collector.clinic.example:4318/tenant-a"},
-        "otlp: address (MEDAGENT_OTLP_ENDPOINT)",
+        "MEDAGENT_OTLP_ENDPOINT: http to another host",
     ),
     "host": ({"MEDAGENT_OTLP_ENDPOINT": "https://evil.example:4318/tenant-a"}, "otlp: host"),
     "port": ({"MEDAGENT_OTLP_ENDPOINT": "https://collector.clinic.example:4319/tenant-a"}, "otlp: address"),
@@ -44,10 +45,16 @@ CHANGES: dict[str, tuple[dict[str, str], str]] = {
     "tenant header": ({"MEDAGENT_OTLP_HEADERS": "x-scope-orgid=other"}, "otlp: account (MEDAGENT_OTLP_HEADERS)"),
     "another header": ({"MEDAGENT_OTLP_HEADERS": "x-scope-orgid=clinic,x-more=1"}, "otlp: account"),
     "no header": ({"MEDAGENT_OTLP_HEADERS": ""}, "otlp: account"),
-    "LangSmith's scheme": ({"LANGSMITH_ENDPOINT": "http://api.smith.langchain.com"}, "langsmith: address"),
+    "LangSmith's scheme": (
+        {"LANGSMITH_ENDPOINT": "http://api.smith.langchain.com"},
+        "LANGSMITH_ENDPOINT: http to another host",
+    ),
     "LangSmith's account": ({"LANGSMITH_API_KEY": "lsv2_other"}, "langsmith: account (LANGSMITH_API_KEY)"),
     "LangSmith's project": ({"LANGSMITH_PROJECT": "other"}, "langsmith: project"),
-    "Langfuse's scheme": ({"LANGFUSE_BASE_URL": "http://hipaa.cloud.langfuse.com"}, "langfuse: address"),
+    "Langfuse's scheme": (
+        {"LANGFUSE_BASE_URL": "http://hipaa.cloud.langfuse.com"},
+        "LANGFUSE_BASE_URL: http to another host",
+    ),
     "Langfuse's public key": ({"LANGFUSE_PUBLIC_KEY": "pk-other"}, "langfuse: account"),
     "Langfuse's secret key": ({"LANGFUSE_SECRET_KEY": "sk-other"}, "langfuse: account"),
     "log file": ({"MEDAGENT_JSONLOG": "/mnt/share/x.jsonl"}, "jsonlog: address (MEDAGENT_JSONLOG)"),
@@ -65,6 +72,7 @@ CHANGES: dict[str, tuple[dict[str, str], str]] = {
         {"MEDAGENT_CONSENT": "ask", "MEDAGENT_CONSENT_SCRIPT": "May we?", "MEDAGENT_CONSENT_SCRIPT_VERSION": "1.0"},
         "MEDAGENT_CONSENT, MEDAGENT_CONSENT_SCRIPT, MEDAGENT_CONSENT_SCRIPT_VERSION",
     ),
+    "trusted certificates": ({"MEDAGENT_CA_FILE": certifi.where()}, "MEDAGENT_CA_FILE"),
     "pseudonym key": ({"MEDAGENT_PSEUDONYM_KEY": "ef" * 32}, "): MEDAGENT_PSEUDONYM_KEY"),
     "sampling": ({"MEDAGENT_SAMPLING": "0.5"}, "MEDAGENT_SAMPLING"),
     "outbox": ({"MEDAGENT_OUTBOX_DAYS": "4000"}, "MEDAGENT_OUTBOX_DAYS"),

@@ -44,6 +44,7 @@ def _bound(settings: Settings, key: PseudonymKey) -> Iterator[tuple[str, str]]:
     yield "MEDAGENT_CONSENT_SCRIPT_VERSION", script.version if script else "unset"
     yield "MEDAGENT_LIVEKIT_OPEN", ",".join(sorted(settings.livekit_open)) or "none"
     yield "MEDAGENT_LOGS_IN_CLEAR", ",".join(sorted(settings.logs_in_clear)) or "none"
+    yield "MEDAGENT_CA_FILE", settings.ca_sha256() or "unset"
     yield "MEDAGENT_SAMPLING", f"{settings.sampling:g}"
     yield "MEDAGENT_OUTBOX_DAYS", str(settings.outbox_days)
     given = settings.outbox_url
