@@ -144,6 +144,7 @@ def test_a_syslog_receiver_is_told_every_head(
         check_ledger_heads(settings, file)
 
 
+@pytest.mark.timing
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a file of another user")
 def test_a_file_of_another_user_takes_every_head(tmp_path: Path) -> None:
     """The process may append to it and neither read nor replace it; who owns it reads every head."""

@@ -74,6 +74,7 @@ class FileAnchor:
         """Replace the head that is kept."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = self._path.with_name(f".{self._path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        draft.touch(0o600, exist_ok=False)
         draft.write_text(json.dumps({"sequence": head.sequence, "hash": head.hash}), encoding="ascii")
         draft.replace(self._path)
 
