@@ -65,7 +65,7 @@ async def test_a_bad_policy_turns_telemetry_off(
     bridge.end("caller_hung_up")
     assert tracing().loaded(60) is None
     assert tracing().flush(60) == ()
-    assert "telemetry is off in this process: PolicyError" in caplog.text
+    assert "telemetry did not start in this process: PolicyError" in caplog.text
     [entry] = recorded()
     assert entry["error"] == "PolicyError"
     assert not (load_settings().home / "outbox" / "outbox.db").exists()
@@ -105,8 +105,8 @@ async def test_a_state_directory_that_is_none_turns_telemetry_off(
     monkeypatch.setenv("MEDAGENT_HOME", str(tmp_path / "file"))
     trace_call(session).end("error")
     assert tracing().loaded(60) is None
-    assert "telemetry is off in this process: SettingsError" in caplog.text
-    assert "the ledger does not say that telemetry is off" in caplog.text
+    assert "telemetry did not start in this process: SettingsError" in caplog.text
+    assert "the ledger does not record that telemetry did not start" in caplog.text
     monkeypatch.setenv("MEDAGENT_HOME", str(tmp_path / "medagent"))
 
 

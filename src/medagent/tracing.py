@@ -157,11 +157,11 @@ def trace_call(session: AgentSession[Any], *, caller: Caller | None = None) -> B
 
 def _not_started(settings: Settings, error: Exception) -> None:
     says = str(error) if isinstance(error, MedagentError) else "unexpected"  # a foreign message may quote a value
-    _log.error("telemetry is off in this process: %s: %s", type(error).__name__, says)
+    _log.error("telemetry did not start in this process: %s: %s", type(error).__name__, says)
     try:
         from medagent.compose import ledger  # noqa: PLC0415  # see above
         from medagent.telemetry.switch import recordable  # noqa: PLC0415  # see above
 
         ledger(settings).append("not_started", {"error": type(error).__name__, "reason": recordable(says)})
     except Exception as unwritten:  # noqa: BLE001  # nobody is left to tell
-        _log.error("the ledger does not say that telemetry is off: %s", type(unwritten).__name__)
+        _log.error("the ledger does not record that telemetry did not start: %s", type(unwritten).__name__)

@@ -24,11 +24,13 @@ from medagent.compose import (
     waiting,
 )
 from medagent.compose import purge as purge_outbox
-from medagent.errors import SwitchError
+from medagent.errors import OutboxUnavailableError, SwitchError
 from medagent.os_account import current_account
+from medagent.proof import Json
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.failures import Failure
 from medagent.telemetry.ledger import reason_problem
+from medagent.telemetry.outbox import OutboxStatus
 from medagent.telemetry.switch_message import message_of
 
 app = typer.Typer(help="The kill switch: stop all telemetry on this host, or lift the stop.", no_args_is_help=True)
@@ -107,13 +109,19 @@ def purge(
 def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
     """Say whether telemetry is on, who says so, and what waits for which destination."""
     settings = load_settings()
-    state, queued = switch(settings).state(), waiting(settings)
+    state = switch(settings).state()
+    try:
+        queued: OutboxStatus | None = waiting(settings)
+    except OutboxUnavailableError as error:  # a full disk says nothing of the switch
+        queued = None
+        console(stderr=True).print(str(error), style="yellow", soft_wrap=True)
     if as_json:
         about = {"on": state.on, "source": state.source, "reason": state.reason, "at": state.at, "waits": state.waits}
         remedy = message_of(state, env=settings.env).remedy
-        print_json(
-            [{**about, "remedy": remedy, "due": queued.due, "provisional": queued.provisional, "held": queued.ready}]
-        )
+        counts: dict[str, Json] = {"due": None, "provisional": None, "held": None}
+        if queued is not None:
+            counts = {"due": dict(queued.due), "provisional": queued.provisional, "held": queued.ready}
+        print_json([{**about, "remedy": remedy, **counts}])
         return
     out = console()
     if state.may_export:
@@ -122,6 +130,8 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
             out.print(f"  its GO ends on {ends[1].date().isoformat()}")
     else:
         print_switch(message_of(state, env=settings.env), to=out)
+    if queued is None:
+        return
     for name, count in queued.due.items():
         out.print(f"  {name}: {count} spans wait")
         if name in queued.last_errors:

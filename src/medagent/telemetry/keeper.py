@@ -19,6 +19,7 @@ from medagent.telemetry.chain import Cause, Tombstone
 from medagent.telemetry.gates import ExportGate
 from medagent.telemetry.outbox import Deleted, Outbox
 from medagent.telemetry.span import SafeSpan, Seal
+from medagent.telemetry.storage_log import storage_log
 from medagent.telemetry.switch import Switch, recordable
 
 GUARDRAIL_DAYS = 2192
@@ -199,6 +200,6 @@ class Housekeeping:
         try:
             work()
         except MedagentError as error:
-            _log.error("housekeeping: %s", error)
+            storage_log.error(_log, "housekeeping", error)
         except Exception as error:  # noqa: BLE001  # the thread outlives any failure; no message: it may quote
             _log.error("housekeeping: %s", type(error).__name__)

@@ -9,13 +9,14 @@ import threading
 import time
 from collections.abc import Callable
 
-from medagent.errors import OutboxError, OutboxUnavailableError
+from medagent.errors import LedgerError, OutboxError, OutboxUnavailableError
 from medagent.telemetry.events import CallEnded, CallStarted
 from medagent.telemetry.interpreter import give_way, take_time
 from medagent.telemetry.line import Arrival, Inlet, Line
 from medagent.telemetry.outbox import Outbox, Transaction
 from medagent.telemetry.session import Session, SessionMaker, Write
 from medagent.telemetry.span import SafeSpan
+from medagent.telemetry.storage_log import storage_log
 
 _SLICE = 64
 _FEW = 16
@@ -145,7 +146,7 @@ class Pipeline:
                 for write in writes:
                     self._apply(write, transaction)
         except OutboxUnavailableError as error:
-            _log.error("telemetry waits: %s", error)
+            storage_log.error(_log, "telemetry waits", error)
             self.counts.spans_lost += max(0, len(writes) - _MOST_UNWRITTEN)
             self._unwritten = writes[:_MOST_UNWRITTEN]
         except Exception as error:  # noqa: BLE001  # what no second try would mend must not end the worker
@@ -166,6 +167,9 @@ class Pipeline:
         for tell in told:
             try:
                 tell()
+            except LedgerError as error:
+                self.counts.failures += 1
+                storage_log.error(_log, "telemetry failed to tell of what it stored", error)
             except Exception as error:  # noqa: BLE001  # what is stored is stored, whatever a listener makes of it
                 self._failed("to tell of what it stored", error)
 

@@ -23,6 +23,7 @@ from medagent.telemetry.outbox import Adopted, Mark, OpenCall, Outbox, Transacti
 from medagent.telemetry.owners import Owners
 from medagent.telemetry.record import Place, Record
 from medagent.telemetry.span import Ancestor, SafeSpan, SpanKind
+from medagent.telemetry.storage_log import storage_log
 from medagent.telemetry.switch import Switch
 
 _LOOK_EVERY_S = 60.0
@@ -81,7 +82,7 @@ def recover(
             lambda mark: mark.owner == owner or not owners.alive(mark.owner, silent_s=mark.silent_s)
         )
     except LedgerError as error:
-        _log.error("the ledger does not have the guardrails of all calls yet: %s", error)
+        storage_log.error(_log, "the ledger does not have the guardrails of all calls yet", error)
     owners.sweep({call.owner for call in outbox.open_calls()} | {mark.owner for mark in outbox.marks()})
     if calls:
         _log.warning("%d calls of processes that died were brought to an end", calls)
@@ -114,7 +115,7 @@ class RecoveryWatch:
             try:
                 self.look()
             except MedagentError as error:
-                _log.error("recovery waits: %s", error)
+                storage_log.error(_log, "recovery waits", error)
             except Exception as error:  # noqa: BLE001  # the thread outlives any look; no message: it may quote
                 _log.error("recovery failed: %s", type(error).__name__)
             self._stopping.wait(_LOOK_EVERY_S)

@@ -14,17 +14,19 @@ from medagent.errors import (
     ExportError,
     MedagentError,
     OutboxError,
+    OutboxUnavailableError,
     OversizedError,
     PartlyRefusedError,
     RefusedError,
 )
 from medagent.telemetry.door.send_log import Sent, merge
 from medagent.telemetry.exporters.exporter import Exporter, sends_of
-from medagent.telemetry.failures import Failure
+from medagent.telemetry.failures import Failure, FailureCause
 from medagent.telemetry.gates import ExportGate
 from medagent.telemetry.interpreter import take_time
 from medagent.telemetry.outbox import Outbox
 from medagent.telemetry.span import SafeSpan
+from medagent.telemetry.storage_log import storage_log
 from medagent.telemetry.switch import Switch
 
 _BATCH = 100
@@ -124,6 +126,9 @@ class Shipper:
             except ExportError as error:
                 self._log_failure(Failure.of(error))
                 self._pause()
+            except OutboxUnavailableError as error:
+                storage_log.error(_log, f"shipping to {self.name}", error)
+                self._pause()
             except MedagentError as error:
                 _log.warning("shipping to %s: %s", self.name, error)
                 self._pause()
@@ -134,6 +139,9 @@ class Shipper:
     def _log_failure(self, failure: Failure) -> None:
         """Warn of a failure that differs from the last one; a repeat is information."""
         said = failure.explain(self.name)
+        if failure.cause is FailureCause.NOT_WRITTEN:  # by this host's own storage
+            storage_log.error(_log, f"shipping to {self.name}", ExportError(f"{said.cause}; {said.remedy}"))
+            return
         level = logging.INFO if failure == self._last_failure else logging.WARNING
         self._last_failure = failure
         _log.log(level, "shipping to %s: %s; %s", self.name, said.cause, said.remedy)
@@ -264,4 +272,4 @@ class Shipper:
                 try:
                     self._outbox.renew(self.name, sending[1])
                 except OutboxError as error:
-                    _log.warning("shipping to %s: %s", self.name, error)
+                    storage_log.error(_log, f"shipping to {self.name}", error)
