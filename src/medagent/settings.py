@@ -88,6 +88,7 @@ class Settings(BaseSettings):
     pricing_path: Path | None = Field(None, alias="MEDAGENT_PRICING")
     officers_path: Path | None = Field(None, alias="MEDAGENT_OFFICERS")
     alerts_path: Path | None = Field(None, alias="MEDAGENT_ALERTS")
+    processors_path: Path | None = Field(None, alias="MEDAGENT_PROCESSORS")
     pseudonym_key: SecretStr | None = Field(None, alias="MEDAGENT_PSEUDONYM_KEY")
     signing_key: SecretStr | None = Field(None, alias="MEDAGENT_SIGNING_KEY")
     outbox_url: SecretStr | None = Field(None, alias="MEDAGENT_OUTBOX_URL")

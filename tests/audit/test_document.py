@@ -21,6 +21,17 @@ from medagent.errors import SignatureError
 
 FIGURES = {
     "verdict": ("11 causes against it:", "tripped by this audit", "Were identifiers of all 18 kinds planted?"),
+    "legal": (
+        "What is sent is still PHI under 45 CFR 164.514, by: slot (appointment_datetime); doctor (doctor_name); "
+        "pseudonym of a phone (participant_id); exact time of the call",
+        "exact date and time",
+        "reason_for_visit, notes, tool.*: error_message: scrubbed, at most 50 characters",
+        "Re-identification by combination",
+        "BAA-2026-langsmith",
+        "2026-03-02",
+        "us-east-2",
+        "a hosting company",
+    ),
     "scope": ("10 side by side, 300\u00a0s each", "week5, version 1", "1, real time", "scripted"),
     "system": ("2 processors", "eu.api.smith.langchain.com", "14 days", "not stated", "4, in appendix B"),
     "policy": ("clinic, version 1.4.0", "Ines Calder, compliance officer", "yes"),

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from medagent.attestation import signed
+from medagent.attestation.legal import incomplete_processors
 from medagent.attestation.officers import REVIEWER, Officer, Officers
 from medagent.attestation.report import ADJUDICABLE, Bound, Report, Verdict
 from medagent.attestation.signed import Signed
@@ -47,6 +49,7 @@ def conclude(report: Report, people: People, officers: Officers) -> Signed:
     reasons = [*_machine(report, settled), *_marks(report, settled)]
     if not report.run.rehearsal:
         reasons += _policy_reviews(report, officers)
+        reasons += _processors(report)
         reasons += [reason for found in leaks for reason in found]
         reasons += _readers(report, people, reviews)
         reasons += [f"{officer.name} signed NO-GO" for officer, said in people.sign_offs if said.decision == "NO-GO"]
@@ -133,6 +136,13 @@ def _policy_reviews(report: Report, officers: Officers) -> Iterator[str]:
     others = [by for by in report.system.policy_reviewed_by if _person(by) not in names]
     if others or not report.system.policy_reviewed_by:
         yield f"the policy's rules were read by {', '.join(others) or 'nobody'}, not by an officer"
+
+
+def _processors(report: Report) -> Iterator[str]:
+    """In prod each destination and processor in use needs a complete entry in processors.yaml."""
+    if report.run.env == "prod":
+        ended = datetime.fromisoformat(report.run.ended_at).date()
+        yield from incomplete_processors(report.legal, tuple(one.name for one in report.system.destinations), ended)
 
 
 def _person(signature: str) -> str:

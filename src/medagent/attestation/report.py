@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from medagent.attestation.legal import LegalStatus
+
 Verdict = Literal["GO", "NO-GO", "CLEAN", "NOT CLEAN"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Letter = Annotated[str, Field(pattern=r"^[A-R]$")]
@@ -100,6 +102,10 @@ class MatrixRow(Part):
     test: str
     planted: Count
     found_outside: Count
+    forms: tuple[str, ...] = ()
+    """In what form each field is sent, in the order of the fields."""
+    free_text: tuple[str, ...] = ()
+    """Fields whose words may hold one too."""
 
 
 class InventoryRow(Part):
@@ -332,3 +338,5 @@ class Report(Part):
     does_not_prove: tuple[str, ...]
     retention: tuple[str, ...]
     annexes: tuple[Annex, ...]
+    legal: LegalStatus | None = None
+    """None in a report from before it was stated."""

@@ -86,8 +86,11 @@ def sha256_of(envelope: Envelope) -> str:
     return hashlib.sha256(envelope.payload).hexdigest()
 
 
-def report_statement(report: Report) -> dict[str, Json]:
-    """The report as a test result: its subjects are the four things that it is bound to."""
+def report_statement(report: Report, *, as_read: bool = False) -> dict[str, Json]:
+    """The report as a test result: its subjects are the four things that it is bound to.
+
+    With `as_read` a field that the report was read without is left out: an older version did not have it.
+    """
     system = report.system
     bound = {
         "code": system.code_sha256,
@@ -104,7 +107,7 @@ def report_statement(report: Report) -> dict[str, Json]:
             "configuration": [{"name": report.run.protocol_name, "digest": {"sha256": report.run.protocol_sha256}}],
             "passedTests": [one.name for one in report.criteria if one.judged and one.passed],
             "failedTests": [one.name for one in report.criteria if one.judged and not one.passed],
-            "medagent": report.model_dump(mode="json"),
+            "medagent": report.model_dump(mode="json", exclude_unset=as_read),
         },
     )
 
@@ -114,7 +117,7 @@ def read_report(envelope: Envelope, keys: Sequence[VerifyKey]) -> tuple[Report, 
     signer, statement = _authentic(envelope, keys)
     try:
         report = Report.model_validate_json(canonical(statement["predicate"]["medagent"]))
-        whole = statement == report_statement(report) and canonical(statement) == envelope.payload
+        whole = statement == report_statement(report, as_read=True) and canonical(statement) == envelope.payload
     except (KeyError, TypeError, ValueError):
         whole = False
     if not whole:

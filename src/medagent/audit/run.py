@@ -29,6 +29,7 @@ from medagent.audit.casting import Role, cast, cast_drill
 from medagent.audit.child import Ran, Rooms, run_line
 from medagent.audit.evidence import Evidence
 from medagent.audit.integrity import examine
+from medagent.audit.legal import legal_status, load_processors
 from medagent.audit.line import Done, Spec
 from medagent.audit.planted import Planted, plant
 from medagent.audit.protocol import Protocol
@@ -90,6 +91,7 @@ def run_audit(settings: Settings, order: Order, told: Told) -> Audited:
     Raises `AuditError` where the audited process died, any `MedagentError` where it cannot begin.
     """
     officers(settings)  # a list that cannot be read is said before the calls, not after them
+    load_processors(settings.processors_path)  # the same
     work = Path(tempfile.mkdtemp(prefix="medagent-audit-"))
     try:
         rooms = Rooms.made(work)
@@ -300,6 +302,7 @@ def _reported(settings: Settings, order: Order, rooms: Rooms, evidence: Evidence
     for name, content in _sealed(pinned, secret).items():
         files[name] = content
         listed.append(_annex(name, content, encrypted=True))
+    system = describe(settings)
     report = Report(
         run=Run(
             run_id=secrets.token_hex(8),
@@ -316,7 +319,7 @@ def _reported(settings: Settings, order: Order, rooms: Rooms, evidence: Evidence
             protocol_version=protocol.version,
             protocol_sha256=order.protocol_sha256,
         ),
-        system=describe(settings),
+        system=system,
         verdict=judged.verdict,
         causes=judged.causes,
         earliest_launch=judged.earliest_launch,
@@ -341,6 +344,7 @@ def _reported(settings: Settings, order: Order, rooms: Rooms, evidence: Evidence
         does_not_prove=protocol.does_not_prove,
         retention=protocol.retention,
         annexes=tuple(listed),
+        legal=legal_status(in_force, system.destinations, settings.processors_path),
     )
     return report, files
 

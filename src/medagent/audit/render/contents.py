@@ -8,12 +8,14 @@ from medagent.attestation.report import ADJUDICABLE, Report
 from medagent.attestation.signed import Signed
 from medagent.audit.render import conduct, identifiers, opening, people
 from medagent.audit.render.document import Block, Document, Section
+from medagent.audit.render.legal import legal
 from medagent.audit.render.wording import day, short
 from medagent.errors import SignatureError
 from medagent.proof import digest
 
 _SECTIONS: tuple[tuple[str, str, Callable[[Report, Signed], Iterator[Block]]], ...] = (
     ("verdict", "Verdict and criteria", opening.verdict),
+    ("legal", "Legal status and processors", legal),
     ("scope", "Scope", opening.scope),
     ("system", "System and versions", opening.system),
     ("policy", "Policy", opening.policy),
@@ -55,7 +57,7 @@ def document(report: Report, signed: Signed) -> Document:
     run = report.run
     return Document(
         title="Audit report" if not run.rehearsal else "Rehearsal of the audit",
-        subtitle="medagent: a clinic's phone agent whose traces carry no patient's data",
+        subtitle="medagent: what a clinic's phone agent sends out of each call, held against its policy",
         date=day(run.ended_at),
         mark=f"{run.run_id} · {_mark(report, signed)}",
         cover=opening.cover(report, signed),

@@ -18,6 +18,7 @@ from medagent.audit.render.document import (
     Table,
     Tone,
 )
+from medagent.audit.render.legal import on_page_one
 from medagent.audit.render.wording import (
     amount,
     cell,
@@ -64,6 +65,7 @@ def cover(report: Report, signed: Signed) -> Cover:
         signatures=tuple(_signatures(report, signed)),
         audited=Facts(
             pairs=(
+                *on_page_one(report),
                 ("Audited on", cell(f"{day(report.run.ended_at)}, {_size(report)}")),
                 *_bound(report),
                 *_day_of_a_call(report),
