@@ -12,6 +12,7 @@ from datetime import datetime
 from medagent.attestation import signed
 from medagent.attestation.legal import incomplete_processors
 from medagent.attestation.officers import REVIEWER, Officer, Officers
+from medagent.attestation.reading_time import time_of, time_problem
 from medagent.attestation.report import ADJUDICABLE, Bound, Report, Verdict
 from medagent.attestation.signed import Signed
 from medagent.attestation.statements import AdjudicationSaid, Opening, ReviewSaid, SignOffSaid
@@ -30,6 +31,8 @@ class People:
     outdated: Sequence[tuple[Officer, SignOffSaid]] = ()
     openings: Mapping[str, Opening] = field(default_factory=dict)
     """By trace id; empty until somebody opened the commitments."""
+    unsealed: Mapping[str, str] = field(default_factory=dict)
+    """By person, why a review does not count as sealed before it was opened."""
 
 
 def reported_mark(trace_id: str, path: str) -> str:
@@ -42,7 +45,7 @@ def conclude(report: Report, people: People, officers: Officers) -> Signed:
     settled = {said.mark_id: said.decision for _, said in people.adjudications}
     leaks = [_leaks(report, said, people, settled) for _, said in people.reviews]
     reviews = tuple(
-        _reviewed(officer, said, people, len(unsettled))
+        _reviewed(report, officer, said, people, len(unsettled))
         for (officer, said), unsettled in zip(people.reviews, leaks, strict=True)
     )
     missing = tuple(_missing(report, people, reviews))
@@ -167,9 +170,10 @@ def _leaks(report: Report, said: ReviewSaid, people: People, settled: Mapping[st
     ]
 
 
-def _reviewed(officer: Officer, said: ReviewSaid, people: People, leaks: int) -> signed.Review:
+def _reviewed(report: Report, officer: Officer, said: ReviewSaid, people: People, leaks: int) -> signed.Review:
     found = {one.trace_id: set(one.paths) for one in said.traces}
     planted = [(trace, path) for trace, opening in people.openings.items() for path in opening.planted]
+    time = time_of(said)
     return signed.Review(
         reviewer=officer.name,
         key_id=officer.key.key_id,
@@ -178,6 +182,15 @@ def _reviewed(officer: Officer, said: ReviewSaid, people: People, leaks: int) ->
         leaks=leaks,
         planted=len(planted),
         planted_found=sum(path in found[trace] for trace, path in planted),
+        free_texts=time.free_texts,
+        free_text_ms=time.free_text_ms,
+        other_texts=time.others,
+        other_ms=time.other_ms,
+        invalid=tuple(
+            f"the review of {officer.name} is invalid: {problem}"
+            for problem in (time_problem(said, report.sample), people.unsealed.get(officer.person))
+            if problem is not None
+        ),
     )
 
 
@@ -188,6 +201,7 @@ def _readers(report: Report, people: People, reviews: Sequence[signed.Review]) -
         yield "nobody has opened which leaks were planted: nothing says how well the reviewers read"
     least = report.sample.minimum_sensitivity
     for review in reviews:
+        yield from review.invalid
         if review.sensitivity is not None and review.sensitivity < least:
             found = f"{review.planted_found} of {review.planted}"
             yield f"{review.reviewer} found {found} planted leaks; the protocol asks for {least:.0%}"
@@ -204,7 +218,9 @@ def _missing(report: Report, people: People, reviews: Sequence[signed.Review]) -
     readers = {
         officer.person
         for (officer, _), review in zip(people.reviews, reviews, strict=True)
-        if REVIEWER in officer.roles and (review.sensitivity is None or review.sensitivity >= least)
+        if REVIEWER in officer.roles
+        and not review.invalid
+        and (review.sensitivity is None or review.sensitivity >= least)
     }
     for role, count in sorted(report.required_roles.items()):
         has = len(readers - decided) if role == REVIEWER else sum(each == role for each in signers.values())
@@ -215,11 +231,11 @@ def _missing(report: Report, people: People, reviews: Sequence[signed.Review]) -
 
 
 def _bounds(report: Report, people: People, leaks: Sequence[Sequence[str]]) -> Iterator[Bound]:
-    """What people's reading supports: what was planted is written beside a trace's own text, so all of it was read."""
+    """What people's reading supports: of a trace with a planted leak one text was not read, so it does not count."""
     if report.sample.planted_copies and not people.openings:
         return
     for (officer, _), found in zip(people.reviews, leaks, strict=True):
-        units = len(report.sample.traces)
+        units = sum(not _planted(people, one.trace_id) for one in report.sample.traces)
         yield Bound(
             what=f"traces with a leak, as {officer.name} read them",
             unit="trace (one call)",

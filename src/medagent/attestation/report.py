@@ -277,6 +277,9 @@ class SampledTrace(Part):
     trace_id: str
     sha256: Sha256
     commitment: Sha256 | None = None
+    free_texts: Count | None = None
+    """Free texts on the worksheet; None in a report from before they were counted."""
+    other_texts: Count | None = None
 
 
 class Sample(Part):

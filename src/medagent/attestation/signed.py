@@ -35,6 +35,13 @@ class Review:
     """Leaks reported in traces where none was planted."""
     planted: int
     planted_found: int
+    free_texts: int = 0
+    free_text_ms: float | None = None
+    """Mean time for a free text, as the reviewer's software states it; None where there is none."""
+    other_texts: int = 0
+    other_ms: float | None = None
+    invalid: tuple[str, ...] = ()
+    """Why the review does not count; empty where it does."""
 
     @property
     def sensitivity(self) -> float | None:

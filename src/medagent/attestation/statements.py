@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import AwareDatetime, Field, ValidationError
 
@@ -22,7 +22,11 @@ TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 REVIEW = "urn:medagent:audit-review:1"
 ADJUDICATION = "urn:medagent:audit-adjudication:1"
 SIGN_OFF = "urn:medagent:audit-sign-off:1"
+SEALED_REVIEW = "urn:medagent:audit-sealed-review:1"
+LEDGER_RECEIPT = "urn:medagent:audit-ledger-receipt:1"
 
+KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
+Base64 = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]+={0,2}$")]
 Path = Annotated[str, Field(min_length=1, max_length=400)]
 
 
@@ -47,6 +51,10 @@ class TraceRead(Part):
     verdict: Literal["leak", "clean"]
     paths: tuple[Path, ...]
     seconds: Count
+    free_text_ms: tuple[Count, ...] = ()
+    """Milliseconds for each free text of the sheet, as the reviewer's software states them."""
+    other_ms: tuple[Count, ...] = ()
+    """The same for every other text."""
 
 
 class ReviewSaid(Part):
@@ -55,6 +63,24 @@ class ReviewSaid(Part):
     reviewer: PersonName
     at: AwareDatetime
     traces: tuple[TraceRead, ...]
+
+
+class SealedReviewSaid(Part):
+    """What a reviewer signs before anybody can read the review: the commitment to it, and it sealed to key ids."""
+
+    reviewer: PersonName
+    at: AwareDatetime
+    commitment: Sha256
+    sealed: Annotated[dict[KeyId, Base64], Field(min_length=1, max_length=100)]
+
+
+class LedgerReceipt(Part):
+    """What the host of the ledger signs: its entry of this number and hash holds the digest of a sealed review."""
+
+    sealed_review: Sha256
+    sequence: Count
+    entry: Sha256
+    at: AwareDatetime
 
 
 class AdjudicationSaid(Part):
@@ -77,8 +103,17 @@ class SignOffSaid(Part):
     openings: tuple[Opening, ...]
 
 
-Said = TypeVar("Said", ReviewSaid, AdjudicationSaid, SignOffSaid)
-_TYPES: dict[type[Any], str] = {ReviewSaid: REVIEW, AdjudicationSaid: ADJUDICATION, SignOffSaid: SIGN_OFF}
+Said = TypeVar("Said", ReviewSaid, AdjudicationSaid, SignOffSaid, SealedReviewSaid, LedgerReceipt)
+_TYPES: dict[type[Any], str] = {
+    ReviewSaid: REVIEW,
+    AdjudicationSaid: ADJUDICATION,
+    SignOffSaid: SIGN_OFF,
+    SealedReviewSaid: SEALED_REVIEW,
+    LedgerReceipt: LEDGER_RECEIPT,
+}
+
+
+Statement: TypeAlias = ReviewSaid | AdjudicationSaid | SignOffSaid | SealedReviewSaid | LedgerReceipt
 
 
 def sha256_of(envelope: Envelope) -> str:
@@ -125,7 +160,7 @@ def read_report(envelope: Envelope, keys: Sequence[VerifyKey]) -> tuple[Report, 
     return report, signer
 
 
-def said_statement(said: ReviewSaid | AdjudicationSaid | SignOffSaid, over: dict[str, str]) -> dict[str, Json]:
+def said_statement(said: Statement, over: dict[str, str]) -> dict[str, Json]:
     """What a person signs, over the statements of these names and digests."""
     return _statement(_TYPES[type(said)], over, said.model_dump(mode="json"))
 

@@ -37,8 +37,10 @@ from medagent.audit.reading import read_texts
 from medagent.audit.redirection import deviations_of, redirected
 from medagent.audit.render import html, pdf
 from medagent.audit.request_drill import drill_requests
+from medagent.audit.review import can_hold_leak
 from medagent.audit.review import sample as draw_sample
 from medagent.audit.search import Search
+from medagent.audit.shaped_leaks import Leaks
 from medagent.audit.switch_drill import SwitchThrower
 from medagent.audit.system import describe
 from medagent.audit.verdict import Measured, judge
@@ -46,6 +48,7 @@ from medagent.audit.watching import written_files
 from medagent.clinic import Clinic
 from medagent.compose import archive, key_ring, ledger, officers, policy, switch
 from medagent.errors import MedagentError, TraceNotFoundError
+from medagent.redaction import Policy
 from medagent.settings import Settings, load_settings
 from medagent.simulator.process import SimulatorProcess
 from medagent.telemetry.span import SafeSpan
@@ -295,7 +298,7 @@ def _reported(settings: Settings, order: Order, rooms: Rooms, evidence: Evidence
         on=evidence.started.date(),
     )
     pinned = officers(settings)
-    sampled, sheets, annexes = _sampled(order, chains, pinned)
+    sampled, sheets, annexes = _sampled(order, chains, pinned, in_force)
     files = {**sheets, "annex/inventory.json": evidence.inventory_of_documents()}
     listed = [*annexes, _annex("annex/inventory.json", files["annex/inventory.json"])]
     secret = evidence.findings_text(scan, searched.around, reader.words)
@@ -359,17 +362,29 @@ def _rehearsed(order: Order) -> tuple[str, ...]:
 
 
 def _sampled(
-    order: Order, chains: Mapping[str, Sequence[SafeSpan]], pinned: Officers
+    order: Order, chains: Mapping[str, Sequence[SafeSpan]], pinned: Officers, in_force: Policy
 ) -> tuple[Sample, dict[str, bytes], tuple[Annex, ...]]:
-    """The traces for people, drawn by the seed; the leaks that are planted in some are those of another seed."""
+    """The traces for people, drawn by the seed; the leaks that are planted in some are those of another seed.
+
+    A call without a text that can hold a leak is drawn again where too few of the sample have one.
+    """
     protocol = order.protocol
     complete = [spans for spans in chains.values() if spans]
     dice = random.Random(f"{order.seed} sample")  # noqa: S311 - the draw repeats by the seed in the report
     drawn = dice.sample(complete, min(protocol.sample, len(complete)))
-    others: Sequence[Planted] = plant(seed=secrets.randbits(31), calls=1, day=order.day)
-    leaks = [one.value for one in others if isinstance(one.value, str)]
+    others: Sequence[Planted] = plant(seed=secrets.randbits(31), calls=max(1, protocol.planted_copies), day=order.day)
+    leaks = Leaks.of(others)
+    able = {id(spans) for spans in complete if can_hold_leak(spans, in_force, leaks)}
+    spare = [spans for spans in complete if id(spans) in able and not any(spans is one for one in drawn)]
+    for number, spans in enumerate(drawn):
+        if spare and id(spans) not in able and sum(id(one) in able for one in drawn) < protocol.planted_copies:
+            drawn[number] = spare.pop(dice.randrange(len(spare)))
     sampled = draw_sample(
-        drawn, leaks=leaks, planted_copies=min(protocol.planted_copies, len(drawn)), officers=pinned.all
+        drawn,
+        policy=in_force,
+        leaks=leaks,
+        planted_copies=min(protocol.planted_copies, sum(id(one) in able for one in drawn)),
+        officers=pinned.all,
     )
     part = Sample(
         seed=order.seed,

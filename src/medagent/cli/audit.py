@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The week-5 audit: run it, review it, sign it, verify it.", no_args_is_help=True)
 
 app.command()(audit_review.review)
+app.command()(audit_review.merge)
 app.command()(audit_signing.adjudicate)
 app.command()(audit_signing.sign)
 app.command()(audit_signing.verify)

@@ -123,6 +123,23 @@ class SignOff(_Content):
     by: Who
 
 
+class SealedReview(_Content):
+    """A reviewer's sealed answers were taken over; `statement` is the digest of what the reviewer signed."""
+
+    report: Sha256
+    statement: Sha256
+    key_id: KeyId
+    by: Who
+
+
+class ReviewsOpened(_Content):
+    """Who signs off opened the sealed reviews of a report, each of which was recorded before."""
+
+    report: Sha256
+    key_id: KeyId
+    by: Who
+
+
 class Gate(_Content):
     """A week's exit criterion was looked at; `evidence` is the digest of what was seen, which is kept beside."""
 
@@ -203,6 +220,8 @@ KINDS: Mapping[str, type[_Content]] = {
     "not_started": NotStarted,
     "audit": Audit,
     "sign_off": SignOff,
+    "sealed_review": SealedReview,
+    "reviews_opened": ReviewsOpened,
     "gate": Gate,
     "access": Access,
     "deletion": Deletion,
