@@ -158,11 +158,11 @@ def test_a_rehearsal_judges_no_latency_and_launches_nothing() -> None:
     assert made.cover.launch == "none, a rehearsal leads to no launch"
 
 
-def test_a_report_that_nobody_signed_is_no_go() -> None:
-    """The machine alone gives no GO: the page says which signatures are missing."""
+def test_a_report_that_nobody_signed_is_open() -> None:
+    """The machine alone gives no GO: the page says that nobody reviewed it, and which signatures are missing."""
     report, _ = reports.go()
     cover = document(report, Signed.nobody(report)).cover
-    assert cover.conclusion == "NO-GO"
+    assert (cover.conclusion, cover.tone) == ("open: not reviewed", "quiet")
     assert cover.launch == "once every signature stands that the protocol asks for"
     assert [each.text for each in cover.signatures] == ["missing: 2 of 2 reviewer", "missing: 1 of 1 sign-off"]
 

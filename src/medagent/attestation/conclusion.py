@@ -50,9 +50,12 @@ def conclude(report: Report, people: People, officers: Officers) -> Signed:
     )
     missing = tuple(_missing(report, people, reviews))
     reasons = [*_machine(report, settled), *_marks(report, settled)]
+    untouched = False
     if not report.run.rehearsal:
         reasons += _policy_reviews(report, officers)
         reasons += _processors(report)
+        untouched = not (reasons or people.reviews or people.sign_offs or people.outdated or people.adjudications)
+        reasons += ["the run is an example"] if report.run.example else []
         reasons += [reason for found in leaks for reason in found]
         reasons += _readers(report, people, reviews)
         reasons += [f"{officer.name} signed NO-GO" for officer, said in people.sign_offs if said.decision == "NO-GO"]
@@ -62,7 +65,7 @@ def conclude(report: Report, people: People, officers: Officers) -> Signed:
     order = [one.trace_id for one in report.sample.traces]
     agreement, note = kappa([[verdicts[trace] for trace in order] for verdicts in by_trace])
     return Signed(
-        conclusion=_verdict(report, clean=not reasons),
+        conclusion=signed.NOT_REVIEWED if untouched else _verdict(report, clean=not reasons),
         why=tuple(dict.fromkeys(reasons)),
         missing=() if report.run.rehearsal else missing,
         sign_offs=tuple(

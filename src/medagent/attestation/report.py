@@ -43,6 +43,8 @@ class Run(Part):
     protocol_name: str
     protocol_version: str
     protocol_sha256: Sha256
+    example: bool = False
+    """Run to be shown: it is marked on every page, and no signature makes it a GO."""
 
 
 class Destination(Part):

@@ -7,9 +7,13 @@ finding's text. Times are ISO 8601 in UTC, digests are SHA-256 in lower-case hex
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from medagent.attestation.report import Bound, Report, Verdict
+
+NOT_REVIEWED: Literal["open: not reviewed"] = "open: not reviewed"
+"""The machine's part is clean, and no person has signed anything of it yet."""
+Conclusion: TypeAlias = Verdict | Literal["open: not reviewed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +68,7 @@ class Adjudication:
 class Signed:
     """The people's part beside the machine's: `conclusion` is what both together allow."""
 
-    conclusion: Verdict
+    conclusion: Conclusion
     why: tuple[str, ...]
     """What stands against a GO, the machine's causes first; empty where nothing does."""
     missing: tuple[str, ...]
@@ -90,4 +94,6 @@ class Signed:
             return cls(conclusion=report.verdict, why=report.causes, missing=())
         missing = tuple(f"{count} of {count} {role}" for role, count in sorted(report.required_roles.items()) if count)
         unsigned = tuple(f"missing signature: {each}" for each in missing)
-        return cls(conclusion="NO-GO", why=(*report.causes, *unsigned), missing=missing)
+        conclusion: Conclusion = NOT_REVIEWED if report.verdict == "GO" else "NO-GO"
+        example = ("the run is an example",) if report.run.example else ()
+        return cls(conclusion=conclusion, why=(*report.causes, *example, *unsigned), missing=missing)

@@ -18,9 +18,9 @@ from typing import Any
 from medagent.alerts.rules import load_alerts
 from medagent.attestation.binding import lock_deviations
 from medagent.attestation.bundle import Bundle
+from medagent.attestation.conclusion import People, conclude
 from medagent.attestation.officers import Officers
 from medagent.attestation.report import Annex, Report, Run, Sample
-from medagent.attestation.signed import Signed
 from medagent.audit import assembly
 from medagent.audit.alert_drill import LookedAt, drill_alerts
 from medagent.audit.annex import seal_for
@@ -80,6 +80,8 @@ class Order:
     out: Path
     day: date = field(default_factory=lambda: datetime.now(UTC).date())
     """What the run's own clock writes is planted nowhere."""
+    example: bool = False
+    """Mark the report as an example: no signature makes it a GO."""
 
     @property
     def rehearsal(self) -> bool:
@@ -109,7 +111,7 @@ def run_audit(settings: Settings, order: Order, told: Told) -> Audited:
     bundle = Bundle.sealed(report, key_ring(settings).signing_key())
     bundle.write(order.out)
     (order.out / "report.json").write_text(report.model_dump_json(indent=1), encoding="utf-8")
-    unsigned = Signed.nobody(report)
+    unsigned = conclude(report, People(), officers(settings))
     (order.out / "report.html").write_text(html(report, unsigned), encoding="utf-8")
     (order.out / "report.pdf").write_bytes(pdf(report, unsigned))
     if report.trips_switch:
@@ -321,6 +323,7 @@ def _reported(settings: Settings, order: Order, rooms: Rooms, evidence: Evidence
             protocol_name=protocol.name,
             protocol_version=protocol.version,
             protocol_sha256=order.protocol_sha256,
+            example=order.example,
         ),
         system=system,
         verdict=judged.verdict,

@@ -44,9 +44,13 @@ _FRESH = {"identifiers", "planted", "digests"}
 """Sections whose table fills most of a page."""
 
 
-def document(report: Report, signed: Signed) -> Document:
-    """Every word and figure of the pages; raises `SignatureError` on a GO that the report itself does not support."""
-    _supported(report, signed)
+def document(report: Report, signed: Signed, *, example: bool = False) -> Document:
+    """Every word and figure of the pages; raises `SignatureError` on a GO that the report itself does not support.
+
+    With `example` they are marked as one although the report was not run as one; a GO is then not shown either.
+    """
+    example = example or report.run.example
+    _supported(report, signed, example=example)
     made = tuple(
         Section(anchor=anchor, number=number, title=title, fresh=anchor in _FRESH, blocks=tuple(blocks(report, signed)))
         for number, (anchor, title, blocks) in (
@@ -56,11 +60,14 @@ def document(report: Report, signed: Signed) -> Document:
     )
     run = report.run
     return Document(
-        title="Audit report" if not run.rehearsal else "Rehearsal of the audit",
+        title=("Example of an audit report" if example else "Audit report")
+        if not run.rehearsal
+        else "Rehearsal of the audit",
         subtitle="medagent: what a clinic's phone agent sends out of each call, held against its policy",
         date=day(run.ended_at),
         mark=f"{run.run_id} · {_mark(report, signed)}",
-        cover=opening.cover(report, signed),
+        example="EXAMPLE" if example else "",
+        cover=opening.cover(report, signed, example=example),
         sections=made,
     )
 
@@ -71,13 +78,13 @@ def _mark(report: Report, signed: Signed) -> str:
     return f"unsigned report {short(digest(report.model_dump(mode='json')))}"
 
 
-def _supported(report: Report, signed: Signed) -> None:
+def _supported(report: Report, signed: Signed, *, example: bool) -> None:
     """Who computes a conclusion checks far more; a page that is read instead of the record must not contradict it."""
     failed = [one.name for one in report.criteria if one.judged and not one.passed]
     if signed.adjudications:
         failed = [name for name in failed if name != ADJUDICABLE]
     against = failed or report.scan.findings or report.unclassified or report.trips_switch
-    if signed.conclusion == "GO" and (against or signed.missing or signed.why or report.run.rehearsal):
+    if signed.conclusion == "GO" and (against or signed.missing or signed.why or report.run.rehearsal or example):
         raise SignatureError("a GO that the report or its signatures do not support is not shown as one")
     if signed.conclusion == "CLEAN" and (against or report.verdict != "CLEAN"):
         raise SignatureError("a rehearsal that is not clean is not shown as clean")
