@@ -4,7 +4,7 @@ BIN := .venv/bin
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 READY := .venv/.ready
 
-.PHONY: call test slow deadline slow-cpu faults check audit-selftest bench load bench-door bench-redaction setup postgres lock clean help
+.PHONY: call test slow deadline slow-cpu faults check audit-selftest example bench load bench-door bench-redaction setup postgres lock clean help
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -54,6 +54,14 @@ bench-redaction: $(READY)  ## measure: what free text loses, keeps and costs, be
 
 audit-selftest: $(READY)  ## break the audited system in each of many ways: the audit must find and name every one (ONLY="names")
 	@$(BIN)/python -m tests.audit.selftest $(if $(ONLY),--only $(ONLY)) $(if $(JOBS),--jobs $(JOBS))
+
+example: $(READY)  ## run the whole audit anew and lay it into audits/evidence as the example (an idle machine, ten minutes)
+	@home=$$(mktemp -d) && new=$$(mktemp -d) && export MEDAGENT_HOME=$$home \
+		&& $(BIN)/medagent audit run audits/week5.yaml --example --out $$new; \
+		test -f $$new/bundle.json && $(BIN)/medagent ledger key > $$new/machine.pem \
+		&& cp audits/evidence/README.md $$new/ && rm -rf audits/evidence $$new/report.json && cp -r $$new audits/evidence \
+		&& rm -rf $$home $$new \
+		&& $(BIN)/medagent audit verify audits/evidence --officers audits/officers --machine-key audits/evidence/machine.pem
 
 setup: $(READY)  ## make .venv from the hashed lock
 

@@ -1,4 +1,4 @@
-"""A clinic's phone agent whose traces carry no patient's data, and the proof of it."""
+"""A clinic's phone agent whose telemetry a policy limits field by field, and the audit of what is sent."""
 
 from importlib import import_module
 from importlib.metadata import version

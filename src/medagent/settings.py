@@ -106,6 +106,7 @@ class Settings(BaseSettings):
     go_days: int = Field(365, alias="MEDAGENT_GO_DAYS", ge=1, le=365)
     agent_path: Annotated[Path, AfterValidator(_absolute)] | None = Field(None, alias="MEDAGENT_AGENT")
     alerts_path: Path | None = Field(None, alias="MEDAGENT_ALERTS")
+    processors_path: Path | None = Field(None, alias="MEDAGENT_PROCESSORS")
     pseudonym_key: SecretStr | None = Field(None, alias="MEDAGENT_PSEUDONYM_KEY")
     signing_key: SecretStr | None = Field(None, alias="MEDAGENT_SIGNING_KEY")
     outbox_url: SecretStr | None = Field(None, alias="MEDAGENT_OUTBOX_URL")

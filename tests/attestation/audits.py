@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -16,19 +17,25 @@ from medagent.attestation.bundle import Bundle
 from medagent.attestation.officers import Officer, Officers, shipped_protocols
 from medagent.attestation.person_key import PersonKey
 from medagent.attestation.report import Report
+from medagent.attestation.sealed_review import SealedReview, commitment
 from medagent.attestation.statements import (
     AdjudicationSaid,
+    LedgerReceipt,
     Opening,
     ReviewSaid,
+    SealedReviewSaid,
     SignOffSaid,
+    Statement,
     TraceRead,
     said_statement,
 )
 from medagent.attestation.verify import VerifiedReport, verify
 from medagent.audit.review import Sampled, Worksheet, sample
+from medagent.audit.shaped_leaks import Leaks
 from medagent.compose import binding
 from medagent.proof import SigningKey
 from medagent.proof.dsse import Envelope, sign
+from medagent.redaction.loading import load_policy
 from medagent.settings import Settings
 from spans import call
 
@@ -36,7 +43,8 @@ MACHINE = SigningKey.from_seed(b"m" * 32)
 NOW = datetime.now(UTC)
 HOST = SigningKey.from_seed(b"h" * 32)
 SECRET = {"MEDAGENT_SIGNING_KEY": (b"h" * 32).hex(), "MEDAGENT_PSEUDONYM_KEY": "ab" * 32}
-LEAKS = ("Maren Oldfield", "415 555 0137", "maren@mail.example", "MRN 00417355")
+LEAKS = Leaks(surnames=("Brandvold", "Szymanski", "Kjeltorvan"), births=(date(1962, 4, 17), date(1948, 9, 3)))
+POLICY = load_policy()
 PEOPLE = {"Theo Brandt": "reviewer", "Noor Haddad": "reviewer", "Ines Calder": "sign_off"}
 KEYS = {name: PersonKey.new() for name in (*PEOPLE, "Omar Nobody")}
 _at_us = iter(range(10**9))
@@ -79,6 +87,8 @@ class Audit:
     bundle: Bundle
     listed: Officers = LIST
     files: Mapping[str, bytes] = field(default_factory=dict)
+    key: SigningKey = MACHINE
+    """The installation's, which signs the receipts too."""
 
     @cached_property
     def planted(self) -> dict[str, tuple[str, ...]]:
@@ -97,12 +107,30 @@ class Audit:
                     verdict="leak" if found[one.trace_id] else "clean",
                     paths=tuple(found[one.trace_id]),
                     seconds=40,
+                    free_text_ms=(changes.get("free_ms", 2_500),) * (one.free_texts or 0),
+                    other_ms=(changes.get("other_ms", 700),) * (one.other_texts or 0),
                 )
                 for one in self.report.sample.traces[changes.get("skip", 0) :]
             ),
         )
         over = changes.get("over", {"report": self.bundle.report_sha256})
-        return self.adding(review=self._signed(said, over, name))
+        review = self._signed(said, over, name)
+        if not changes.get("sealed", True):
+            return self.adding(review=review)
+        return self.with_sealed(self.sealed(said, review, over, name)).adding(review=review)
+
+    def sealed(self, said: ReviewSaid, review: Envelope, over: dict[str, str], name: str) -> SealedReview:
+        """A review as it was sealed, recorded by the installation, and opened; the ciphertext is of no use here."""
+        salt = secrets.token_hex(32)
+        about = SealedReviewSaid(
+            reviewer=said.reviewer, at=said.at, commitment=commitment(review, salt), sealed={"0" * 16: "AAAA"}
+        )
+        made = SealedReview(envelope=self._signed(about, over, name), salt=salt)
+        receipt = LedgerReceipt(sealed_review=made.sha256, sequence=7, entry="0" * 64, at=said.at)
+        return replace(made, receipt=sign(said_statement(receipt, over), self.key))
+
+    def with_sealed(self, one: SealedReview) -> Audit:
+        return replace(self, bundle=self.bundle.sealing(one))
 
     def adjudicated(self, mark: str, decision: str = "no_leak", *, by: str = "Ines Calder") -> Audit:
         said = AdjudicationSaid.model_validate(
@@ -128,13 +156,7 @@ class Audit:
         return self.reviewed("Theo Brandt").reviewed("Noor Haddad").signed()
 
     def adding(self, **statements: Envelope) -> Audit:
-        return Audit(
-            report=self.report,
-            sampled=self.sampled,
-            bundle=self.bundle.adding(**statements),
-            listed=self.listed,
-            files=self.files,
-        )
+        return replace(self, bundle=self.bundle.adding(**statements))
 
     def verified(self, *, listed: Officers | None = None, directory: Path | None = None) -> VerifiedReport:
         return verify(self.bundle, officers=listed or self.listed, machine_keys=[MACHINE.public], directory=directory)
@@ -148,7 +170,7 @@ class Audit:
         self.bundle.write(directory)
         return directory
 
-    def _signed(self, said: ReviewSaid | AdjudicationSaid | SignOffSaid, over: dict[str, str], name: str) -> Envelope:
+    def _signed(self, said: Statement, over: dict[str, str], name: str) -> Envelope:
         return sign(said_statement(said, over), KEYS[name].signing)
 
 
@@ -164,7 +186,7 @@ def audit(
 ) -> Audit:
     """An audit that began two hours ago and found nothing, unless `parts` of the invented report say otherwise."""
     calls = [call(str(UUID(int=number + 1, version=4))) for number in range(traces)]
-    sampled = sample(calls, leaks=LEAKS, planted_copies=planted_copies, officers=listed.all)
+    sampled = sample(calls, policy=POLICY, leaks=LEAKS, planted_copies=planted_copies, officers=listed.all)
     made = invented(**parts)
     start = began or NOW - timedelta(hours=2)
     report = change(
@@ -185,7 +207,7 @@ def audit(
             }
         )
     )
-    return Audit(report=report, sampled=sampled, bundle=Bundle.sealed(report, key), listed=listed)
+    return Audit(report=report, sampled=sampled, bundle=Bundle.sealed(report, key), listed=listed, key=key)
 
 
 def sheets(directory: Path) -> list[Worksheet]:
@@ -193,8 +215,16 @@ def sheets(directory: Path) -> list[Worksheet]:
 
 
 def answers(audited: Audit, file: Path) -> Path:
-    """What a reviewer who finds everything would answer."""
-    file.write_text(json.dumps(audited.planted))
+    """What a reviewer who finds everything would answer, with the times of other review software."""
+    given = {
+        one.trace_id: {
+            "leaks": audited.planted[one.trace_id],
+            "free_text_ms": [2_500] * (one.free_texts or 0),
+            "other_ms": [700] * (one.other_texts or 0),
+        }
+        for one in audited.report.sample.traces
+    }
+    file.write_text(json.dumps(given))
     return file
 
 

@@ -53,9 +53,25 @@ class Office:
         """A command of `audit` by a person, on a machine that ran no audit."""
         key = ("--key", str(self.root / "desk" / f"{person}.key"), "--passphrase-file", str(self.root / "passphrase"))
         verb, *rest = words
+        keys = () if verb == "merge" else key
         return medagent(
-            "audit", verb, str(self.directory), *rest, *key, *self.keys, home=self.root / "home", given=given
+            "audit", verb, str(self.directory), *rest, *keys, *self.keys, home=self.root / "home", given=given
         )
+
+    def reads(self, person: str, name: str, file: Path) -> Done:
+        return self.does(
+            person, "review", "--reviewer", name, "--answers", str(file), "--out", str(self.sealed(person))
+        )
+
+    def sealed(self, person: str) -> Path:
+        return self.root / "desk" / f"{person}.sealed.json"
+
+    def on_host(self, verb: str, *words: str) -> Done:
+        """A command of `audit` on the host that ran the audit."""
+        return medagent("audit", verb, str(self.directory), *words, *self.keys, home=self.root / "host", **SECRET)
+
+    def ledger(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.root / "host/ledger/ledger.jsonl").read_text().splitlines()]
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -98,28 +114,55 @@ def test_a_persons_key_is_the_persons(office: Office, tmp_path: Path) -> None:
     assert (unfit.code, list(tmp_path.iterdir())) == (2, [])
 
 
-def test_reviewers_read_and_the_officer_decides(office: Office) -> None:
-    """A review from a file, one at the terminal left and resumed, an officer who may not sign GO and signs NO-GO."""
+def test_a_review_is_timed_sealed_and_resumed(office: Office) -> None:
+    """From a file with its times, or at the terminal, left and resumed; read too fast it is refused."""
     early = office.does("ines-calder", "sign", "--decision", "GO")
     assert (early.code, "there is no GO to sign" in early.err) == (2, True)
     file = answers(office.whole, office.root / "answers.json")
-    first = office.does("theo-brandt", "review", "--reviewer", "Theo Brandt", "--answers", str(file))
+    first = office.reads("theo-brandt", "Theo Brandt", file)
     assert (first.code, "10 traces read, 4 with a leak" in first.out) == (0, True), first.err
+    assert "free texts: 2.50 s each on average, at least 2 s" in first.out
+    assert "audit merge" in first.out
+    assert not Bundle.load(office.directory)[0].sealed_reviews
 
     typed = ("noor-haddad", "review", "--reviewer", "Noor Haddad")
-    left = office.does(*typed, given="99\n\nq\n")
-    assert (left.code, "numbers from 1 to" in left.out) == (3, True)
-    resumed = office.does(*typed, given="\n1 2\n" + "\n" * 7)
-    assert (resumed.code, "10 traces read, 1 with a leak" in resumed.out) == (0, True), resumed.err
-    assert "call 1 of 10" not in resumed.out
-    assert not list(office.directory.glob(".review-*"))
-    assert office.does(*typed, given="\n" * 10).code == 2
+    left = office.does(*typed, given="maybe\n\n99\nq\n")
+    assert (left.code, "expected numbers from 1 to" in left.out) == (3, True), left.out + left.err
+    assert list((office.root / "desk").glob(".review-*"))
+    fast = office.does(*typed, given="\n" * 100)
+    assert ("1/" in fast.out, "expected at least 2 s" in fast.err, fast.code) == (True, True, 2), fast.err
+    assert not list((office.root / "desk").glob(".review-*"))
+
+
+def test_reviews_are_joined_on_the_host_and_opened_once_both_are_recorded(office: Office) -> None:
+    """Who signs off opens nothing before both are recorded; what is read then counts as the reviewer's."""
+    file = answers(office.whole, office.root / "answers.json")
+    theo, noor = (office.sealed(name) for name in ("theo-brandt", "noor-haddad"))
+    assert office.reads("theo-brandt", "Theo Brandt", file).code == 0
+    apart = office.does("ines-calder", "merge", str(theo))
+    assert apart.code == 2
+    one = office.on_host("merge", str(theo))
+    assert (one.code, "sealed review of Theo Brandt: recorded" in one.out) == (0, True), one.err
+    alone = office.does("ines-calder", "sign", "--decision", "NO-GO")
+    assert alone.code == 0, alone.err
+    assert not Bundle.load(office.directory)[0].reviews
+
+    empty = json.loads(file.read_text())
+    for each in empty.values():
+        each["leaks"] = []
+    file.write_text(json.dumps(empty))
+    assert office.reads("noor-haddad", "Noor Haddad", file).code == 0
+    assert "Noor" not in theo.read_text() + noor.read_text()
+    assert office.on_host("merge", str(noor)).code == 0
+    again = office.reads("noor-haddad", "Noor Haddad", file)
+    assert (again.code, "signed a review of this report already" in again.err) == (2, True)
 
     missed = office.does("ines-calder", "sign", "--decision", "GO")
     assert missed.code == 2
     assert "Noor Haddad found 0 of 4 planted leaks; the protocol asks for 80%" in " ".join(missed.out.split())
     refused = office.does("ines-calder", "sign", "--decision", "NO-GO")
     assert refused.code == 0, refused.err
+    assert [one["kind"] for one in office.ledger()].count("sealed_review") == 2
 
     told = office.stranger()
     assert "not checked" in told.out
@@ -128,10 +171,11 @@ def test_reviewers_read_and_the_officer_decides(office: Office) -> None:
     assert (found["verified"], found["conclusion"]) == (True, "NO-GO")
     assert "Ines Calder signed NO-GO" in found["why"]
     assert {one["reviewer"]: one["planted_found"] for one in found["reviews"]} == {"Theo Brandt": 4, "Noor Haddad": 0}
+    assert not any("invalid" in why for why in found["why"])
     assert not (office.root / "elsewhere").exists()
 
     sheet = next((office.directory / "annex").glob("worksheet-*"))
-    sheet.write_bytes(sheet.read_bytes().replace(b"a cough", b"a sneeze"))
+    sheet.write_bytes(sheet.read_bytes().replace(b"gpt-realtime", b"gpt-realtimf"))
     changed = office.stranger()
     assert (changed.code, "not the one that was signed" in changed.err) == (1, True)
 

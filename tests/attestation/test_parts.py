@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attestation.audits import KEYS, LEAKS, LIST, MACHINE, audit, officer, pin
+from attestation.audits import KEYS, LEAKS, LIST, MACHINE, POLICY, audit, officer, pin
 from medagent.attestation.binding import Binding, code_digest, destinations_digest, lock_deviations, lock_digest
 from medagent.attestation.officers import PINNED, Officers
 from medagent.attestation.report import Destination
@@ -186,7 +186,7 @@ def test_nobody_stands_twice(tmp_path: Path, twice: dict[str, Any]) -> None:
 
 def test_a_sheet_has_every_text_of_a_call() -> None:
     """Strings and numbers, at any depth, each under a path of its own, in the order in which the spans began."""
-    sheet = worksheet(call())
+    sheet = worksheet(call(), POLICY)
     assert [span.name for span in sheet.spans][:2] == ["voice_session", "session.start"]
     texts = {text.path: text.text for span in sheet.spans for text in span.texts}
     assert texts["4.tool.book_appointment.arguments.patient_name"] == "<REDACTED>"
@@ -195,21 +195,26 @@ def test_a_sheet_has_every_text_of_a_call() -> None:
     assert len(texts) == len(sheet.paths)
 
 
+def _leaks(text: str) -> bool:
+    named = any(name.lower() in text.lower() or name[:6].upper() in text for name in LEAKS.surnames)
+    return named or any(born.isoformat() in text for born in LEAKS.births)
+
+
 @given(traces=st.integers(1, 6), data=st.data())
-def test_a_planted_leak_is_committed_to_and_takes_nothing_away(traces: int, data: st.DataObject) -> None:
+def test_a_planted_leak_is_committed_to_and_changes_one_text(traces: int, data: st.DataObject) -> None:
     """As many copies as asked for, a leak in one text of each, all else as it was."""
-    copies = data.draw(st.integers(0, min(traces, len(LEAKS))))
+    copies = data.draw(st.integers(0, traces))
     calls = [call(str(UUID(int=number + 1, version=4))) for number in range(traces)]
-    made = sample(calls, leaks=LEAKS, planted_copies=copies, officers=LIST.all)
+    made = sample(calls, policy=POLICY, leaks=LEAKS, planted_copies=copies, officers=LIST.all)
     assert [one.commitment for one in made.traces] == [one.commitment for one in made.openings]
     assert sum(bool(one.planted) for one in made.openings) == copies
     sheets = [json.loads(content) for name, content in made.files.items() if "worksheet" in name]
     for spans, sheet, opening in zip(calls, sheets, made.openings, strict=True):
-        clean = {text.path: text.text for span in worksheet(spans).spans for text in span.texts}
+        clean = {text.path: text.text for span in worksheet(spans, POLICY).spans for text in span.texts}
         shown = {text["path"]: text["text"] for span in sheet["spans"] for text in span["texts"]}
         changed = {path for path in clean if clean[path] != shown[path]}
         assert (clean.keys(), changed) == (shown.keys(), set(opening.planted))
-        assert all(any(leak in shown[path] for leak in LEAKS) for path in changed)
+        assert all(_leaks(shown[path]) for path in changed)
     [sealed] = [content for name, content in made.files.items() if name.endswith(".sealed")]
     assert opened(sealed, KEYS["Ines Calder"].annex) == made.openings
     with pytest.raises(MedagentError):
@@ -220,9 +225,12 @@ def test_who_has_the_seed_does_not_know_the_planted() -> None:
     """The same calls sampled again have other leaks, and a sheet says nothing of its own."""
     calls = [call(str(UUID(int=number + 1, version=4))) for number in range(6)]
     draws = {
-        tuple(bool(one.planted) for one in sample(calls, leaks=LEAKS, planted_copies=3, officers=()).openings)
+        tuple(
+            bool(one.planted)
+            for one in sample(calls, policy=POLICY, leaks=LEAKS, planted_copies=3, officers=()).openings
+        )
         for _ in range(40)
     }
     assert len(draws) > 5
     with pytest.raises(AttestationError, match="too few"):
-        sample(calls, leaks=LEAKS, planted_copies=5, officers=())
+        sample(calls, policy=POLICY, leaks=LEAKS, planted_copies=7, officers=())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from medagent.attestation import report as form
+from medagent.attestation.legal import LegalStatus, Processor, SentField
 
 IDENTIFIERS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...], str], ...] = (
     ("A", "Names", ("patient_name", "notes", "reason_for_visit"), ("redact", "truncate"), "written, spelled, split"),
@@ -59,6 +62,37 @@ RETENTION = (
     "This report, its annexes and the guardrail spans: six years, 45 CFR 164.316(b)(2)(i), in the clinic's archive.",
     "The capture of what left: 90 days, encrypted to the officer, then destroyed.",
     "The head of the ledger is kept by the compliance officer, apart from this host.",
+)
+
+
+def processor(name: str, **changes: object) -> Processor:
+    """A complete entry, but for the changes."""
+    about: dict[str, object] = {
+        "name": name,
+        "service": f"{name}, a service",
+        "receives": "the spans that the policy allows",
+        "baa_reference": f"BAA-2026-{name}",
+        "baa_date": date(2026, 3, 2),
+        "region": "us-east-2",
+        "retention": "14 days",
+        "sub_processors": ("a hosting company",),
+    }
+    return Processor.model_validate(about | changes)
+
+
+LEGAL = LegalStatus(
+    status="phi",
+    sent=(
+        SentField(field="appointment_datetime", category="appointment", letter="C", form="exact date and time"),
+        SentField(field="doctor_name", category="staff", letter=None, form="exact name, if on the clinic's list"),
+        SentField(field="participant_id", category="phone", letter="D", form="keyed pseudonym derived from the value"),
+    ),
+    exact_time=True,
+    arrival_shows_day=False,
+    free_text=("reason_for_visit", "notes", "tool.*: error_message"),
+    free_text_max=50,
+    processors=tuple(map(processor, ("azure_openai", "livekit", "sip_carrier", "langsmith", "otlp"))),
+    processors_sha256="0" * 64,
 )
 
 

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from typing import TypeAlias
 
-from audit.report_parts import FIELDS, IDENTIFIERS, LIMITS, RETENTION, criteria
+from audit.report_parts import FIELDS, IDENTIFIERS, LEGAL, LIMITS, RETENTION, criteria
 from medagent.attestation import report as form
 from medagent.attestation.report import Report
 from medagent.attestation.signed import Adjudication, Review, Signed, SignOff
@@ -272,6 +272,7 @@ def report(
             *(form.Annex(name=f"worksheet-{n}.json", sha256=sha(f"worksheet {n}")) for n in range(1, 11)),
             form.Annex(name="findings.enc", sha256=sha("findings"), encrypted=True),
         ),
+        legal=LEGAL,
     )
 
 

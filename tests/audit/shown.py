@@ -31,10 +31,14 @@ def texts(part: object) -> Iterator[str]:
             yield from texts(inner)
 
 
-def on_paper(report: Report, signed: Signed) -> str:
+def on_paper(report: Report, signed: Signed, *, example: bool = False) -> str:
     """Every text that typst set, in its order, without the signs that only allow a line to break."""
     found = typst.query(
-        TELLS + template(), "metadata", field="value", ignore_system_fonts=True, sys_inputs=inputs(report, signed)
+        TELLS + template(),
+        "metadata",
+        field="value",
+        ignore_system_fonts=True,
+        sys_inputs=inputs(report, signed, example=example),
     )
     return "".join(json.loads(found)).replace("\u200b", "")
 

@@ -21,6 +21,17 @@ from medagent.errors import SignatureError
 
 FIGURES = {
     "verdict": ("11 causes against it:", "tripped by this audit", "Were identifiers of all 18 kinds planted?"),
+    "legal": (
+        "What is sent is still PHI under 45 CFR 164.514, by: slot (appointment_datetime); doctor (doctor_name); "
+        "pseudonym of a phone (participant_id); exact time of the call",
+        "exact date and time",
+        "reason_for_visit, notes, tool.*: error_message: scrubbed, at most 50 characters",
+        "Re-identification by combination",
+        "BAA-2026-langsmith",
+        "2026-03-02",
+        "us-east-2",
+        "a hosting company",
+    ),
     "scope": ("10 side by side, 300\u00a0s each", "week5, version 1", "1, real time", "scripted"),
     "system": ("2 processors", "eu.api.smith.langchain.com", "14 days", "not stated", "4, in appendix B"),
     "policy": ("clinic, version 1.4.0", "Ines Calder, compliance officer", "yes"),
@@ -147,11 +158,11 @@ def test_a_rehearsal_judges_no_latency_and_launches_nothing() -> None:
     assert made.cover.launch == "none, a rehearsal leads to no launch"
 
 
-def test_a_report_that_nobody_signed_is_no_go() -> None:
-    """The machine alone gives no GO: the page says which signatures are missing."""
+def test_a_report_that_nobody_signed_is_open() -> None:
+    """The machine alone gives no GO: the page says that nobody reviewed it, and which signatures are missing."""
     report, _ = reports.go()
     cover = document(report, Signed.nobody(report)).cover
-    assert cover.conclusion == "NO-GO"
+    assert (cover.conclusion, cover.tone) == ("open: not reviewed", "quiet")
     assert cover.launch == "once every signature stands that the protocol asks for"
     assert [each.text for each in cover.signatures] == ["missing: 2 of 2 reviewer", "missing: 1 of 1 sign-off"]
 

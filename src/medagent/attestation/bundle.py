@@ -12,10 +12,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from medagent.attestation.report import Annex, Report
+from medagent.attestation.sealed_review import SealedReview
 from medagent.attestation.statements import report_statement, sha256_of
 from medagent.errors import AttestationError, SignatureError
 from medagent.file_access import FileSizeError, read_file, replace_file
-from medagent.proof import SigningKey, canonical
+from medagent.proof import Json, SigningKey, canonical
 from medagent.proof.dsse import Envelope, sign
 
 BUNDLE = "bundle.json"
@@ -37,6 +38,7 @@ class Bundle:
     reviews: tuple[Envelope, ...] = ()
     adjudications: tuple[Envelope, ...] = ()
     sign_offs: tuple[Envelope, ...] = ()
+    sealed_reviews: tuple[SealedReview, ...] = ()
 
     @classmethod
     def sealed(cls, report: Report, key: SigningKey) -> Bundle:
@@ -53,6 +55,7 @@ class Bundle:
                 reviews=tuple(map(_envelope, document.reviews)),
                 adjudications=tuple(map(_envelope, document.adjudications)),
                 sign_offs=tuple(map(_envelope, document.sign_offs)),
+                sealed_reviews=tuple(map(SealedReview.parse, document.sealed_reviews)),
             )
         except (ValueError, SignatureError, RecursionError):
             raise AttestationError("this is not an audit's bundle") from None
@@ -95,8 +98,17 @@ class Bundle:
     def document(self) -> bytes:
         """The file's bytes."""
         groups = {"reviews": self.reviews, "adjudications": self.adjudications, "sign_offs": self.sign_offs}
-        people = {name: [each.document() for each in _in_order(group)] for name, group in groups.items()}
+        people: dict[str, Json] = {
+            name: [each.document() for each in _in_order(group)] for name, group in groups.items()
+        }
+        if self.sealed_reviews:
+            people["sealed_reviews"] = [each.document() for each in _sealed_in_order(self.sealed_reviews)]
         return canonical({"format": FORMAT, "report": self.report.document(), **people})
+
+    def sealing(self, one: SealedReview) -> Bundle:
+        """The same bundle with a sealed review, in the place of an earlier state of the same one."""
+        others = (each for each in self.sealed_reviews if each.sha256 != one.sha256)
+        return replace(self, sealed_reviews=_sealed_in_order((*others, one)))
 
     def write(self, directory: Path) -> Path:
         """Put it into a directory, whole or not at all; returns the file."""
@@ -138,10 +150,15 @@ class _Document(BaseModel):
     reviews: tuple[dict[str, Any], ...]
     adjudications: tuple[dict[str, Any], ...]
     sign_offs: tuple[dict[str, Any], ...]
+    sealed_reviews: tuple[dict[str, Any], ...] = ()
 
 
 def _envelope(document: dict[str, Any]) -> Envelope:
     return Envelope.parse(canonical(document))
+
+
+def _sealed_in_order(group: Iterable[SealedReview]) -> tuple[SealedReview, ...]:
+    return tuple(sorted(group, key=lambda each: each.sha256))
 
 
 def _in_order(group: Iterable[Envelope], more: Envelope | None = None) -> tuple[Envelope, ...]:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from medagent.attestation import signed
 from medagent.attestation.consistency import contradictions
+from medagent.attestation.legal import incomplete_processors
 from medagent.attestation.minimum import REVIEWER_SENSITIVITY, required_roles, unmet
 from medagent.attestation.officers import REVIEWER, Officer, Officers
+from medagent.attestation.reading_time import time_of, time_problem
 from medagent.attestation.report import ADJUDICABLE, Bound, Report, Verdict
 from medagent.attestation.signed import Signed
 from medagent.attestation.statements import AdjudicationSaid, Opening, ReviewSaid, SignOffSaid
@@ -30,6 +33,8 @@ class People:
     outdated: Sequence[tuple[Officer, SignOffSaid]] = ()
     openings: Mapping[str, Opening] = field(default_factory=dict)
     """By trace id; empty until somebody opened the commitments."""
+    unsealed: Mapping[str, str] = field(default_factory=dict)
+    """By person, why a review does not count as sealed before it was opened."""
 
 
 def reported_mark(trace_id: str, path: str) -> str:
@@ -42,15 +47,19 @@ def conclude(report: Report, people: People, officers: Officers) -> Signed:
     settled = {said.mark_id: said.decision for _, said in people.adjudications}
     leaks = [_leaks(report, said, people, settled) for _, said in people.reviews]
     reviews = tuple(
-        _reviewed(officer, said, people, len(unsettled))
+        _reviewed(report, officer, said, people, len(unsettled))
         for (officer, said), unsettled in zip(people.reviews, leaks, strict=True)
     )
     missing = tuple(_missing(report, people, reviews))
     reasons = [*_machine(report, settled), *_marks(report, settled), *contradictions(report)]
+    untouched = False
     if not report.run.rehearsal:
         if not reasons:
             reasons += unmet(report, protocols=officers.protocol_digests, adjudicated=report.verdict == "NO-GO")
         reasons += _policy_reviews(report, officers)
+        reasons += _processors(report)
+        untouched = not (reasons or people.reviews or people.sign_offs or people.outdated or people.adjudications)
+        reasons += ["the run is an example"] if report.run.example else []
         reasons += [reason for found in leaks for reason in found]
         reasons += _readers(report, people, reviews)
         reasons += [f"{officer.name} signed NO-GO" for officer, said in people.sign_offs if said.decision == "NO-GO"]
@@ -60,7 +69,7 @@ def conclude(report: Report, people: People, officers: Officers) -> Signed:
     order = [one.trace_id for one in report.sample.traces]
     agreement, note = kappa([[verdicts[trace] for trace in order] for verdicts in by_trace])
     return Signed(
-        conclusion=_verdict(report, clean=not reasons),
+        conclusion=signed.NOT_REVIEWED if untouched else _verdict(report, clean=not reasons),
         why=tuple(dict.fromkeys(reasons)),
         missing=() if report.run.rehearsal else missing,
         sign_offs=tuple(
@@ -132,6 +141,13 @@ def _policy_reviews(report: Report, officers: Officers) -> Iterator[str]:
         yield f"the policy's rules were read by {', '.join(others) or 'nobody'}, not by an officer"
 
 
+def _processors(report: Report) -> Iterator[str]:
+    """In prod each destination and processor in use needs a complete entry in processors.yaml."""
+    if report.run.env == "prod":
+        ended = datetime.fromisoformat(report.run.ended_at).date()
+        yield from incomplete_processors(report.legal, tuple(one.name for one in report.system.destinations), ended)
+
+
 def _person(signature: str) -> str:
     """Whose a policy review is: what stands before a comma is the name, what follows is said of it."""
     return " ".join(signature.partition(",")[0].casefold().split())
@@ -154,9 +170,10 @@ def _leaks(report: Report, said: ReviewSaid, people: People, settled: Mapping[st
     ]
 
 
-def _reviewed(officer: Officer, said: ReviewSaid, people: People, leaks: int) -> signed.Review:
+def _reviewed(report: Report, officer: Officer, said: ReviewSaid, people: People, leaks: int) -> signed.Review:
     found = {one.trace_id: set(one.paths) for one in said.traces}
     planted = [(trace, path) for trace, opening in people.openings.items() for path in opening.planted]
+    time = time_of(said)
     return signed.Review(
         reviewer=officer.name,
         key_id=officer.key.key_id,
@@ -165,6 +182,15 @@ def _reviewed(officer: Officer, said: ReviewSaid, people: People, leaks: int) ->
         leaks=leaks,
         planted=len(planted),
         planted_found=sum(path in found[trace] for trace, path in planted),
+        free_texts=time.free_texts,
+        free_text_ms=time.free_text_ms,
+        other_texts=time.others,
+        other_ms=time.other_ms,
+        invalid=tuple(
+            f"the review of {officer.name} is invalid: {problem}"
+            for problem in (time_problem(said, report.sample), people.unsealed.get(officer.person))
+            if problem is not None
+        ),
     )
 
 
@@ -175,6 +201,7 @@ def _readers(report: Report, people: People, reviews: Sequence[signed.Review]) -
         yield "nobody has opened which leaks were planted: nothing says how well the reviewers read"
     least = _least_sensitivity(report)
     for review in reviews:
+        yield from review.invalid
         if review.sensitivity is not None and review.sensitivity < least:
             found = f"{review.planted_found} of {review.planted}"
             yield f"{review.reviewer} found {found} planted leaks; the protocol asks for {least:.0%}"
@@ -191,7 +218,9 @@ def _missing(report: Report, people: People, reviews: Sequence[signed.Review]) -
     readers = {
         officer.person
         for (officer, _), review in zip(people.reviews, reviews, strict=True)
-        if REVIEWER in officer.roles and (review.sensitivity is None or review.sensitivity >= least)
+        if REVIEWER in officer.roles
+        and not review.invalid
+        and (review.sensitivity is None or review.sensitivity >= least)
     }
     for role, count in sorted(required_roles(report).items()):
         has = len(readers - decided) if role == REVIEWER else sum(each == role for each in signers.values())
@@ -204,11 +233,11 @@ def _least_sensitivity(report: Report) -> float:
 
 
 def _bounds(report: Report, people: People, leaks: Sequence[Sequence[str]]) -> Iterator[Bound]:
-    """What people's reading supports: what was planted is written beside a trace's own text, so all of it was read."""
+    """What people's reading supports: of a trace with a planted leak one text was not read, so it does not count."""
     if report.sample.planted_copies and not people.openings:
         return
     for (officer, _), found in zip(people.reviews, leaks, strict=True):
-        units = len(report.sample.traces)
+        units = sum(not _planted(people, one.trace_id) for one in report.sample.traces)
         yield Bound(
             what=f"traces with a leak, as {officer.name} read them",
             unit="trace (one call)",

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from medagent.attestation.legal import LegalStatus
+
 Verdict = Literal["GO", "NO-GO", "CLEAN", "NOT CLEAN"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Letter = Annotated[str, Field(pattern=r"^[A-R]$")]
@@ -41,6 +43,8 @@ class Run(Part):
     protocol_name: str
     protocol_version: str
     protocol_sha256: Sha256
+    example: bool = False
+    """Run to be shown: it is marked on every page, and no signature makes it a GO."""
 
 
 class Destination(Part):
@@ -114,6 +118,10 @@ class MatrixRow(Part):
     test: str
     planted: Count
     found_outside: Count
+    forms: tuple[str, ...] = ()
+    """In what form each field is sent, in the order of the fields."""
+    free_text: tuple[str, ...] = ()
+    """Fields whose words may hold one too."""
 
 
 class InventoryRow(Part):
@@ -285,6 +293,9 @@ class SampledTrace(Part):
     trace_id: str
     sha256: Sha256
     commitment: Sha256 | None = None
+    free_texts: Count | None = None
+    """Free texts on the worksheet; None in a report from before they were counted."""
+    other_texts: Count | None = None
 
 
 class Sample(Part):
@@ -346,3 +357,5 @@ class Report(Part):
     does_not_prove: tuple[str, ...]
     retention: tuple[str, ...]
     annexes: tuple[Annex, ...]
+    legal: LegalStatus | None = None
+    """None in a report from before it was stated."""

@@ -7,10 +7,14 @@ finding's text. Times are ISO 8601 in UTC, digests are SHA-256 in lower-case hex
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from medagent.attestation.minimum import required_roles
 from medagent.attestation.report import Bound, Report, Verdict
+
+NOT_REVIEWED: Literal["open: not reviewed"] = "open: not reviewed"
+"""The machine's part is clean, and no person has signed anything of it yet."""
+Conclusion: TypeAlias = Verdict | Literal["open: not reviewed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,13 @@ class Review:
     """Leaks reported in traces where none was planted."""
     planted: int
     planted_found: int
+    free_texts: int = 0
+    free_text_ms: float | None = None
+    """Mean time for a free text, as the reviewer's software states it; None where there is none."""
+    other_texts: int = 0
+    other_ms: float | None = None
+    invalid: tuple[str, ...] = ()
+    """Why the review does not count; empty where it does."""
 
     @property
     def sensitivity(self) -> float | None:
@@ -58,7 +69,7 @@ class Adjudication:
 class Signed:
     """The people's part beside the machine's: `conclusion` is what both together allow."""
 
-    conclusion: Verdict
+    conclusion: Conclusion
     why: tuple[str, ...]
     """What stands against a GO, the machine's causes first; empty where nothing does."""
     missing: tuple[str, ...]
@@ -84,4 +95,6 @@ class Signed:
             return cls(conclusion=report.verdict, why=report.causes, missing=())
         missing = tuple(f"{count} of {count} {role}" for role, count in sorted(required_roles(report).items()) if count)
         unsigned = tuple(f"missing signature: {each}" for each in missing)
-        return cls(conclusion="NO-GO", why=(*report.causes, *unsigned), missing=missing)
+        conclusion: Conclusion = NOT_REVIEWED if report.verdict == "GO" else "NO-GO"
+        example = ("the run is an example",) if report.run.example else ()
+        return cls(conclusion=conclusion, why=(*report.causes, *example, *unsigned), missing=missing)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import AwareDatetime, Field, ValidationError
 
@@ -23,7 +23,11 @@ TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 REVIEW = "urn:medagent:audit-review:1"
 ADJUDICATION = "urn:medagent:audit-adjudication:1"
 SIGN_OFF = "urn:medagent:audit-sign-off:1"
+SEALED_REVIEW = "urn:medagent:audit-sealed-review:1"
+LEDGER_RECEIPT = "urn:medagent:audit-ledger-receipt:1"
 
+KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
+Base64 = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]+={0,2}$")]
 Path = Annotated[str, Field(min_length=1, max_length=400)]
 
 
@@ -48,6 +52,10 @@ class TraceRead(Part):
     verdict: Literal["leak", "clean"]
     paths: tuple[Path, ...]
     seconds: Count
+    free_text_ms: tuple[Count, ...] = ()
+    """Milliseconds for each free text of the sheet, as the reviewer's software states them."""
+    other_ms: tuple[Count, ...] = ()
+    """The same for every other text."""
 
 
 class ReviewSaid(Part):
@@ -56,6 +64,24 @@ class ReviewSaid(Part):
     reviewer: PersonName
     at: AwareDatetime
     traces: tuple[TraceRead, ...]
+
+
+class SealedReviewSaid(Part):
+    """What a reviewer signs before anybody can read the review: the commitment to it, and it sealed to key ids."""
+
+    reviewer: PersonName
+    at: AwareDatetime
+    commitment: Sha256
+    sealed: Annotated[dict[KeyId, Base64], Field(min_length=1, max_length=100)]
+
+
+class LedgerReceipt(Part):
+    """What the host of the ledger signs: its entry of this number and hash holds the digest of a sealed review."""
+
+    sealed_review: Sha256
+    sequence: Count
+    entry: Sha256
+    at: AwareDatetime
 
 
 class AdjudicationSaid(Part):
@@ -78,8 +104,17 @@ class SignOffSaid(Part):
     openings: tuple[Opening, ...]
 
 
-Said = TypeVar("Said", ReviewSaid, AdjudicationSaid, SignOffSaid)
-_TYPES: dict[type[Any], str] = {ReviewSaid: REVIEW, AdjudicationSaid: ADJUDICATION, SignOffSaid: SIGN_OFF}
+Said = TypeVar("Said", ReviewSaid, AdjudicationSaid, SignOffSaid, SealedReviewSaid, LedgerReceipt)
+_TYPES: dict[type[Any], str] = {
+    ReviewSaid: REVIEW,
+    AdjudicationSaid: ADJUDICATION,
+    SignOffSaid: SIGN_OFF,
+    SealedReviewSaid: SEALED_REVIEW,
+    LedgerReceipt: LEDGER_RECEIPT,
+}
+
+
+Statement: TypeAlias = ReviewSaid | AdjudicationSaid | SignOffSaid | SealedReviewSaid | LedgerReceipt
 
 
 def sha256_of(envelope: Envelope) -> str:
@@ -87,8 +122,11 @@ def sha256_of(envelope: Envelope) -> str:
     return hashlib.sha256(envelope.payload).hexdigest()
 
 
-def report_statement(report: Report) -> dict[str, Json]:
-    """The report as a test result: its subjects are the four things that it is bound to."""
+def report_statement(report: Report, *, as_read: bool = False) -> dict[str, Json]:
+    """The report as a test result: its subjects are the four things that it is bound to.
+
+    With `as_read` a field that the report was read without is left out: an older version did not have it.
+    """
     system = report.system
     bound = {
         "code": system.code_sha256,
@@ -105,7 +143,7 @@ def report_statement(report: Report) -> dict[str, Json]:
             "configuration": [{"name": report.run.protocol_name, "digest": {"sha256": report.run.protocol_sha256}}],
             "passedTests": [one.name for one in report.criteria if one.judged and one.passed],
             "failedTests": [one.name for one in report.criteria if one.judged and not one.passed],
-            "medagent": report.model_dump(mode="json"),
+            "medagent": report.model_dump(mode="json", exclude_unset=as_read),
         },
     )
 
@@ -118,7 +156,7 @@ def read_report(envelope: Envelope, keys: Sequence[VerifyKey]) -> tuple[Report, 
     signer, statement = _authentic(envelope, keys)
     try:
         report = Report.model_validate_json(canonical(statement["predicate"]["medagent"]))
-        whole = statement == report_statement(report) and canonical(statement) == envelope.payload
+        whole = statement == report_statement(report, as_read=True) and canonical(statement) == envelope.payload
     except (KeyError, TypeError, ValueError):
         whole = False
     if not whole:
@@ -127,7 +165,7 @@ def read_report(envelope: Envelope, keys: Sequence[VerifyKey]) -> tuple[Report, 
     return report, signer
 
 
-def said_statement(said: ReviewSaid | AdjudicationSaid | SignOffSaid, over: dict[str, str]) -> dict[str, Json]:
+def said_statement(said: Statement, over: dict[str, str]) -> dict[str, Json]:
     """What a person signs, over the statements of these names and digests."""
     return _statement(_TYPES[type(said)], over, said.model_dump(mode="json"))
 

@@ -17,6 +17,7 @@ from medagent.attestation.conclusion import People, conclude
 from medagent.attestation.minimum import required_roles
 from medagent.attestation.officers import MACHINE, REVIEWER, Officer, Officers
 from medagent.attestation.report import Report
+from medagent.attestation.sealed_review import check_sealed, unsealed_reasons
 from medagent.attestation.signed import Signed
 from medagent.attestation.statements import (
     AdjudicationSaid,
@@ -35,6 +36,8 @@ _CLOCKS_DIFFER = timedelta(minutes=5)
 NOT_CHECKED = (
     "that the machine which signed the report told the truth: its key is trusted, not its work",
     "when a person signed: each signature says its own time, no third party confirms it",
+    "how long a reviewer took for each text: it is the statement of the reviewer's own software",
+    "whether who signs off read a sealed review before the others were recorded: the software refuses it, a key can",
     "whether a signature was taken away that no ledger of this host knows",
     "what stands in an encrypted annex: its digest was checked, not its content",
     "whether this host runs the audited code, lock file, policy and destinations: `telemetry on --audit` does that",
@@ -93,6 +96,19 @@ def verify(
     if directory is not None:
         checks.append(_annexes_hold(report, directory))
     people = _people(bundle, report, officers.people(machines=(*trusted, signer)), now or datetime.now(UTC))
+    sealed = check_sealed(
+        bundle.sealed_reviews,
+        report_sha256=bundle.report_sha256,
+        officers=officers.people(machines=(*trusted, signer)),
+        machines=trusted,
+    )
+    reviewed = [(officer, each) for (officer, _), each in zip(people.reviews, bundle.reviews, strict=True)]
+    people = replace(people, unsealed=dict(unsealed_reasons(reviewed, bundle.sealed_reviews, sealed)))
+    checks += [
+        Check(what="sealed review", says=f"of {officer.name}, {'recorded' if one.receipt else 'not recorded yet'}")
+        for one in bundle.sealed_reviews
+        for officer in (sealed[one.sha256][0],)
+    ]
     checks += _heard(people)
     signed = replace(
         conclude(report, people, officers),
@@ -195,7 +211,7 @@ def _said(
             hint="the list is a directory: --officers, or MEDAGENT_OFFICERS; a machine's key never counts",
         ) from None
     officer = by_key[signer]
-    name = said.reviewer if isinstance(said, ReviewSaid) else said.officer
+    name = said.reviewer if isinstance(said, ReviewSaid) else getattr(said, "officer", "")
     if name != officer.name:
         raise AttestationError(f"a statement says it is {name}'s, and its key is {officer.name}'s")
     if over is not None and named != over:

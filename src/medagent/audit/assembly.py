@@ -142,6 +142,8 @@ def matrix_rows(policy: Policy, planted: Sequence[Planted], scan: Scan) -> tuple
                 test=test if row.examples else "planted values looked for",
                 planted=values[row.letter],
                 found_outside=found[row.letter],
+                forms=tuple(row.forms.values()),
+                free_text=row.free_text,
             )
         )
     return tuple(rows)

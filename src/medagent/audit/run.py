@@ -18,11 +18,11 @@ from typing import Any
 from medagent.alerts.rules import load_alerts
 from medagent.attestation.binding import lock_deviations
 from medagent.attestation.bundle import Bundle
+from medagent.attestation.conclusion import People, conclude
 from medagent.attestation.consistency import FULL_CALL_S, FULL_CALLS
 from medagent.attestation.minimum import PLANTED_COPIES, SAMPLED_TRACES
 from medagent.attestation.officers import Officers
 from medagent.attestation.report import Annex, Report, Run, Sample
-from medagent.attestation.signed import Signed
 from medagent.audit import assembly
 from medagent.audit.alert_drill import LookedAt, drill_alerts
 from medagent.audit.annex import seal_for
@@ -31,6 +31,7 @@ from medagent.audit.casting import Role, cast, cast_drill
 from medagent.audit.child import Ran, Rooms, run_line
 from medagent.audit.evidence import Evidence
 from medagent.audit.integrity import examine
+from medagent.audit.legal import legal_status, load_processors
 from medagent.audit.line import Done, Spec
 from medagent.audit.planted import Planted, plant
 from medagent.audit.protocol import Protocol
@@ -38,8 +39,10 @@ from medagent.audit.reading import read_texts
 from medagent.audit.redirection import deviations_of, redirected
 from medagent.audit.render import html, pdf
 from medagent.audit.request_drill import drill_requests
+from medagent.audit.review import can_hold_leak
 from medagent.audit.review import sample as draw_sample
 from medagent.audit.search import Search
+from medagent.audit.shaped_leaks import Leaks
 from medagent.audit.switch_drill import SwitchThrower
 from medagent.audit.system import describe
 from medagent.audit.verdict import Measured, judge
@@ -48,6 +51,7 @@ from medagent.clinic import Clinic
 from medagent.compose import archive, key_ring, ledger, officers, policy, switch
 from medagent.errors import MedagentError, TraceNotFoundError
 from medagent.file_access import write_file
+from medagent.redaction import Policy
 from medagent.settings import Settings, load_settings
 from medagent.simulator.process import SimulatorProcess
 from medagent.telemetry.span import SafeSpan
@@ -78,6 +82,8 @@ class Order:
     out: Path
     day: date = field(default_factory=lambda: datetime.now(UTC).date())
     """What the run's own clock writes is planted nowhere."""
+    example: bool = False
+    """Mark the report as an example: no signature makes it a GO."""
 
     @property
     def rehearsal(self) -> bool:
@@ -94,6 +100,7 @@ def run_audit(settings: Settings, order: Order, told: Told) -> Audited:
     Raises `AuditError` where the audited process died, any `MedagentError` where it cannot begin.
     """
     officers(settings)  # a list that cannot be read is said before the calls, not after them
+    load_processors(settings.processors_path)  # the same
     work = Path(tempfile.mkdtemp(prefix="medagent-audit-"))
     try:
         rooms = Rooms.made(work)
@@ -108,7 +115,7 @@ def run_audit(settings: Settings, order: Order, told: Told) -> Audited:
     bundle = Bundle.sealed(report, key_ring(settings).signing_key())
     bundle.write(order.out)
     write_file(order.out / "report.json", report.model_dump_json(indent=1).encode())
-    unsigned = Signed.nobody(report)
+    unsigned = conclude(report, People(), officers(settings))
     write_file(order.out / "report.html", html(report, unsigned).encode())
     write_file(order.out / "report.pdf", pdf(report, unsigned))
     if report.trips_switch:
@@ -297,13 +304,14 @@ def _reported(settings: Settings, order: Order, rooms: Rooms, evidence: Evidence
         on=evidence.started.date(),
     )
     pinned = officers(settings)
-    sampled, sheets, annexes = _sampled(order, chains, pinned)
+    sampled, sheets, annexes = _sampled(order, chains, pinned, in_force)
     files = {**sheets, "annex/inventory.json": evidence.inventory_of_documents()}
     listed = [*annexes, _annex("annex/inventory.json", files["annex/inventory.json"])]
     secret = evidence.findings_text(scan, searched.around, reader.words)
     for name, content in _sealed(pinned, secret).items():
         files[name] = content
         listed.append(_annex(name, content, encrypted=True))
+    system = describe(settings)
     report = Report(
         run=Run(
             run_id=secrets.token_hex(8),
@@ -319,8 +327,9 @@ def _reported(settings: Settings, order: Order, rooms: Rooms, evidence: Evidence
             protocol_name=protocol.name,
             protocol_version=protocol.version,
             protocol_sha256=order.protocol_sha256,
+            example=order.example,
         ),
-        system=describe(settings),
+        system=system,
         verdict=judged.verdict,
         causes=judged.causes,
         earliest_launch=judged.earliest_launch,
@@ -345,6 +354,7 @@ def _reported(settings: Settings, order: Order, rooms: Rooms, evidence: Evidence
         does_not_prove=protocol.does_not_prove,
         retention=protocol.retention,
         annexes=tuple(listed),
+        legal=legal_status(in_force, system.destinations, settings.processors_path),
     )
     return report, files
 
@@ -359,17 +369,29 @@ def _rehearsed(order: Order) -> tuple[str, ...]:
 
 
 def _sampled(
-    order: Order, chains: Mapping[str, Sequence[SafeSpan]], pinned: Officers
+    order: Order, chains: Mapping[str, Sequence[SafeSpan]], pinned: Officers, in_force: Policy
 ) -> tuple[Sample, dict[str, bytes], tuple[Annex, ...]]:
-    """The traces for people, drawn by the seed; the leaks that are planted in some are those of another seed."""
+    """The traces for people, drawn by the seed; the leaks that are planted in some are those of another seed.
+
+    A call without a text that can hold a leak is drawn again where too few of the sample have one.
+    """
     protocol = order.protocol
     complete = [spans for spans in chains.values() if spans]
     dice = random.Random(f"{order.seed} sample")  # noqa: S311 - the draw repeats by the seed in the report
     drawn = dice.sample(complete, min(protocol.sample, len(complete)))
-    others: Sequence[Planted] = plant(seed=secrets.randbits(31), calls=1, day=order.day)
-    leaks = [one.value for one in others if isinstance(one.value, str)]
+    others: Sequence[Planted] = plant(seed=secrets.randbits(31), calls=max(1, protocol.planted_copies), day=order.day)
+    leaks = Leaks.of(others)
+    able = {id(spans) for spans in complete if can_hold_leak(spans, in_force, leaks)}
+    spare = [spans for spans in complete if id(spans) in able and not any(spans is one for one in drawn)]
+    for number, spans in enumerate(drawn):
+        if spare and id(spans) not in able and sum(id(one) in able for one in drawn) < protocol.planted_copies:
+            drawn[number] = spare.pop(dice.randrange(len(spare)))
     sampled = draw_sample(
-        drawn, leaks=leaks, planted_copies=min(protocol.planted_copies, len(drawn)), officers=pinned.all
+        drawn,
+        policy=in_force,
+        leaks=leaks,
+        planted_copies=min(protocol.planted_copies, sum(id(one) in able for one in drawn)),
+        officers=pinned.all,
     )
     part = Sample(
         seed=order.seed,

@@ -56,7 +56,7 @@ class _Loaded(TyperGroup):
 
 
 def _all() -> None:
-    """A clinic's phone agent whose traces carry no patient's data, and the proof of it."""
+    """A clinic's phone agent whose telemetry a policy limits field by field, and the audit of what is sent."""
 
 
 app = typer.Typer(

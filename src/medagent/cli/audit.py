@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The week-5 audit: run it, review it, sign it, verify it.", no_args_is_help=True)
 
 app.command()(audit_review.review)
+app.command()(audit_review.merge)
 app.command()(audit_signing.adjudicate)
 app.command()(audit_signing.sign)
 app.command()(audit_signing.verify)
@@ -45,6 +46,7 @@ def _group() -> None:
 @app.command()
 def run(
     protocol: Annotated[Path, typer.Argument(help="What is played, planted, measured and asked for.")] = _WEEK5,
+    *,
     pace: Annotated[
         float | None, typer.Option(min=1, max=50, help="Over 1 it is a rehearsal: so many times as fast as life.")
     ] = None,
@@ -52,6 +54,9 @@ def run(
         int | None, typer.Option(min=0, help="Plants and draws the same again; a new one by default.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where the report goes; a new directory by default.")] = None,
+    example: Annotated[
+        bool, typer.Option("--example", help="Mark the report as an example on every page; it is never a GO.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The verdict as one JSON object.")] = False,
 ) -> None:
     """Play the calls, read every byte that left, and write the report that people review and sign.
@@ -67,6 +72,7 @@ def run(
         protocol_sha256=sha256,
         pace=pace or loaded.pace,
         seed=secrets.randbits(31) if seed is None else seed,
+        example=example,
         out=(out or Path(f"audit-{datetime.now(UTC):%Y%m%d-%H%M%S}")).absolute(),
     )
     if not order.rehearsal and sha256 not in officers(settings).protocol_digests:

@@ -30,8 +30,12 @@ def render(
     ],
     html: Annotated[Path | None, typer.Option(dir_okay=False, help="Write one self-contained HTML file.")] = None,
     pdf: Annotated[Path | None, typer.Option(dir_okay=False, help="Write a PDF (PDF/A-3a, PDF/UA-1).")] = None,
+    *,
     officers_path: OfficersPath = None,
     machine_key: MachineKeys = None,
+    example: Annotated[
+        bool, typer.Option("--example", help="Mark every page as an example; a GO is not shown then.")
+    ] = False,
 ) -> None:
     """Set a report as HTML, PDF or both; a bundle's signatures are verified first, and nothing is written if one fails.
 
@@ -46,9 +50,9 @@ def render(
     except ModuleNotFoundError as error:
         raise AttestationError(f"{error.name} is not installed", hint="pip install 'medagent[audit]'") from None
     if html is not None:
-        made.append((html, pages.html(found, signed).encode()))
+        made.append((html, pages.html(found, signed, example=example).encode()))
     if pdf is not None:
-        made.append((pdf, pages.pdf(found, signed)))
+        made.append((pdf, pages.pdf(found, signed, example=example)))
     for file, content in made:
         try:
             write_file(file, content)

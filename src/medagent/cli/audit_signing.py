@@ -33,6 +33,7 @@ from medagent.attestation.verify import verify as verified_report
 from medagent.audit.review import opened, openings_name
 from medagent.cli.access import record_access
 from medagent.cli.audit_pages import compare_pages
+from medagent.cli.open_reviews import opened_bundle
 from medagent.cli.output import console, print_json
 from medagent.cli.reasons import recorded_reason
 from medagent.compose import machine_keys, officers, record_votes
@@ -121,7 +122,7 @@ def desk(
 ) -> Desk:
     """Open a report for a person; raises `AttestationError` where the key is nobody's on the list, or a machine's."""
     bundle, directory = Bundle.load(report)
-    names, trusted = _trusted(listed, machine)
+    names, trusted = trusted_keys(listed, machine)
     verified = verified_report(bundle, officers=names, machine_keys=trusted, directory=directory)
     keys = PersonKey.read(key_file, _passphrase(passphrase_file))
     people = names.people(machines=(*trusted, *machine_keys(load_settings())))
@@ -141,6 +142,23 @@ def desk(
         person=person,
         keys=keys,
     )
+
+
+def with_reviews_opened(at: Desk) -> Desk:
+    """The same desk with the sealed reviews opened, once the ledger holds the digest of each that is asked for."""
+    bundle = opened_bundle(
+        at.bundle,
+        report=at.verified.report,
+        listed=at.listed,
+        machines=at.machine_keys,
+        person=at.person,
+        keys=at.keys,
+    )
+    if bundle == at.bundle:
+        return at
+    verified = at.check(bundle)
+    bundle.write(at.directory)
+    return replace(at, bundle=bundle, verified=verified)
 
 
 @key.command("new")
@@ -187,7 +205,7 @@ def adjudicate(
     """Decide, by your signature, whether a mark of the second reader or a reviewer's finding is a leak."""
     if problem := reason_problem(reason):
         raise typer.BadParameter(f"the reason {problem}")
-    at = desk(report, key, passphrase_file, officers_dir, machine_key)
+    at = with_reviews_opened(desk(report, key, passphrase_file, officers_dir, machine_key))
     if mark not in {one.mark_id for one in _open_marks(at.verified.report)} | _reported(at):
         raise AttestationError("the report has no such mark", hint="medagent audit verify lists them")
     said = AdjudicationSaid(
@@ -218,7 +236,7 @@ def sign(
 
     A GO is refused while anything but a further sign-off stands against it.
     """
-    at = desk(report, key, passphrase_file, officers_dir, machine_key)
+    at = with_reviews_opened(desk(report, key, passphrase_file, officers_dir, machine_key))
     roles = [each for each in at.person.roles if each not in (REVIEWER, MACHINE)]
     chosen = role or (roles[0] if len(roles) == 1 else None)
     if chosen is None or chosen not in roles:
@@ -249,7 +267,7 @@ def verify(
     """Check a report, annexes, signatures and pages, offline, with public keys alone; exit code 1 on any change."""
     try:
         bundle, directory = Bundle.load(report)
-        listed, trusted = _trusted(officers_dir, machine_key)
+        listed, trusted = trusted_keys(officers_dir, machine_key)
         found = verified_report(bundle, officers=listed, machine_keys=trusted, directory=directory)
         if machine_keys(settings := load_settings()):
             record_votes(settings, bundle, by=current_account().name)
@@ -280,7 +298,8 @@ def verify(
     _say_conclusion(found)
 
 
-def _trusted(listed: Path | None, machine: list[Path] | None) -> tuple[Officers, tuple[VerifyKey, ...]]:
+def trusted_keys(listed: Path | None, machine: list[Path] | None) -> tuple[Officers, tuple[VerifyKey, ...]]:
+    """The list of officers, and the keys of installations that may have signed the report."""
     settings = load_settings()
     names = officers(settings) if listed is None else Officers.load(listed)
     given = [VerifyKey.read(file) for file in machine or ()]

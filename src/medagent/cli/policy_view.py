@@ -106,6 +106,8 @@ def show(policy: Policy, rows: Iterable[Row], *, release_delay_days: int = 0) ->
         carried = Text(", ").join(_pair(field, rule) for field, rule in row.rules.items())
         tried = [Text(name, style="green" if passed else "red") for name, passed in row.examples.items()]
         safe_harbor.add_row(row.letter, row.identifier, carried, Text(", ").join(tried))
+    texts = Text(", ").join(_pair(field, rule) for field, rule in own.items() if rule.free_text)
+    safe_harbor.add_row("", "free text: may hold any but P, Q", texts, Text("scrubbed before it is sent"))
     yield from _section("HIPAA Safe Harbor, 45 CFR 164.514(b)(2): the eighteen identifiers", safe_harbor)
     yield Text("Whatever no rule names is dropped and counted, whichever identifier it is.", style=_QUIET)
 

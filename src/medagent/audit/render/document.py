@@ -109,11 +109,15 @@ class Cover:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """The whole of it; `date` is the day on which the audit ended, `mark` stands at the foot of every page."""
+    """The whole of it; `date` is the day on which the audit ended, `mark` is at the foot of every page.
+
+    `example` is printed across every page; empty where the report is no example.
+    """
 
     title: str
     subtitle: str
     date: str
     mark: str
+    example: str
     cover: Cover
     sections: tuple[Section, ...]

@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from medagent.attestation.report import Mark, Report
+from medagent.attestation.report import Mark, MatrixRow, Report
 from medagent.attestation.signed import Signed
 from medagent.audit.render import charts
 from medagent.audit.render.document import Block, Bullets, Cell, Column, Facts, Figure, Paragraph, Table
@@ -29,33 +29,54 @@ def matrix(report: Report, signed: Signed) -> Iterator[Block]:
     """The 18 rows of the Safe Harbor list."""
     del signed
     yield Paragraph(
-        text="The identifiers of 45 CFR 164.514(b)(2)(i), A to R: the fields that may carry each, what the policy does "
-        "to them, how it was tested, how many values were planted and how many were found outside."
+        text="The identifiers of 45 CFR 164.514(b)(2)(i), A to R: the fields that may carry each, in what form each "
+        "field is sent, how it was tested, how many values were planted and how many were found outside. The last row "
+        "is free text, whose words may hold any of them but sound and pictures."
     )
     yield Table(
         caption="18 identifiers",
         columns=(
             Column(title="Row", weight=0.5),
             Column(title="Identifier", weight=1.9),
-            Column(title="Fields", weight=2.4),
-            Column(title="Action", weight=1.15),
-            Column(title="Test", weight=3.5),
-            Column(title="Planted", weight=0.8, numeric=True),
-            Column(title="Outside", weight=0.8, numeric=True),
+            Column(title="Fields and the form in which each is sent", weight=4.2),
+            Column(title="Test", weight=2.6),
+            Column(title="Planted", weight=0.9, numeric=True),
+            Column(title="Outside", weight=0.9, numeric=True),
         ),
-        rows=tuple(
-            (
-                Cell(text=row.letter),
-                cell(titled(row.identifier)),
-                code(listed(row.fields, "–")),
-                cell(listed(row.actions, "–").lower()),
-                cell(row.test),
-                cell(row.planted),
-                zero(row.found_outside),
-            )
-            for row in report.matrix
-        ),
+        rows=(*(_matrix_row(row) for row in report.matrix), *_free_text_row(report)),
     )
+
+
+def _matrix_row(row: MatrixRow) -> tuple[Cell, ...]:
+    said = [f"{', '.join(row.fields)}: {listed(row.actions).lower()}"] if row.fields else []
+    if row.forms:
+        by_form: dict[str, list[str]] = defaultdict(list)
+        for field, form in zip(row.fields, row.forms, strict=True):
+            by_form[form].append(field)
+        said = [f"{', '.join(names)}: {form}" for form, names in by_form.items()]
+    said += ["free text: see the last row"] if row.free_text else []
+    return (
+        Cell(text=row.letter),
+        cell(titled(row.identifier)),
+        cell("; ".join(said) or "no field: dropped wherever it stands"),
+        cell(row.test),
+        cell(row.planted),
+        zero(row.found_outside),
+    )
+
+
+def _free_text_row(report: Report) -> Iterator[tuple[Cell, ...]]:
+    names = tuple(dict.fromkeys(name for row in report.matrix for name in row.free_text))
+    if names:
+        longest = f" of at most {report.legal.free_text_max} characters" if report.legal else ""
+        yield (
+            cell("A–O, R"),
+            cell("Free text"),
+            cell(f"{', '.join(names)}: scrubbed text{longest}"),
+            cell("every planted form looked for; read word by word by the second reader"),
+            cell("in A to R"),
+            cell("in A to R"),
+        )
 
 
 def inventory(report: Report, signed: Signed) -> Iterator[Block]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 
 from medagent.attestation.report import Criterion, Report
-from medagent.attestation.signed import Signed
+from medagent.attestation.signed import NOT_REVIEWED, Signed
 from medagent.audit.render.document import (
     Block,
     Bullets,
@@ -18,6 +18,7 @@ from medagent.audit.render.document import (
     Table,
     Tone,
 )
+from medagent.audit.render.legal import on_page_one
 from medagent.audit.render.wording import (
     amount,
     cell,
@@ -40,10 +41,12 @@ _MOST_SIGNS = 480
 
 _MEANING = {
     "GO": "The audit found nothing against a launch, and everybody whom the protocol asks for has signed.",
+    NOT_REVIEWED: "The machine's part found nothing; no person has reviewed it or signed. It is no GO.",
     "NO-GO": "The line must not go live on this audit.",
     "CLEAN": "A rehearsal that found nothing. It is no GO: it judges no latency and launches nothing.",
     "NOT CLEAN": "A rehearsal that found what must be mended before the audit.",
 }
+_TONES: dict[str, Tone] = {"GO": "good", "CLEAN": "good", NOT_REVIEWED: "quiet"}
 _SCRIPTED = (
     "The model's behaviour was scripted: a simulator spoke the provider's protocol in its place. What a live model "
     "would say was not under test; what becomes of it on its way out was."
@@ -51,19 +54,20 @@ _SCRIPTED = (
 _LIVE = "A live model answered these calls; its behaviour was not scripted."
 
 
-def cover(report: Report, signed: Signed) -> Cover:
+def cover(report: Report, signed: Signed, *, example: bool = False) -> Cover:
     """What stands on page one."""
     return Cover(
         conclusion=signed.conclusion,
         rehearsal=report.run.rehearsal,
-        tone="good" if signed.conclusion in {"GO", "CLEAN"} else "bad",
+        tone=_TONES.get(signed.conclusion, "bad"),
         meaning=_MEANING[signed.conclusion],
-        launch=_launch(report, signed),
+        launch="none, an example leads to no launch" if example else _launch(report, signed),
         scripted=_SCRIPTED if report.model_scripted else _LIVE,
         why=_first(signed.why) or (_calm(report),),
         signatures=tuple(_signatures(report, signed)),
         audited=Facts(
             pairs=(
+                *on_page_one(report),
                 ("Audited on", cell(f"{day(report.run.ended_at)}, {_size(report)}")),
                 *_bound(report),
                 *_day_of_a_call(report),
@@ -225,6 +229,8 @@ def _first(why: tuple[str, ...]) -> tuple[str, ...]:
 def _launch(report: Report, signed: Signed) -> str:
     if report.run.rehearsal:
         return "none, a rehearsal leads to no launch"
+    if report.run.example:
+        return "none, an example leads to no launch"
     if signed.conclusion == "GO":
         return "from now on, for exactly what is named below"
     if report.earliest_launch is not None:

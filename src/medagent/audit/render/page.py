@@ -16,9 +16,9 @@ from medagent.audit.render.document import Figure
 _PARTS = re.compile(r"([._/])(?=\w)")
 
 
-def html(report: Report, signed: Signed) -> str:
+def html(report: Report, signed: Signed, *, example: bool = False) -> str:
     """One self-contained page, the same for the same report; raises `SignatureError` on a GO that is none."""
-    return _template().render(document=document(report, signed))
+    return _template().render(document=document(report, signed, example=example))
 
 
 @cache

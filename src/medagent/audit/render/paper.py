@@ -27,14 +27,14 @@ _NOT_SET = re.compile(
 """Characters that the carried fonts may lack: an archival PDF may not hold one that cannot be shown."""
 
 
-def pdf(report: Report, signed: Signed) -> bytes:
+def pdf(report: Report, signed: Signed, *, example: bool = False) -> bytes:
     """The pages, the same bytes for the same report; raises `SignatureError` on a GO that is none."""
     ended = datetime.fromisoformat(report.run.ended_at).astimezone(UTC)
     return typst.compile(
         template(),
         format="pdf",
         ignore_system_fonts=True,
-        sys_inputs=inputs(report, signed),
+        sys_inputs=inputs(report, signed, example=example),
         pdf_standards=["a-3a", "ua-1"],
         timestamp=int(ended.timestamp()),
     )
@@ -45,10 +45,10 @@ def template() -> bytes:
     return resources.files("medagent.audit.render").joinpath("templates", "report.typ").read_bytes()
 
 
-def inputs(report: Report, signed: Signed) -> dict[str, str]:
+def inputs(report: Report, signed: Signed, *, example: bool = False) -> dict[str, str]:
     """What the template sets: the document, and the report's canonical JSON to be attached."""
     return {
-        "document": json.dumps(_settable(asdict(document(report, signed))), ensure_ascii=False),
+        "document": json.dumps(_settable(asdict(document(report, signed, example=example))), ensure_ascii=False),
         "record": canonical(report.model_dump(mode="json")).decode(),
     }
 

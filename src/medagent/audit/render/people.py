@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from medagent.attestation.reading_time import FREE_TEXT_MS, OTHER_MS
 from medagent.attestation.report import Bound, Report
 from medagent.attestation.signed import Signed
 from medagent.audit.render.document import Block, Bullets, Cell, Column, Facts, Paragraph, Table
@@ -29,6 +30,8 @@ def sample(report: Report, signed: Signed) -> Iterator[Block]:
                 Column(title="Leaks found", weight=1.1, numeric=True),
                 Column(title="Planted leaks found", weight=1.4, numeric=True),
                 Column(title="Sensitivity", weight=1.2, numeric=True),
+                Column(title="For a free text", weight=1.2, numeric=True),
+                Column(title="For any other", weight=1.2, numeric=True),
             ),
             rows=tuple(
                 (
@@ -37,10 +40,19 @@ def sample(report: Report, signed: Signed) -> Iterator[Block]:
                     zero(r.leaks),
                     cell(f"{count(r.planted_found)} of {count(r.planted)}"),
                     cell("not measured" if r.sensitivity is None else percent(r.sensitivity)),
+                    _time(r.free_texts, r.free_text_ms, FREE_TEXT_MS),
+                    _time(r.other_texts, r.other_ms, OTHER_MS),
                 )
                 for r in signed.reviews
             ),
         )
+        yield Paragraph(
+            text="The times are means, as the reviewer's own software states them: no third party measured them. A "
+            f"review with under {FREE_TEXT_MS / 1000:g} s for each free text or {OTHER_MS / 1000:g} s for each other "
+            "text is invalid. Free text was shown first."
+        )
+        if invalid := tuple(reason for r in signed.reviews for reason in r.invalid):
+            yield Bullets(items=invalid)
         kappa = "no figure" if signed.kappa is None else f"{signed.kappa:.2f}"
         yield Facts(
             pairs=(
@@ -243,6 +255,15 @@ def offline(report: Report, signed: Signed) -> Iterator[Block]:
             "The PDF carries the report's canonical JSON as an attachment; its SHA-256 is the first digest above.",
             "The same report and signatures give the same pages, byte for byte.",
         )
+    )
+
+
+def _time(texts: int, mean_ms: float | None, least: int) -> Cell:
+    """The mean time for a kind of text, with how many there were."""
+    if mean_ms is None:
+        return cell("not stated", "bad")
+    return Cell(
+        text=f"{mean_ms / 1000:.2f}\u00a0s", detail=f"{count(texts)} texts", tone="bad" if mean_ms < least else "plain"
     )
 
 

@@ -14,7 +14,6 @@ import logging
 import mmap
 import os
 import re
-import secrets
 import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from medagent.errors import BrokenLedgerError, LedgerError, MedagentError, SettingsError
+from medagent.file_access import read_file, replace_file
 
 _LINE = re.compile(r"medagent-ledger sequence=([0-9]{1,16}) hash=([0-9a-f]{64})")
 _SYSLOG_PRIORITY = 13 * 8 + 5
@@ -73,15 +73,12 @@ class FileAnchor:
     def keep(self, head: Head) -> None:
         """Replace the head that is kept."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = self._path.with_name(f".{self._path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        draft.touch(0o600, exist_ok=False)
-        draft.write_text(json.dumps({"sequence": head.sequence, "hash": head.hash}), encoding="ascii")
-        draft.replace(self._path)
+        replace_file(self._path, json.dumps({"sequence": head.sequence, "hash": head.hash}).encode())
 
     def heads(self) -> list[Head]:
         """Return the head; raises `LedgerError` where the file holds none."""
         try:
-            found = json.loads(self._path.read_bytes())
+            found = json.loads(read_file(self._path))
             head = Head(sequence=int(found["sequence"]), hash=str(found["hash"]))
         except FileNotFoundError:
             return []

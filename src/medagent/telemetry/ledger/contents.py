@@ -126,6 +126,23 @@ class SignOff(_Content):
     signed_at: Annotated[str, Field(pattern=r"^[0-9T:.+Z-]{19,40}$")] | None = None
 
 
+class SealedReview(_Content):
+    """A reviewer's sealed answers were taken over; `statement` is the digest of what the reviewer signed."""
+
+    report: Sha256
+    statement: Sha256
+    key_id: KeyId
+    by: Who
+
+
+class ReviewsOpened(_Content):
+    """Who signs off opened the sealed reviews of a report, each of which was recorded before."""
+
+    report: Sha256
+    key_id: KeyId
+    by: Who
+
+
 class Gate(_Content):
     """A week's exit criterion was looked at; `evidence` is the digest of what was seen, which is kept beside."""
 
@@ -239,6 +256,8 @@ KINDS: Mapping[str, type[_Content]] = {
     "not_started": NotStarted,
     "audit": Audit,
     "sign_off": SignOff,
+    "sealed_review": SealedReview,
+    "reviews_opened": ReviewsOpened,
     "gate": Gate,
     "access": Access,
     "synthetic_callers": SyntheticCallers,
