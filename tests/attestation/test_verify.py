@@ -32,7 +32,7 @@ def test_a_whole_audit_is_a_go(tmp_path: Path) -> None:
     assert [review.sensitivity for review in found.signed.reviews] == [1.0, 1.0]
     assert found.signed.kappa == 1.0
     assert found.signed.statement_sha256 == WHOLE.bundle.report_sha256
-    assert [bound.n for bound in found.signed.bounds] == [3, 3]
+    assert [bound.n for bound in found.signed.bounds] == [6, 6]
     said = [check.what for check in found.checks]
     sealed = ["sealed review", "sealed review"]
     assert said == ["report", "officers", "annexes", *sealed, "review", "review", "sign-off", "planted leaks"]
@@ -151,11 +151,11 @@ def test_the_machines_own_key_never_signs_off() -> None:
 
 
 def test_an_empty_list_signs_nothing() -> None:
-    """As it ships: every person's statement is refused, and a report without any is NO-GO."""
+    """As it ships: every person's statement is refused, and a report without any is open."""
     with pytest.raises(AttestationError, match="nobody on the pinned list"):
         WHOLE.verified(listed=Officers(all=()))
     alone = audit(listed=Officers(all=())).verified().signed
-    assert (alone.conclusion, alone.missing) == ("NO-GO", ("2 of 2 reviewer", "1 of 1 sign_off"))
+    assert (alone.conclusion, alone.missing) == ("open: not reviewed", ("2 of 2 reviewer", "1 of 1 sign_off"))
 
 
 Change = Callable[[Audit], Audit]

@@ -122,7 +122,7 @@ AFTER_REPORT = {
         AfterReport(
             name="http_destination",
             breaks="the collector is spoken to without encryption",
-            says="otlp: address",
+            says="MEDAGENT_OTLP_ENDPOINT: http to another host",
             environment={"MEDAGENT_OTLP_ENDPOINT": "http://collector.clinic.example/a"},
         ),
         AfterReport(
