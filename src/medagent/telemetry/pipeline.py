@@ -169,7 +169,7 @@ class Pipeline:
                 tell()
             except LedgerError as error:
                 self.counts.failures += 1
-                storage_log.error(_log, "telemetry failed to tell of what it stored", error)
+                storage_log.error(_log, "telemetry failed to tell of what it stored: LedgerError", error)
             except Exception as error:  # noqa: BLE001  # what is stored is stored, whatever a listener makes of it
                 self._failed("to tell of what it stored", error)
 
