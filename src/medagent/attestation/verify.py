@@ -129,7 +129,8 @@ def verify(
 def _not_revoked(bundle: Bundle, officers: Officers) -> None:
     """A revoked key ends every report and statement that it signed, of any time."""
     revoked = {one.key_id: one for one in officers.revoked}
-    for envelope in (bundle.report, *bundle.reviews, *bundle.adjudications, *bundle.sign_offs):
+    sealed = [one for each in bundle.sealed_reviews for one in (each.envelope, each.receipt) if one is not None]
+    for envelope in (bundle.report, *bundle.reviews, *sealed, *bundle.adjudications, *bundle.sign_offs):
         for found in (revoked[one.key_id] for one in envelope.signatures if one.key_id in revoked):
             raise AttestationError(
                 f"key {found.key_id}: revoked on {found.revoked_on.isoformat()}: {found.reason}",

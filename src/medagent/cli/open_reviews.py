@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from medagent.attestation.bundle import Bundle
+from medagent.attestation.minimum import required_roles
 from medagent.attestation.officers import MACHINE, REVIEWER, Officer, Officers
 from medagent.attestation.person_key import PersonKey
 from medagent.attestation.report import Report
@@ -15,7 +16,6 @@ from medagent.proof import VerifyKey
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.ledger import entries
 
-_LEAST = 2
 """Reviewers of an audit, whatever its protocol asks for."""
 
 
@@ -37,7 +37,7 @@ def opened_bundle(
     closed = [one for one in bundle.sealed_reviews if one.salt is None]
     if not closed or not set(person.roles) - {REVIEWER, MACHINE}:
         return bundle
-    if len(bundle.sealed_reviews) < max(_LEAST, report.required_roles.get(REVIEWER, 0)):
+    if len(bundle.sealed_reviews) < required_roles(report)[REVIEWER]:
         return bundle
     by = check_sealed(
         bundle.sealed_reviews,
