@@ -279,9 +279,18 @@ class Scene:
         return self._waiting("1")
 
     def _waiting(self, which: str) -> set[str]:
+        until(self._has_tables)
         with closing(sqlite3.connect(self.view / "outbox" / "outbox.db", timeout=LONG_S)) as database:
             query = f"SELECT DISTINCT destination FROM deliveries WHERE {which}"
             return {row[0] for row in database.execute(query)}
+
+    def _has_tables(self) -> bool:
+        """Whether the victim has made its outbox, which it does while it starts to deliver."""
+        path = self.view / "outbox" / "outbox.db"
+        if not path.exists():
+            return False
+        with closing(sqlite3.connect(path, timeout=LONG_S)) as database:
+            return database.execute("SELECT 1 FROM sqlite_master WHERE name = 'deliveries'").fetchone() is not None
 
     def ledger(self, kind: str) -> list[dict[str, Any]]:
         """What the ledger has of one kind, once it is found whole."""
