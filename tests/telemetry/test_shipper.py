@@ -5,17 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from medagent.errors import DoorError, ExportError, RefusedError
+from medagent.errors import DoorError, ExportError, OutboxUnavailableError, RefusedError
 from medagent.telemetry import shipper as module
 from medagent.telemetry.door.admission import Admitted
 from medagent.telemetry.outbox import Outbox
 from medagent.telemetry.shipper import Shipper
 from medagent.telemetry.span import SafeSpan
 from medagent.telemetry.switch import Switch
+from medagent.telemetry.trips import Trip
 from spans import call
 from switches import GO, audited
 
@@ -50,6 +52,26 @@ class Destination:
 
     def close(self) -> None:
         self.closed += 1
+
+
+class Unreadable:
+    """A store of trips that cannot be read until `is_readable`."""
+
+    def __init__(self) -> None:
+        self.is_readable = False
+        self.reads = 0
+
+    def in_force(self) -> Trip | None:
+        self.reads += 1
+        if not self.is_readable:
+            raise OutboxUnavailableError("the outbox cannot be read")
+        return None
+
+    def record_trip(self, trip: Trip) -> None:
+        """Keep nothing."""
+
+    def record_lift(self, *, through: datetime) -> None:
+        """Lift nothing."""
 
 
 @pytest.fixture(autouse=True)
@@ -221,13 +243,12 @@ def test_an_outbox_that_breaks_does_not_end_the_thread(
     outbox.close()
     path, aside = tmp_path / "outbox.db", tmp_path / "aside.db"
     path.rename(aside)
-    path.mkdir()
+    path.symlink_to(tmp_path, target_is_directory=True)
     destination = Destination()
     ship(destination)
     time.sleep(0.2)
     assert ids(destination) == []
-    path.rmdir()
-    aside.rename(path)
+    aside.replace(path)  # in one step: between two, the shipper would make a new file
     wait_for(lambda: ids(destination) == expected)
 
 
@@ -281,3 +302,26 @@ def test_nothing_due_is_flushed(ship: Callable[[Destination], Shipper], switch: 
     shipper = ship(Destination())
     switch.turn_off(reason="drill", by="duty")
     assert shipper.flush(60)
+
+
+def test_flush_waits_while_trips_cannot_be_read(
+    outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An outbox whose trips cannot be read for a moment delays the requests; `flush` waits, and then all arrives."""
+    monkeypatch.setattr("medagent.telemetry.switch._OUTBOX_AGAIN_S", 0)
+    trips = Unreadable()
+    delayed = Switch(tmp_path, forced=None, env="dev", audited=audited, outbox=trips)
+    destination = Destination()
+    shipper = Shipper(destination, outbox=outbox, switch=delayed)
+    shipper.start()
+    sent = fill(outbox)
+    flushed: list[bool] = []
+    flushing = threading.Thread(target=lambda: flushed.append(shipper.flush(60)))
+    flushing.start()
+    wait_for(lambda: trips.reads > 2)
+    assert (flushed, destination.taken) == ([], [])
+    trips.is_readable = True
+    flushing.join(60)
+    assert flushed == [True]
+    assert ids(destination) == sent
+    shipper.stop(60)

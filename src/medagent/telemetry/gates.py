@@ -39,6 +39,10 @@ class ExportGate:
         """Return whether a request may leave."""
         return self.decide().may_export
 
+    def is_off(self) -> bool:
+        """Return whether telemetry is off; False also where requests only wait for an outbox that cannot be read."""
+        return not self.decide().on
+
     def __call__(self) -> None:
         """Pass, or raise `EgressOffError`."""
         state = self.decide()

@@ -91,7 +91,7 @@ class Shipper:
         """Wait until nothing is due here; False where the time ran out first or the switch is off."""
         deadline = time.monotonic() + timeout_s
         while self._outbox.waits(self.name):
-            if time.monotonic() > deadline or not self._gate.is_open() or not self._thread.is_alive():
+            if time.monotonic() > deadline or self._gate.is_off() or not self._thread.is_alive():
                 return False
             self._now()
             time.sleep(0.01)
