@@ -241,5 +241,6 @@ def test_a_start_in_prod_verifies_everything_in_bounded_work(
     switch(settings).is_on()
     fresh = switch(settings)
     assert 1_000 < calls_of(fresh.is_on) < 100_000
+    monkeypatch.setattr("medagent.telemetry.switch._LOOK_EVERY_S", 600)  # a slow machine would look at the file again
     assert calls_of(fresh.is_on) < 100
     assert fresh.is_on()
