@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -33,7 +35,7 @@ def medagent(*words: str, home: Path, given: str = "", **environment: str) -> Do
 
 
 def run(*words: str, environment: Mapping[str, str], given: str = "", directory: Path | None = None) -> Done:
-    """Run a command to its end in an environment of its own, forked from a process that has done the imports.
+    """Run a command to its end in this environment, forked from a process that has done the imports.
 
     Raises `TimeoutError` where it takes longer than 300 s; it is killed then.
     """
@@ -65,7 +67,9 @@ def run(*words: str, environment: Mapping[str, str], given: str = "", directory:
 @functools.cache
 def _forker() -> str:
     """Start the process that forks; return the address at which it takes commands."""
-    address = str(Path(tempfile.mkdtemp(prefix="medagent-forker-")) / "socket")
+    directory = tempfile.mkdtemp(prefix="medagent-forker-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    address = str(Path(directory) / "socket")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(address)
         server.listen(16)

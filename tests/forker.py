@@ -1,4 +1,4 @@
-"""A program that loads the command line once and forks for each command: a process of its own, without its imports.
+"""Run each command in a fork of a process that has imported the command line: a new process, without the imports.
 
 `command.py` starts it with the descriptor of a listening socket; it ends when the process that started it does.
 """
@@ -20,17 +20,17 @@ from typing import Any
 import medagent.cli
 
 _LOOK_S = 1.0
-"""How often it looks whether its parent still lives."""
+"""Seconds between two checks that the parent process is alive."""
 
 
 def main() -> None:
     """Serve one command for each connection until the parent is gone."""
     for module in pkgutil.iter_modules(medagent.cli.__path__, "medagent.cli."):
         importlib.import_module(module.name)
-    if (tasks := len(list(Path("/proc/self/task").iterdir()))) > 1:
+    if (tasks := len(list(Path("/proc/self/task").glob("*")))) > 1:
         raise SystemExit(f"{tasks} threads run after the imports: a fork would lose them")
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the children are nobody's to wait for
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel removes ended children
     parent = os.getppid()
     with socket.socket(fileno=int(sys.argv[1])) as server:
         server.settimeout(_LOOK_S)

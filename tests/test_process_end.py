@@ -145,6 +145,13 @@ def test_a_host_s_own_handler_is_left_alone(begin: Begin) -> None:
     assert end_of(spans_of(victim.trace_id))[0] == "shutdown"
 
 
+def test_a_lock_held_by_the_main_thread_does_not_hold_the_end(begin: Begin) -> None:
+    """SIGTERM while the program holds a lock that the close needs: it lets go, the close runs, the process ends."""
+    victim = begin("locked")
+    out, _ = victim.process.communicate(timeout=WITHIN_S)
+    assert (victim.process.returncode, out) == (-signal.SIGTERM, "closed\n")
+
+
 def test_a_destination_that_hangs_does_not_hold_the_process(begin: Begin) -> None:
     """SIGTERM with a destination that accepts and never answers: it ends before that, and nothing is lost."""
     with hole() as endpoint:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
+import threading
 import time
 from types import FrameType
 from typing import Any
 
 from medagent import trace_call
 from medagent.telemetry import events as ev
+from medagent.telemetry.shutdown import close_at_end
 from medagent.tracing import tracing
 
 
@@ -54,6 +57,22 @@ def plain() -> None:
     time.sleep(60)
 
 
+def locked() -> None:
+    """A program that the signal meets while its main thread holds a lock that the close needs."""
+    lock = threading.Lock()
+
+    def close() -> None:
+        with lock:
+            ready("closed")
+
+    close_at_end(close)
+    ready("begun")
+    with lock:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.1)  # Python's handlers run between two of its steps
+    time.sleep(60)
+
+
 def three_lines() -> None:
     """Somebody else's agent in a real session, with nothing of ours but the one line."""
     from examples.refill_line import RefillDesk
@@ -91,4 +110,4 @@ def three_lines() -> None:
 
 
 if __name__ == "__main__":
-    {"plain": plain, "hosted": hosted, "three_lines": three_lines}[sys.argv[1]]()
+    {"plain": plain, "hosted": hosted, "locked": locked, "three_lines": three_lines}[sys.argv[1]]()

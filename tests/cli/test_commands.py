@@ -52,7 +52,7 @@ def test_trace_shows_the_same(home: tuple[Path, list[dict[str, Any]]]) -> None:
 
 
 def test_a_call_outside_the_sample_is_as_expected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a call outside the sample the guardrail alone is left, and `call` exits 0."""
+    """A call outside the sample leaves only its guardrail span, and `call` exits 0."""
     monkeypatch.setenv("MEDAGENT_SAMPLING", "1e-12")
     done = medagent("call", "silent_caller", "--json", "--pace", "20", home=tmp_path)
     assert (done.code, done.err) == (0, "")

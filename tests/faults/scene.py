@@ -285,7 +285,7 @@ class Scene:
             return {row[0] for row in database.execute(query)}
 
     def _has_tables(self) -> bool:
-        """Whether the victim has made its outbox, which it does while it starts to deliver."""
+        """Return whether the victim has created its outbox, which it does when it starts to deliver."""
         path = self.view / "outbox" / "outbox.db"
         if not path.exists():
             return False

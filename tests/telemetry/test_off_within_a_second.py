@@ -21,6 +21,15 @@ from spans import call
 pytestmark = [pytest.mark.deadline, pytest.mark.timing]
 
 
+def exit_code(process: subprocess.Popen[bytes]) -> int:
+    """How a process ended; one that does not is aborted, and writes where each of its threads stood."""
+    try:
+        return process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)
+        return process.wait(60)
+
+
 @pytest.mark.parametrize("status", [409, 400, 413])
 @pytest.mark.parametrize("name", ["langsmith", "otlp", "langfuse"])
 def test_off_takes_effect_within_a_second(tmp_path: Path, name: str, status: int) -> None:
@@ -44,12 +53,14 @@ def test_off_takes_effect_within_a_second(tmp_path: Path, name: str, status: int
             for span in spans:
                 transaction.put(Admitted.of(span), final=True)
         outbox.close()
-        following = subprocess.Popen(
-            [MEDAGENT, "ship", "--follow"],
-            env={**os.environ, "MEDAGENT_HOME": str(home), **environment},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        said = tmp_path / "stderr"
+        with said.open("wb") as stderr:
+            following = subprocess.Popen(
+                [MEDAGENT, "ship", "--follow"],
+                env={**os.environ, "MEDAGENT_HOME": str(home), "PYTHONFAULTHANDLER": "1", **environment},
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+            )
         try:
             until = time.monotonic() + 60
             is_repeated = status == 409 and name != "langsmith"
@@ -65,7 +76,7 @@ def test_off_takes_effect_within_a_second(tmp_path: Path, name: str, status: int
             late = [one.at - written for one in capture.documents() if one.at > written + 1]
             assert late == []
             following.send_signal(signal.SIGTERM)
-            assert following.wait(60) == 0
+            assert exit_code(following) == 0, said.read_text()
         finally:
             following.kill()
             following.wait()

@@ -38,7 +38,7 @@ class Sender(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """Where messages of a destination go; `gate` is passed before each, `timeout_s` is to connect and to wait."""
+    """Send messages to one destination; `gate` is called before each, `timeout_s` limits connecting and reading."""
 
     name: str
     gate: Gate

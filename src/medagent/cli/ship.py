@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from collections.abc import Mapping
 from typing import Annotated
@@ -22,6 +21,7 @@ from medagent.telemetry.gates import ExportGate
 from medagent.telemetry.outbox import OutboxStatus
 
 _LOOK_EVERY_S = 0.5
+_LOOK_FOR_SIGNAL_EVERY_S = 0.05
 _STOP_WITHIN_S = 3.0
 
 
@@ -36,9 +36,7 @@ def ship(
     settings = load_settings()
     kill_switch = switch(settings)
     line = delivery(settings, exporters(settings, gate=ExportGate(kill_switch)), kill_switch, redactor(settings))
-    stopping = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stopping.set())
+    stop = _Stop()
     shown = _Lines() if as_json else _Bars()
     line.start()
     try:
@@ -47,15 +45,34 @@ def ship(
                 line.recovery.look()
             except OutboxUnavailableError as error:
                 shown.say(str(error))
-            lacking = _until_delivered(line, shown, stopping, None if follow else time.monotonic() + wait)
+            lacking = _until_delivered(line, shown, stop, None if follow else time.monotonic() + wait)
     finally:
         line.stop(_STOP_WITHIN_S)
     print_switch(switch_message(settings), to=console(stderr=True))
-    if lacking and not (follow and stopping.is_set()):
+    if lacking and not (follow and stop.is_asked):
         raise typer.Exit(1)
 
 
-def _until_delivered(line: Delivery, shown: _Lines | _Bars, stopping: threading.Event, deadline: float | None) -> bool:
+class _Stop:
+    """Whether SIGTERM or SIGINT came. Their handler takes no lock: the main thread may hold an event's own one."""
+
+    def __init__(self) -> None:
+        self.is_asked = False
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, self._ask)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for the signal; returns whether it came."""
+        deadline = time.monotonic() + timeout_s
+        while not self.is_asked and time.monotonic() < deadline:
+            time.sleep(_LOOK_FOR_SIGNAL_EVERY_S)
+        return self.is_asked
+
+    def _ask(self, *_: object) -> None:
+        self.is_asked = True
+
+
+def _until_delivered(line: Delivery, shown: _Lines | _Bars, stop: _Stop, deadline: float | None) -> bool:
     """Show how it goes until it is done; whether something still waits or was set aside."""
     lacking = True
     while True:
@@ -69,7 +86,7 @@ def _until_delivered(line: Delivery, shown: _Lines | _Bars, stopping: threading.
             lacking = bool(waits or status.set_aside)
             if deadline is not None and not any(_can_go(status, name, deadline) for name in waits):
                 return lacking
-        if stopping.wait(_LOOK_EVERY_S) or (deadline is not None and time.monotonic() > deadline):
+        if stop.wait(_LOOK_EVERY_S) or (deadline is not None and time.monotonic() > deadline):
             return lacking
 
 

@@ -15,6 +15,7 @@ def close_at_end(close: Callable[[], object]) -> None:
 
     On SIGTERM it is called only where the program left that signal to its default, which then follows: a program with a
     handler of its own ends in its own way, and `close` comes with its exit. A second SIGTERM ends the process at once.
+    It runs on a thread of its own then: the main thread may hold a lock that it needs, and lets go of it meanwhile.
     """
     process = os.getpid()
 
@@ -22,10 +23,13 @@ def close_at_end(close: Callable[[], object]) -> None:
         if os.getpid() == process:
             close()
 
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
+    def end_by(number: int) -> None:
         end()
         os.kill(os.getpid(), number)
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        threading.Thread(target=end_by, args=(number,), name="medagent-end").start()
 
     atexit.register(end)
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
