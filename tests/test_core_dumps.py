@@ -63,6 +63,7 @@ def test_doctor_warns_of_a_piped_core_pattern(monkeypatch: pytest.MonkeyPatch, i
     assert (finding.state, "core_pattern" in finding.hint) == (("note", True) if is_piped else ("ok", False))
 
 
+@pytest.mark.timing
 def test_doctor_names_an_unstated_environment(tmp_path: Path) -> None:
     """Before the first call is refused."""
     done = run("doctor", "--json", environment={**os.environ, "MEDAGENT_HOME": str(tmp_path)})

@@ -181,6 +181,10 @@ OTHERS = {
     "tests/command.py": "gives commands to tests/forker.py",
     "tests/forker.py": "takes commands from tests/command.py",
     "tests/faults/scene.py": "holds the port of tests/faults/destination.py",
+    "src/medagent/telemetry/ledger/anchors.py": "sends the ledger's head to syslog",
+    "tests/telemetry/ledger/test_ledger_anchors.py": "takes the ledger's head as syslog does",
+    "src/medagent/agent/server_address.py": "asks the kernel whether an address is this machine's",
+    "tests/test_stated_environment.py": "finds an address of this machine",
 }
 _LISTENING = {
     "socket",

@@ -94,7 +94,7 @@ async def test_the_agent_answers_anyway(tmp_path: Path, monkeypatch: pytest.Monk
     finally:
         clinic.close()
     assert ended == "done"
-    assert not (settings.home / "archive").exists()
+    assert [path.name for path in (settings.home / "archive").iterdir()] == ["ledger-head.json"]
 
 
 async def test_a_state_directory_that_is_none_turns_telemetry_off(

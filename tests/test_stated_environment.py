@@ -99,6 +99,7 @@ def test_server_address_is_local_by_every_address_of_its_name(monkeypatch: pytes
         assert is_on_this_machine("wss://livekit.clinic.example") is is_here
 
 
+@pytest.mark.timing
 async def test_trace_call_in_a_job_of_a_server_elsewhere_raises(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,14 +36,14 @@ def bundle(tmp_path: Path) -> tuple[Path, tuple[str | Path, ...]]:
 
 
 def test_a_report_that_nobody_signed_is_rendered_as_that(tmp_path: Path) -> None:
-    """A bare report gives both files, and they say NO-GO and unsigned."""
+    """A bare report gives both files, and they say that it is open and unsigned."""
     report, _ = reports.go()
     (tmp_path / "report.json").write_text(report.model_dump_json())
     done = run(tmp_path / "report.json", "--html", tmp_path / "r.html", "--pdf", tmp_path / "r.pdf")
     assert done.exit_code == 0, done.output
-    assert "NO-GO:" in done.output
+    assert "open: not reviewed:" in done.output
     page = (tmp_path / "r.html").read_text()
-    assert "<title>NO-GO" in page
+    assert "<title>open: not reviewed" in page
     assert "unsigned report" in page
     assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF-")
 

@@ -31,7 +31,7 @@ LINE = Caller(room=f"clinic_{PERSON['phone']}_7f3a", participant=f"sip_{PERSON['
 
 def appointments(outcome: Outcome) -> list[str]:
     """The names of those who hold an appointment, read from the clinic's database and nothing else."""
-    engine = sa.create_engine(outcome.settings.clinic_url)
+    engine = sa.create_engine(f"sqlite:///{outcome.settings.clinic_url}")
     query = "SELECT p.name FROM appointments a JOIN patients p ON p.id = a.patient_id WHERE a.status = 'booked'"
     with engine.connect() as connection:
         return [row[0] for row in connection.execute(sa.text(query))]
