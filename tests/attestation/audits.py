@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from audit.report_parts import processor
 from audit.reports import report as invented
 from medagent.attestation.bundle import Bundle
+from medagent.attestation.legal import LOCAL, VOICE_PATH
 from medagent.attestation.officers import Officer, Officers, shipped_protocols
 from medagent.attestation.person_key import PersonKey
 from medagent.attestation.report import Report
@@ -229,11 +231,14 @@ def answers(audited: Audit, file: Path) -> Path:
 
 
 def bound_to(settings: Settings) -> Callable[[Report], Report]:
-    """Makes a report one of what runs here."""
+    """Makes a report one of what runs here, with a complete contract for each destination."""
     bound = binding(settings)
     here = {one.name: getattr(bound, one.name) for one in fields(bound)}
+    names = dict.fromkeys((*VOICE_PATH, *(one.name for one in bound.destinations if one.name not in LOCAL)))
 
     def change(report: Report) -> Report:
-        return report.model_copy(update={"system": report.system.model_copy(update=here)})
+        assert report.legal is not None
+        legal = report.legal.model_copy(update={"processors": tuple(map(processor, names))})
+        return report.model_copy(update={"system": report.system.model_copy(update=here), "legal": legal})
 
     return change

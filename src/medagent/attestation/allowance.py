@@ -40,7 +40,7 @@ def allowed(
         against.append(f"the GO ended on {ends.date().isoformat()}, {days} days after its audit")
     if verified.report.run.env != env:
         against.append(f"the audit was of {verified.report.run.env}, this is {env}")
-    against += binding.differences(verified.report.system)
+    against += binding.differences(verified.system)
     if against:
         raise AttestationError("this report does not allow telemetry: " + "; ".join(dict.fromkeys(against)))
     return moment(verified.report.run.started_at)
