@@ -84,7 +84,7 @@ def test_verify_takes_pages_that_are_marked_as_an_example(
     """Of a report that was not run as one, as `audit render --example` makes them; a changed byte is refused."""
     _, options, *_ = reported
     made = audit()
-    directory, report = made.written(tmp_path / "out"), made.report
+    directory, report = made.written(tmp_path / "out"), made.verified().report
     page = html(report, made.verified().signed, example=True).encode()
     paper = pdf(report, Signed.nobody(report), example=True)
     (directory / "report.html").write_bytes(page)

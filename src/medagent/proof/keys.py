@@ -157,7 +157,7 @@ class KeyRing:
                         f"the {name} key is missing",
                         hint=f"set {variable} to 64 hex digits, or put them into {path} with mode 0600",
                     )
-                _write(path, secrets.token_bytes(_KEY_BYTES), is_replaced=False)
+                _create(path)
             return _read(path)
         except OSError as error:
             raise KeyFileError(f"{path} cannot be used ({type(error).__name__})") from None
@@ -175,6 +175,10 @@ def write_new_key(path: Path, key: PseudonymKey) -> None:
         raise KeyFileError(f"{path} is there already", hint="a key is never written over another") from None
     except OSError as error:
         raise KeyFileError(f"{path} cannot be written ({type(error).__name__})") from None
+
+
+def _create(path: Path) -> None:
+    _write(path, secrets.token_bytes(_KEY_BYTES), is_replaced=False)
 
 
 def _write(path: Path, secret: bytes, *, is_replaced: bool) -> None:
