@@ -68,9 +68,10 @@ def open_go(settings: Settings, audit: Path | None) -> OpenGo | None:
     if place is None:
         return None
     bundle, directory = Bundle.load(place)
+    verified = _verified(settings, bundle)
     check_ledger_heads(settings)
     check_votes(settings, bundle)
-    return OpenGo(bundle=bundle, directory=directory, verified=_verified(settings, bundle))
+    return OpenGo(bundle=bundle, directory=directory, verified=verified)
 
 
 def amend(

@@ -349,9 +349,10 @@ def _spans(
                         f"{made.action.value} hides that callers are declared synthetic, expected KEEP of a boolean"
                     )
                     problems.add(reading.error(value, where, problem))
-    for span in _SYNTHETIC_SPANS if tree is not None else ():
-        at.setdefault(span, tree)
-        declared.setdefault(span, {}).setdefault((SYNTHETIC_CALLERS,), _SYNTHETIC_RULE)
+    if tree is not None:
+        for span in sorted(_SYNTHETIC_SPANS):
+            at.setdefault(span, tree)
+            declared.setdefault(span, {}).setdefault((SYNTHETIC_CALLERS,), _SYNTHETIC_RULE)
     trees: dict[str, ObjectNode] = {}
     for span, paths in declared.items():
         family = declared.get(f"{span.partition('.')[0]}.*", {})
