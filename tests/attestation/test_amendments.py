@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attestation.audits import HOST, KEYS, LIST, MACHINE, NOW, audit, bound_to
+from attestation.audits import HOST, KEYS, LIST, MACHINE, NOW, audit, bound_to, officer
 from audit.reports import report as invented
 from medagent.attestation.allowance import allowed
 from medagent.attestation.amendments import (
@@ -53,6 +53,7 @@ CONFIGURED = {
     "MEDAGENT_SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/T1/B1/old",
     "MEDAGENT_PAGERDUTY_ROUTING_KEY": "routing-old",
 }
+TWO = Officers(all=(*LIST.all, officer("Omar Nobody", "sign_off")))
 WHOLE = audit().complete()
 ENDED = datetime.fromisoformat(WHOLE.report.run.ended_at)
 SECRETS: dict[str, Callable[[str], dict[str, str]]] = {
@@ -386,6 +387,25 @@ def test_a_no_go_stays_one_however_it_is_amended(tmp_path: Path) -> None:
         verified = with_amendment(bad)
         assert verified.signed.conclusion == "NO-GO"
         assert "the report says NO-GO" in against(verified, after)
+
+
+def test_revoking_who_amended_ends_the_go(chain: Chain) -> None:
+    """Another officer than who signed off: their revoked key ends what they amended, and so does their removal."""
+    omar = officer("Omar Nobody", "sign_off")
+    statement = chain.change("slack").model_copy(update={"officer": "Omar Nobody"})
+    whole = audit(lambda report: report.model_copy(update={"system": chain.start}), listed=TWO).complete()
+    subjects = amendment_subjects(whole.bundle.report_sha256, ())
+    bundle = whole.bundle.amending(sign(said_statement(statement, subjects), KEYS["Omar Nobody"].signing))
+
+    def conclusion(listed: Officers) -> str:
+        return verify(bundle, officers=listed, machine_keys=[MACHINE.public], directory=None).signed.conclusion
+
+    assert conclusion(TWO) == "GO"
+    revoked = RevokedKey(key_id=omar.key.key_id, revoked_on=date(2026, 11, 1), reason="stolen")
+    with pytest.raises(AttestationError, match="revoked on 2026-11-01: stolen"):
+        conclusion(replace(TWO, revoked=(revoked,)))
+    with pytest.raises(AttestationError, match="amendment 1: signed by no sign-off key"):
+        conclusion(LIST)
 
 
 @given(

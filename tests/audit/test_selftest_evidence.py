@@ -56,7 +56,7 @@ def refusals(settings: Settings, made: Audit, directory: Path) -> dict[str, str]
         verified = verify(made.bundle, officers=officers(settings), machine_keys=[HOST.public], directory=directory)
         if verified.signed.conclusion != "GO":
             found["verify"] = "; ".join(verified.signed.why)
-        allowed(verified, binding=binding(settings), env="prod")
+        allowed(verified, binding=binding(settings), env="prod", officers=officers(settings), days=settings.go_days)
     except MedagentError as error:
         found.setdefault("verify", str(error))
     try:

@@ -106,3 +106,11 @@ def test_verify_takes_no_example_page_of_a_go(reported: tuple[Path, tuple[str, .
     assert run(directory, options).exit_code == 0
     (directory / "report.html").write_bytes(page.replace(b"<body>", b"<body>EXAMPLE", 1) + b"EXAMPLE")
     assert run(directory, options).exit_code == 1
+
+
+def test_verify_takes_the_pages_of_the_shipped_example() -> None:
+    """Its run is of before a report could say that it is one; the pages beside it are marked."""
+    place = Path(__file__).parents[2] / "audits" / "evidence"
+    done = run(place, ("--machine-key", str(place / "machine.pem")))
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.count("marked EXAMPLE") == 2
