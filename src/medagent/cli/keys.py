@@ -85,7 +85,10 @@ def rotate(
     write = None
     if go is not None:
         if differs := binding(with_pseudonym_key(settings, keys.old)).differences(go.verified.system):
-            raise AttestationError("more than the key differs from the GO: " + "; ".join(differs))
+            raise AttestationError(
+                "more than the key differs from the GO: " + "; ".join(differs),
+                hint="undo the other changes, or audit anew; --no-amendment rotates all the same",
+            )
         then = with_pseudonym_key(settings, keys.new)
 
         def statement(system: System, at: datetime, officer: str) -> AmendmentStatement:
