@@ -189,10 +189,10 @@ def binding(settings: Settings, *, installed: Sequence[InstalledDistribution] = 
         Binding,
         code_digest,
         destinations_digest,
+        installed_digest,
         lock_digest,
     )
     from medagent.attestation.bound import bound_settings  # noqa: PLC0415  # the same
-    from medagent.attestation.installed_check import installed_digest  # noqa: PLC0415  # the same
 
     destinations = bound_destinations(settings)
     decides = bound_settings(settings, key_ring(settings).pseudonym_key())

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from audit.reports import report as invented
+from medagent import compose
 from medagent.attestation.bundle import Bundle
 from medagent.attestation.officers import Officer, Officers, shipped_protocols
 from medagent.attestation.person_key import PersonKey
@@ -229,8 +230,9 @@ def answers(audited: Audit, file: Path) -> Path:
 
 
 def bound_to(settings: Settings) -> Callable[[Report], Report]:
-    """Makes a report one of what runs here."""
-    bound = binding(settings)
+    """Makes a report one of what runs here, all that is installed here checked and signed."""
+    checked = compose.installed_code(settings).check()
+    bound = binding(settings, installed=checked.distributions)
     here = {one.name: getattr(bound, one.name) for one in fields(bound)}
 
     def change(report: Report) -> Report:

@@ -100,6 +100,11 @@ class Binding:
             yield from (name for name in sorted({*ours, *theirs}) if differ(ours.get(name), theirs.get(name)))
 
 
+def installed_digest(distributions: Iterable[InstalledDistribution]) -> str:
+    """Return the digest of what is installed."""
+    return digest([one.model_dump(mode="json") for one in distributions])
+
+
 def installed_differences(
     here: Iterable[InstalledDistribution], audited: Iterable[InstalledDistribution]
 ) -> tuple[str, ...]:
@@ -114,10 +119,9 @@ def installed_differences(
             continue
         versions = ", ".join(sorted(now)) if now else "not installed"
         changed = "with other files " if now.keys() == before.keys() else ""
-        new = "" if before else "new and "
-        found.append(
-            f"{' '.join([name, *sorted(before)])}: {new}not what was audited ({changed}{versions}{' here' if now else ''})"
-        )
+        new = "" if before else "new, "
+        here_too = f"{changed}{versions} here" if now else versions
+        found.append(f"{' '.join([name, *sorted(before)])}: {new}not what was audited ({here_too})")
     return tuple(found) or ("the installed distributions are not what was audited",)
 
 

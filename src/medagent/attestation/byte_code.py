@@ -59,7 +59,7 @@ def cached(cache: dict[str, list[str]], directory: str, prefix: str | None) -> l
 
 
 def level_of(name: str) -> int | None:
-    """Return the level of optimisation that a file of byte code is for; None where this interpreter has no use for it."""
+    """Return the level of optimisation that a file of byte code is for; None where this interpreter ignores it."""
     found = _NAMED.fullmatch(name)
     if found is None or found["tag"] != sys.implementation.cache_tag:
         return None

@@ -86,7 +86,7 @@ class CheckedFiles:
         return sha256.hex()
 
     def _compare(self, kept: str, path: str, source: os.stat_result, content: bytes) -> None:
-        """Pin byte code that is its source's; what Python ignores is not pinned, so that it is compared once it counts."""
+        """Pin byte code that is its source's; what Python ignores is not pinned, and is compared once it counts."""
         try:
             with open(kept, "rb") as file:
                 status, made = os.fstat(file.fileno()), file.read()

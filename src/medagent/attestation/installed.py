@@ -1,6 +1,7 @@
-"""What is installed: each distribution's files by their content, held against its RECORD; of the standard library alone.
+"""What is installed: each distribution's files by their content, held against its RECORD.
 
-It runs in a process of its own (`installed_child.py`) that imports nothing of what it checks. A distribution's digest
+It runs in a process of its own (`installed_child.py`) that imports nothing of what it checks, and uses the standard
+library alone. A distribution's digest
 is over paths and contents, without byte code and without what an installer writes anew; it is the same on every host of
 one image. Files that Python can import and that no RECORD names are listed under their own name.
 """

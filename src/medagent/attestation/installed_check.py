@@ -27,12 +27,13 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
+from medagent.attestation.binding import PACKAGE, installed_digest
 from medagent.attestation.file_pins import unpacked
 from medagent.attestation.installed import Places
 from medagent.attestation.report import Count, InstalledDistribution, Part, Sha256
 from medagent.errors import AttestationError, SignatureError
 from medagent.file_access import open_to_write, read_file, replace_file
-from medagent.proof import Json, SigningKey, VerifyKey, canonical, digest
+from medagent.proof import Json, SigningKey, VerifyKey, canonical
 from medagent.proof.dsse import Envelope, sign, verify
 
 RESULT = "installed.json"
@@ -95,11 +96,6 @@ class Answer:
     pairs: bytes
 
 
-def installed_digest(distributions: Sequence[InstalledDistribution]) -> str:
-    """Return the digest of a list of distributions."""
-    return digest([one.model_dump(mode="json") for one in distributions])
-
-
 def places_here(code: Sequence[Path], code_files: Sequence[Path] = ()) -> Places:
     """Return where this interpreter imports from; `code` are our own packages, which have a digest of their own."""
     sites = [*site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])]
@@ -107,10 +103,10 @@ def places_here(code: Sequence[Path], code_files: Sequence[Path] = ()) -> Places
     library = Path(sysconfig.get_config_var("LIBDIR") or "/") / (sysconfig.get_config_var("LDLIBRARY") or "")
     shared = [os.path.realpath(library)] if sysconfig.get_config_var("Py_ENABLE_SHARED") and library.is_file() else []
     stdlib = sysconfig.get_path("stdlib")
-    extensions = sysconfig.get_config_var("DESTSHARED") or os.path.join(stdlib, "lib-dynload")
+    extensions = sysconfig.get_config_var("DESTSHARED") or f"{stdlib}/lib-dynload"
     return Places(
-        site=tuple(dict.fromkeys(os.path.abspath(one) for one in sites if os.path.isdir(one))),
-        stdlib=tuple(dict.fromkeys(one for one in (stdlib, extensions, *_archives()) if os.path.exists(one))),
+        site=tuple(dict.fromkeys(str(Path(one).absolute()) for one in sites if Path(one).is_dir())),
+        stdlib=tuple(dict.fromkeys(one for one in (stdlib, extensions, *_archives()) if Path(one).exists())),
         binaries=(base, *shared),
         version=sys.version.partition(" ")[0],
         code=tuple(str(one) for one in code),
@@ -152,7 +148,7 @@ def run_check(
         options = ["-I", "-S", "-B", "-X", f"pycache_prefix={empty}", "-c", _BOOTSTRAP]
         with tempfile.TemporaryFile() as answered:
             process = subprocess.Popen(  # noqa: S603  # our own interpreter, no word of anybody else's
-                [sys.executable, *options, places.code[0]],
+                [sys.executable, *options, str(PACKAGE)],
                 stdin=given,
                 stdout=answered,
                 stderr=subprocess.PIPE,

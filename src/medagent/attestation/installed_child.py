@@ -27,7 +27,8 @@ def main() -> None:
     parent = os.getppid()
     request: dict[str, Any] = json.load(sys.stdin)
     given: dict[str, Any] = request["places"]
-    places = Places(**{name: tuple(one) if isinstance(one, list) else one for name, one in given.items()})
+    given |= {name: tuple(one) for name, one in given.items() if isinstance(one, list)}
+    places = Places(**given)
 
     def on_file(count: int) -> None:
         if count % _EVERY == 0:

@@ -1,4 +1,4 @@
-"""This host's installed code as its processes see it: checked, signed, read, and compared with what they have loaded."""
+"""This host's installed code as its processes see it: checked, signed, read, compared with what they have loaded."""
 
 from __future__ import annotations
 
