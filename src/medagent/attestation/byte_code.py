@@ -18,7 +18,7 @@ from types import CodeType
 _HEADER = 16
 _MASK = 0xFFFFFFFF
 _HASH_BASED, _KNOWN_FLAGS = 0b01, 0b11
-_NAMED = re.compile(r"(?P<stem>.+)\.(?P<tag>[^.]+)(?:\.opt-(?P<level>[12]))?\.pyc")
+_NAMED = re.compile(r"(?P<stem>.+)\.(?P<tag>(?!opt-)[^.]+)(?:\.opt-(?P<level>[12]))?\.pyc")
 _PARTS = (
     "co_argcount",
     "co_posonlyargcount",
