@@ -9,6 +9,7 @@ import atexit
 import base64
 import functools
 import hashlib
+import importlib.util
 import json
 import py_compile
 import shutil
@@ -80,6 +81,13 @@ class Site:
         shutil.rmtree(self.packages / name)
 
 
+def loaded(file: Path, name: str = "loaded") -> ModuleType:
+    """A module as an import of a file leaves it."""
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    return importlib.util.module_from_spec(spec)
+
+
 def recorded(path: Path) -> str:
     return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest()).rstrip(b"=").decode()
 
@@ -130,14 +138,15 @@ def _shared() -> Site:
     return small_site(root / "small")
 
 
-def check_a_small_installation(site: Site | None = None) -> None:
-    """Have `compose` take a small installation, the same for all, for that of this host."""
+def check_a_small_installation(site: Site | None = None, *modules: ModuleType) -> None:
+    """Have `compose` take a small installation for that of this host, and these modules for what is loaded."""
 
     def installed_code(settings: Settings) -> InstalledCode:
         return (site or _shared()).code(
             settings.home,
             trusted=functools.partial(compose.machine_keys, settings),
             key=compose.key_ring(settings).signing_key,
+            modules={one.__name__: one for one in modules},
         )
 
     compose.installed_code = installed_code

@@ -1,4 +1,4 @@
-"""The signed check of what is installed: who made it, how old it is, what a process has loaded, and what a crash leaves."""
+"""The signed check of what is installed: who made it, its age, what a process has loaded, what a crash leaves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -18,13 +20,14 @@ from typing import Any
 import pytest
 
 from attestation.audits import HOST, LIST, NOW, SECRET, audit, bound_to, pin
-from installations import Site, check_a_small_installation, compiled, ledger_entries, small_site
+from installations import Site, check_a_small_installation, compiled, ledger_entries, loaded, small_site
 from medagent import compose
 from medagent.attestation import installed_check
 from medagent.attestation.installed_check import ResultStore, installed_digest, places_here, run_check
 from medagent.attestation.installed_code import InstalledCode
 from medagent.attestation.installed_watch import InstalledWatch, parent_started
 from medagent.attestation.process_check import agent_files
+from medagent.cli import worker
 from medagent.cli.telemetry import on
 from medagent.compose import switch
 from medagent.errors import AttestationError
@@ -56,13 +59,6 @@ def made(site: Site, tmp_path: Path) -> Callable[..., InstalledCode]:
 
 
 Made = Callable[..., InstalledCode]
-
-
-def loaded(file: Path, name: str = "loaded") -> ModuleType:
-    """A module as an import of a file leaves it."""
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None
-    return importlib.util.module_from_spec(spec)
 
 
 # ---- the result -----------------------------------------------------------------------------------------------------
@@ -284,7 +280,7 @@ def test_process_names_what_changed_since_the_check(made: Made, site: Site, chan
 
 
 def test_process_accepts_the_same_content_with_another_status(made: Made, site: Site) -> None:
-    """An image that was unpacked anew: times and inodes differ, nothing else does; byte code that is stale is ignored."""
+    """An image that was unpacked anew: times and inodes differ, nothing else does; stale byte code is ignored."""
     file = site.packages / "parcel" / "__init__.py"
     made().check()
     for path in (file, Path(importlib.util.cache_from_source(str(file)))):
@@ -435,6 +431,56 @@ def test_watch_ends_with_its_process_in_the_middle_of_a_check(host: Settings, mo
     running.join(60)
     assert compose.installed_code(host).stamp() == before
     assert compose.installed_code(host).problem() is None
+
+
+def until(holds: Callable[[], bool], within_s: float = 120.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+
+
+def aged(settings: Settings, hours: float) -> None:
+    """Sign the same result with an earlier time."""
+    code = compose.installed_code(settings)
+    answer = run_check(code.places(), environment={})
+    at = datetime.now(UTC) - timedelta(hours=hours)
+    earlier = replace(answer, result=answer.result.model_copy(update={"at": at}))
+    ResultStore(code.home).write(earlier, code.key())
+
+
+def test_process_that_finds_an_old_result_checks_and_goes_on(host: Settings) -> None:
+    """After a host was idle for days: off at the start, on again once its own check has ended."""
+    aged(host, 26)
+    assert "last checked at" in str(switch(load_settings()).state().reason)
+    telemetry = compose.Telemetry(host).start()
+    try:
+        until(telemetry.switch.is_on)
+    finally:
+        telemetry.close()
+    assert [one["passed"] for one in ledger_entries(host.home)] == [True, True]
+
+
+def test_result_of_the_last_day_is_not_made_again(host: Settings) -> None:
+    """By a process that starts: nothing is due, where its worker did not start since."""
+    aged(host, 23)
+    compose.installed_watch(host, since=None).look()
+    assert len(ledger_entries(host.home)) == 1
+
+
+def test_worker_start_checks_at_once(host: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the age of the result."""
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://clinic.openai.azure.com")
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "k")
+    served: list[str] = []
+
+    def run_worker(words: tuple[str, ...], *_: Any, **__: Any) -> None:
+        until(lambda: len(ledger_entries(host.home)) == 2)
+        served.extend(words)
+
+    monkeypatch.setattr("medagent.agent.worker.run_worker", run_worker)
+    worker.start()
+    assert served[0] == "start"
 
 
 def test_parent_started_is_before_now() -> None:

@@ -10,6 +10,8 @@ import pytest
 from tests.audit.selftest.after_report import AFTER_REPORT, AfterReport
 
 from attestation.audits import HOST, LIST, NOW, SECRET, Audit, audit, bound_to, officer, pin
+from installations import check_a_small_installation, loaded, small_site
+from medagent import compose
 from medagent.attestation.officers import Officers
 from medagent.attestation.report import Report
 from medagent.cli.telemetry import on
@@ -48,6 +50,9 @@ def test_a_sabotage_after_the_report_is_refused_and_named(
 ) -> None:
     """By `on` and by a start, on a host on which the same GO without it is in force."""
     officers = pin(tmp_path / "officers", TWO)
+    site = small_site(tmp_path / "python")
+    monkeypatch.setattr(compose, "installed_code", compose.installed_code)
+    check_a_small_installation(site, *(loaded(file, file.parent.name) for file in site.root.glob("*/*/__init__.py")))
     for name, value in (CONFIGURED | {"MEDAGENT_OFFICERS": str(officers)}).items():
         monkeypatch.setenv(name, value)
     settings = load_settings()
@@ -61,6 +66,8 @@ def test_a_sabotage_after_the_report_is_refused_and_named(
         assert switch(load_settings()).state().on
     for name, value in sabotage.environment.items():
         monkeypatch.setenv(name, value)
+    if sabotage.alter is not None:
+        sabotage.alter(site)
     if sabotage.harm is not None:
         sabotage.harm(settings.home, officers)
 
@@ -85,5 +92,5 @@ def test_a_sabotage_after_the_report_is_refused_and_named(
 
 def test_every_sabotage_after_the_report_has_a_name_and_a_cause() -> None:
     """As those that the audit itself must find, so that a table can list both."""
-    assert len(AFTER_REPORT) >= 16
+    assert len(AFTER_REPORT) >= 21
     assert all(name == one.name and one.breaks and one.says for name, one in AFTER_REPORT.items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
 
 PIN_BYTES = 16
 
@@ -27,7 +28,7 @@ def pair(source_sha256: bytes, byte_code_sha256: bytes, level: int) -> bytes:
 
 def unpacked(content: bytes, size: int = PIN_BYTES) -> frozenset[bytes]:
     """Return the digests that stand one behind another."""
-    return frozenset(content[at : at + size] for at in range(0, len(content), size))
+    return frozenset(struct.unpack(f"{size}s" * (len(content) // size), content))
 
 
 def packed(pins: set[bytes]) -> bytes:
