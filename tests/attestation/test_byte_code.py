@@ -45,8 +45,9 @@ EDITS = [
     ("c=1", "c=2"),
     ("'text'", "'other'"),
     ("2.5", "2.25"),
-    ("-0.0", "0.0"),
-    ("(1, True", "(1, 1"),
+    ("-0.0", "0.00"),
+    ("(1, True,", "(1, 1   ,"),
+    ("z: int = 3", "z: int =  3"),
     ("'x', 'y'", "'x', 'w'"),
     ("(None, ...)", "(..., None)"),
     ("os.sep", "os.nam"),
@@ -60,7 +61,7 @@ EDITS = [
 
 @pytest.mark.parametrize(("old", "new"), EDITS)
 def test_belongs_refuses_another_source(old: str, new: str) -> None:
-    """A constant that Python counts as equal, a name, a line: each alone."""
+    """A constant that Python counts as equal, a name, a line, a column: each alone."""
     other = SOURCE.replace(old, new, 1)
     assert other != SOURCE
     assert not byte_code.belongs(made(other), SOURCE.encode(), path="m.py", level=0)

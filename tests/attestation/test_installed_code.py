@@ -393,11 +393,15 @@ def test_daily_check_that_fails_turns_a_running_process_off(host: Settings, site
 
 
 def test_upgrade_turns_the_next_start_off_and_on_refuses_it(host: Settings, site: Site, tmp_path: Path) -> None:
-    """Named with both versions: by a start, by the daily check, and by `telemetry on`."""
+    """Named with both versions: by a process that runs, after the daily check, by a start, and by `telemetry on`."""
+    running = switch(host)
+    assert running.state().on
     site.remove("wrapper")
     site.install("wrapper", "99.0.0", {"wrapper/__init__.py": "SIZE = 99\n"})
     says = "wrapper 0.3.1: not what was audited (99.0.0 here)"
     watch(host).look()
+    running._looked_at = float("-inf")
+    assert says in str(running.state().reason)
     assert says in str(switch(load_settings()).state().reason)
     with pytest.raises(AttestationError) as refused:
         on(audit=tmp_path / "audit", reason=None, override=False)
