@@ -174,7 +174,7 @@ def record_votes(settings: Settings, bundle: Bundle, *, by: str) -> None:
 
 
 def binding_here(settings: Settings) -> Binding:
-    """What a report must be bound to, to allow telemetry here; in prod with what is installed, by its signed result.
+    """Return what a report must be bound to, to allow telemetry here; in prod also what is installed.
 
     Raises `AttestationError` where prod has no result of the last 25 hours, or one with findings.
     """
@@ -209,7 +209,7 @@ def binding(settings: Settings, *, installed: Sequence[InstalledDistribution] = 
 
 
 def installed_code(settings: Settings) -> InstalledCode:
-    """The installed code of this host, one for all that this process asks of it."""
+    """Return the installed code of this host, one object for all uses in this process."""
     from medagent.attestation.installed_code import InstalledCode  # noqa: PLC0415  # only prod and the audit need it
     from medagent.attestation.process_check import agent_files  # noqa: PLC0415  # the same
 
@@ -250,7 +250,10 @@ def check_installed(
 
 
 def installed_watch(settings: Settings, *, since: datetime | None) -> InstalledWatch:
-    """What checks once a day, in prod where a report switched telemetry on; a result from before `since` is due too."""
+    """Return a thread that checks once a day, in prod while a report is in force.
+
+    A result from before `since` is due too.
+    """
     from medagent.attestation.allowance import filed  # noqa: PLC0415  # a start without a report needs none of it
     from medagent.attestation.installed_watch import InstalledWatch  # noqa: PLC0415  # the same
 
@@ -373,7 +376,7 @@ def _bound_ways(settings: Settings) -> dict[str, tuple[str, str | None]]:
 
 
 def _job_watch(settings: Settings) -> InstalledWatch | None:
-    """In prod: also a job's process checks once a day, and once after its worker started."""
+    """Return the same for a job: a result from before its worker's start is due."""
     if settings.env != "prod":
         return None
     from medagent.attestation.installed_watch import parent_started  # noqa: PLC0415  # only prod needs it
