@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from installations import check_a_small_installation
 from medagent.telemetry.storage_log import storage_log
 
 settings.register_profile("fast", deadline=None, max_examples=40)
 settings.register_profile("ci", deadline=None, max_examples=400)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
+check_a_small_installation()
 _OURS = ("MEDAGENT_", "LANGSMITH_", "LANGCHAIN_", "LANGFUSE_", "AZURE_")
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import medagent.cli
+from installations import check_a_small_installation
 
 _LOOK_S = 1.0
 """Seconds between two checks that the parent process is alive."""
@@ -29,6 +30,7 @@ def main() -> None:
         importlib.import_module(module.name)
     if (tasks := len(list(Path("/proc/self/task").glob("*")))) > 1:
         raise SystemExit(f"{tasks} threads run after the imports: a fork would lose them")
+    check_a_small_installation()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel removes ended children
     parent = os.getppid()

@@ -51,6 +51,7 @@ CONTENTS: dict[str, dict[str, Any]] = {
     "policy_changed": POLICY,
     "guardrail": guardrail(),
     "switch_changed": SWITCH,
+    "installed_checked": {"installed": "5b" * 32, "passed": False, "changed": ["requests", "file"]},
     "not_started": {"error": "PolicyError", "reason": "the policy clinic.yaml cannot be read"},
     "audit": AUDIT,
     "sign_off": SIGN_OFF,

@@ -63,8 +63,13 @@ if TYPE_CHECKING:
     from medagent.alerts.watch import Watch
     from medagent.attestation.binding import Binding
     from medagent.attestation.bundle import Bundle
+    from medagent.attestation.installed import Places
+    from medagent.attestation.installed_check import InstalledResult, OnProgress
+    from medagent.attestation.installed_code import InstalledCode
+    from medagent.attestation.installed_watch import InstalledWatch
     from medagent.attestation.officers import Officers
     from medagent.attestation.report import Destination as BoundDestination
+    from medagent.attestation.report import InstalledDistribution
     from medagent.telemetry.incident import Investigation
 
 _LANGFUSE_CLOUD = "https://cloud.langfuse.com"
@@ -89,6 +94,7 @@ def switch(settings: Settings) -> Switch:
         ledger=LedgerTrips(ledger_path(settings)),
         outbox=OutboxTrips(settings.outbox_location),
         go_days=settings.go_days,
+        code=installed_code(settings) if settings.env == "prod" else None,
     )
 
 
@@ -128,10 +134,11 @@ def machine_keys(settings: Settings) -> list[VerifyKey]:
     return [KeyRing(settings.home / "keys", env=settings.env, signing_hex=given).signing_key().public]
 
 
-def audited(settings: Settings, report_sha256: str) -> datetime:
+def audited(settings: Settings, report_sha256: str, *, installed: InstalledResult | None = None) -> datetime:
     """When the audit of a filed report began, if it allows telemetry here; raises `MedagentError` otherwise.
 
-    Its signatures, what it is bound to, and that the ledger knows of no later trip, all verified anew.
+    Its signatures, what it is bound to, and that the ledger knows of no later trip, all verified anew. In prod that
+    includes the signed result of the check of what is installed; `installed` is one that was made just now.
     """
     from medagent.attestation.allowance import allowed, filed  # noqa: PLC0415  # a start without a report needs none of it
     from medagent.attestation.bundle import Bundle  # noqa: PLC0415  # the same
@@ -140,7 +147,8 @@ def audited(settings: Settings, report_sha256: str) -> datetime:
     check_ledger_heads(settings)
     check_votes(settings, Bundle.load(audits(settings) / report_sha256)[0])
     verified = filed(report_sha256, audits=audits(settings), officers=listed, machine_keys=machine_keys(settings))
-    began = allowed(verified, binding=binding(settings), env=settings.env, officers=listed, days=settings.go_days)
+    bound = binding_here(settings) if installed is None else binding(settings, installed=installed.distributions)
+    began = allowed(verified, binding=bound, env=settings.env, officers=listed, days=settings.go_days)
     tripped = last_trip(ledger_path(settings))
     if tripped is not None and began <= tripped:
         raise SwitchError("it tripped after this audit began", hint="mend the cause, then audit anew")
@@ -165,12 +173,23 @@ def record_votes(settings: Settings, bundle: Bundle, *, by: str) -> None:
         record.append("sign_off", {**content, "by": by})
 
 
-def binding(settings: Settings) -> Binding:
-    """What a report must be bound to, to allow telemetry here."""
+def binding_here(settings: Settings) -> Binding:
+    """Return what a report must be bound to, to allow telemetry here; in prod also what is installed.
+
+    Raises `AttestationError` where prod has no result of the last 25 hours, or one with findings.
+    """
+    return binding(
+        settings, installed=installed_code(settings).result().distributions if settings.env == "prod" else ()
+    )
+
+
+def binding(settings: Settings, *, installed: Sequence[InstalledDistribution] = ()) -> Binding:
+    """What a report is bound to here; what is `installed` only where that was checked."""
     from medagent.attestation.binding import (  # noqa: PLC0415  # a start without a report needs none of it
         Binding,
         code_digest,
         destinations_digest,
+        installed_digest,
         lock_digest,
     )
     from medagent.attestation.bound import bound_settings  # noqa: PLC0415  # the same
@@ -184,7 +203,92 @@ def binding(settings: Settings) -> Binding:
         destinations_sha256=destinations_digest(destinations, decides),
         destinations=destinations,
         settings=decides,
+        installed=tuple(installed),
+        installed_sha256=installed_digest(installed) if installed else None,
     )
+
+
+def installed_code(settings: Settings) -> InstalledCode:
+    """Return the installed code of this host, one object for all uses in this process."""
+    from medagent.attestation.installed_code import InstalledCode  # noqa: PLC0415  # only prod and the audit need it
+    from medagent.attestation.process_check import agent_files  # noqa: PLC0415  # the same
+
+    case = (settings.home, settings.agent_path)
+    if case not in _INSTALLED:
+        _INSTALLED[case] = InstalledCode(
+            home=make_home(settings.home),
+            places=functools.partial(_places, settings),
+            environment=settings.child_environment(),
+            trusted=functools.partial(machine_keys, settings),
+            key=key_ring(settings).signing_key,
+            agent=agent_files(settings.agent_path),
+        )
+    return _INSTALLED[case]
+
+
+_INSTALLED: dict[tuple[Path, Path | None], InstalledCode] = {}
+
+
+def _places(settings: Settings) -> Places:
+    from medagent.attestation.binding import PACKAGE  # noqa: PLC0415  # only a check needs it
+    from medagent.attestation.installed_check import places_here  # noqa: PLC0415  # the same
+    from medagent.attestation.process_check import agent_files  # noqa: PLC0415  # the same
+
+    return places_here([PACKAGE], agent_files(settings.agent_path))
+
+
+def check_installed(
+    settings: Settings, *, audited: Sequence[InstalledDistribution] | None, on_progress: OnProgress = lambda _: None
+) -> InstalledResult:
+    """Check all that is installed, sign the result, and record it against what was audited, if there is that.
+
+    Raises `AttestationError` where there is no result; one with findings is returned.
+    """
+    result = installed_code(settings).check(on_progress=on_progress)
+    _record_installed(settings, result, audited)
+    return result
+
+
+def installed_watch(settings: Settings, *, since: datetime | None) -> InstalledWatch:
+    """Return a thread that checks once a day, in prod while a report is in force.
+
+    A result from before `since` is due too.
+    """
+    from medagent.attestation.allowance import filed  # noqa: PLC0415  # a start without a report needs none of it
+    from medagent.attestation.installed_watch import InstalledWatch  # noqa: PLC0415  # the same
+
+    stop = switch(settings)
+
+    def recorded(result: InstalledResult) -> None:
+        audited: Sequence[InstalledDistribution] | None = None
+        if (report := stop.report()) is not None:
+            found = filed(
+                report, audits=audits(settings), officers=officers(settings), machine_keys=machine_keys(settings)
+            )
+            audited = found.report.system.installed
+        _record_installed(settings, result, audited)
+
+    return InstalledWatch(
+        installed_code(settings),
+        since=since,
+        is_wanted=lambda: settings.env == "prod" and stop.report() is not None,
+        on_checked=recorded,
+    )
+
+
+def _record_installed(
+    settings: Settings, result: InstalledResult, audited: Sequence[InstalledDistribution] | None
+) -> None:
+    """Log what differs, and record the check in the ledger with the names of the distributions."""
+    from medagent.attestation.binding import installed_differences  # noqa: PLC0415  # a start without a report needs none of it
+    from medagent.telemetry.ledger import installed_content  # noqa: PLC0415  # the same
+
+    is_other = audited is not None and tuple(audited) != result.distributions
+    differences = installed_differences(result.distributions, audited or ()) if is_other else ()
+    said = [*result.findings, *differences]
+    for one in said:
+        _log.error("installed code: %s", one)
+    ledger(settings).append("installed_checked", installed_content(result.sha256, said))
 
 
 def bound_destinations(settings: Settings) -> tuple[BoundDestination, ...]:
@@ -284,6 +388,15 @@ def _bound_workspaces(settings: Settings) -> dict[str, str | None]:
     if settings.slack_webhook_url is not None:
         found["slack"] = bound_webhook_workspace(settings.slack_webhook_url.get_secret_value(), key)
     return found
+
+
+def _job_watch(settings: Settings) -> InstalledWatch | None:
+    """Return the same for a job: a result from before its worker's start is due."""
+    if settings.env != "prod":
+        return None
+    from medagent.attestation.installed_watch import parent_started  # noqa: PLC0415  # only prod needs it
+
+    return installed_watch(settings, since=parent_started())
 
 
 def _host(url: str) -> str:
@@ -686,6 +799,7 @@ class Telemetry:
         self.pipeline = Pipeline(
             sessions=sessions, outbox=self._delivery.outbox, on_due=self._delivery.wake, inlet=inlet
         )
+        self._installed_watch = _job_watch(settings)
         self._is_closed = False
 
     def _declare_synthetic_callers(self) -> None:
@@ -700,6 +814,8 @@ class Telemetry:
         self.pipeline.start()
         self._overhead_watch.start()
         self._delivery.start()
+        if self._installed_watch is not None:
+            self._installed_watch.start()
         return self
 
     def recover(self) -> Recovered:
@@ -758,6 +874,8 @@ class Telemetry:
             return
         self._is_closed = True
         deadline = time.monotonic() + timeout_s
+        if self._installed_watch is not None:
+            self._installed_watch.stop()
         self._overhead_watch.stop(_STOP_S)
         self.pipeline.stop(timeout_s)
         self._delivery.close(max(0.1, deadline - time.monotonic()))

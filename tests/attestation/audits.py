@@ -14,6 +14,7 @@ from uuid import UUID
 
 from audit.report_parts import processor
 from audit.reports import report as invented
+from medagent import compose
 from medagent.attestation.bundle import Bundle
 from medagent.attestation.legal import LOCAL, VOICE_PATH
 from medagent.attestation.officers import Officer, Officers, shipped_protocols
@@ -231,8 +232,9 @@ def answers(audited: Audit, file: Path) -> Path:
 
 
 def bound_to(settings: Settings) -> Callable[[Report], Report]:
-    """Makes a report one of what runs here, with a contract for each destination."""
-    bound = binding(settings)
+    """Makes a report one of what runs here: what is installed is checked, each destination has a contract."""
+    checked = compose.installed_code(settings).check()
+    bound = binding(settings, installed=checked.distributions)
     here = {one.name: getattr(bound, one.name) for one in fields(bound)}
     names = dict.fromkeys((*VOICE_PATH, *(one.name for one in bound.destinations if one.name not in LOCAL)))
 

@@ -199,7 +199,8 @@ def test_telemetry_goes_on_by_an_audit(home: Path, tmp_path: Path) -> None:
     assert said(medagent("telemetry", "status", "--json", home=home))["on"] is True
     shown = medagent("ledger", "show", "--json", home=home).out.splitlines()
     kinds = [json.loads(line)["kind"] for line in shown]
-    assert kinds == ["key_created", "switch_changed", "sign_off", "sign_off", "sign_off", "audit", "switch_changed"]
+    signed = ["sign_off", "sign_off", "sign_off"]
+    assert kinds == ["key_created", "switch_changed", *signed, "installed_checked", "audit", "switch_changed"]
     assert json.loads(shown[-1])["content"]["report"] == whole.bundle.report_sha256
     kept = home / "audits" / whole.bundle.report_sha256
     assert {str(file.relative_to(kept)) for file in kept.rglob("*") if file.is_file()} == {

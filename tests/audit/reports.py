@@ -10,9 +10,14 @@ from typing import TypeAlias
 
 from audit.report_parts import FIELDS, IDENTIFIERS, LEGAL, LIMITS, RETENTION, criteria
 from medagent.attestation import report as form
+from medagent.attestation.binding import installed_digest
 from medagent.attestation.report import Report
 from medagent.attestation.signed import Adjudication, Review, Signed, SignOff
 
+INSTALLED = (
+    form.InstalledDistribution(name="cryptography", version="46.0.3", sha256="c0" * 32),
+    form.InstalledDistribution(name="python", version="3.11.9", sha256="a0" * 32),
+)
 Sample: TypeAlias = Callable[[], tuple[Report, Signed]]
 
 
@@ -108,6 +113,8 @@ def report(
                 form.Destination(name="archive", host="this host", project=None, region="ch", retention_days=90),
             ),
             destinations_sha256=sha("destinations"),
+            installed=INSTALLED,
+            installed_sha256=installed_digest(INSTALLED),
         ),
         verdict=("NOT CLEAN" if bad else "CLEAN") if rehearsal else ("NO-GO" if bad else "GO"),
         causes=causes,

@@ -149,11 +149,11 @@ def test_page_one_of_a_no_go_says_why_when_and_who_has_not_signed() -> None:
 
 
 def test_a_rehearsal_judges_no_latency_and_launches_nothing() -> None:
-    """Its criteria of latency are not judged, it asks for no signature, and its title says what it is."""
+    """Neither latency nor what is installed is judged, it asks for no signature, and its title says what it is."""
     made = document(*reports.rehearsal())
     results = [row[3].text for row in made.cover.criteria.rows]
     assert made.cover.rehearsal
-    assert results.count("not judged") == 2
+    assert results.count("not judged") == 3
     assert made.title == "Rehearsal of the audit"
     assert made.cover.launch == "none, a rehearsal leads to no launch"
 

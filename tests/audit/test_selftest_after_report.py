@@ -11,6 +11,8 @@ import pytest
 from tests.audit.selftest.after_report import AFTER_REPORT, AfterReport
 
 from attestation.audits import HOST, KEYS, LIST, NOW, SECRET, Audit, audit, bound_to, officer, pin
+from installations import check_a_small_installation, loaded, small_site
+from medagent import compose
 from medagent.attestation.amendments import account_replacement, amendment_subjects
 from medagent.attestation.officers import Officers
 from medagent.attestation.report import Report
@@ -66,6 +68,9 @@ def test_a_sabotage_after_the_report_is_refused_and_named(
 ) -> None:
     """By `on` and by a start, on a host on which the same GO without it is in force."""
     officers = pin(tmp_path / "officers", TWO)
+    site = small_site(tmp_path / "python")
+    monkeypatch.setattr(compose, "installed_code", compose.installed_code)
+    check_a_small_installation(site, *(loaded(file, file.parent.name) for file in site.root.glob("*/*/__init__.py")))
     for name, value in (CONFIGURED | {"MEDAGENT_OFFICERS": str(officers)}).items():
         monkeypatch.setenv(name, value)
     settings = load_settings()
@@ -79,6 +84,8 @@ def test_a_sabotage_after_the_report_is_refused_and_named(
         assert switch(load_settings()).state().on
     for name, value in sabotage.environment.items():
         monkeypatch.setenv(name, value)
+    if sabotage.alter is not None:
+        sabotage.alter(site)
     if sabotage.amends is not None:
         changed = with_amendment(load_settings(), whole, sabotage)
         if sabotage.drops_amendment:

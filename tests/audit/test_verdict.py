@@ -40,6 +40,8 @@ def measured_of(report: Report) -> Measured:
         refused=(),
         failures=0,
         unread=(),
+        installed=(),
+        distributions=155,
     )
 
 
@@ -102,6 +104,7 @@ SPOILED: dict[str, Callable[[Measured], Measured]] = {
     "calls": lambda m: replace(m, broken_calls=("long-00: cut off",)),
     "door": lambda m: replace(m, refused=("admission: tool.x: notes",)),
     "safeguards": lambda m: replace(m, idle=("exit",)),
+    "installed": lambda m: replace(m, installed=("requests 2.32.3: requests/__init__.py is not as RECORD has it",)),
     "overhead": lambda m: with_overhead(m, thread=1001.0),
     "overhead_wall": lambda m: with_overhead(m, wall=1001.0),
     "drop": lambda m: replace(m, delivery=m.delivery.model_copy(update={"drop_rate": 0.01})),
@@ -161,7 +164,7 @@ def test_only_over_five_milliseconds_does_overhead_trip(thread: float, trips: bo
     assert (verdict.verdict == "GO", verdict.trips_switch) == (thread <= 1000, trips)
 
 
-@pytest.mark.parametrize("name", ["leaks", "safeguards", "seals", "tampering"])
+@pytest.mark.parametrize("name", ["leaks", "safeguards", "installed", "seals", "tampering"])
 def test_a_leak_an_idle_safeguard_and_a_broken_seal_trip_the_switch(name: str) -> None:
     """What cannot wait for people stops the host at once."""
     assert judged(SPOILED[name](with_overhead(clean()))).trips_switch

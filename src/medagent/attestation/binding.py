@@ -1,4 +1,4 @@
-"""What a report is bound to: code, lock file, policy, and destinations with settings, each by one digest."""
+"""What a report is bound to: code, lock file, policy, installed code, and destinations with settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
-from medagent.attestation.report import BoundSetting, Destination, System
+from medagent.attestation.report import BoundSetting, Destination, InstalledDistribution, System
 from medagent.errors import AttestationError
 from medagent.proof import digest
 
@@ -43,7 +43,10 @@ _INSTALLERS = frozenset({"medagent", "pip", "setuptools", "wheel"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """The four digests of what runs here, to be held against those of a report."""
+    """The digests of what runs here, to be held against those of a report.
+
+    Without `installed_sha256` the installed code is not compared: in dev, where nothing checked it.
+    """
 
     code_sha256: str
     lock_sha256: str
@@ -51,6 +54,8 @@ class Binding:
     destinations_sha256: str
     destinations: tuple[Destination, ...] = ()
     settings: tuple[BoundSetting, ...] = ()
+    installed: tuple[InstalledDistribution, ...] = ()
+    installed_sha256: str | None = None
 
     def differences(self, system: System) -> tuple[str, ...]:
         """What of an audited system is not what runs here, in words; empty where all of it is."""
@@ -70,6 +75,8 @@ class Binding:
             named = ", ".join(self._named(system)) or "a setting that the report does not list"
             here, audited = differ["destinations"]
             said.append(f"the destinations here ({here[:12]}) are not what was audited ({audited[:12]}): {named}")
+        if self.installed_sha256 is not None and self.installed_sha256 != system.installed_sha256:
+            said += installed_differences(self.installed, system.installed)
         return tuple(said)
 
     def _named(self, system: System) -> Iterator[str]:
@@ -93,6 +100,38 @@ class Binding:
                 yield f"{name}: {part}" + (f" ({variable})" if variable else "")
         if theirs:
             yield from (name for name in sorted({*ours, *theirs}) if differ(ours.get(name), theirs.get(name)))
+
+
+def installed_digest(distributions: Iterable[InstalledDistribution]) -> str:
+    """Return the digest of what is installed."""
+    return digest([one.model_dump(mode="json") for one in distributions])
+
+
+def installed_differences(
+    here: Iterable[InstalledDistribution], audited: Iterable[InstalledDistribution]
+) -> tuple[str, ...]:
+    """Name each installed distribution that is another here than it was audited; never empty."""
+    ours, theirs = (_by_name(listed) for listed in (here, audited))
+    if not theirs:
+        return ("the report lists no installed distributions",)
+    found = []
+    for name in sorted({*ours, *theirs}):
+        now, before = ours.get(name, {}), theirs.get(name, {})
+        if now == before:
+            continue
+        versions = ", ".join(sorted(now)) if now else "not installed"
+        changed = "with other files " if now.keys() == before.keys() else ""
+        new = "" if before else "new, "
+        here_too = f"{changed}{versions} here" if now else versions
+        found.append(f"{' '.join([name, *sorted(before)])}: {new}not what was audited ({here_too})")
+    return tuple(found) or ("the installed distributions are not what was audited",)
+
+
+def _by_name(listed: Iterable[InstalledDistribution]) -> dict[str, dict[str, list[str]]]:
+    found: dict[str, dict[str, list[str]]] = {}
+    for one in listed:
+        found.setdefault(one.name, {}).setdefault(one.version, []).append(one.sha256)
+    return found
 
 
 def code_digest(package: Path = PACKAGE) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from medagent.attestation.report import Report
 from medagent.errors import AttestationError
+from medagent.proof import digest
 
 FULL_CALLS, FULL_CALL_S = 10, 300.0
 """An audit of fewer calls, or of shorter ones, is a rehearsal."""
@@ -43,6 +44,9 @@ def contradictions(report: Report) -> Iterator[str]:
         yield from _not_clean(report, failed=[one.name for one in failed])
     elif not failed or not report.causes:
         yield f"the verdict is {report.verdict} without a failed criterion and a cause"
+    listed = [one.model_dump(mode="json") for one in report.system.installed]
+    if report.system.installed_sha256 != (digest(listed) if listed else None):
+        yield "installed_sha256 is not the digest of the installed distributions"
     if report.trips_switch != any(one.trips_switch for one in failed):
         yield "trips_switch does not follow from the criteria"
 

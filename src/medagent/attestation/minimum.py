@@ -21,6 +21,7 @@ REQUIRED_CRITERIA = frozenset(
         "leaks",
         "second_reader",
         "planted",
+        "installed",
         "inventory",
         "ways_out",
         "calls",
@@ -115,6 +116,8 @@ def _measured(report: Report) -> Iterator[str]:
         and integrity.ledger_head is not None,
         "a tampered copy was accepted": len(integrity.tampered) >= TAMPERED_COPIES
         and all(one.rejected for one in integrity.tampered),
+        "the report lists no installed distributions": bool(report.system.installed)
+        and report.system.installed_sha256 is not None,
         "the report names a cause against itself": report.verdict != "GO"
         or not (report.causes or report.trips_switch or report.earliest_launch),
     }

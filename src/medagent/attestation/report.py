@@ -72,8 +72,16 @@ class BoundSetting(Part):
     value: str
 
 
+class InstalledDistribution(Part):
+    """An installed distribution, Python itself, or a file of no distribution: the digest of its files."""
+
+    name: str
+    version: str
+    sha256: Sha256
+
+
 class System(Part):
-    """What was audited; the four digests bind the report to exactly this."""
+    """What was audited; the digests bind the report to exactly this."""
 
     version: str
     python: str
@@ -94,6 +102,10 @@ class System(Part):
     """The digest of the destinations and of `settings`."""
     settings: tuple[BoundSetting, ...] = ()
     """Empty in an older report."""
+    installed: tuple[InstalledDistribution, ...] = ()
+    """Empty in a rehearsal and in an older report."""
+    installed_sha256: Sha256 | None = None
+    """The digest of `installed`; None where it is empty."""
 
 
 class Criterion(Part):

@@ -168,7 +168,7 @@ def sha256_of(envelope: Envelope) -> str:
 
 
 def report_statement(report: Report, *, as_read: bool = False) -> dict[str, Json]:
-    """The report as a test result: its subjects are the four things that it is bound to.
+    """The report as a test result: its subjects are the things that it is bound to.
 
     With `as_read` a field that the report was read without is left out: an older version did not have it.
     """
@@ -179,6 +179,8 @@ def report_statement(report: Report, *, as_read: bool = False) -> dict[str, Json
         "policy": system.policy_sha256,
         "destinations": system.destinations_sha256,
     }
+    if system.installed_sha256 is not None:
+        bound["installed"] = system.installed_sha256
     passed = report.verdict in ("GO", "CLEAN")
     return _statement(
         TEST_RESULT,

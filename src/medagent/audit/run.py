@@ -20,6 +20,7 @@ from medagent.attestation.binding import lock_deviations
 from medagent.attestation.bundle import Bundle
 from medagent.attestation.conclusion import People, conclude
 from medagent.attestation.consistency import FULL_CALL_S, FULL_CALLS
+from medagent.attestation.installed_check import InstalledResult
 from medagent.attestation.minimum import PLANTED_COPIES, SAMPLED_TRACES
 from medagent.attestation.officers import Officers
 from medagent.attestation.report import Annex, Report, Run, Sample
@@ -48,7 +49,7 @@ from medagent.audit.system import describe
 from medagent.audit.verdict import Measured, judge
 from medagent.audit.watching import written_files
 from medagent.clinic import Clinic
-from medagent.compose import archive, key_ring, ledger, officers, policy, switch
+from medagent.compose import archive, check_installed, key_ring, ledger, officers, policy, switch
 from medagent.errors import MedagentError, TraceNotFoundError
 from medagent.file_access import write_file
 from medagent.redaction import Policy
@@ -106,7 +107,8 @@ def run_audit(settings: Settings, order: Order, told: Told) -> Audited:
         rooms = Rooms.made(work)
         evidence = _played(settings, order, rooms, told)
         told({"kind": "stage", "stage": "reading every byte that left"})
-        report, files = _reported(settings, order, rooms, evidence)
+        installed = None if order.rehearsal else _checked(settings, told)
+        report, files = _reported(settings, order, rooms, evidence, installed)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     for name, content in files.items():
@@ -124,6 +126,12 @@ def run_audit(settings: Settings, order: Order, told: Told) -> Audited:
     said = {"report": bundle.report_sha256, "verdict": report.verdict, "policy": report.system.policy_sha256}
     ledger(settings).append("audit", said)
     return Audited(report=report, directory=order.out)
+
+
+def _checked(settings: Settings, told: Told) -> InstalledResult:
+    """After the calls, whose latency it would change: every installed file is read and all byte code compared."""
+    told({"kind": "stage", "stage": "reading every installed file"})
+    return check_installed(settings, audited=None)
 
 
 # ---- what is played -------------------------------------------------------------------------------------------------
@@ -263,7 +271,9 @@ def _spoken_to(*ran: Ran) -> list[Document]:
 # ---- what is reported -----------------------------------------------------------------------------------------------
 
 
-def _reported(settings: Settings, order: Order, rooms: Rooms, evidence: Evidence) -> tuple[Report, dict[str, bytes]]:
+def _reported(
+    settings: Settings, order: Order, rooms: Rooms, evidence: Evidence, installed: InstalledResult | None
+) -> tuple[Report, dict[str, bytes]]:
     protocol, planted, chains = order.protocol, evidence.planted, evidence.chains
     in_force = policy(settings)
     searched = assembly.search_all(
@@ -298,6 +308,8 @@ def _reported(settings: Settings, order: Order, rooms: Rooms, evidence: Evidence
             failures=done.failures + done.spans_suppressed,
             unread=(*evidence.unread, *searched.unread),
             idle=tuple(sorted({*done.idle, *drilled.idle})),
+            installed=None if installed is None else installed.findings,
+            distributions=0 if installed is None else len(installed.distributions),
         ),
         protocol,
         rehearsal=order.rehearsal,
@@ -311,7 +323,7 @@ def _reported(settings: Settings, order: Order, rooms: Rooms, evidence: Evidence
     for name, content in _sealed(pinned, secret).items():
         files[name] = content
         listed.append(_annex(name, content, encrypted=True))
-    system = describe(settings)
+    system = describe(settings, () if installed is None else installed.distributions)
     report = Report(
         run=Run(
             run_id=secrets.token_hex(8),
@@ -365,7 +377,8 @@ def _rehearsed(order: Order) -> tuple[str, ...]:
         return ()
     size = f"{order.protocol.calls} calls of {order.protocol.call_seconds:g} s"
     timed = "its latency is judged" if order.pace == 1 else "no latency is judged"
-    return (f"A rehearsal: {size}, played {order.pace:g} times as fast as life; {timed}.",)
+    unchecked = "what is installed is not checked"
+    return (f"A rehearsal: {size}, played {order.pace:g} times as fast as life; {timed}, {unchecked}.",)
 
 
 def _sampled(

@@ -1,14 +1,14 @@
-"""What was audited: version, machine, libraries, and the four digests that bind the report to exactly this."""
+"""What was audited: version, machine, libraries, and the digests that bind the report to exactly this."""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 
 import medagent
-from medagent.attestation.report import System
+from medagent.attestation.report import InstalledDistribution, System
 from medagent.compose import binding, ledger_path, policy
 from medagent.errors import MedagentError
 from medagent.settings import Settings
@@ -30,10 +30,10 @@ _LIBRARIES = (
 )
 
 
-def describe(settings: Settings) -> System:
+def describe(settings: Settings, installed: Sequence[InstalledDistribution] = ()) -> System:
     """The system of these settings as it is configured, not as the audit redirects it."""
     in_force = policy(settings)
-    bound = binding(settings)
+    bound = binding(settings, installed=installed)
     last = _last_audited_policy(settings)
     return System(
         version=medagent.__version__,
@@ -52,6 +52,8 @@ def describe(settings: Settings) -> System:
         destinations=bound.destinations,
         destinations_sha256=bound.destinations_sha256,
         settings=bound.settings,
+        installed=bound.installed,
+        installed_sha256=bound.installed_sha256,
     )
 
 

@@ -52,6 +52,9 @@ class Measured:
     unread: Sequence[str]
     idle: Sequence[str] = ()
     """Safeguards that, shown what they alone must stop, did not."""
+    installed: Sequence[str] | None = None
+    """What is not as a distribution's RECORD has it, and byte code of another source; None where it was not checked."""
+    distributions: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +156,17 @@ def _criteria(m: Measured, protocol: Protocol, *, rehearsal: bool) -> tuple[Crit
             measured=f"idle: {_listed(m.idle, 'none')}",
             passed=not m.idle,
             trips_switch=bool(m.idle),
+        ),
+        Criterion(
+            name="installed",
+            question="Is every installed file as its distribution recorded it, and all byte code that of its source?",
+            limit="no file that is not",
+            measured="not checked"
+            if m.installed is None
+            else f"{m.distributions} distributions; not so: {_listed(m.installed, 'none')}",
+            passed=m.installed is not None and not m.installed and m.distributions > 0,
+            judged=m.installed is not None,
+            trips_switch=bool(m.installed),
         ),
         Criterion(
             name="overhead",

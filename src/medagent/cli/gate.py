@@ -25,7 +25,7 @@ from medagent.cli.output import console, print_json, print_switch
 from medagent.compose import (
     alert_watch,
     archive,
-    binding,
+    binding_here,
     ledger,
     machine_keys,
     officers,
@@ -204,7 +204,7 @@ def _audit(settings: Settings, report: Path | None) -> Iterator[Seen]:
     found = verify(bundle, officers=listed, machine_keys=machine_keys(settings), directory=directory)
     record_votes(settings, bundle, by=current_account().name)
     yield from (Seen(what=check.what, says=check.says, holds=True) for check in found.checks)
-    began = allowed(found, binding=binding(settings), env=settings.env, officers=listed, days=settings.go_days)
+    began = allowed(found, binding=binding_here(settings), env=settings.env, officers=listed, days=settings.go_days)
     yield Seen(what="conclusion", says=f"GO for what runs here, audited {began.isoformat()}", holds=True)
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from medagent.attestation.allowance import file_report
+from medagent.attestation.allowance import file_report, not_a_go
+from medagent.attestation.binding import installed_differences
 from medagent.attestation.bundle import Bundle
+from medagent.attestation.installed_check import InstalledResult
+from medagent.attestation.process_check import check_findings
+from medagent.attestation.report import InstalledDistribution
 from medagent.cli.output import console, print_failure, print_json, print_switch
 from medagent.cli.reasons import recorded_reason
 from medagent.compose import (
     audited,
     audits,
+    check_installed,
     check_votes,
     ledger,
     machine_keys,
@@ -25,7 +31,7 @@ from medagent.compose import (
     waiting,
 )
 from medagent.compose import purge as purge_outbox
-from medagent.errors import OutboxUnavailableError, SwitchError
+from medagent.errors import AttestationError, OutboxUnavailableError, SwitchError
 from medagent.os_account import current_account
 from medagent.proof import Json
 from medagent.settings import Settings, load_settings
@@ -61,7 +67,8 @@ def on(
 ) -> None:
     """Lift the stop: by a GO of an audit, or in dev with a reason.
 
-    The GO is for exactly this code, lock file, policy and destinations, and newer than the last trip. The report and
+    The GO is for exactly this code, lock file, installed distributions, policy and destinations, and newer than the
+    last trip. Every installed file is read for it, which takes a minute the first time. The report and
     its annexes are copied under MEDAGENT_HOME/audits; every process verifies it anew when it starts. In dev
     (MEDAGENT_ENV=dev) a reason lifts an off by command; after a trip it takes --override.
     """
@@ -93,10 +100,26 @@ def _by_audit(settings: Settings, audit: Path) -> None:
         check=lambda bundle: check_votes(settings, bundle),
     )
     record_votes(settings, Bundle.load(audits(settings) / filed.sha256)[0], by=current_account().name)
-    audited(settings, filed.sha256)
+    if against := list(dict.fromkeys(not_a_go(filed, officers(settings)))):  # said before a minute of reading
+        raise AttestationError(f"this report does not allow telemetry: {'; '.join(against)}")
+    result = _checked(settings, filed.report.system.installed)
+    audited(settings, filed.sha256, installed=result)
     record, report, by = ledger(settings), filed.report, current_account().name
     record.append("audit", {"report": filed.sha256, "verdict": "GO", "policy": report.system.policy_sha256})
     switch(settings).turn_on(report=filed.sha256, by=by)
+
+
+def _checked(settings: Settings, listed: Sequence[InstalledDistribution]) -> InstalledResult:
+    """Check every installed file, and refuse what is not as it was recorded, with all that was audited otherwise."""
+    out = console(stderr=True)
+    with out.status("reading every installed file …") as status:
+        result = check_installed(
+            settings, audited=listed, on_progress=lambda count: status.update(f"installed files read: {count}")
+        )
+    if (problem := result.problem()) is not None:
+        is_other = listed and tuple(listed) != result.distributions
+        check_findings("; ".join([*(installed_differences(result.distributions, listed) if is_other else ()), problem]))
+    return result
 
 
 @app.command()

@@ -11,7 +11,7 @@ import typer
 
 from medagent.cli.output import console, print_switch
 from medagent.clinic import Clinic
-from medagent.compose import switch_message
+from medagent.compose import installed_watch, switch_message
 from medagent.pricing import load_prices
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.door.logs import guard_logging, guard_tracebacks
@@ -59,6 +59,8 @@ def _serve(*words: str) -> None:
     settings.legal_basis()
     azure_model(settings)  # what is missing is said here, not in the first call
     print_switch(switch_message(settings), to=console(stderr=True))
+    if settings.env == "prod":
+        installed_watch(settings, since=datetime.now(UTC)).start()
     run_worker(words, settings, entrypoint=entrypoint, prewarm=prewarm)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from medagent.errors import MedagentError, SwitchError
 from medagent.proof import Json
@@ -41,6 +41,18 @@ Recorder = Callable[[Mapping[str, Json]], object]
 Audited = Callable[[str], datetime]
 """When the audit of a report (its digest) began, if the report is a GO for what runs here and newer than every recorded
 trip; raises `MedagentError` otherwise."""
+
+
+class ProcessCode(Protocol):
+    """The code of this process, held against what is installed and signed; asked at every look, so both are cheap."""
+
+    def stamp(self) -> object:
+        """Return what changes whenever what is installed was checked anew."""
+        ...
+
+    def problem(self) -> str | None:
+        """Return why this process does not run what was checked; None where it does."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,15 +103,17 @@ class Switch:
         ledger: SwitchRecord | None = None,
         outbox: TripStore | None = None,
         go_days: int | None = None,
+        code: ProcessCode | None = None,
     ) -> None:
         self.env = env
+        self._code = code
         self._go_days = go_days
         self._file = SwitchFile(home / "switch.json")
         self._record = record
         self._audited = audited
         self._ledger = ledger
         self._outbox = outbox
-        self._verified: tuple[Entry, datetime | str, float] | None = None
+        self._verified: tuple[tuple[Entry, object], datetime | str, float] | None = None
         self._forced_off = _forced_off(forced)
         self._tripped: Trip | None = None
         self._looked: SwitchState = _ON
@@ -287,10 +301,16 @@ class Switch:
             return False
 
     def _began_of(self, entry: Entry) -> datetime | str:
-        """When the audit behind an entry began, or why it allows nothing; verified once an hour by each process."""
+        """When the audit behind an entry began, or why it allows nothing.
+
+        Verified by each process once an hour, and anew when what is installed was checked again.
+        """
         verified, now = self._verified, time.monotonic()
-        if verified is None or verified[0] != entry or now - verified[2] > _VERIFIED_FOR_S:
-            verified = self._verified = (entry, self._began(entry), now)
+        case = (entry, None if self._code is None else self._code.stamp())
+        if verified is None or verified[0] != case or now - verified[2] > _VERIFIED_FOR_S:
+            verified = self._verified = (case, self._began(entry), now)
+        if self._code is not None and isinstance(verified[1], datetime) and (problem := self._code.problem()):
+            return problem
         ends = self._end_of(verified[1])
         if ends is not None and datetime.now(UTC) >= ends:
             return f"the GO ended on {ends.date().isoformat()}, {self._go_days} days after its audit"
@@ -311,6 +331,14 @@ class Switch:
             return None
         ends = self._end_of(self._began_of(written))
         return None if ends is None else (written.report, ends)
+
+    def report(self) -> str | None:
+        """Return the report (its digest) by which telemetry was switched on, whether it still allows it or not."""
+        try:
+            written = self._file.read()
+        except UnreadableError:
+            return None
+        return None if written is None or written.state == "off" else written.report
 
     def _began(self, entry: Entry) -> datetime | str:
         if self._audited is None or entry.report is None:

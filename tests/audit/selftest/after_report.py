@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,10 @@ Amend = Callable[[Any, Any], tuple[Any, str]]
 """An honest amendment's statement, the binding under the new settings → the statement, and who signs it."""
 Harm = Callable[[Path, Path], None]
 """Done on the host after telemetry is on: its MEDAGENT_HOME, its list of officers."""
+
+
+Alter = Callable[[Any], None]
+"""Done to what is installed on the host (`tests/installations.py`, a `Site`) after telemetry is on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +39,7 @@ class AfterReport:
     """Makes the amendment of the new secret in `environment`; the bundle with it takes the place of the GO."""
     drops_amendment: bool = False
     """The ledger knows the amendment, and the bundle does not have it."""
+    alter: Alter | None = None
 
 
 def _part(name: str, **changes: Any) -> Forge:
@@ -99,6 +105,31 @@ def _revoke(_: Path, officers: Path) -> None:
     key_id = Officers.load(officers).all[0].key.key_id
     text = f"revoked:\n  - key_id: {key_id}\n    revoked_on: 2026-11-01\n    reason: the laptop was stolen\n"
     (officers / "revoked.yaml").write_text(text)
+
+
+def _upgraded(site: Any) -> None:
+    site.remove("parcel")
+    site.install("parcel", "99.0.0", {"parcel/__init__.py": "SENDS = True\n"})
+
+
+def _altered(site: Any) -> None:
+    file = site.packages / "parcel" / "__init__.py"
+    status = file.stat()
+    file.write_text(file.read_text().replace("2", "3"))
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def _forged_byte_code(path: str) -> Alter:
+    def alter(site: Any) -> None:
+        from installations import compiled  # nothing here is imported by the auditor
+
+        compiled(site.root / path, as_source="REDACTS = False\n")
+
+    return alter
+
+
+def _added(site: Any) -> None:
+    (site.packages / "zz_start.pth").write_text("import os\n")
 
 
 AFTER_REPORT = {
@@ -232,6 +263,36 @@ AFTER_REPORT = {
             breaks="the ledger is gone",
             says="the ledger was rolled back or deleted",
             harm=lambda home, _: _ledger(home).unlink(),
+        ),
+        AfterReport(
+            name="upgraded_library",
+            breaks="a library is another version, whole and with a RECORD of its own",
+            says=r"parcel 1\.2\.0: not what was audited \(99\.0\.0 here\)",
+            alter=_upgraded,
+        ),
+        AfterReport(
+            name="altered_library",
+            breaks="one digit of a library's file is another, its size and time are not",
+            says="parcel/__init__.py(: changed since| is not as RECORD has it)",
+            alter=_altered,
+        ),
+        AfterReport(
+            name="foreign_byte_code",
+            breaks="byte code of another source, with the time and size of a library's file",
+            says="parcel/__pycache__/.*: byte code that is not its source's",
+            alter=_forged_byte_code("site-packages/parcel/__init__.py"),
+        ),
+        AfterReport(
+            name="foreign_byte_code_of_ours",
+            breaks="the same for our own package, whose digest leaves byte code out",
+            says="medagent/__pycache__/.*: byte code that is not its source's",
+            alter=_forged_byte_code("ours/medagent/__init__.py"),
+        ),
+        AfterReport(
+            name="added_start_file",
+            breaks="a .pth file of no distribution runs code at each start of Python",
+            says=r"zz_start\.pth: (changed or added|new)",
+            alter=_added,
         ),
     )
 }

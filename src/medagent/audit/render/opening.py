@@ -167,6 +167,7 @@ def system(report: Report, signed: Signed) -> Iterator[Block]:
             ("Platform", cell(f"{it.platform}, {many(it.processors, 'processor')}")),
             ("Code", code(short(it.code_sha256))),
             ("Locked libraries", code(short(it.lock_sha256))),
+            *((("Installed code", code(short(it.installed_sha256))),) if it.installed_sha256 else ()),
             ("Libraries", cell(f"{count(len(it.libraries))}, in appendix B")),
             ("Destinations", code(short(it.destinations_sha256))),
         )

@@ -215,6 +215,7 @@ def digests(report: Report, signed: Signed) -> Iterator[Block]:
         ("Signed statement", signed.statement_sha256 or "nothing is signed yet"),
         ("Code", it.code_sha256),
         ("Locked libraries", it.lock_sha256),
+        ("Installed code", it.installed_sha256 or "not checked"),
         ("Policy", it.policy_sha256),
         ("Destinations", it.destinations_sha256),
         ("Protocol", report.run.protocol_sha256),

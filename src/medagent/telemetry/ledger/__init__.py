@@ -6,7 +6,7 @@ show by itself, a tail that is cut off or a rewrite with the stolen key, an earl
 """
 
 from medagent.telemetry.ledger.clock import check_clock
-from medagent.telemetry.ledger.contents import KINDS, reason_problem
+from medagent.telemetry.ledger.contents import KINDS, installed_content, reason_problem
 from medagent.telemetry.ledger.entry import CHECKPOINT, Entry
 from medagent.telemetry.ledger.ledger import Ledger, last_trip
 from medagent.telemetry.ledger.trips import LedgerTrips
@@ -23,6 +23,7 @@ __all__ = [
     "Vote",
     "check_clock",
     "entries",
+    "installed_content",
     "last_trip",
     "reason_problem",
     "verify",

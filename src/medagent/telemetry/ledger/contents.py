@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -59,7 +59,8 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 TraceId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,79}$")]
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,79}"
+Name = Annotated[str, Field(pattern=f"^{_NAME}$")]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 Counts = Annotated[dict[Word, Count], Field(max_length=64)]
 
@@ -112,6 +113,21 @@ class Audit(_Content):
     report: Sha256
     verdict: Literal["GO", "NO-GO", "CLEAN", "NOT CLEAN"]
     policy: Sha256
+
+
+class InstalledChecked(_Content):
+    """What is installed was checked: the digest of it, and by name what is not as it was audited or recorded."""
+
+    installed: Sha256
+    passed: bool
+    changed: Annotated[tuple[Name, ...], Field(max_length=32)] = ()
+
+
+def installed_content(installed: str, differences: Sequence[str]) -> dict[str, object]:
+    """Return an entry's content for a check; of each difference the first word, the distribution's name, is kept."""
+    names = [one.partition(" ")[0].rstrip(":") for one in differences]
+    kept = dict.fromkeys(name if re.fullmatch(_NAME, name) else "file" for name in names)
+    return {"installed": installed, "passed": not differences, "changed": tuple(kept)[:32]}
 
 
 class SignOff(_Content):
@@ -264,6 +280,7 @@ KINDS: Mapping[str, type[_Content]] = {
     "switch_changed": SwitchChanged,
     "not_started": NotStarted,
     "audit": Audit,
+    "installed_checked": InstalledChecked,
     "sign_off": SignOff,
     "pseudonym_key_rotated": PseudonymKeyRotated,
     "sealed_review": SealedReview,

@@ -1,0 +1,123 @@
+"""The start of a job's process in prod, with and without the check of what is installed, one after the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bench.measure import verdict
+
+_PAIRS = 9
+_TESTS = Path(__file__).parent.parent / "tests"
+_JOB = """
+import sys, time
+import livekit.agents, livekit.plugins.openai
+import medagent.agent.clinic_agent, medagent.agent.worker
+from medagent import compose
+if sys.argv[1] == "without":
+    class Unchecked:
+        distributions = ()
+        result = lambda self: self
+        stamp = problem = check_if_due = lambda self, **_: None
+    compose.installed_code = lambda settings: Unchecked()
+from medagent.settings import load_settings
+from medagent.tracing import Tracing
+tracing = Tracing(load_settings())
+running = tracing.loaded(120)
+state = running.switch.state()
+if not state.on:
+    sys.exit(str(state.reason))
+cpu = time.process_time()
+tracing.close()
+print(cpu)
+"""
+
+
+def measured() -> bool:
+    """Print the full check's seconds and the ratio of the two starts; false where the ratio misses its target."""
+    with tempfile.TemporaryDirectory() as place:
+        root = Path(place)
+        environment = _in_force(root)
+        pairs = [
+            tuple(_start(kind, environment) for kind in (("with", "without") if number % 2 else ("without", "with")))
+            for number in range(_PAIRS)
+        ]
+    ordered = [pair if number % 2 else pair[::-1] for number, pair in enumerate(pairs)]
+    cpu = [one["cpu"] / other["cpu"] for one, other in ordered]
+    wall = [one["wall"] / other["wall"] for one, other in ordered]
+    checked, unchecked = (_middle([pair[side]["cpu"] for pair in ordered]) for side in (0, 1))
+    print(
+        f"the start of a job's process with the check of what is installed beside one without, medians of {_PAIRS}"
+        f" pairs ({checked:.2f} s beside {unchecked:.2f} s of processor time; ratio of wall time {_middle(wall):.3f})"
+    )
+    return verdict("processor time, ratio", _middle(cpu), 1.05, "")
+
+
+def _in_force(root: Path) -> dict[str, str]:
+    """The environment of a prod host on which a GO for what is installed here is in force."""
+    sys.path.append(str(_TESTS))
+    from attestation.audits import HOST, SECRET, audit, pin
+    from medagent import compose
+    from medagent.settings import load_settings
+
+    environment = SECRET | {
+        "MEDAGENT_ENV": "prod",
+        "MEDAGENT_HOME": str(root / "home"),
+        "MEDAGENT_CONSENT": "not_asked",
+        "MEDAGENT_CONSENT_BASIS": "treatment",
+        "MEDAGENT_OFFICERS": str(pin(root / "officers")),
+    }
+    os.environ.update(environment)
+    settings = load_settings()
+    code = compose.installed_code(settings)
+    first, again = code.check(), code.check()
+    print(
+        f"the full check of what is installed: {first.seconds:.1f} s for {first.count} files of "
+        f"{len(first.distributions)} distributions, {first.compiled} sources compiled; "
+        f"{again.seconds:.1f} s the next time, {again.compiled} compiled"
+    )
+    for finding in again.findings:
+        print(f"  {finding}")
+
+    def bound(report: Any) -> Any:
+        here = compose.binding(settings, installed=again.distributions)
+        names = ("code", "lock", "policy", "destinations", "installed")
+        digests = {f"{name}_sha256": getattr(here, f"{name}_sha256") for name in names}
+        lists = {name: getattr(here, name) for name in ("destinations", "settings", "installed")}
+        return report.model_copy(
+            update={
+                "run": report.run.model_copy(update={"env": "prod"}),
+                "system": report.system.model_copy(update=digests | lists),
+            }
+        )
+
+    whole = audit(bound, key=HOST, began=datetime.now(UTC) - timedelta(hours=2)).complete()
+    whole.written(compose.audits(settings) / whole.bundle.report_sha256)
+    stop = compose.switch(settings)
+    stop._code = None  # this process has loaded measuring modules, which nobody checked
+    stop.turn_on(report=whole.bundle.report_sha256, by="bench")
+    return dict(os.environ)
+
+
+def _start(kind: str, environment: dict[str, str]) -> dict[str, float]:
+    began = datetime.now(UTC)
+    ran = subprocess.run(
+        [sys.executable, "-c", _JOB, kind], capture_output=True, text=True, check=False, env=environment, cwd="/"
+    )
+    if ran.returncode != 0:
+        sys.exit(f"the job did not start: {ran.stderr[-2000:]}")
+    return {"cpu": json.loads(ran.stdout.splitlines()[-1]), "wall": (datetime.now(UTC) - began).total_seconds()}
+
+
+def _middle(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+if __name__ == "__main__":
+    sys.exit(int(not measured()))
