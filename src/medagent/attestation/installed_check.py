@@ -46,6 +46,7 @@ REMEDY = "to check it: medagent telemetry on --audit REPORT, or start the worker
 _CLOCKS_DIFFER = timedelta(minutes=5)
 _PATIENCE_S = 900.0
 _PAUSE_S = 0.2
+_KEPT_S = 3600.0
 _LARGEST_ANNEX = 2**26
 _PAIR_BYTES = 32
 _BOOTSTRAP = """
@@ -215,7 +216,7 @@ class ResultStore:
         return (status.st_ino, status.st_mtime_ns, status.st_size)
 
     def write(self, answer: Answer, key: SigningKey) -> None:
-        """Write annexes, then the result, which names them; then delete the annexes of earlier results.
+        """Write annexes, then the result, which names them; then delete annexes of over an hour ago.
 
         Raises:
             AttestationError: It cannot be written; an earlier result still holds.
@@ -233,7 +234,8 @@ class ResultStore:
                 replace_file(self._annexes / name, content)
             replace_file(self._path, document)
             for old in self._annexes.iterdir():
-                if old.name not in annexes and old.name != "lock":
+                is_read = time.time() - old.stat().st_mtime < _KEPT_S  # by a process that has the earlier result
+                if old.name not in annexes and old.name != "lock" and not is_read:
                     old.unlink(missing_ok=True)
         except OSError as error:
             raise AttestationError(

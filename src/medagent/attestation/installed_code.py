@@ -25,7 +25,7 @@ from medagent.errors import AttestationError
 from medagent.proof import SigningKey, VerifyKey
 
 _AGAIN_S = 3600.0
-"""For so long a process that was checked is not checked again."""
+"""For so long what was found wrong with a process is not looked at again."""
 
 
 @dataclass(kw_only=True)
