@@ -120,14 +120,14 @@ class InstalledChecked(_Content):
 
     installed: Sha256
     passed: bool
-    changed: Annotated[tuple[Name, ...], Field(max_length=32)] = ()
+    changed: Annotated[list[Name], Field(max_length=32, default_factory=list)]
 
 
 def installed_content(installed: str, differences: Sequence[str]) -> dict[str, object]:
     """Return an entry's content for a check; of each difference the first word, the distribution's name, is kept."""
     names = [one.partition(" ")[0].rstrip(":") for one in differences]
     kept = dict.fromkeys(name if re.fullmatch(_NAME, name) else "file" for name in names)
-    return {"installed": installed, "passed": not differences, "changed": tuple(kept)[:32]}
+    return {"installed": installed, "passed": not differences, "changed": list(kept)[:32]}
 
 
 class SignOff(_Content):
