@@ -56,6 +56,7 @@ CONTENTS: dict[str, dict[str, Any]] = {
     "sign_off": SIGN_OFF,
     "gate": GATE,
     "access": ACCESS,
+    "pseudonym_key_rotated": {"old": "1a2b3c4d", "new": "5e6f7a8b", "by": "duty", "reason": "quarterly OPS-7"},
     "deletion": DELETION,
     "deletion_requested": DELETION_REQUESTED,
     "deletion_status": DELETION_STATUS,

@@ -148,6 +148,11 @@ def test_synthetic_callers_is_yes_or_nothing(value: str, monkeypatch: pytest.Mon
         {"MEDAGENT_SLACK_WEBHOOK_URL": "http://hooks.slack.example/x"},
         {"MEDAGENT_PAGERDUTY_URL": "http://127.0.0.1.nip.example/x"},
         {"AZURE_OPENAI_ENDPOINT": "http://localhost.example"},
+        {"AZURE_OPENAI_ENDPOINT": "ws://azure.example"},
+        {"LIVEKIT_URL": "ws://livekit.clinic.example"},
+        {"LIVEKIT_URL": " WS://10.0.0.4:7880"},
+        {"LIVEKIT_URL": "w\ns://127.0.0.1.nip.example"},
+        {"LIVEKIT_URL": "http://livekit.clinic.example"},
     ],
 )
 def test_prod_refuses_plain_http_and_synthetic_callers(tmp_path: Path, given: dict[str, str]) -> None:
@@ -163,6 +168,21 @@ def test_prod_refuses_plain_http_and_synthetic_callers(tmp_path: Path, given: di
         with pytest.raises(SettingsError, match=name):
             start(settings)  # type: ignore[operator]
     load_settings(MEDAGENT_HOME=tmp_path, **{**PROD, "MEDAGENT_ENV": "dev"}, **given).check_prod()
+
+
+@pytest.mark.parametrize("url", ["wss://livekit.example", "ws://localhost:7880", "ws://127.0.0.1:7880", "ws://[::1]"])
+def test_prod_takes_wss_and_a_server_on_loopback(tmp_path: Path, url: str) -> None:
+    """At the start of a process and inside a job, whose server may be another than the setting's."""
+    load_settings(MEDAGENT_HOME=tmp_path, **PROD, LIVEKIT_URL=url).check_prod()
+    check_environment(load_settings(MEDAGENT_HOME=tmp_path, **PROD), url)
+
+
+def test_prod_refuses_a_job_of_an_unencrypted_server(tmp_path: Path) -> None:
+    """Whatever `LIVEKIT_URL` says: a worker may have been given the address in code."""
+    settings = load_settings(MEDAGENT_HOME=tmp_path, **PROD, LIVEKIT_URL="wss://livekit.example")
+    with pytest.raises(SettingsError, match="LIVEKIT_URL: ws to another host"):
+        check_environment(settings, "ws://livekit.clinic.example")
+    check_environment(load_settings(MEDAGENT_HOME=tmp_path, MEDAGENT_ENV="dev"), "ws://livekit.clinic.example")
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,9 @@ assert medagent.__file__.startswith(sys.argv[1]), medagent.__file__
 strict = load_policy(find_policy("safe-harbor"))
 from medagent.attestation.binding import code_digest, lock_digest
 from medagent.attestation.officers import Officers
+from medagent.audit.legal import load_processors
 Officers.load()
+assert {"azure_openai", "livekit", "sip_carrier", "langsmith"} <= set(load_processors()[0])
 print(load_policy().name, strict.name, len(list_scenarios()), bool(load_prices().realtime), len(load_alerts().rules))
 print(code_digest(), lock_digest())
 """

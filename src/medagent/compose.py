@@ -191,7 +191,7 @@ def bound_destinations(settings: Settings) -> tuple[BoundDestination, ...]:
     """Where data goes by these settings, Slack and PagerDuty too; a secret is told as a keyed digest alone."""
     from medagent.attestation.report import Destination as BoundDestination  # noqa: PLC0415  # a start without a report needs none of it
 
-    ways = _bound_ways(settings)
+    ways, workspaces = _bound_ways(settings), _bound_workspaces(settings)
 
     hosts = {
         "archive": "this host",
@@ -207,7 +207,7 @@ def bound_destinations(settings: Settings) -> tuple[BoundDestination, ...]:
                 name=one.name,
                 host=hosts[one.name],
                 project=settings.langsmith_project if one.name == "langsmith" else None,
-                workspace=settings.langsmith_workspace_id if one.name == "langsmith" else None,
+                workspace=settings.langsmith_workspace_id if one.name == "langsmith" else workspaces.get(one.name),
                 region=one.region,
                 retention_days=one.retention_days,
                 release_delay_days=0 if one.name == "archive" else settings.release_delay_days,
@@ -222,6 +222,7 @@ def bound_destinations(settings: Settings) -> tuple[BoundDestination, ...]:
             name=name,
             host=_host(settings.pagerduty_url if name == "pagerduty" else secret.get_secret_value()),
             project=None,
+            workspace=workspaces.get(name),
             region="not stated",
             retention_days=None,
             address=ways[name][0],
@@ -269,6 +270,20 @@ def _bound_ways(settings: Settings) -> dict[str, tuple[str, str | None]]:
         url = bound_address(settings.slack_webhook_url.get_secret_value(), key)
         ways["slack"] = (url, secret("slack channel", load_alerts(settings.alerts_path).slack_channel))
     return ways
+
+
+def _bound_workspaces(settings: Settings) -> dict[str, str | None]:
+    """Keyed digests of what chooses a tenant beside the account: headers of a collector, Slack's workspace."""
+    from medagent.attestation.bound import bound_tenant, bound_webhook_workspace  # noqa: PLC0415  # a start without a report needs none of it
+    from medagent.telemetry.exporters import otlp  # noqa: PLC0415  # OpenTelemetry's messages take 40 ms to load
+
+    key, found = key_ring(settings).pseudonym_key(), dict[str, str | None]()
+    if settings.otlp_headers is not None:
+        given = otlp.parse_headers(settings.otlp_headers.get_secret_value(), variable="MEDAGENT_OTLP_HEADERS")
+        found["otlp"] = bound_tenant(given, key)
+    if settings.slack_webhook_url is not None:
+        found["slack"] = bound_webhook_workspace(settings.slack_webhook_url.get_secret_value(), key)
+    return found
 
 
 def _host(url: str) -> str:
@@ -331,10 +346,12 @@ def _stamps(held: Policy) -> tuple[int, ...]:
 def archive(settings: Settings, *, gate: Gate | None = None) -> Archive:
     """The local archive, always a destination; under a shifted clock it alone keeps the true time."""
     in_force = policy(settings)
-    key = key_ring(settings).pseudonym_key() if in_force.clock is ClockMode.SHIFTED else None
+    ring = key_ring(settings) if in_force.clock is ClockMode.SHIFTED else None
+    key, old = (None, ()) if ring is None else (ring.pseudonym_key(), ring.old_pseudonym_keys())
 
     def occurred(span: SafeSpan) -> int:
-        return span.end_us + call_clock(in_force, trace_id=span.trace_id, key=key).days * _DAY_US
+        by = next((one for one in old if one.has_made(span.fields.get("participant_id"))), key)
+        return span.end_us + call_clock(in_force, trace_id=span.trace_id, key=by).days * _DAY_US
 
     return Archive(
         make_home(settings.home) / "archive",
@@ -554,14 +571,21 @@ def redactor(settings: Settings, rosters: Mapping[str, Collection[str]] | None =
     return Redactor(in_force, keys=keys, rosters=rosters, recognisers=recognisers_of(in_force))
 
 
+def redactors(settings: Settings) -> Iterator[Redactor]:
+    """Yield the policy of these settings under each pseudonym key, the one in force first: to look up, not to send."""
+    in_force, ring = policy(settings), key_ring(settings)
+    for key in (ring.pseudonym_key(), *ring.old_pseudonym_keys()):
+        yield Redactor(in_force, keys=key, recognisers=recognisers_of(in_force))
+
+
 def key_ring(settings: Settings) -> KeyRing:
     """This installation's keys."""
-    pseudonym, signing = (
+    pseudonym, signing, old = (
         None if secret is None else secret.get_secret_value()
-        for secret in (settings.pseudonym_key, settings.signing_key)
+        for secret in (settings.pseudonym_key, settings.signing_key, settings.pseudonym_keys_old)
     )
     directory = make_home(settings.home) / "keys"
-    return KeyRing(directory, env=settings.env, pseudonym_hex=pseudonym, signing_hex=signing)
+    return KeyRing(directory, env=settings.env, pseudonym_hex=pseudonym, signing_hex=signing, old_hex=old)
 
 
 def alert_watch(settings: Settings, alerts: Alerts) -> Watch:

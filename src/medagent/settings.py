@@ -37,6 +37,7 @@ _LANGSMITH_ADDRESSES = ("LANGSMITH_ENDPOINT", "LANGCHAIN_ENDPOINT")
 _LANGSMITH_REPLICAS = "LANGSMITH_RUNS_ENDPOINTS"
 _SAYS_NO = frozenset({"", "0", "false", "no", "off", "none"})
 _EXITS = ("text", "session_host", "spans")
+_ENCRYPTED = {"http": "https", "ws": "wss"}
 
 
 def _days(value: object) -> object:
@@ -108,6 +109,7 @@ class Settings(BaseSettings):
     alerts_path: Path | None = Field(None, alias="MEDAGENT_ALERTS")
     processors_path: Path | None = Field(None, alias="MEDAGENT_PROCESSORS")
     pseudonym_key: SecretStr | None = Field(None, alias="MEDAGENT_PSEUDONYM_KEY")
+    pseudonym_keys_old: SecretStr | None = Field(None, alias="MEDAGENT_PSEUDONYM_KEYS_OLD")
     signing_key: SecretStr | None = Field(None, alias="MEDAGENT_SIGNING_KEY")
     outbox_url: SecretStr | None = Field(None, alias="MEDAGENT_OUTBOX_URL")
     outbox_max_mb: int = Field(1024, alias="MEDAGENT_OUTBOX_MAX_MB", ge=1)
@@ -172,7 +174,7 @@ class Settings(BaseSettings):
         return "env" in self.model_fields_set
 
     def check_prod(self) -> None:
-        """Raise `SettingsError` in prod where callers are declared synthetic, or an address is http to another host."""
+        """Raise `SettingsError` in prod where callers are declared synthetic, or an address is not encrypted."""
         if self.env != "prod":
             return
         if self.synthetic_callers is not None:
@@ -181,11 +183,18 @@ class Settings(BaseSettings):
                 hint="unset MEDAGENT_SYNTHETIC_CALLERS, or set MEDAGENT_ENV=dev",
             )
         for variable, url in self._addresses().items():
-            if url.lower().startswith("http:") and not is_loopback(url):
-                raise SettingsError(
-                    f"{variable}: http to another host with MEDAGENT_ENV=prod, expected https",
-                    hint=f"set {variable} to an https address, and MEDAGENT_CA_FILE for an in-house authority",
-                )
+            self.check_encrypted(variable, url)
+
+    def check_encrypted(self, variable: str, url: str) -> None:
+        """Raise `SettingsError` in prod where an address of another host than loopback is http or ws."""
+        scheme = "".join(url.split()).partition(":")[0].lower()
+        if self.env != "prod" or scheme not in _ENCRYPTED or is_loopback(url):
+            return
+        expected = _ENCRYPTED[scheme]
+        raise SettingsError(
+            f"{variable}: {scheme} to another host with MEDAGENT_ENV=prod, expected {expected}",
+            hint=f"set {variable} to an address with {expected}, and MEDAGENT_CA_FILE for an in-house authority",
+        )
 
     def ca_pem(self) -> bytes | None:
         """Return the certificates that are trusted beside the public ones, as the file holds them.
@@ -211,7 +220,7 @@ class Settings(BaseSettings):
         return None if content is None else hashlib.sha256(content).hexdigest()
 
     def _addresses(self) -> dict[str, str]:
-        """The addresses to which requests are sent, by their variables."""
+        """The addresses to which requests are sent, or with which calls are spoken, by their variables."""
         slack = self.slack_webhook_url
         found = {
             "LANGSMITH_ENDPOINT": self.langsmith_endpoint if self.langsmith_api_key is not None else None,
@@ -221,6 +230,7 @@ class Settings(BaseSettings):
             "MEDAGENT_SLACK_WEBHOOK_URL": None if slack is None else slack.get_secret_value(),
             "MEDAGENT_PAGERDUTY_URL": self.pagerduty_url,
             "AZURE_OPENAI_ENDPOINT": self.azure_endpoint,
+            "LIVEKIT_URL": self.livekit_url,
         }
         return {name: url.strip() for name, url in found.items() if url is not None}
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from attestation.audits import HOST, SECRET, audit, bound_to, pin
 from medagent import tracing
-from medagent.attestation.bound import agent_digest, bound_address
+from medagent.attestation.bound import agent_digest, bound_address, bound_settings
 from medagent.compose import audits, switch
 from medagent.errors import AttestationError, KeyFileError, SettingsError
 from medagent.proof import KeyRing, PseudonymKey
@@ -73,6 +73,13 @@ CHANGES: dict[str, tuple[dict[str, str], str]] = {
         "MEDAGENT_CONSENT, MEDAGENT_CONSENT_SCRIPT, MEDAGENT_CONSENT_SCRIPT_VERSION",
     ),
     "trusted certificates": ({"MEDAGENT_CA_FILE": certifi.where()}, "MEDAGENT_CA_FILE"),
+    "contracts": ({"MEDAGENT_PROCESSORS": __file__}, "MEDAGENT_PROCESSORS"),
+    "contracts that cannot be read": ({"MEDAGENT_PROCESSORS": "/nowhere.yaml"}, "MEDAGENT_PROCESSORS: cannot be read"),
+    "tenant of a collector": ({"MEDAGENT_OTLP_HEADERS": "x-scope-orgid=b"}, "otlp: workspace (MEDAGENT_OTLP_HEADERS)"),
+    "workspace of Slack": (
+        {"MEDAGENT_SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/T9/B1/clinic"},
+        "slack: workspace (MEDAGENT_SLACK_WEBHOOK_URL)",
+    ),
     "pseudonym key": ({"MEDAGENT_PSEUDONYM_KEY": "ef" * 32}, "): MEDAGENT_PSEUDONYM_KEY"),
     "sampling": ({"MEDAGENT_SAMPLING": "0.5"}, "MEDAGENT_SAMPLING"),
     "outbox": ({"MEDAGENT_OUTBOX_DAYS": "4000"}, "MEDAGENT_OUTBOX_DAYS"),
@@ -122,6 +129,23 @@ def test_a_changed_setting_turns_telemetry_off_and_is_named(what: str, monkeypat
     assert named in str(state.reason)
     secrets = {"clinic.example", "pk-clinic", "sk-clinic", "lsv2", "T1", "T9", "treatment"}
     assert not any(secret in str(state.reason) for secret in secrets)
+
+
+def test_contracts_are_bound_by_their_content(tmp_path: Path) -> None:
+    """Every byte of `processors.yaml`, a changed date of a contract too; the packaged one goes with the code."""
+
+    def bound(**given: str) -> str:
+        settings = load_settings(MEDAGENT_HOME=tmp_path, **given)
+        return next(one.value for one in bound_settings(settings, KEY) if one.name == "MEDAGENT_PROCESSORS")
+
+    file = tmp_path / "processors.yaml"
+    file.write_text("date: 2026-03-02\n")
+    given = {"MEDAGENT_PROCESSORS": str(file)}
+    was = bound(**given)
+    (tmp_path / "link.yaml").symlink_to(file)
+    assert (bound(), bound(MEDAGENT_PROCESSORS=str(tmp_path / "link.yaml"))) == ("medagent", was)
+    file.write_text("date: 2026-03-03\n")
+    assert bound(**given) != was
 
 
 @pytest.mark.usefixtures("on_in_prod")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attestation.audits import HOST, LIST, SECRET, Audit, audit, bound_to, officer, pin
+from attestation.audits import HOST, KEYS, LIST, SECRET, Audit, audit, bound_to, later, officer, pin
 from command import medagent
 from medagent.attestation.ballots import ballots, check_none_missing
 from medagent.attestation.bundle import Bundle
@@ -19,6 +20,7 @@ from medagent.attestation.statements import sha256_of
 from medagent.cli.telemetry import on
 from medagent.compose import audited, audits, check_votes, ledger_path, record_votes
 from medagent.errors import AttestationError, MedagentError
+from medagent.proof.dsse import Envelope
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.ledger import Vote, votes
 
@@ -89,6 +91,29 @@ def test_who_signs_again_replaces_their_own_sign_off(host: Settings) -> None:
     record_votes(host, again.bundle, by="duty")
     with pytest.raises(AttestationError, match="the ledger knows it"):
         check_votes(host, no_go.bundle)
+
+
+def test_an_amendment_neither_replaces_a_sign_off_nor_is_replaced_by_one() -> None:
+    """Of the same key, whichever is later: a NO-GO is not lost behind an amendment, nor an amendment behind a GO."""
+    before = audit(listed=TWO).reviewed("Theo Brandt").reviewed("Noor Haddad")
+
+    def known(*envelopes: Envelope, group: str) -> list[Vote]:
+        found = ballots(replace(before.bundle, reviews=(), **{group: envelopes}))
+        return [Vote(**{**one, "signed_at": datetime.fromisoformat(one["signed_at"])}) for one in found]
+
+    def amendment() -> Envelope:
+        statement = {"predicate": {"kind": "pseudonym_key", "at": later().isoformat()}}
+        return Envelope(payload_type="", payload=json.dumps(statement).encode()).signed(KEYS["Ines Calder"].signing)
+
+    first, no_go, second = amendment(), before.signed(decision="NO-GO").bundle.sign_offs[0], amendment()
+    for one, votes_known in (
+        (replace(before.bundle, sign_offs=(no_go,)), known(first, group="amendments")),
+        (before.bundle.amending(second), known(no_go, group="sign_offs")),
+        (before.bundle.amending(second), known(first, group="amendments")),
+    ):
+        with pytest.raises(AttestationError, match="the ledger knows it"):
+            check_none_missing(one, votes_known)
+    check_none_missing(before.bundle.amending(first), known(first, group="amendments"))
 
 
 @given(data=st.data())

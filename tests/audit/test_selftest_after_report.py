@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from tests.audit.selftest.after_report import AFTER_REPORT, AfterReport
 
-from attestation.audits import HOST, LIST, NOW, SECRET, Audit, audit, bound_to, officer, pin
+from attestation.audits import HOST, KEYS, LIST, NOW, SECRET, Audit, audit, bound_to, officer, pin
+from medagent.attestation.amendments import account_replacement, amendment_subjects
 from medagent.attestation.officers import Officers
 from medagent.attestation.report import Report
+from medagent.attestation.statements import said_statement
+from medagent.attestation.verify import verify
 from medagent.cli.telemetry import on
-from medagent.compose import audits, record_votes, switch
+from medagent.compose import audits, binding, record_votes, switch
 from medagent.errors import MedagentError
+from medagent.proof.dsse import sign
 from medagent.settings import Settings, load_settings
 
 CONFIGURED = SECRET | {
@@ -42,6 +47,19 @@ def signed_go(settings: Settings, sabotage: AfterReport) -> Audit:
     )
 
 
+def with_amendment(settings: Settings, whole: Audit, sabotage: AfterReport) -> Audit:
+    """What is shown instead of the GO: the amendment of its new secret as the sabotage makes and signs it."""
+    assert sabotage.amends is not None
+    here = binding(settings)
+    honest = account_replacement(
+        whole.report.system, here, "langsmith", officer="Ines Calder", at=NOW, reason="quarterly"
+    )
+    statement, signer = sabotage.amends(honest, here)
+    key = HOST if signer == "machine" else KEYS[signer].signing
+    subjects = amendment_subjects(whole.bundle.report_sha256, ())
+    return replace(whole, bundle=whole.bundle.amending(sign(said_statement(statement, subjects), key)))
+
+
 @pytest.mark.parametrize("sabotage", AFTER_REPORT.values(), ids=AFTER_REPORT)
 def test_a_sabotage_after_the_report_is_refused_and_named(
     sabotage: AfterReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -61,6 +79,15 @@ def test_a_sabotage_after_the_report_is_refused_and_named(
         assert switch(load_settings()).state().on
     for name, value in sabotage.environment.items():
         monkeypatch.setenv(name, value)
+    if sabotage.amends is not None:
+        changed = with_amendment(load_settings(), whole, sabotage)
+        if sabotage.drops_amendment:
+            record_votes(settings, changed.bundle, by="duty")
+        else:
+            whole = changed
+            whole.written(directory)
+            with pytest.raises(MedagentError, match=sabotage.says):
+                verify(whole.bundle, officers=TWO, machine_keys=[HOST.public], directory=directory)
     if sabotage.harm is not None:
         sabotage.harm(settings.home, officers)
 
@@ -85,5 +112,5 @@ def test_a_sabotage_after_the_report_is_refused_and_named(
 
 def test_every_sabotage_after_the_report_has_a_name_and_a_cause() -> None:
     """As those that the audit itself must find, so that a table can list both."""
-    assert len(AFTER_REPORT) >= 16
+    assert len(AFTER_REPORT) >= 21
     assert all(name == one.name and one.breaks and one.says for name, one in AFTER_REPORT.items())

@@ -76,3 +76,41 @@ def test_verify_reads_no_page_without_end(reported: tuple[Path, tuple[str, ...],
     done = run(directory, options)
     assert done.exit_code == 1
     assert "report.html: cannot be read (FileKindError)" in done.stderr
+
+
+def test_verify_takes_pages_that_are_marked_as_an_example(
+    reported: tuple[Path, tuple[str, ...], bytes, bytes], tmp_path: Path
+) -> None:
+    """Of a report that was not run as one, as `audit render --example` makes them; a changed byte is refused."""
+    _, options, *_ = reported
+    made = audit()
+    directory, report = made.written(tmp_path / "out"), made.verified().report
+    page = html(report, made.verified().signed, example=True).encode()
+    paper = pdf(report, Signed.nobody(report), example=True)
+    (directory / "report.html").write_bytes(page)
+    (directory / "report.pdf").write_bytes(paper)
+    done = run(directory, options)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.count("marked EXAMPLE") == 2
+    (directory / "report.html").write_bytes(page.replace(b"EXAMPLE", b"        ", 1))
+    assert run(directory, options).exit_code == 1
+
+
+def test_verify_takes_no_example_page_of_a_go(reported: tuple[Path, tuple[str, ...], bytes, bytes]) -> None:
+    """An example shows no GO: beside a GO only the page of before the signatures may be marked."""
+    directory, options, page, _ = reported
+    report, _ = read_report(Bundle.load(directory)[0].report, [MACHINE.public])
+    (directory / "report.pdf").unlink(missing_ok=True)
+    (directory / "report.html").unlink(missing_ok=True)
+    (directory / "report.html").write_bytes(html(report, Signed.nobody(report), example=True).encode())
+    assert run(directory, options).exit_code == 0
+    (directory / "report.html").write_bytes(page.replace(b"<body>", b"<body>EXAMPLE", 1) + b"EXAMPLE")
+    assert run(directory, options).exit_code == 1
+
+
+def test_verify_takes_the_pages_of_the_shipped_example() -> None:
+    """Its run is of before a report could say that it is one; the pages beside it are marked."""
+    place = Path(__file__).parents[2] / "audits" / "evidence"
+    done = run(place, ("--machine-key", str(place / "machine.pem")))
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.count("marked EXAMPLE") == 2

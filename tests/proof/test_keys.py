@@ -127,3 +127,57 @@ def test_a_file_that_is_no_key_is_refused(tmp_path: Path) -> None:
     for place in ("directory", "file"):
         with pytest.raises(KeyFileError):
             KeyRing(tmp_path / place, env="dev").pseudonym_key()
+
+
+def test_old_pseudonym_keys_are_given_ones_and_kept_files(tmp_path: Path) -> None:
+    """Each once, the one in force left out; a kept file is its user's alone and has its key's id in its name."""
+    new, one, two = PseudonymKey.new(), PseudonymKey.new(), PseudonymKey.new()
+    given = f"{one.secret.hex()}, {new.secret.hex()}\n,"
+    ring = KeyRing(tmp_path, env="prod", pseudonym_hex=new.secret.hex(), old_hex=given)
+    assert ring.old_pseudonym_keys() == (one,)
+    for key in (two, one, two):
+        file = ring.keep_old(key)
+        assert (file.name, file.stat().st_mode & 0o777) == (f"pseudonym-{key.key_id}.key", 0o600)
+    assert ring.old_pseudonym_keys() == (one, two)
+    assert (ring.is_given_old(one), ring.is_given_old(two)) == (True, False)
+    (tmp_path / "pseudonym-copy.key").write_text("no key")
+    assert len(ring.old_pseudonym_keys()) == 2
+    file.chmod(0o644)
+    with pytest.raises(KeyFileError, match="can be read by other users"):
+        ring.old_pseudonym_keys()
+
+
+@pytest.mark.parametrize("text", ["", "00" * 32, "ab", "no key"])
+def test_a_kept_key_that_is_none_is_an_error(text: str, tmp_path: Path) -> None:
+    """A search under fewer keys than a person believes would be wrong in silence."""
+    file = tmp_path / "pseudonym-1a2b3c4d.key"
+    file.write_text(text)
+    file.chmod(0o600)
+    ring = KeyRing(tmp_path, env="dev")
+    with pytest.raises(KeyFileError):
+        ring.old_pseudonym_keys()
+    file.write_text(SECRET)
+    with pytest.raises(KeyFileError, match="another key than its name says"):
+        ring.old_pseudonym_keys()
+
+
+def test_a_key_from_a_setting_or_a_link_has_no_file_to_replace(tmp_path: Path) -> None:
+    """Who mounts a secret changes it where it comes from."""
+    ring = KeyRing(tmp_path / "keys", env="dev")
+    old = ring.pseudonym_key()
+    assert ring.pseudonym_file == tmp_path / "keys" / "pseudonym.key"
+    new = PseudonymKey.new()
+    ring.replace_pseudonym_key(new)
+    assert KeyRing(tmp_path / "keys", env="prod").pseudonym_key() == new != old
+    assert [file.name for file in (tmp_path / "keys").iterdir()] == ["pseudonym.key"]
+    assert KeyRing(tmp_path / "keys", env="dev", pseudonym_hex=SECRET).pseudonym_file is None
+    (tmp_path / "keys" / "pseudonym.key").rename(tmp_path / "mounted")
+    (tmp_path / "keys" / "pseudonym.key").symlink_to(tmp_path / "mounted")
+    assert ring.pseudonym_file is None
+
+
+@given(secret=st.binary(min_size=1, max_size=8))
+def test_a_repeated_pattern_is_no_random_key(secret: bytes) -> None:
+    """Of up to eight bytes, however they repeat; what is made here is random."""
+    assert not PseudonymKey(secret=(secret * 32)[:32]).is_random
+    assert PseudonymKey.new().is_random

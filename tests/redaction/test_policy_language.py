@@ -401,3 +401,43 @@ def test_a_damaged_policy_loads_or_says_where(changes: list[tuple[int, int, str]
     except PolicyError as error:
         said = str(error)
     assert re.match(r"p\.yaml:\d+: \S", said)
+
+
+MINIMAL = """\
+name: own
+version: 1.0.0
+fields: {}
+spans:
+  tool.*: {ok: {action: KEEP, category: machine, shape: boolean, why: Yes or no.}}
+"""
+
+
+@pytest.mark.parametrize("more", ["", "  voice_session: {}\n  policy.guardrail: {}\n"])
+@pytest.mark.parametrize("span", ["voice_session", "policy.guardrail"])
+def test_no_policy_drops_that_callers_are_declared_synthetic(span: str, more: str) -> None:
+    """A policy that does not name the field, or drops it by name, keeps it: who reads a trace must see it."""
+    for text in (
+        MINIMAL + more,
+        (MINIMAL + more).replace("fields: {}", "fields: {synthetic_callers: {action: DROP, category: machine}}"),
+    ):
+        policy = parse_policy(text, file="own.yaml")
+        record = RawRecord(name=span, fields={"synthetic_callers": True, "other": True})
+        assert Redactor(policy).redact(record, KnownValues()).fields == {"synthetic_callers": True}
+
+
+@pytest.mark.parametrize("span", ["voice_session", "policy.guardrail"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "{action: DROP, category: machine}",
+        "{action: REDACT, category: machine}",
+        "{action: PSEUDONYM, category: identifier}",
+        '{action: KEEP, category: machine, shape: {enum: ["no"]}, why: A word.}',
+    ],
+)
+@pytest.mark.parametrize("extends", [True, False])
+def test_a_rule_that_hides_synthetic_callers_is_an_error(span: str, rule: str, extends: bool) -> None:
+    """In a policy of its own and in one that extends the packaged one; file, line and rule are named."""
+    text = MINIMAL.replace("fields: {}", "extends: clinic") if extends else MINIMAL
+    with pytest.raises(PolicyError, match=rf"own.yaml:\d+: spans.{span}.synthetic_callers: [A-Z]+ hides"):
+        parse_policy(text + f"  {span}: {{synthetic_callers: {rule}}}\n", file="own.yaml")

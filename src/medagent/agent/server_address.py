@@ -16,7 +16,10 @@ def check_environment(settings: Settings, url: str | None) -> None:
     """Raise `SettingsError` where `MEDAGENT_ENV` is unset or empty and calls come from a server on another machine.
 
     `MEDAGENT_SYNTHETIC_CALLERS=yes` declares that none of them is a real person's. The name of the server is resolved.
+    In prod also where the server is on another host and the address is not encrypted.
     """
+    if url:
+        settings.check_encrypted("LIVEKIT_URL", url)
     if settings.is_env_stated or settings.synthetic_callers is not None or not url or is_on_this_machine(url):
         return
     raise SettingsError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -40,7 +40,7 @@ def allowed(
         against.append(f"the GO ended on {ends.date().isoformat()}, {days} days after its audit")
     if verified.report.run.env != env:
         against.append(f"the audit was of {verified.report.run.env}, this is {env}")
-    against += binding.differences(verified.report.system)
+    against += binding.differences(verified.system)
     if against:
         raise AttestationError("this report does not allow telemetry: " + "; ".join(dict.fromkeys(against)))
     return moment(verified.report.run.started_at)
@@ -92,10 +92,21 @@ def _signatures(verified: VerifiedReport, officers: Officers) -> Iterator[str]:
         yield "a sign-off is NO-GO"
 
 
-def file_report(path: Path, *, audits: Path, officers: Officers, machine_keys: Sequence[VerifyKey]) -> VerifiedReport:
-    """Verify a bundle with its annexes and keep a copy under its statement's digest; raises as `verify` does."""
+def file_report(
+    path: Path,
+    *,
+    audits: Path,
+    officers: Officers,
+    machine_keys: Sequence[VerifyKey],
+    check: Callable[[Bundle], None] = lambda _: None,
+) -> VerifiedReport:
+    """Verify a bundle with its annexes and keep a copy under its statement's digest.
+
+    Raises as `verify` and `check` do, which is called with the verified bundle; then what was filed before stays.
+    """
     bundle, directory = Bundle.load(path)
     verified = verify(bundle, officers=officers, machine_keys=machine_keys, directory=directory)
+    check(bundle)
     place = audits / verified.sha256
     try:
         audits.mkdir(mode=0o700, parents=True, exist_ok=True)

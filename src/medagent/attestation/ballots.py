@@ -14,7 +14,8 @@ from medagent.errors import AttestationError
 from medagent.proof import Json
 from medagent.proof.dsse import Envelope
 
-ADJUDICATOR = "adjudicator"
+ADJUDICATOR, AMENDMENT = "adjudicator", "amendment"
+_NEVER_REPLACED = frozenset({REVIEWER, ADJUDICATOR, AMENDMENT})
 
 
 class Known(Protocol):
@@ -53,6 +54,9 @@ def ballots(bundle: Bundle) -> Iterator[dict[str, Json]]:
     for envelope in bundle.sign_offs:
         said = json.loads(envelope.payload)["predicate"]
         yield _ballot(bundle, envelope, said["role"], said["decision"], said["at"])
+    for envelope in bundle.amendments:
+        said = json.loads(envelope.payload)["predicate"]
+        yield _ballot(bundle, envelope, AMENDMENT, said["kind"], said["at"])
 
 
 def _ballot(bundle: Bundle, envelope: Envelope, role: str, decision: str, at: str) -> dict[str, Json]:
@@ -69,17 +73,17 @@ def _ballot(bundle: Bundle, envelope: Envelope, role: str, decision: str, at: st
 def check_none_missing(bundle: Bundle, known: Iterable[Known]) -> None:
     """Raise `AttestationError` where the bundle lacks a statement that the ledger knows.
 
-    A sign-off may be replaced by a later one of the same key; a review and an adjudication never are.
+    A sign-off may be replaced by a later one of the same key; a review, an adjudication and an amendment never are.
     """
     there = list(ballots(bundle))
     digests = {one["statement"] for one in there}
     later = {
         (str(one["key_id"]), datetime.fromisoformat(str(one["signed_at"])))
         for one in there
-        if one["role"] not in (REVIEWER, ADJUDICATOR)
+        if one["role"] not in _NEVER_REPLACED
     }
     for one in known:
-        replaced = one.role not in (REVIEWER, ADJUDICATOR) and any(
+        replaced = one.role not in _NEVER_REPLACED and any(
             key_id == one.key_id and at > one.signed_at for key_id, at in later
         )
         if one.statement not in digests and not replaced:

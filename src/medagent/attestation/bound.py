@@ -6,15 +6,23 @@ The key of those digests is the pseudonym key, whose id is bound too: a low-entr
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from medagent.attestation.binding import code_digest
 from medagent.attestation.report import BoundSetting
 from medagent.errors import AttestationError
+from medagent.file_access import read_file
 from medagent.proof import PseudonymKey, digest
 from medagent.settings import Settings
+
+_CREDENTIAL = re.compile(
+    r"(proxy-)?authorization|x-honeycomb-team|.*(api-?key|-key|token|secret|password|credential).*", re.IGNORECASE
+)
+"""Names of headers whose value is a secret; every other header may choose a tenant."""
+_SLACK_PATH = re.compile(r"/(?:services|workflows|triggers)/([A-Z0-9]+)/.+")
 
 
 def bound_address(url: str, key: PseudonymKey) -> str:
@@ -23,6 +31,18 @@ def bound_address(url: str, key: PseudonymKey) -> str:
     host = (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
     rest = [text or "" for text in (parts.path, parts.query, parts.fragment, parts.username, parts.password)]
     return f"{parts.scheme}://{host}" + (f"/{key.keyed_digest('address', *rest)}" if any(rest) else "")
+
+
+def bound_tenant(headers: Mapping[str, str], key: PseudonymKey) -> str | None:
+    """Return a keyed digest of the headers that are no credentials, a tenant's name among them; None without any."""
+    pairs = sorted((name, value) for name, value in headers.items() if not _CREDENTIAL.fullmatch(name))
+    return key.keyed_digest("tenant", *(text for pair in pairs for text in pair)) if pairs else None
+
+
+def bound_webhook_workspace(url: str, key: PseudonymKey) -> str | None:
+    """Return a keyed digest of the workspace in a Slack webhook's path; None for an address of another form."""
+    match = _SLACK_PATH.fullmatch(urlsplit(url).path)
+    return None if match is None else key.keyed_digest("slack workspace", match[1])
 
 
 def bound_file(path: str) -> str:
@@ -49,6 +69,7 @@ def _bound(settings: Settings, key: PseudonymKey) -> Iterator[tuple[str, str]]:
     yield "MEDAGENT_OUTBOX_DAYS", str(settings.outbox_days)
     given = settings.outbox_url
     yield "MEDAGENT_OUTBOX_URL", "unset" if given is None else bound_address(given.get_secret_value(), key)
+    yield "MEDAGENT_PROCESSORS", _processors(settings.processors_path)
     yield "MEDAGENT_AGENT", agent_digest(settings.agent_path)
     yield "variables of other libraries", ",".join(sorted(settings.ways_past_the_door())) or "none"
 
@@ -69,6 +90,19 @@ def agent_digest(path: Path | None) -> str:
             package = package.parent
         return code_digest(package)
     return digest({one.name: hashlib.sha256(one.read_bytes()).hexdigest() for one in sorted(package.glob("*.py"))})
+
+
+def _processors(path: Path | None) -> str:
+    """The digest of the clinic's `processors.yaml`; `medagent` is the packaged one, which the code's digest covers."""
+    if path is None:
+        return "medagent"
+    try:
+        return hashlib.sha256(read_file(path.expanduser())).hexdigest()
+    except OSError as error:
+        raise AttestationError(
+            f"MEDAGENT_PROCESSORS: cannot be read ({type(error).__name__}), expected a YAML file",
+            hint="change or unset MEDAGENT_PROCESSORS",
+        ) from None
 
 
 def _keyed(key: PseudonymKey, name: str, value: str | None) -> str:

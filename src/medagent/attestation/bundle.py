@@ -39,6 +39,8 @@ class Bundle:
     adjudications: tuple[Envelope, ...] = ()
     sign_offs: tuple[Envelope, ...] = ()
     sealed_reviews: tuple[SealedReview, ...] = ()
+    amendments: tuple[Envelope, ...] = ()
+    """A chain: each names the one before it, the oldest is first."""
 
     @classmethod
     def sealed(cls, report: Report, key: SigningKey) -> Bundle:
@@ -56,6 +58,7 @@ class Bundle:
                 adjudications=tuple(map(_envelope, document.adjudications)),
                 sign_offs=tuple(map(_envelope, document.sign_offs)),
                 sealed_reviews=tuple(map(SealedReview.parse, document.sealed_reviews)),
+                amendments=tuple(map(_envelope, document.amendments)),
             )
         except (ValueError, SignatureError, RecursionError):
             raise AttestationError("this is not an audit's bundle") from None
@@ -103,7 +106,13 @@ class Bundle:
         }
         if self.sealed_reviews:
             people["sealed_reviews"] = [each.document() for each in _sealed_in_order(self.sealed_reviews)]
+        if self.amendments:
+            people["amendments"] = [each.document() for each in self.amendments]
         return canonical({"format": FORMAT, "report": self.report.document(), **people})
+
+    def amending(self, amendment: Envelope) -> Bundle:
+        """The same bundle with one more amendment, after those that it has."""
+        return replace(self, amendments=(*self.amendments, amendment))
 
     def sealing(self, one: SealedReview) -> Bundle:
         """The same bundle with a sealed review, in the place of an earlier state of the same one."""
@@ -151,6 +160,7 @@ class _Document(BaseModel):
     adjudications: tuple[dict[str, Any], ...]
     sign_offs: tuple[dict[str, Any], ...]
     sealed_reviews: tuple[dict[str, Any], ...] = ()
+    amendments: tuple[dict[str, Any], ...] = ()
 
 
 def _envelope(document: dict[str, Any]) -> Envelope:

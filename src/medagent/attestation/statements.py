@@ -1,4 +1,4 @@
-"""The four statements of an audit's bundle, as in-toto writes them: report, review, adjudication, sign-off.
+"""Statements of an audit's bundle in in-toto's form: report, review, adjudication, sign-off, amendment.
 
 Each says over which others it was made by their digests, so that none can be taken away from under it.
 """
@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from medagent.attestation.consistency import check_consistency
 from medagent.attestation.officers import PersonName, Role
@@ -25,9 +25,11 @@ ADJUDICATION = "urn:medagent:audit-adjudication:1"
 SIGN_OFF = "urn:medagent:audit-sign-off:1"
 SEALED_REVIEW = "urn:medagent:audit-sealed-review:1"
 LEDGER_RECEIPT = "urn:medagent:audit-ledger-receipt:1"
+AMENDMENT = "urn:medagent:audit-amendment:1"
 
 KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
 Base64 = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]+={0,2}$")]
+KeyedDigest = Annotated[str, Field(pattern=r"^keyed:[0-9a-f]{32}$")]
 Path = Annotated[str, Field(min_length=1, max_length=400)]
 
 
@@ -104,17 +106,60 @@ class SignOffSaid(Part):
     openings: tuple[Opening, ...]
 
 
-Said = TypeVar("Said", ReviewSaid, AdjudicationSaid, SignOffSaid, SealedReviewSaid, LedgerReceipt)
+class KeyedChange(Part):
+    """One keyed digest of a report's system under the old pseudonym key and under the new one."""
+
+    part: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,79}(: (address|account|workspace))?$")]
+    """A setting, or a destination and one of its parts: `otlp: account`."""
+    old: KeyedDigest
+    new: KeyedDigest
+
+
+class AmendmentStatement(Part):
+    """One key that was replaced after the audit, signed by who may sign off; nothing else can be amended.
+
+    `old` and `new` are ids of pseudonym keys, or keyed digests of a destination's account secret.
+    """
+
+    officer: PersonName
+    at: AwareDatetime
+    kind: Literal["pseudonym_key", "destination_account"]
+    destination: Literal["langsmith", "otlp", "langfuse", "slack", "pagerduty"] | None
+    old: Annotated[str, Field(pattern=r"^([0-9a-f]{8}|keyed:[0-9a-f]{32})$")]
+    new: Annotated[str, Field(pattern=r"^([0-9a-f]{8}|keyed:[0-9a-f]{32})$")]
+    keyed: Annotated[tuple[KeyedChange, ...], Field(max_length=200)]
+    """Each keyed digest of the system under both keys, by part; empty where an account secret was replaced."""
+    destinations_before: Sha256
+    destinations_after: Sha256
+    reason: Annotated[str, Field(min_length=1, max_length=300)]
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> AmendmentStatement:
+        is_key = self.kind == "pseudonym_key"
+        keyed = [one.startswith("keyed:") for one in (self.old, self.new)]
+        if is_key == (self.destination is not None) or any(each == is_key for each in keyed):
+            raise ValueError("an amendment names a pseudonym key's ids, or a destination and keyed digests")
+        if self.old == self.new or any(one.old == one.new for one in self.keyed) or (self.keyed and not is_key):
+            raise ValueError("an amendment changes each part that it names, and no other")
+        if [one.part for one in self.keyed] != sorted({one.part for one in self.keyed}):
+            raise ValueError("the parts of an amendment are sorted, each once")
+        return self
+
+
+Said = TypeVar("Said", ReviewSaid, AdjudicationSaid, SignOffSaid, SealedReviewSaid, LedgerReceipt, AmendmentStatement)
 _TYPES: dict[type[Any], str] = {
     ReviewSaid: REVIEW,
     AdjudicationSaid: ADJUDICATION,
     SignOffSaid: SIGN_OFF,
     SealedReviewSaid: SEALED_REVIEW,
     LedgerReceipt: LEDGER_RECEIPT,
+    AmendmentStatement: AMENDMENT,
 }
 
 
-Statement: TypeAlias = ReviewSaid | AdjudicationSaid | SignOffSaid | SealedReviewSaid | LedgerReceipt
+Statement: TypeAlias = (
+    ReviewSaid | AdjudicationSaid | SignOffSaid | SealedReviewSaid | LedgerReceipt | AmendmentStatement
+)
 
 
 def sha256_of(envelope: Envelope) -> str:

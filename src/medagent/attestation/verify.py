@@ -2,7 +2,7 @@
 
 Trust flows one way: the machine's public key → the report → its annexes; the pinned list → each person's statement,
 which names the report's digest → the sign-off, which names the digest of every other statement → what it opens, which
-the report had committed to → the conclusion.
+the report had committed to → the conclusion. Amendments (`amendments.py`) change the system alone, never a conclusion.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from medagent.attestation.amendments import Amendment, check_amendments
 from medagent.attestation.bundle import Bundle, annexes
 from medagent.attestation.conclusion import People, conclude
 from medagent.attestation.minimum import required_roles
 from medagent.attestation.officers import MACHINE, REVIEWER, Officer, Officers
-from medagent.attestation.report import Report
+from medagent.attestation.report import Report, System
 from medagent.attestation.sealed_review import check_sealed, unsealed_reasons
 from medagent.attestation.signed import Signed
 from medagent.attestation.statements import (
@@ -44,6 +45,11 @@ NOT_CHECKED = (
 )
 
 
+REPLACED_ACCOUNT = (
+    "that a replaced account secret is of the same account: it is the statement of who signed the amendment"
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """One thing that was looked at and holds."""
@@ -57,6 +63,9 @@ class VerifiedReport:
     """A report whose every signature holds, what people made of it, and what was checked on the way."""
 
     report: Report
+    system: System
+    """What was audited, with the amendments applied: what must run here."""
+    amendments: tuple[Amendment, ...]
     signed: Signed
     sha256: str
     checks: tuple[Check, ...]
@@ -95,7 +104,8 @@ def verify(
     ]
     if directory is not None:
         checks.append(_annexes_hold(report, directory))
-    people = _people(bundle, report, officers.people(machines=(*trusted, signer)), now or datetime.now(UTC))
+    moment_now = now or datetime.now(UTC)
+    people = _people(bundle, report, officers.people(machines=(*trusted, signer)), moment_now)
     sealed = check_sealed(
         bundle.sealed_reviews,
         report_sha256=bundle.report_sha256,
@@ -110,6 +120,15 @@ def verify(
         for officer in (sealed[one.sha256][0],)
     ]
     checks += _heard(people)
+    amendments, system = check_amendments(
+        bundle.amendments,
+        report_sha256=bundle.report_sha256,
+        system=report.system,
+        officers=officers.people(machines=(*trusted, signer)),
+        after=moment(report.run.ended_at),
+        before=moment_now + _CLOCKS_DIFFER,
+    )
+    checks += [Check(what=f"amendment {number}", says=one.says()) for number, one in enumerate(amendments, 1)]
     signed = replace(
         conclude(report, people, officers),
         statement_sha256=bundle.report_sha256,
@@ -117,8 +136,12 @@ def verify(
         officers_sha256=officers.sha256,
     )
     skipped = () if directory is not None else ("the annexes: only the bundle was looked at",)
+    if any(one.statement.destination is not None for one in amendments):
+        skipped = (*skipped, REPLACED_ACCOUNT)
     return VerifiedReport(
         report=report,
+        system=system,
+        amendments=amendments,
         signed=signed,
         sha256=bundle.report_sha256,
         checks=tuple(checks),
@@ -130,7 +153,8 @@ def _not_revoked(bundle: Bundle, officers: Officers) -> None:
     """A revoked key ends every report and statement that it signed, of any time."""
     revoked = {one.key_id: one for one in officers.revoked}
     sealed = [one for each in bundle.sealed_reviews for one in (each.envelope, each.receipt) if one is not None]
-    for envelope in (bundle.report, *bundle.reviews, *sealed, *bundle.adjudications, *bundle.sign_offs):
+    people = (*bundle.reviews, *sealed, *bundle.adjudications, *bundle.sign_offs, *bundle.amendments)
+    for envelope in (bundle.report, *people):
         for found in (revoked[one.key_id] for one in envelope.signatures if one.key_id in revoked):
             raise AttestationError(
                 f"key {found.key_id}: revoked on {found.revoked_on.isoformat()}: {found.reason}",

@@ -22,6 +22,7 @@ _COMMANDS = {
     "policy": "medagent.cli.policy:app",
     "redact": "medagent.cli.redact:redact",
     "telemetry": "medagent.cli.telemetry:app",
+    "keys": "medagent.cli.keys:app",
     "ship": "medagent.cli.ship:ship",
     "outbox": "medagent.cli.outbox:app",
     "incident": "medagent.cli.incident:incident",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from medagent.attestation.signed import Signed
@@ -16,7 +17,8 @@ _PAGES = ("report.html", "report.pdf")
 def compare_pages(found: VerifiedReport, directory: Path) -> tuple[list[Check], list[str]]:
     """Render the report again and compare each page that lies beside the bundle, byte by byte.
 
-    A page of the report before anybody signed is accepted as that: `audit run` writes it.
+    A page of the report before anybody signed is accepted as that (`audit run` writes it), and one that is marked as an
+    example (`audit render --example`), where it shows no GO.
 
     Returns:
         The checks that hold, and what was not checked.
@@ -37,14 +39,11 @@ def compare_pages(found: VerifiedReport, directory: Path) -> tuple[list[Check], 
             page = read_file(directory / name, limit=_LARGEST_PAGE)
         except OSError as error:
             raise AttestationError(f"{name}: cannot be read ({type(error).__name__})") from None
-        for signed, says in (
-            (found.signed, "what the verified report renders to"),
-            (Signed.nobody(found.report), "what the report rendered to before anybody signed"),
-        ):
+        for signed, is_example, says in _variants(found):
             made = (
-                render.pdf(found.report, signed)
+                render.pdf(found.report, signed, example=is_example)
                 if name.endswith(".pdf")
-                else render.html(found.report, signed).encode()
+                else render.html(found.report, signed, example=is_example).encode()
             )
             if made == page:
                 checks.append(Check(what=name, says=says))
@@ -56,3 +55,17 @@ def compare_pages(found: VerifiedReport, directory: Path) -> tuple[list[Check], 
                 hint=f"do not read it; medagent audit render REPORT {flag} {name} writes it anew",
             )
     return checks, []
+
+
+def _variants(found: VerifiedReport) -> Iterator[tuple[Signed, bool, str]]:
+    """The states of people's part that a page may show, with and without the mark of an example."""
+    nobody = Signed.nobody(found.report)
+    for is_example, marked in ((False, ""), (True, ", marked EXAMPLE")):
+        if is_example and found.report.run.example:
+            return  # the marked pages are the same ones
+        for signed, says in (
+            (found.signed, "what the verified report renders to"),
+            (nobody, "what the report rendered to before anybody signed"),
+        ):
+            if not (is_example and signed.conclusion == "GO"):
+                yield signed, is_example, says + marked

@@ -391,6 +391,10 @@ def _about(found: VerifiedReport) -> dict[str, Json]:
         "statement": found.sha256,
         **signed,
         "bounds": [bound.model_dump(mode="json") for bound in found.signed.bounds],
+        "amendments": [
+            {"statement": one.sha256, "key_id": one.officer.key.key_id, **one.statement.model_dump(mode="json")}
+            for one in found.amendments
+        ],
         "open_marks": [mark.model_dump(mode="json") for mark in _undecided(found)],
         "checked": [asdict(check) for check in found.checks],
         "not_checked": list(found.not_checked),

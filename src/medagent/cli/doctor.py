@@ -135,7 +135,17 @@ def _policy(settings: Settings) -> Iterator[Finding]:
     yield Finding(what="policy", state="ok", says=says)
     if in_force.clock is ClockMode.SHIFTED:
         yield _day_of_a_call(settings)
-    yield Finding(what="pseudonyms", state="ok", says=f"key {key_ring(settings).pseudonym_key().key_id}")
+    yield _pseudonyms(settings)
+
+
+def _pseudonyms(settings: Settings) -> Finding:
+    ring = key_ring(settings)
+    key, old = ring.pseudonym_key(), ring.old_pseudonym_keys()
+    says = f"key {key.key_id}" + (f", {len(old)} of before for trace find" if old else "")
+    if key.is_random:
+        return Finding(what="pseudonyms", state="ok", says=says)
+    hint = "medagent keys rotate makes a random one"
+    return Finding(what="pseudonyms", state="note", says=f"{says}, a repeated pattern", hint=hint)
 
 
 def _day_of_a_call(settings: Settings) -> Finding:

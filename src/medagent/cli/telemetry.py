@@ -15,6 +15,7 @@ from medagent.cli.reasons import recorded_reason
 from medagent.compose import (
     audited,
     audits,
+    check_votes,
     ledger,
     machine_keys,
     officers,
@@ -83,9 +84,13 @@ def on(
 
 
 def _by_audit(settings: Settings, audit: Path) -> None:
-    """File the report, record its signatures, and lift the stop by it."""
+    """File the report, record its signatures, and lift the stop by it; one that lacks a signature is not filed."""
     filed = file_report(
-        audit, audits=audits(settings), officers=officers(settings), machine_keys=machine_keys(settings)
+        audit,
+        audits=audits(settings),
+        officers=officers(settings),
+        machine_keys=machine_keys(settings),
+        check=lambda bundle: check_votes(settings, bundle),
     )
     record_votes(settings, Bundle.load(audits(settings) / filed.sha256)[0], by=current_account().name)
     audited(settings, filed.sha256)

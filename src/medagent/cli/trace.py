@@ -14,7 +14,7 @@ from rich.text import Text
 
 from medagent.cli.access import record_access
 from medagent.cli.output import console, moment, print_failure, print_json, tree
-from medagent.compose import archive, redactor, undelivered
+from medagent.compose import archive, redactors, undelivered
 from medagent.errors import BrokenChainError, OutboxError, TraceNotFoundError
 from medagent.proof import Json
 from medagent.settings import load_settings
@@ -154,7 +154,7 @@ def find(
     """Find the calls of a room, a caller's number or a confirmation id; exit code 1 where there is none.
 
     The raw value is asked for, or read from stdin, so that no shell remembers it; it is treated as the policy treats
-    it, compared here, and neither kept nor logged.
+    it under each pseudonym key that this host knows, compared here, and neither kept nor logged.
     """
     if [room, phone, confirmation].count(True) != 1:
         raise typer.BadParameter("say one of --room, --phone, --confirmation")
@@ -163,7 +163,8 @@ def find(
     raw = getpass.getpass(f"{what}: ") if sys.stdin.isatty() else sys.stdin.readline()
     kind: Lookup = "room" if room else "phone" if phone else "confirmation"
     record_access(settings, "archive", "trace_find")
-    found = archive(settings).holding(treated(redactor(settings), kind, raw.strip()))
+    values = [value for each in redactors(settings) for value in treated(each, kind, raw.strip())]
+    found = archive(settings).holding(list(dict.fromkeys(values)))
     if as_json:
         print_json({"trace_id": trace_id} for trace_id in found)
     elif found:

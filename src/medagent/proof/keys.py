@@ -7,6 +7,7 @@ import hmac
 import os
 import re
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -16,6 +17,9 @@ from medagent.file_access import FileModeError, read_file
 from medagent.proof.signing import SigningKey
 
 _KEY_BYTES = 32
+_LEAST_DIFFERENT_BYTES = 16
+"""Different bytes of a new key; 32 random bytes have fewer once in 10**17 keys."""
+_KEPT = re.compile(r"pseudonym-([0-9a-f]{8})\.key")
 PSEUDONYM_SHAPE = re.compile(r"psn_[0-9a-f]{8}_[0-9a-f]{32}")
 """The form of every pseudonym: its key's id, then 128 bits of HMAC-SHA256."""
 
@@ -26,6 +30,16 @@ class PseudonymKey:
 
     secret: bytes = field(repr=False)
 
+    @classmethod
+    def new(cls) -> PseudonymKey:
+        """Return a key of 32 random bytes."""
+        return cls(secret=secrets.token_bytes(_KEY_BYTES))
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the key has the bytes of a random one; a repeated or typed pattern has too few different ones."""
+        return len(set(self.secret)) >= _LEAST_DIFFERENT_BYTES
+
     @property
     def key_id(self) -> str:
         """Names the key without telling it: 8 hex digits."""
@@ -35,6 +49,10 @@ class PseudonymKey:
         """The same value of the same category under the same key is always the same `psn_…`."""
         message = category.encode() + b"\0" + value.encode()
         return f"psn_{self.key_id}_{hmac.new(self.secret, message, hashlib.sha256).hexdigest()[:32]}"
+
+    def has_made(self, value: object) -> bool:
+        """Whether a value is a pseudonym under this key, by the id in it."""
+        return isinstance(value, str) and value.startswith(f"psn_{self.key_id}_")
 
     def keyed_digest(self, name: str, *values: str) -> str:
         """Return a digest by which a secret is compared and not found by trying; `name` separates its uses."""
@@ -52,15 +70,76 @@ class KeyRing:
         env: Literal["dev", "prod"],
         pseudonym_hex: str | None = None,
         signing_hex: str | None = None,
+        old_hex: str | None = None,
     ) -> None:
+        """Take given keys as hex digits; `old_hex` are pseudonym keys of before, separated by commas."""
         self._directory = directory
         self._env = env
         self._pseudonym_hex = pseudonym_hex
+        self._old_hex = old_hex
         self._signing_hex = signing_hex
 
     def pseudonym_key(self) -> PseudonymKey:
         """The HMAC key; raises `KeyFileError` where it is missing in prod, malformed, or open to other users."""
         return PseudonymKey(secret=self._secret("pseudonym", self._pseudonym_hex))
+
+    def old_pseudonym_keys(self) -> tuple[PseudonymKey, ...]:
+        """Return the pseudonym keys of before: given ones first, then the kept files; each once.
+
+        Raises:
+            KeyFileError: One is malformed, open to other users, or its file has another key's name.
+        """
+        found = {one.key_id: one for one in (*self._given_old(), *self._kept())}
+        found.pop(self.pseudonym_key().key_id, None)
+        return tuple(found.values())
+
+    def is_given_old(self, key: PseudonymKey) -> bool:
+        """Whether a pseudonym key is among the given ones of before, so that no file of it is needed."""
+        return key in self._given_old()
+
+    @property
+    def pseudonym_file(self) -> Path | None:
+        """The file of the pseudonym key that a rotation replaces; None where a setting or a link names the key."""
+        path = self._directory / "pseudonym.key"
+        return None if self._pseudonym_hex is not None or path.is_symlink() else path
+
+    def keep_old(self, key: PseudonymKey) -> Path:
+        """Write a pseudonym key of before to a file of mode 0600 whose name holds its id, and return the file."""
+        path = self._directory / f"pseudonym-{key.key_id}.key"
+        try:
+            _write(path, key.secret, is_replaced=False)
+            kept = PseudonymKey(secret=_read(path))
+        except OSError as error:
+            raise KeyFileError(f"{path} cannot be written ({type(error).__name__})") from None
+        if kept != key:
+            raise KeyFileError(f"{path} holds another key than its name says", hint=f"move {path} elsewhere")
+        return path
+
+    def replace_pseudonym_key(self, key: PseudonymKey) -> None:
+        """Put a new pseudonym key in place of the one in the file, whole or not at all."""
+        path = self._directory / "pseudonym.key"
+        try:
+            _write(path, key.secret, is_replaced=True)
+        except OSError as error:
+            raise KeyFileError(f"{path} cannot be written ({type(error).__name__})") from None
+
+    def _given_old(self) -> Iterator[PseudonymKey]:
+        for text in (self._old_hex or "").split(","):
+            if text.strip():
+                yield PseudonymKey(secret=_decode(text, "MEDAGENT_PSEUDONYM_KEYS_OLD"))
+
+    def _kept(self) -> Iterator[PseudonymKey]:
+        try:
+            files = sorted(self._directory.iterdir()) if self._directory.is_dir() else []
+            for path in files:
+                if (named := _KEPT.fullmatch(path.name)) is None:
+                    continue
+                key = PseudonymKey(secret=_read(path))
+                if key.key_id != named[1]:
+                    raise KeyFileError(f"{path} holds another key than its name says", hint=f"move {path} elsewhere")
+                yield key
+        except OSError as error:
+            raise KeyFileError(f"{self._directory}: cannot be used ({type(error).__name__})") from None
 
     def signing_key(self) -> SigningKey:
         """The Ed25519 key of this installation; raises `KeyFileError` as `pseudonym_key` does."""
@@ -84,20 +163,41 @@ class KeyRing:
             raise KeyFileError(f"{path} cannot be used ({type(error).__name__})") from None
 
 
+def write_new_key(path: Path, key: PseudonymKey) -> None:
+    """Write a pseudonym key to a file of mode 0600 that is not there yet; raises `KeyFileError`."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(key.secret.hex().encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        raise KeyFileError(f"{path} is there already", hint="a key is never written over another") from None
+    except OSError as error:
+        raise KeyFileError(f"{path} cannot be written ({type(error).__name__})") from None
+
+
 def _create(path: Path) -> None:
+    _write(path, secrets.token_bytes(_KEY_BYTES), is_replaced=False)
+
+
+def _write(path: Path, secret: bytes, *, is_replaced: bool) -> None:
+    """Write a key whole beside its place, then put it there: a process that starts meanwhile sees all of it."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Written whole beside its place, then linked there: a process that starts at the same moment sees all of it.
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        os.write(descriptor, secrets.token_hex(_KEY_BYTES).encode())
+        os.write(descriptor, secret.hex().encode())
         os.fsync(descriptor)
-        os.link(draft, path)
+        if is_replaced:
+            draft.replace(path)
+        else:
+            os.link(draft, path)
     except FileExistsError:
         pass  # another process was first: its key is the key
     finally:
         os.close(descriptor)
-        draft.unlink()
+        draft.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> bytes:

@@ -19,6 +19,8 @@ from medagent.redaction import reading
 from medagent.redaction.floor import breaches
 from medagent.redaction.lists import CODE_LISTS
 from medagent.redaction.policy import (
+    Action,
+    Category,
     ClockMode,
     Example,
     ObjectNode,
@@ -34,7 +36,7 @@ from medagent.redaction.policy import (
 )
 from medagent.redaction.recognisers import RECOGNISERS
 from medagent.redaction.rules import Lists, rule
-from medagent.redaction.shapes import ROSTERS, Moment, Setting
+from medagent.redaction.shapes import ROSTERS, Boolean, Moment, Setting
 from medagent.redaction.trial import run
 from medagent.redaction.yaml_tree import Located, read_yaml, read_yaml_file
 
@@ -60,6 +62,17 @@ _TOOL = re.compile(r"tool\.[a-z][a-z0-9_]*")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DEEPEST = 8
+SYNTHETIC_CALLERS = "synthetic_callers"
+"""The field by which a call whose callers are declared synthetic says so; no policy can drop it."""
+_SYNTHETIC_SPANS = frozenset({"voice_session", "policy.guardrail"})
+_SYNTHETIC_RULE = Rule(
+    name=SYNTHETIC_CALLERS,
+    source="every policy",
+    action=Action.KEEP,
+    category=Category.MACHINE,
+    why="The settings declare that no caller is a real person.",
+    shape=Boolean(),
+)
 _LONGEST_CHAIN = 4
 
 
@@ -331,6 +344,15 @@ def _spans(
                 declared[span][steps] = None
             elif (made := problems.attempt(rule, value, where, lists)) is not None:
                 declared[span][steps] = made
+                if span in _SYNTHETIC_SPANS and path == SYNTHETIC_CALLERS and not _says_synthetic(made):
+                    problem = (
+                        f"{made.action.value} hides that callers are declared synthetic, expected KEEP of a boolean"
+                    )
+                    problems.add(reading.error(value, where, problem))
+    if tree is not None:
+        for span in sorted(_SYNTHETIC_SPANS):
+            at.setdefault(span, tree)
+            declared.setdefault(span, {}).setdefault((SYNTHETIC_CALLERS,), _SYNTHETIC_RULE)
     trees: dict[str, ObjectNode] = {}
     for span, paths in declared.items():
         family = declared.get(f"{span.partition('.')[0]}.*", {})
@@ -340,6 +362,10 @@ def _spans(
             problem = f"{str(conflict)!r} is declared as two kinds of thing, expected one"
             problems.add(reading.error(at[span], f"spans.{span}", problem))
     return trees
+
+
+def _says_synthetic(made: Rule) -> bool:
+    return made.action is Action.KEEP and isinstance(made.shape, Boolean) and made.condition is None
 
 
 def _reviews(tree: Located | None, problems: reading.Problems) -> dict[str, Review]:

@@ -13,6 +13,8 @@ from typing import Any
 
 Forge = Callable[[Any], Any]
 """A report as the machine made it → the report that the machine's key signs instead."""
+Amend = Callable[[Any, Any], tuple[Any, str]]
+"""An honest amendment's statement, the binding under the new settings → the statement, and who signs it."""
 Harm = Callable[[Path, Path], None]
 """Done on the host after telemetry is on: its MEDAGENT_HOME, its list of officers."""
 
@@ -28,6 +30,10 @@ class AfterReport:
     environment: Mapping[str, str] = field(default_factory=dict)
     harm: Harm | None = None
     drops_vote: bool = False
+    amends: Amend | None = None
+    """Makes the amendment of the new secret in `environment`; the bundle with it takes the place of the GO."""
+    drops_amendment: bool = False
+    """The ledger knows the amendment, and the bundle does not have it."""
 
 
 def _part(name: str, **changes: Any) -> Forge:
@@ -40,6 +46,17 @@ def _failed(name: str) -> Forge:
         return report.model_copy(update={"criteria": tuple(criteria)})
 
     return forge
+
+
+def _another_host(statement: Any, here: Any) -> tuple[Any, str]:
+    """What an officer signs who is shown one thing and signs another: the digest is of another collector's system."""
+    from medagent.attestation.binding import destinations_digest  # nothing here is imported by the auditor
+
+    moved = [
+        one.model_copy(update={"host": "evil.example"}) if one.name == "otlp" else one for one in here.destinations
+    ]
+    after = destinations_digest(moved, here.settings)
+    return statement.model_copy(update={"destinations_after": after}), "Ines Calder"
 
 
 def _ledger(home: Path) -> Path:
@@ -142,6 +159,40 @@ AFTER_REPORT = {
             breaks="pseudonyms are made by another key",
             says="MEDAGENT_PSEUDONYM_KEY",
             environment={"MEDAGENT_PSEUDONYM_KEY": "ef" * 32},
+        ),
+        AfterReport(
+            name="forged_amendment",
+            breaks="another account's secret, amended by the machine's key",
+            says="amendment 1: signed by no sign-off key",
+            environment={"LANGSMITH_API_KEY": "lsv2_other"},
+            amends=lambda statement, _: (statement, "machine"),
+        ),
+        AfterReport(
+            name="amended_host",
+            breaks="an amendment of a secret names another host too",
+            says="amendment 1: another part is changed too",
+            environment={"LANGSMITH_API_KEY": "lsv2_other"},
+            amends=_another_host,
+        ),
+        AfterReport(
+            name="dropped_amendment",
+            breaks="an amendment that this host made is taken out, so that the old secret is used again",
+            says="the ledger knows it: amendment destination_account",
+            environment={"LANGSMITH_API_KEY": "lsv2_other"},
+            amends=lambda statement, _: (statement, "Ines Calder"),
+            drops_amendment=True,
+        ),
+        AfterReport(
+            name="other_contracts",
+            breaks="the contracts of processors.yaml are others",
+            says="MEDAGENT_PROCESSORS",
+            environment={"MEDAGENT_PROCESSORS": "policies/processors.yaml"},
+        ),
+        AfterReport(
+            name="plain_websocket",
+            breaks="calls are spoken without encryption",
+            says="LIVEKIT_URL: ws to another host",
+            environment={"LIVEKIT_URL": "ws://livekit.clinic.example"},
         ),
         AfterReport(
             name="open_exit",

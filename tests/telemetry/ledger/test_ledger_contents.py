@@ -44,7 +44,7 @@ def test_every_free_text_is_a_reason() -> None:
         for name in KINDS[kind].model_fields
         if accepted(kind, {**content, name: "see the note"})
     }
-    kinds = ("switch_changed", "not_started", "access", "deletion", "deletion_requested")
+    kinds = ("switch_changed", "not_started", "pseudonym_key_rotated", "access", "deletion", "deletion_requested")
     assert typed == set(FREE) == {(kind, "reason") for kind in kinds}
 
 

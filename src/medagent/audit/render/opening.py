@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import accumulate
 
-from medagent.attestation.report import Criterion, Report
+from medagent.attestation.binding import KEYED
+from medagent.attestation.report import Criterion, Destination, Report
 from medagent.attestation.signed import NOT_REVIEWED, Signed
 from medagent.audit.render.document import (
     Block,
@@ -183,13 +184,19 @@ def system(report: Report, signed: Signed) -> Iterator[Block]:
             (
                 cell(d.name),
                 code(d.host),
-                cell((d.project or "–") + (f", workspace {d.workspace}" if d.workspace else "")),
+                cell(_project(d)),
                 cell(d.region),
                 cell("not stated" if d.retention_days is None else many(d.retention_days, "day")),
             )
             for d in it.destinations
         ),
     )
+
+
+def _project(one: Destination) -> str:
+    """Project and workspace; a keyed digest of a workspace is for the binding alone."""
+    is_shown = one.workspace is not None and not one.workspace.startswith(KEYED)
+    return (one.project or "–") + (f", workspace {one.workspace}" if is_shown else "")
 
 
 def policy(report: Report, signed: Signed) -> Iterator[Block]:

@@ -122,8 +122,17 @@ class SignOff(_Content):
     key_id: KeyId
     by: Who
     statement: Sha256 | None = None
-    decision: Literal["GO", "NO-GO", "leak", "no_leak", "clean"] | None = None
+    decision: Literal["GO", "NO-GO", "leak", "no_leak", "clean", "pseudonym_key", "destination_account"] | None = None
     signed_at: Annotated[str, Field(pattern=r"^[0-9T:.+Z-]{19,40}$")] | None = None
+
+
+class PseudonymKeyRotated(_Content):
+    """From here on pseudonyms are made by another key; the ids name both."""
+
+    old: KeyId
+    new: KeyId
+    by: Who
+    reason: Reason
 
 
 class SealedReview(_Content):
@@ -256,6 +265,7 @@ KINDS: Mapping[str, type[_Content]] = {
     "not_started": NotStarted,
     "audit": Audit,
     "sign_off": SignOff,
+    "pseudonym_key_rotated": PseudonymKeyRotated,
     "sealed_review": SealedReview,
     "reviews_opened": ReviewsOpened,
     "gate": Gate,
