@@ -61,7 +61,7 @@ def test_a_call_outside_the_sample_is_as_expected(tmp_path: Path, monkeypatch: p
 
 def test_trace_check_tells_a_whole_call_from_a_changed_one(tmp_path: Path) -> None:
     """`trace check` exits 0 on a whole call, 1 on one whose archive was changed or that lacks a span."""
-    assert medagent("call", "silent_caller", "--json", "--pace", "20", home=tmp_path).code == 0
+    assert medagent("call", "silent_caller", "--json", "--pace", "5", home=tmp_path).code == 0
     assert medagent("trace", "check", home=tmp_path).code == 0
     with sa.create_engine(f"sqlite:///{tmp_path / 'archive' / 'archive.db'}").begin() as connection:
         connection.execute(sa.text("UPDATE span SET document = replace(document, '\"abandoned\"', '\"informed\"')"))
@@ -170,7 +170,7 @@ def test_scenarios_are_listed(tmp_path: Path) -> None:
 def test_several_calls_side_by_side_are_judged(tmp_path: Path) -> None:
     """`call A B --parallel 2 --json` prints one object per call, and exits 0 when each came out as expected."""
     names = ("silent_caller", "opening_hours")
-    done = medagent("call", *names, "--pace", "20", "--parallel", "2", "--json", home=tmp_path)
+    done = medagent("call", *names, "--pace", "5", "--parallel", "2", "--json", home=tmp_path)
     assert done.code == 0
     assert [(each["scenario"], each["ok"], each["complete"]) for each in objects(done)] == [
         (name, True, True) for name in names

@@ -129,7 +129,15 @@ class Victim:
         """What the pipeline lost, whether telemetry is on, how often each broken exporter was tried."""
         counts, tried = self._telemetry.pipeline.counts, {one.name: one.attempts for one in self._broken}
         lost = {"events": counts.events_lost, "spans": counts.spans_lost, "failures": counts.failures}
-        return {"lost": lost, "on": self._telemetry.switch.is_on(), "tried": tried}
+        return {"lost": lost, "on": self._is_on(), "tried": tried}
+
+    def _is_on(self) -> bool:
+        """Whether telemetry is on, asked again where an exporter that leaks left no memory to ask with."""
+        while True:
+            try:
+                return self._telemetry.switch.is_on()
+            except MemoryError:
+                time.sleep(0.05)
 
     def leak(self) -> dict[str, Any]:
         """Let an exporter take all the memory that there is, which is 1 GB more; wait until it got no more."""

@@ -174,7 +174,8 @@ async def test_transcripts_come_late_out_of_order_or_not_at_all(faulty: Simulato
         await client.send("session.update", session={"type": "realtime", "audio": audio})
         for _ in range(3):
             await _answer(client)
-        await client.until(f"{kind}.failed")
+        if not client.all(f"{kind}.failed"):
+            await client.until(f"{kind}.failed")
         if len(client.all(f"{kind}.completed")) < 2:
             await client.until(f"{kind}.completed")
         items = [event["item_id"] for event in client.all("input_audio_buffer.committed")]
