@@ -27,13 +27,13 @@ from medagent.compose import (
     machine_keys,
     officers,
     record_votes,
+    switch,
 )
-from medagent.errors import AttestationError, SwitchError
+from medagent.errors import AttestationError
 from medagent.os_account import current_account
 from medagent.proof import PseudonymKey
 from medagent.proof.dsse import sign
 from medagent.settings import Settings
-from medagent.telemetry.switch_file import SwitchFile, UnreadableError
 
 MakeStatement = Callable[[System, datetime, str], AmendmentStatement]
 """The system as amended so far, the time, the officer's name → what the officer signs."""
@@ -127,10 +127,5 @@ def _verified(settings: Settings, bundle: Bundle) -> VerifiedReport:
 
 
 def _in_force(settings: Settings) -> Path | None:
-    file = SwitchFile(settings.home / "switch.json")
-    try:
-        written = file.read()
-    except UnreadableError:
-        raise SwitchError(f"{file.path} cannot be read", hint="give --audit REPORT") from None
-    is_on = written is not None and written.state == "on" and written.report is not None
-    return audits(settings) / str(written.report) if written is not None and is_on else None
+    report = switch(settings).report()
+    return None if report is None else audits(settings) / report

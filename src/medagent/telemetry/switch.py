@@ -312,6 +312,14 @@ class Switch:
         ends = self._end_of(self._began_of(written))
         return None if ends is None else (written.report, ends)
 
+    def report(self) -> str | None:
+        """Return the report (its digest) by which telemetry was switched on, whether it still allows it or not."""
+        try:
+            written = self._file.read()
+        except UnreadableError:
+            return None
+        return None if written is None or written.state == "off" else written.report
+
     def _began(self, entry: Entry) -> datetime | str:
         if self._audited is None or entry.report is None:
             return _NO_REPORT
