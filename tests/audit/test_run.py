@@ -12,9 +12,11 @@ import pytest
 from attestation.audits import KEYS, pin
 from medagent.attestation.bundle import BUNDLE, Bundle, annexes
 from medagent.attestation.report import Report
+from medagent.attestation.verify import verify
 from medagent.audit.annex import open_with
 from medagent.audit.protocol import load_protocol
-from medagent.compose import ledger_path
+from medagent.cli.audit_pages import compare_pages
+from medagent.compose import ledger_path, machine_keys, officers
 from medagent.settings import load_settings
 from medagent.telemetry.ledger import entries
 
@@ -73,6 +75,8 @@ def test_a_rehearsal_comes_to_its_verdict_and_its_report_holds(tmp_path: Path) -
     bundle = Bundle.parse((out / BUNDLE).read_bytes())
     assert len(list(annexes(report, out))) == len(report.annexes) >= 3
     host = load_settings(MEDAGENT_HOME=tmp_path / "host")
+    verified = verify(bundle, officers=officers(host), machine_keys=machine_keys(host), directory=out)
+    assert [one.what for one in compare_pages(verified, out)[0]] == ["report.html", "report.pdf"]
     audits = [entry for entry in entries(ledger_path(host)) if entry.kind == "audit"]
     assert [entry.content["report"] for entry in audits] == [bundle.report_sha256]
     assert not (tmp_path / "host" / "switch.json").exists()

@@ -18,12 +18,13 @@ from typing import Any
 from medagent.alerts.rules import load_alerts
 from medagent.attestation.binding import lock_deviations
 from medagent.attestation.bundle import Bundle
-from medagent.attestation.conclusion import People, conclude
 from medagent.attestation.consistency import FULL_CALL_S, FULL_CALLS
 from medagent.attestation.installed_check import InstalledResult
 from medagent.attestation.minimum import PLANTED_COPIES, SAMPLED_TRACES
 from medagent.attestation.officers import Officers
 from medagent.attestation.report import Annex, Report, Run, Sample
+from medagent.attestation.signed import Signed
+from medagent.attestation.statements import read_report
 from medagent.audit import assembly
 from medagent.audit.alert_drill import LookedAt, drill_alerts
 from medagent.audit.annex import seal_for
@@ -114,10 +115,12 @@ def run_audit(settings: Settings, order: Order, told: Told) -> Audited:
     for name, content in files.items():
         (order.out / name).parent.mkdir(parents=True, exist_ok=True)
         write_file(order.out / name, content)
-    bundle = Bundle.sealed(report, key_ring(settings).signing_key())
+    key = key_ring(settings).signing_key()
+    bundle = Bundle.sealed(report, key)
     bundle.write(order.out)
+    report, _ = read_report(bundle.report, [key.public])  # as it is read from the bundle: its mappings are sorted
     write_file(order.out / "report.json", report.model_dump_json(indent=1).encode())
-    unsigned = conclude(report, People(), officers(settings))
+    unsigned = Signed.nobody(report)
     write_file(order.out / "report.html", html(report, unsigned).encode())
     write_file(order.out / "report.pdf", pdf(report, unsigned))
     if report.trips_switch:
