@@ -231,7 +231,7 @@ def answers(audited: Audit, file: Path) -> Path:
 
 
 def bound_to(settings: Settings) -> Callable[[Report], Report]:
-    """Makes a report one of what runs here, with a contract for each destination."""
+    """Return a function that binds a report to this host, with a contract for each destination."""
     bound = binding(settings)
     here = {one.name: getattr(bound, one.name) for one in fields(bound)}
     names = dict.fromkeys((*VOICE_PATH, *(one.name for one in bound.destinations if one.name not in LOCAL)))
