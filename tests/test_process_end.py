@@ -152,6 +152,13 @@ def test_a_lock_held_by_the_main_thread_does_not_hold_the_end(begin: Begin) -> N
     assert (victim.process.returncode, out) == (-signal.SIGTERM, "closed\n")
 
 
+def test_sigterm_during_the_exit_waits_for_the_close(begin: Begin) -> None:
+    """SIGTERM in the middle of the close at a normal exit: the close is finished before the process ends."""
+    victim = begin("exiting")
+    out, _ = victim.process.communicate(timeout=WITHIN_S)
+    assert out == "closing\nclosed\n"
+
+
 def test_a_destination_that_hangs_does_not_hold_the_process(begin: Begin) -> None:
     """SIGTERM with a destination that accepts and never answers: it ends before that, and nothing is lost."""
     with hole() as endpoint:

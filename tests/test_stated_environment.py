@@ -178,7 +178,7 @@ def test_prod_takes_wss_and_a_server_on_loopback(tmp_path: Path, url: str) -> No
 
 
 def test_prod_refuses_a_job_of_an_unencrypted_server(tmp_path: Path) -> None:
-    """Whatever `LIVEKIT_URL` says: a worker may have been given the address in code."""
+    """A job's server address is checked even if it differs from `LIVEKIT_URL`."""
     settings = load_settings(MEDAGENT_HOME=tmp_path, **PROD, LIVEKIT_URL="wss://livekit.example")
     with pytest.raises(SettingsError, match="LIVEKIT_URL: ws to another host"):
         check_environment(settings, "ws://livekit.clinic.example")

@@ -58,7 +58,7 @@ def plain() -> None:
 
 
 def locked() -> None:
-    """A program that the signal meets while its main thread holds a lock that the close needs."""
+    """A program that gets SIGTERM while its main thread holds a lock that `close` needs."""
     lock = threading.Lock()
 
     def close() -> None:
@@ -71,6 +71,22 @@ def locked() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.1)  # Python's handlers run between two of its steps
     time.sleep(60)
+
+
+def exiting() -> None:
+    """A program that gets SIGTERM while its normal exit closes what is open; a second close does nothing."""
+    closed: list[int] = []
+
+    def close() -> None:
+        if not closed:
+            closed.append(1)
+            ready("closing")
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(1)
+            ready("closed")
+
+    close_at_end(close)
+    ready("begun")
 
 
 def three_lines() -> None:
@@ -110,4 +126,4 @@ def three_lines() -> None:
 
 
 if __name__ == "__main__":
-    {"plain": plain, "hosted": hosted, "locked": locked, "three_lines": three_lines}[sys.argv[1]]()
+    {"plain": plain, "hosted": hosted, "locked": locked, "exiting": exiting, "three_lines": three_lines}[sys.argv[1]]()

@@ -377,7 +377,7 @@ def _bound_ways(settings: Settings) -> dict[str, tuple[str, str | None]]:
 
 
 def _bound_workspaces(settings: Settings) -> dict[str, str | None]:
-    """Keyed digests of what chooses a tenant beside the account: headers of a collector, Slack's workspace."""
+    """Return keyed digests of each tenant that an address does not name: collector headers, Slack's workspace."""
     from medagent.attestation.bound import bound_tenant, bound_webhook_workspace  # noqa: PLC0415  # a start without a report needs none of it
     from medagent.telemetry.exporters import otlp  # noqa: PLC0415  # OpenTelemetry's messages take 40 ms to load
 
@@ -685,7 +685,7 @@ def redactor(settings: Settings, rosters: Mapping[str, Collection[str]] | None =
 
 
 def redactors(settings: Settings) -> Iterator[Redactor]:
-    """Yield the policy of these settings under each pseudonym key, the one in force first: to look up, not to send."""
+    """Yield a redactor for each pseudonym key, the current one first; for lookups, not for export."""
     in_force, ring = policy(settings), key_ring(settings)
     for key in (ring.pseudonym_key(), *ring.old_pseudonym_keys()):
         yield Redactor(in_force, keys=key, recognisers=recognisers_of(in_force))

@@ -186,7 +186,7 @@ class Settings(BaseSettings):
             self.check_encrypted(variable, url)
 
     def check_encrypted(self, variable: str, url: str) -> None:
-        """Raise `SettingsError` in prod where an address of another host than loopback is http or ws."""
+        """Raise `SettingsError` in prod if an address is http or ws and its host is not loopback."""
         scheme = "".join(url.split()).partition(":")[0].lower()
         if self.env != "prod" or scheme not in _ENCRYPTED or is_loopback(url):
             return
@@ -220,7 +220,7 @@ class Settings(BaseSettings):
         return None if content is None else hashlib.sha256(content).hexdigest()
 
     def _addresses(self) -> dict[str, str]:
-        """The addresses to which requests are sent, or with which calls are spoken, by their variables."""
+        """Return the addresses of requests and of calls, by variable."""
         slack = self.slack_webhook_url
         found = {
             "LANGSMITH_ENDPOINT": self.langsmith_endpoint if self.langsmith_api_key is not None else None,

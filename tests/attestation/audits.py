@@ -232,7 +232,7 @@ def answers(audited: Audit, file: Path) -> Path:
 
 
 def bound_to(settings: Settings) -> Callable[[Report], Report]:
-    """Makes a report one of what runs here: what is installed is checked, each destination has a contract."""
+    """Return a function that binds a report to this host, after a check of what is installed."""
     checked = compose.installed_code(settings).check()
     bound = binding(settings, installed=checked.distributions)
     here = {one.name: getattr(bound, one.name) for one in fields(bound)}

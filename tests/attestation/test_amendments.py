@@ -1,4 +1,4 @@
-"""A GO holds with its amendments and with nothing else: a chain of signed key changes, each of one named part."""
+"""Amendments of a GO: a chain of signed key changes, each of one named part."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ CHANGES = st.lists(st.sampled_from(["rotate", *SECRETS]), min_size=1, max_size=4
 def test_amendments_of_any_sequence_give_the_binding_here(
     changes: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Applied in their order to the report's system; in clear nothing is another than before."""
+    """Amendments applied in order give this host's binding, and no clear text changes."""
     chain = Chain.begin(tmp_path_factory.mktemp("home"))
     for what in changes:
         chain.amend(what)
@@ -208,7 +208,7 @@ def chains(tmp_path_factory: pytest.TempPathFactory) -> list[Chain]:
 
 @given(data=st.data())
 def test_a_changed_byte_of_any_amendment_is_refused(data: st.DataObject, chains: list[Chain]) -> None:
-    """In payload, signature or key id, as in the bundle's file between its first amendment and its last."""
+    """A changed byte of an amendment's payload, signature or key id is refused."""
     chain = data.draw(st.sampled_from(chains))
     document = replace(WHOLE.bundle, amendments=chain.envelopes).document()
     first = document.index(b'"amendments"')
@@ -226,7 +226,7 @@ def read_again(chain: Chain, document: bytes) -> None:
 
 
 def test_amendments_in_another_order_or_number_are_refused(chain: Chain) -> None:
-    """One dropped, two swapped, one twice, and a second one over the same state."""
+    """A chain with a dropped, swapped, repeated or conflicting amendment is refused."""
     for what in ("rotate", "slack", "otlp"):
         chain.amend(what)
     one, two, three = chain.envelopes
@@ -246,7 +246,7 @@ def test_amendments_in_another_order_or_number_are_refused(chain: Chain) -> None
 
 
 def test_an_amendment_out_of_its_time_is_refused(chain: Chain) -> None:
-    """Older than the audit, in the future, or not after the one before it."""
+    """An amendment before the audit, in the future or before the previous one is refused."""
     statement = chain.change("slack")
     for at in (ENDED - timedelta(seconds=1), datetime.now(UTC) + timedelta(hours=1)):
         with pytest.raises(AttestationError, match="amendment 1: wrong time"):
@@ -260,7 +260,7 @@ def test_an_amendment_out_of_its_time_is_refused(chain: Chain) -> None:
 
 
 def test_an_amendment_is_signed_by_who_may_sign_off(chain: Chain) -> None:
-    """No machine, no reviewer, nobody who is not on the list, no revoked or expired key, no other name."""
+    """A machine, a reviewer, an unlisted, revoked or expired key and another name are refused."""
     statement = chain.change("slack")
     for key in (HOST, MACHINE, KEYS["Theo Brandt"].signing, KEYS["Omar Nobody"].signing):
         with pytest.raises(AttestationError, match="amendment 1: signed by no sign-off key of the pinned list"):
@@ -294,7 +294,7 @@ def test_an_amendment_is_signed_by_who_may_sign_off(chain: Chain) -> None:
     ids=str,
 )
 def test_an_amendment_of_another_kind_has_no_form(changes: dict[str, Any], chain: Chain) -> None:
-    """However well it is signed: parsing refuses it."""
+    """Parsing refuses the statement although its signature is valid."""
     statement = chain.change("slack")
     document = json.loads(chain.sign(statement).payload)
     document["predicate"] |= changes
@@ -303,7 +303,7 @@ def test_an_amendment_of_another_kind_has_no_form(changes: dict[str, Any], chain
 
 
 def test_an_amendment_that_names_another_host_is_refused(chain: Chain) -> None:
-    """Signed by who may sign off: what it says is computed again, and only the named part may change."""
+    """A signed amendment is computed again; a change of another part is refused."""
     evil = system_of(here(CONFIGURED | SLACK | {"MEDAGENT_OTLP_ENDPOINT": "https://evil.example/a"}, chain.home))
     statement = chain.change("slack").model_copy(update={"destinations_after": evil.destinations_sha256})
     with pytest.raises(AttestationError, match="amendment 1: another part is changed too"):
@@ -311,7 +311,7 @@ def test_an_amendment_that_names_another_host_is_refused(chain: Chain) -> None:
 
 
 def test_a_rotation_names_each_keyed_digest_once(chain: Chain) -> None:
-    """One left out, or one of another value, is refused; a system that lists nothing cannot be amended."""
+    """A missing or different keyed digest is refused; a system without a list cannot be amended."""
     statement = chain.change("rotate")
     assert len(statement.keyed) > 8
     for keyed in (
@@ -329,7 +329,7 @@ def test_a_rotation_names_each_keyed_digest_once(chain: Chain) -> None:
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_a_replaced_account_is_nothing_else(what: str, chain: Chain) -> None:
-    """Scheme, host, port, path, project, workspace, tenant and each other setting are the GO's, or it is refused."""
+    """A changed scheme, host, port, path, project, workspace, tenant or setting is refused."""
     destination, changes, says = REFUSED[what]
     named: Any = destination
     with pytest.raises(AttestationError, match=says):
@@ -344,7 +344,7 @@ def test_a_replaced_account_is_nothing_else(what: str, chain: Chain) -> None:
 
 
 def test_a_rotation_is_of_the_key_alone(chain: Chain) -> None:
-    """What a digest can show is compared: here what is in clear; the command compares the rest under the old key."""
+    """A changed part in clear text is refused; the command compares keyed digests under the old key."""
     for changes, says in (
         ({"MEDAGENT_SAMPLING": "0.5"}, "MEDAGENT_SAMPLING"),
         ({"MEDAGENT_OTLP_ENDPOINT": "https://evil.example/a"}, "otlp: host"),
@@ -356,7 +356,7 @@ def test_a_rotation_is_of_the_key_alone(chain: Chain) -> None:
 
 
 def test_a_no_go_stays_one_however_it_is_amended(tmp_path: Path) -> None:
-    """The amendment changes what must run here, and no conclusion; a GO with it is allowed where it was not."""
+    """An amendment changes the expected system and not the conclusion; the amended GO is allowed."""
     before = load_settings(MEDAGENT_HOME=tmp_path, **CONFIGURED)
     after = load_settings(MEDAGENT_HOME=tmp_path, **CONFIGURED | OTLP)
 
@@ -390,7 +390,7 @@ def test_a_no_go_stays_one_however_it_is_amended(tmp_path: Path) -> None:
 
 
 def test_revoking_who_amended_ends_the_go(chain: Chain) -> None:
-    """Another officer than who signed off: their revoked key ends what they amended, and so does their removal."""
+    """Revoking or removing the officer who signed an amendment ends the GO."""
     omar = officer("Omar Nobody", "sign_off")
     statement = chain.change("slack").model_copy(update={"officer": "Omar Nobody"})
     whole = audit(lambda report: report.model_copy(update={"system": chain.start}), listed=TWO).complete()

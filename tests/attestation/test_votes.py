@@ -94,7 +94,7 @@ def test_who_signs_again_replaces_their_own_sign_off(host: Settings) -> None:
 
 
 def test_an_amendment_neither_replaces_a_sign_off_nor_is_replaced_by_one() -> None:
-    """Of the same key, whichever is later: a NO-GO is not lost behind an amendment, nor an amendment behind a GO."""
+    """A later amendment does not hide a NO-GO of the same key, and a later GO does not hide an amendment."""
     before = audit(listed=TWO).reviewed("Theo Brandt").reviewed("Noor Haddad")
 
     def known(*envelopes: Envelope, group: str) -> list[Vote]:

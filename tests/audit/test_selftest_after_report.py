@@ -50,7 +50,7 @@ def signed_go(settings: Settings, sabotage: AfterReport) -> Audit:
 
 
 def with_amendment(settings: Settings, whole: Audit, sabotage: AfterReport) -> Audit:
-    """What is shown instead of the GO: the amendment of its new secret as the sabotage makes and signs it."""
+    """Return the audit with the amendment that the sabotage makes and signs."""
     assert sabotage.amends is not None
     here = binding(settings)
     honest = account_replacement(

@@ -81,7 +81,7 @@ def test_verify_reads_no_page_without_end(reported: tuple[Path, tuple[str, ...],
 def test_verify_takes_pages_that_are_marked_as_an_example(
     reported: tuple[Path, tuple[str, ...], bytes, bytes], tmp_path: Path
 ) -> None:
-    """Of a report that was not run as one, as `audit render --example` makes them; a changed byte is refused."""
+    """Pages of `audit render --example` are accepted beside a normal report; a changed byte is refused."""
     _, options, *_ = reported
     made = audit()
     directory, report = made.written(tmp_path / "out"), made.verified().report
@@ -97,7 +97,7 @@ def test_verify_takes_pages_that_are_marked_as_an_example(
 
 
 def test_verify_takes_no_example_page_of_a_go(reported: tuple[Path, tuple[str, ...], bytes, bytes]) -> None:
-    """An example shows no GO: beside a GO only the page of before the signatures may be marked."""
+    """A page marked EXAMPLE shows no GO: with a GO only the unsigned page may be marked."""
     directory, options, page, _ = reported
     report, _ = read_report(Bundle.load(directory)[0].report, [MACHINE.public])
     (directory / "report.pdf").unlink(missing_ok=True)
@@ -109,7 +109,7 @@ def test_verify_takes_no_example_page_of_a_go(reported: tuple[Path, tuple[str, .
 
 
 def test_verify_takes_the_pages_of_the_shipped_example() -> None:
-    """Its run is of before a report could say that it is one; the pages beside it are marked."""
+    """The shipped report has no example flag; its pages marked EXAMPLE are accepted."""
     place = Path(__file__).parents[2] / "audits" / "evidence"
     done = run(place, ("--machine-key", str(place / "machine.pem")))
     assert done.exit_code == 0, done.stderr

@@ -131,7 +131,7 @@ def kept(host: Host) -> dict[str, str]:
 
 
 def test_keys_rotate_with_a_key_file_keeps_the_go_in_force(host: Host) -> None:
-    """Twice: each old key is kept under its id, mode 0600, verify lists both amendments, and no secret is printed."""
+    """Two rotations keep each old key (mode 0600), verify lists both amendments, and no secret is printed."""
     seen = set(kept(host).values())
     for _ in range(2):
         done = host.keys("rotate")
@@ -154,7 +154,7 @@ def test_keys_rotate_with_a_key_file_keeps_the_go_in_force(host: Host) -> None:
 
 
 def test_keys_rotate_to_a_file_serves_a_secret_store(store_host: Host) -> None:
-    """The setting is not written to: telemetry is off until it holds the new key, and then the GO holds."""
+    """Telemetry is off until the setting holds the new key, and then the GO holds."""
     host, old, file = store_host, store_host.environment["MEDAGENT_PSEUDONYM_KEY"], store_host.root / "new.key"
     assert "--to FILE" in host.keys("rotate").err
     done = host.keys("rotate", "--to", str(file))
@@ -183,7 +183,7 @@ def test_keys_rotate_amends_the_go_where_the_settings_hold_both_keys(store_host:
 
 
 def test_a_rotation_that_was_interrupted_is_completed_by_the_next(host: Host) -> None:
-    """With --no-amendment the key is replaced and telemetry off; whoever signs off completes it later."""
+    """With --no-amendment the key is replaced and telemetry is off; a later amendment turns it on."""
     done = host.does("keys", "rotate", "--reason", "key lost OPS-8", "--no-amendment")
     assert done.code == 0, done.err
     assert not host.is_on()
@@ -196,7 +196,7 @@ def test_a_rotation_that_was_interrupted_is_completed_by_the_next(host: Host) ->
 
 
 def test_keys_rotate_refuses_where_more_than_the_key_differs(host: Host) -> None:
-    """And changes nothing: keys, bundle and ledger of amendments are as before."""
+    """A refused rotation changes neither keys, bundle nor ledger."""
     files, bundle = kept(host), (host.go() / "bundle.json").read_bytes()
     for changes, says in (
         (NEW_SECRETS["otlp"], "otlp: account"),
@@ -235,7 +235,7 @@ def test_keys_replace_refuses_another_tenant(host: Host) -> None:
 
 
 def test_a_dropped_amendment_is_refused_and_the_filed_bundle_stays(host: Host) -> None:
-    """`telemetry on` with the bundle of before neither lifts an off nor replaces the amended bundle."""
+    """`telemetry on` refuses the bundle without the amendment and keeps the amended one."""
     assert host.whole is not None
     assert host.keys("rotate").code == 0
     amended = (host.go() / "bundle.json").read_bytes()

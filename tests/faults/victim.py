@@ -132,7 +132,7 @@ class Victim:
         return {"lost": lost, "on": self._is_on(), "tried": tried}
 
     def _is_on(self) -> bool:
-        """Whether telemetry is on, asked again where an exporter that leaks left no memory to ask with."""
+        """Return whether telemetry is on; try again while a leaking exporter leaves no memory."""
         while True:
             try:
                 return self._telemetry.switch.is_on()

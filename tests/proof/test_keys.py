@@ -149,7 +149,7 @@ def test_old_pseudonym_keys_are_given_ones_and_kept_files(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("text", ["", "00" * 32, "ab", "no key"])
 def test_a_kept_key_that_is_none_is_an_error(text: str, tmp_path: Path) -> None:
-    """A search under fewer keys than a person believes would be wrong in silence."""
+    """A kept key file with another key's name is an error and is not skipped."""
     file = tmp_path / "pseudonym-1a2b3c4d.key"
     file.write_text(text)
     file.chmod(0o600)
@@ -162,7 +162,7 @@ def test_a_kept_key_that_is_none_is_an_error(text: str, tmp_path: Path) -> None:
 
 
 def test_a_key_from_a_setting_or_a_link_has_no_file_to_replace(tmp_path: Path) -> None:
-    """Who mounts a secret changes it where it comes from."""
+    """A rotation does not replace a key file that is a symbolic link."""
     ring = KeyRing(tmp_path / "keys", env="dev")
     old = ring.pseudonym_key()
     assert ring.pseudonym_file == tmp_path / "keys" / "pseudonym.key"
@@ -178,6 +178,6 @@ def test_a_key_from_a_setting_or_a_link_has_no_file_to_replace(tmp_path: Path) -
 
 @given(secret=st.binary(min_size=1, max_size=8))
 def test_a_repeated_pattern_is_no_random_key(secret: bytes) -> None:
-    """Of up to eight bytes, however they repeat; what is made here is random."""
+    """A key that repeats up to eight bytes is not random; a new key is."""
     assert not PseudonymKey(secret=(secret * 32)[:32]).is_random
     assert PseudonymKey.new().is_random

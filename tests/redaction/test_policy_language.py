@@ -415,7 +415,7 @@ spans:
 @pytest.mark.parametrize("more", ["", "  voice_session: {}\n  policy.guardrail: {}\n"])
 @pytest.mark.parametrize("span", ["voice_session", "policy.guardrail"])
 def test_no_policy_drops_that_callers_are_declared_synthetic(span: str, more: str) -> None:
-    """A policy that does not name the field, or drops it by name, keeps it: who reads a trace must see it."""
+    """A policy that does not name the field, or drops it for all spans, keeps it."""
     for text in (
         MINIMAL + more,
         (MINIMAL + more).replace("fields: {}", "fields: {synthetic_callers: {action: DROP, category: machine}}"),

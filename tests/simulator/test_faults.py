@@ -44,7 +44,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatorProces
     documents.append(_one("tool-dropped", {**_TOOL, "fault": {"kind": "reconnect"}}))
     documents.append(_one("recycled", says("First this."), recycle_after_s=2))
     late = [
-        {"caller": line("Early words.", transcription={"late_s": 6}), "model": [says("One.")]},
+        {"caller": line("Early words.", transcription={"late_s": 30}), "model": [says("One.")]},
         {"caller": line("Later words."), "model": [says("Two.")]},
         {"caller": line("Lost words.", transcription={"fails": True}), "model": [says("Three.")]},
     ]

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.deadline, pytest.mark.timing]
 
 
 def exit_code(process: subprocess.Popen[bytes]) -> int:
-    """How a process ended; one that does not is aborted, and writes where each of its threads stood."""
+    """Return the exit code; abort a process that hangs, so that it writes the stack of each thread."""
     try:
         return process.wait(60)
     except subprocess.TimeoutExpired:

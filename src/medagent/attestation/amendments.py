@@ -25,7 +25,7 @@ Amendable: TypeAlias = Literal["langsmith", "otlp", "langfuse", "slack", "pagerd
 ACCOUNT_PART: Mapping[Amendable, Literal["account", "address"]] = MappingProxyType(
     {"langsmith": "account", "otlp": "account", "langfuse": "account", "slack": "address", "pagerduty": "account"}
 )
-"""Destinations with an account secret, and the part that holds it: of a webhook the path is the secret."""
+"""Part of each destination that holds its account secret; for a webhook it is the path of the address."""
 _PARTS = ("address", "account", "workspace")
 _KEYED = re.compile(r"(?P<clear>.*?)(?P<keyed>keyed:[0-9a-f]{32})", re.DOTALL)
 
@@ -50,7 +50,7 @@ class Amendment:
 
 
 def amendment_subjects(report_sha256: str, before: Sequence[Envelope]) -> dict[str, str]:
-    """Return what an amendment is signed over: the report, and the amendment before it."""
+    """Return the digests that an amendment signs: the report's and the previous amendment's."""
     subjects = {"report": report_sha256}
     return subjects | {"amendment": sha256_of(before[-1])} if before else subjects
 
@@ -214,7 +214,7 @@ def _account_part(destination: Amendable | None) -> str:
 
 
 def _with(system: System, changes: Mapping[str, str]) -> System:
-    """The system with keyed digests replaced, whatever stands in clear before each left as it is."""
+    """Replace keyed digests in the system; the clear text before each digest is unchanged."""
 
     def value(name: str, old: str | None) -> str | None:
         if name not in changes or old is None:

@@ -21,7 +21,7 @@ from medagent.settings import Settings
 _CREDENTIAL = re.compile(
     r"(proxy-)?authorization|x-honeycomb-team|.*(api-?key|-key|token|secret|password|credential).*", re.IGNORECASE
 )
-"""Names of headers whose value is a secret; every other header may choose a tenant."""
+"""Names of headers whose value is a credential; any other header may select a tenant."""
 _SLACK_PATH = re.compile(r"/(?:services|workflows|triggers)/([A-Z0-9]+)/.+")
 
 
@@ -34,13 +34,13 @@ def bound_address(url: str, key: PseudonymKey) -> str:
 
 
 def bound_tenant(headers: Mapping[str, str], key: PseudonymKey) -> str | None:
-    """Return a keyed digest of the headers that are no credentials, a tenant's name among them; None without any."""
+    """Return a keyed digest of all headers except credentials, or None if there are none."""
     pairs = sorted((name, value) for name, value in headers.items() if not _CREDENTIAL.fullmatch(name))
     return key.keyed_digest("tenant", *(text for pair in pairs for text in pair)) if pairs else None
 
 
 def bound_webhook_workspace(url: str, key: PseudonymKey) -> str | None:
-    """Return a keyed digest of the workspace in a Slack webhook's path; None for an address of another form."""
+    """Return a keyed digest of the workspace in a Slack webhook's path, or None for another address."""
     match = _SLACK_PATH.fullmatch(urlsplit(url).path)
     return None if match is None else key.keyed_digest("slack workspace", match[1])
 
@@ -93,7 +93,7 @@ def agent_digest(path: Path | None) -> str:
 
 
 def _processors(path: Path | None) -> str:
-    """The digest of the clinic's `processors.yaml`; `medagent` is the packaged one, which the code's digest covers."""
+    """Return the digest of the clinic's `processors.yaml`; the code's digest covers the packaged one."""
     if path is None:
         return "medagent"
     try:

@@ -40,7 +40,7 @@ class Bundle:
     sign_offs: tuple[Envelope, ...] = ()
     sealed_reviews: tuple[SealedReview, ...] = ()
     amendments: tuple[Envelope, ...] = ()
-    """A chain: each names the one before it, the oldest is first."""
+    """Amendments, oldest first; each holds the digest of the previous one."""
 
     @classmethod
     def sealed(cls, report: Report, key: SigningKey) -> Bundle:
@@ -111,7 +111,7 @@ class Bundle:
         return canonical({"format": FORMAT, "report": self.report.document(), **people})
 
     def amending(self, amendment: Envelope) -> Bundle:
-        """The same bundle with one more amendment, after those that it has."""
+        """Return the bundle with one more amendment at the end."""
         return replace(self, amendments=(*self.amendments, amendment))
 
     def sealing(self, one: SealedReview) -> Bundle:

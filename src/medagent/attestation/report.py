@@ -56,7 +56,7 @@ class Destination(Part):
     region: str
     retention_days: int | None
     workspace: str | None = None
-    """LangSmith's workspace (None: the key's own); of a collector or Slack a keyed digest of what names a tenant."""
+    """LangSmith's workspace (None: the key's own); for a collector and Slack, a keyed digest of the tenant."""
     release_delay_days: int = 0
     """A call is released to it after a random number of days from 1 to this; 0: at once."""
     address: str | None = None

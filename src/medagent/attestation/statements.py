@@ -116,7 +116,7 @@ class KeyedChange(Part):
 
 
 class AmendmentStatement(Part):
-    """One key that was replaced after the audit, signed by who may sign off; nothing else can be amended.
+    """Replacement of one key after the audit, signed by an officer with the role sign_off.
 
     `old` and `new` are ids of pseudonym keys, or keyed digests of a destination's account secret.
     """

@@ -64,7 +64,7 @@ class VerifiedReport:
 
     report: Report
     system: System
-    """What was audited, with the amendments applied: what must run here."""
+    """The audited system with all amendments applied; this host must equal it."""
     amendments: tuple[Amendment, ...]
     signed: Signed
     sha256: str

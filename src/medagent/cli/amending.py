@@ -1,4 +1,4 @@
-"""Amend a GO by a replaced key: open it, compare it with what runs here, sign, file."""
+"""Amendment of a GO after a key change: load, compare with this host, sign, store."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from medagent.proof.dsse import sign
 from medagent.settings import Settings
 
 MakeStatement = Callable[[System, datetime, str], AmendmentStatement]
-"""The system as amended so far, the time, the officer's name → what the officer signs."""
+"""Function of the amended system, the time and the officer's name; returns the statement to sign."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenGo:
-    """A bundle with every signature that this host's ledger knows, verified; its annexes lie in `directory`."""
+    """A verified bundle that has every signature in this host's ledger, and the directory of its annexes."""
 
     bundle: Bundle
     directory: Path
@@ -54,12 +54,12 @@ class OpenGo:
 
     @property
     def bound_key_id(self) -> str | None:
-        """The id of the pseudonym key to which it is bound, as amended; None in an older report."""
+        """Id of the bound pseudonym key after all amendments; None in an older report."""
         return next((one.value for one in self.verified.system.settings if one.name == KEY_SETTING), None)
 
 
 def open_go(settings: Settings, audit: Path | None) -> OpenGo | None:
-    """Return the GO of a bundle, by default of the one that telemetry is on by; None where it is on by none.
+    """Return the GO of a bundle, by default of the bundle that turned telemetry on; None if there is none.
 
     Raises:
         MedagentError: It does not hold, or lacks a statement that the ledger knows.
@@ -77,7 +77,7 @@ def open_go(settings: Settings, audit: Path | None) -> OpenGo | None:
 def amend(
     settings: Settings, go: OpenGo, key_file: Path | None, passphrase_file: Path | None, make: MakeStatement
 ) -> Callable[[], None]:
-    """Sign an amendment of a GO; nothing is written before the function that is returned is called.
+    """Sign an amendment of a GO; the returned function writes it.
 
     Args:
         settings: The settings with the new key or secret.

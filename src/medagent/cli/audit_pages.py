@@ -58,7 +58,7 @@ def compare_pages(found: VerifiedReport, directory: Path) -> tuple[list[Check], 
 
 
 def _variants(found: VerifiedReport) -> Iterator[tuple[Signed, bool, str]]:
-    """The states of people's part that a page may show, with and without the mark of an example."""
+    """Yield each state of signatures that a page may show, with and without the mark EXAMPLE."""
     nobody = Signed.nobody(found.report)
     for is_example, marked in ((False, ""), (True, ", marked EXAMPLE")):
         if is_example and found.report.run.example:

@@ -141,7 +141,7 @@ def _policy(settings: Settings) -> Iterator[Finding]:
 def _pseudonyms(settings: Settings) -> Finding:
     ring = key_ring(settings)
     key, old = ring.pseudonym_key(), ring.old_pseudonym_keys()
-    says = f"key {key.key_id}" + (f", {len(old)} of before for trace find" if old else "")
+    says = f"key {key.key_id}" + (f", {len(old)} old keys for trace find" if old else "")
     if key.is_random:
         return Finding(what="pseudonyms", state="ok", says=says)
     hint = "medagent keys rotate makes a random one"

@@ -135,7 +135,7 @@ def replace(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rotation:
-    """Both keys; with `is_set` the settings, or the key's file, hold the new one already."""
+    """Old and new key; `is_set` if the settings or the key file already hold the new one."""
 
     old: PseudonymKey
     new: PseudonymKey
@@ -173,7 +173,7 @@ def _rotation(ring: KeyRing, go: OpenGo | None, to: Path | None) -> _Rotation:
 
 
 def _keep(ring: KeyRing, keys: _Rotation, to: Path | None) -> None:
-    """Put both keys in their places, the old one first: whatever ends this process, none is lost."""
+    """Store both keys, the old one first, so that an interrupted process loses neither."""
     if not ring.is_given_old(keys.old):
         ring.keep_old(keys.old)
     if keys.is_set:

@@ -54,7 +54,7 @@ def ship(
 
 
 class _Stop:
-    """Whether SIGTERM or SIGINT came. Their handler takes no lock: the main thread may hold an event's own one."""
+    """Stop request by SIGTERM or SIGINT; the handler takes no lock, since the main thread may hold it."""
 
     def __init__(self) -> None:
         self.is_asked = False
@@ -62,7 +62,7 @@ class _Stop:
             signal.signal(name, self._ask)
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait for the signal; returns whether it came."""
+        """Wait for a signal and return whether one was received."""
         deadline = time.monotonic() + timeout_s
         while not self.is_asked and time.monotonic() < deadline:
             time.sleep(_LOOK_FOR_SIGNAL_EVERY_S)

@@ -91,7 +91,7 @@ def on(
 
 
 def _by_audit(settings: Settings, audit: Path) -> None:
-    """File the report, record its signatures, and lift the stop by it; one that lacks a signature is not filed."""
+    """Store the report, record its signatures, and turn telemetry on; refuse it if a signature is missing."""
     filed = file_report(
         audit,
         audits=audits(settings),

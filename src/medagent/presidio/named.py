@@ -16,7 +16,7 @@ _NO_ARTIFACTS: Any = None
 _LONGEST = 2_000
 _LONGEST_CPU_S = 1.0
 _LONGEST_S = 30.0
-"""Half of Presidio's own limit."""
+"""Wall time of one text; half of Presidio's own limit."""
 
 
 class UnreadTextError(MedagentError):

@@ -18,7 +18,7 @@ from medagent.proof.signing import SigningKey
 
 _KEY_BYTES = 32
 _LEAST_DIFFERENT_BYTES = 16
-"""Different bytes of a new key; 32 random bytes have fewer once in 10**17 keys."""
+"""Minimum of distinct bytes in a new key; 32 random bytes have fewer once in 10**17 keys."""
 _KEPT = re.compile(r"pseudonym-([0-9a-f]{8})\.key")
 PSEUDONYM_SHAPE = re.compile(r"psn_[0-9a-f]{8}_[0-9a-f]{32}")
 """The form of every pseudonym: its key's id, then 128 bits of HMAC-SHA256."""
@@ -37,7 +37,7 @@ class PseudonymKey:
 
     @property
     def is_random(self) -> bool:
-        """Whether the key has the bytes of a random one; a repeated or typed pattern has too few different ones."""
+        """Whether the key has enough distinct bytes to be random, unlike a repeated pattern."""
         return len(set(self.secret)) >= _LEAST_DIFFERENT_BYTES
 
     @property
@@ -51,7 +51,7 @@ class PseudonymKey:
         return f"psn_{self.key_id}_{hmac.new(self.secret, message, hashlib.sha256).hexdigest()[:32]}"
 
     def has_made(self, value: object) -> bool:
-        """Whether a value is a pseudonym under this key, by the id in it."""
+        """Whether a value is a pseudonym made with this key, according to its key id."""
         return isinstance(value, str) and value.startswith(f"psn_{self.key_id}_")
 
     def keyed_digest(self, name: str, *values: str) -> str:
@@ -72,7 +72,7 @@ class KeyRing:
         signing_hex: str | None = None,
         old_hex: str | None = None,
     ) -> None:
-        """Take given keys as hex digits; `old_hex` are pseudonym keys of before, separated by commas."""
+        """Take keys as hex digits; `old_hex` are earlier pseudonym keys, separated by commas."""
         self._directory = directory
         self._env = env
         self._pseudonym_hex = pseudonym_hex
@@ -84,7 +84,7 @@ class KeyRing:
         return PseudonymKey(secret=self._secret("pseudonym", self._pseudonym_hex))
 
     def old_pseudonym_keys(self) -> tuple[PseudonymKey, ...]:
-        """Return the pseudonym keys of before: given ones first, then the kept files; each once.
+        """Return earlier pseudonym keys: those of the settings, then those in files, without duplicates.
 
         Raises:
             KeyFileError: One is malformed, open to other users, or its file has another key's name.
@@ -94,17 +94,17 @@ class KeyRing:
         return tuple(found.values())
 
     def is_given_old(self, key: PseudonymKey) -> bool:
-        """Whether a pseudonym key is among the given ones of before, so that no file of it is needed."""
+        """Whether the settings hold this earlier pseudonym key, so that it needs no file."""
         return key in self._given_old()
 
     @property
     def pseudonym_file(self) -> Path | None:
-        """The file of the pseudonym key that a rotation replaces; None where a setting or a link names the key."""
+        """File of the pseudonym key that a rotation replaces; None if the key comes from a setting or a link."""
         path = self._directory / "pseudonym.key"
         return None if self._pseudonym_hex is not None or path.is_symlink() else path
 
     def keep_old(self, key: PseudonymKey) -> Path:
-        """Write a pseudonym key of before to a file of mode 0600 whose name holds its id, and return the file."""
+        """Write an earlier pseudonym key to a file of mode 0600 named after its id, and return the path."""
         path = self._directory / f"pseudonym-{key.key_id}.key"
         try:
             _write(path, key.secret, is_replaced=False)
@@ -116,7 +116,7 @@ class KeyRing:
         return path
 
     def replace_pseudonym_key(self, key: PseudonymKey) -> None:
-        """Put a new pseudonym key in place of the one in the file, whole or not at all."""
+        """Replace the pseudonym key in its file atomically."""
         path = self._directory / "pseudonym.key"
         try:
             _write(path, key.secret, is_replaced=True)
@@ -164,7 +164,7 @@ class KeyRing:
 
 
 def write_new_key(path: Path, key: PseudonymKey) -> None:
-    """Write a pseudonym key to a file of mode 0600 that is not there yet; raises `KeyFileError`."""
+    """Write a pseudonym key to a new file of mode 0600; raises `KeyFileError` if it exists."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -182,7 +182,7 @@ def _create(path: Path) -> None:
 
 
 def _write(path: Path, secret: bytes, *, is_replaced: bool) -> None:
-    """Write a key whole beside its place, then put it there: a process that starts meanwhile sees all of it."""
+    """Write a key to a temporary file and move it into place, so that no process reads a part of it."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

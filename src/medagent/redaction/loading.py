@@ -63,7 +63,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DEEPEST = 8
 SYNTHETIC_CALLERS = "synthetic_callers"
-"""The field by which a call whose callers are declared synthetic says so; no policy can drop it."""
+"""Field that marks a call with synthetic callers; the loader adds its rule to each policy."""
 _SYNTHETIC_SPANS = frozenset({"voice_session", "policy.guardrail"})
 _SYNTHETIC_RULE = Rule(
     name=SYNTHETIC_CALLERS,

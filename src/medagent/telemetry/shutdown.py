@@ -15,13 +15,14 @@ def close_at_end(close: Callable[[], object]) -> None:
 
     On SIGTERM it is called only where the program left that signal to its default, which then follows: a program with a
     handler of its own ends in its own way, and `close` comes with its exit. A second SIGTERM ends the process at once.
-    It runs on a thread of its own then: the main thread may hold a lock that it needs, and lets go of it meanwhile.
+    On SIGTERM it runs on its own thread, so that the main thread can release a lock that `close` needs.
     """
-    process = os.getpid()
+    process, closing = os.getpid(), threading.Lock()
 
     def end() -> None:
         if os.getpid() == process:
-            close()
+            with closing:  # a signal during the exit waits until the close is done
+                close()
 
     def end_by(number: int) -> None:
         end()

@@ -333,7 +333,7 @@ class Switch:
         return None if ends is None else (written.report, ends)
 
     def report(self) -> str | None:
-        """Return the report (its digest) by which telemetry was switched on, whether it still allows it or not."""
+        """Return the digest of the report that turned telemetry on, even if it no longer allows it."""
         try:
             written = self._file.read()
         except UnreadableError:

@@ -15,7 +15,7 @@ from typing import Any
 Forge = Callable[[Any], Any]
 """A report as the machine made it → the report that the machine's key signs instead."""
 Amend = Callable[[Any, Any], tuple[Any, str]]
-"""An honest amendment's statement, the binding under the new settings → the statement, and who signs it."""
+"""Function of a valid amendment and the new binding; returns the statement and its signer."""
 Harm = Callable[[Path, Path], None]
 """Done on the host after telemetry is on: its MEDAGENT_HOME, its list of officers."""
 
@@ -36,9 +36,9 @@ class AfterReport:
     harm: Harm | None = None
     drops_vote: bool = False
     amends: Amend | None = None
-    """Makes the amendment of the new secret in `environment`; the bundle with it takes the place of the GO."""
+    """Function that makes the amendment for the new secret in `environment`."""
     drops_amendment: bool = False
-    """The ledger knows the amendment, and the bundle does not have it."""
+    """Whether the ledger has the amendment and the bundle lacks it."""
     alter: Alter | None = None
 
 
@@ -55,7 +55,7 @@ def _failed(name: str) -> Forge:
 
 
 def _another_host(statement: Any, here: Any) -> tuple[Any, str]:
-    """What an officer signs who is shown one thing and signs another: the digest is of another collector's system."""
+    """Return an amendment whose digest belongs to a system with another collector."""
     from medagent.attestation.binding import destinations_digest  # nothing here is imported by the auditor
 
     moved = [

@@ -143,7 +143,7 @@ class SignOff(_Content):
 
 
 class PseudonymKeyRotated(_Content):
-    """From here on pseudonyms are made by another key; the ids name both."""
+    """Rotation of the pseudonym key, with the ids of both keys."""
 
     old: KeyId
     new: KeyId
