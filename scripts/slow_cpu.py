@@ -28,6 +28,7 @@ SHARE = 0.2
 LOOPS_PER_CPU = 4
 PERIOD_US = 100_000
 LONGEST_S = 4 * 3600.0
+HANGS_S = 6000  # five times the limit of one test at full speed (pyproject.toml)
 GROUPS = "SLOW_CPU_GROUPS"
 SHARD = "SLOW_CPU_SHARD"
 MOUNTS = Path("/sys/fs/cgroup")
@@ -117,9 +118,11 @@ def groups(workers: int) -> Iterator[Path | None]:
 # the busy loops
 
 
-def spin(cpu: int) -> None:
+def spin(cpu: int, parent: int) -> None:
     """Use one CPU until the parent process ends, at most `LONGEST_S`."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before the line above took effect
+        return
     os.sched_setaffinity(0, {cpu})
     until = time.monotonic() + LONGEST_S
     while time.monotonic() < until:
@@ -131,7 +134,7 @@ def busy_loops() -> Iterator[None]:
     """Keep four processes busy on each CPU."""
     context = multiprocessing.get_context("fork")
     cpus = [cpu for cpu in sorted(os.sched_getaffinity(0)) for _ in range(LOOPS_PER_CPU)]
-    loops = [context.Process(target=spin, args=(cpu,), daemon=True) for cpu in cpus]
+    loops = [context.Process(target=spin, args=(cpu, os.getpid()), daemon=True) for cpu in cpus]
     try:
         for loop in loops:
             loop.start()
@@ -191,7 +194,7 @@ def main() -> int:
     workers = len(os.sched_getaffinity(0))
     environment = dict(os.environ) | ({SHARD: given.shard} if given.shard else {})
     command = [sys.executable, "-m", "pytest", "-q", "-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"]
-    command += ["-p", "scripts.slow_cpu", *arguments]
+    command += ["-p", "scripts.slow_cpu", "-o", f"timeout={HANGS_S}", *arguments]
     with contextlib.ExitStack() as stack:
         root = stack.enter_context(groups(workers))
         if root is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from scripts.slow_cpu import GROUPS, LOOPS_PER_CPU, SHARD, busy_loops, groups, shard_of
+from scripts.slow_cpu import GROUPS, LOOPS_PER_CPU, SHARD, busy_loops, groups, shard_of, spin
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.timing
@@ -82,9 +83,19 @@ def test_busy_loops_end_with_a_parent_that_is_killed() -> None:
     loops = [int(pid) for pid in parent.stdout.readline().split()]
     assert loops
     parent.kill()
-    parent.communicate()
+    parent.wait(60)
+    parent.stdout.close()  # its end comes once no loop holds it
     for pid in loops:
         until_gone(pid)
+
+
+def test_a_busy_loop_whose_parent_is_gone_ends_at_once() -> None:
+    """A parent that is killed before the loop asked for its signal leaves no loop behind."""
+    another = os.getppid()
+    loop = multiprocessing.get_context("fork").Process(target=spin, args=(0, another), daemon=True)
+    loop.start()
+    loop.join(60)
+    assert loop.exitcode == 0
 
 
 def children() -> set[int]:

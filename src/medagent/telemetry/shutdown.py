@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 
@@ -30,7 +31,8 @@ def close_at_end(close: Callable[[], object]) -> None:
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
-        threading.Thread(target=end_by, args=(number,), name="medagent-end").start()
+        with suppress(RuntimeError):  # no thread can start in an interpreter that is exiting: `end` is running then
+            threading.Thread(target=end_by, args=(number,), name="medagent-end").start()
 
     atexit.register(end)
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
