@@ -56,11 +56,11 @@ audit-selftest: $(READY)  ## break the audited system in each of many ways: the 
 	@$(BIN)/python -m tests.audit.selftest $(if $(ONLY),--only $(ONLY)) $(if $(JOBS),--jobs $(JOBS))
 
 example: $(READY)  ## run the whole audit anew and lay it into audits/evidence as the example (an idle machine, ten minutes)
-	@home=$$(mktemp -d) && new=$$(mktemp -d) && export MEDAGENT_HOME=$$home \
-		&& $(BIN)/medagent audit run audits/week5.yaml --example --out $$new; \
-		test -f $$new/bundle.json && $(BIN)/medagent ledger key > $$new/machine.pem \
+	@home=$$(mktemp -d) && new=$$(mktemp -d) && trap 'rm -rf "$$home" "$$new"' EXIT && export MEDAGENT_HOME=$$home \
+		&& { $(BIN)/medagent audit run audits/week5.yaml --example --out $$new \
+			|| { echo "audits/evidence stays as it was: the machine's part is no GO"; exit 1; }; } \
+		&& $(BIN)/medagent ledger key > $$new/machine.pem \
 		&& cp audits/evidence/README.md $$new/ && rm -rf audits/evidence $$new/report.json && cp -r $$new audits/evidence \
-		&& rm -rf $$home $$new \
 		&& $(BIN)/medagent audit verify audits/evidence --officers audits/officers --machine-key audits/evidence/machine.pem
 
 setup: $(READY)  ## make .venv from the hashed lock
