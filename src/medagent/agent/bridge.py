@@ -106,7 +106,7 @@ class Bridge:
             self._guard(PipelineMode(self._line, self._guard).attach)(session)
         session.on("user_state_changed", self._guard(self._user_state))
         session.on("agent_state_changed", self._guard(self._agent_state))
-        session.on("tool_execution_updated", self._guard(self._tool))
+        session.on("tool_execution_updated", self._guard(functools.partial(self._tool, session)))
         session.on("error", self._guard(self._error))
         session.on("close", self._guard(self._close))
 
@@ -221,14 +221,14 @@ class Bridge:
     def _agent_state(self, event: lk.AgentStateChangedEvent) -> None:
         self._line.send(events.AgentStateChanged, old=event.old_state, new=event.new_state)
 
-    def _tool(self, event: lk.ToolExecutionUpdatedEvent) -> None:
+    def _tool(self, session: AgentSession[Any], event: lk.ToolExecutionUpdatedEvent) -> None:
         update = event.update
         if update.type == "tool_call_started":  # a model's own mark is read much faster than its class
             call = update.function_call
             if call.name == CONSENT_TOOL:  # its answer goes through `consent`; a span of it would tell nothing else
                 return
             self.on_tool(call.call_id, call.name, None)
-            self._tools.started(call.call_id, call.name)
+            self._tools.started(session, call.call_id)
             self._line.send(events.ToolStarted, call_id=call.call_id, name=call.name, arguments=call.arguments)
         elif update.type == "tool_call_ended":
             self.on_tool(update.call_id, None, update.status)

@@ -1,12 +1,15 @@
-"""The asyncio tasks of tools at work: LiveKit's event tells a tool's message, its task the exception behind it."""
+"""The asyncio tasks of running tools: LiveKit's event has a tool's message, its task has the exception behind it."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-_NAME = "tool_exec_"
-"""The prefix that LiveKit puts before a tool's name in its task; without it the class stays unknown."""
+from livekit.agents import AgentSession
+from livekit.agents.voice import tool_executor
+
+_RUNNING = "_RunningTasks"
+"""LiveKit's table of each session's running tools; without it the class of an error stays unknown."""
 
 
 class ToolTasks:
@@ -15,13 +18,12 @@ class ToolTasks:
     def __init__(self) -> None:
         self._tasks: dict[str, asyncio.Task[Any]] = {}
 
-    def started(self, call_id: str, tool: str) -> None:
-        """Remember the task of a tool that has just started; call it on the session's event loop."""
-        taken = set(self._tasks.values())
-        for task in asyncio.all_tasks():
-            if task.get_name() == _NAME + tool and task not in taken:
-                self._tasks[call_id] = task
-                return
+    def started(self, session: AgentSession[Any], call_id: str) -> None:
+        """Remember the task of a tool that has just started in a session."""
+        running = getattr(tool_executor, _RUNNING, {}).get(session, {}).get(call_id)
+        task = getattr(running, "exe_task", None)
+        if isinstance(task, asyncio.Task):
+            self._tasks[call_id] = task
 
     def raised(self, call_id: str) -> BaseException | None:
         """Return what a tool that has ended raised, and forget its task; None where nothing was raised or is known."""

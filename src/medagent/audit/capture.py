@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from medagent.audit.langsmith_intake import LangSmithIntake
+from medagent.audit.priority import lower_priority
 
 _LANGSMITH_PART = re.compile(rb'name="post\.([0-9a-f-]{36})"')
 _ANSWERS: Mapping[str, tuple[int, str, bytes]] = {
@@ -106,7 +107,7 @@ class Capture:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, name="medagent-capture", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="medagent-capture", daemon=True)
 
     def __enter__(self) -> Capture:
         """Listen."""
@@ -117,6 +118,10 @@ class Capture:
         """Stop listening; what was kept stays."""
         self._server.shutdown()
         self._server.server_close()
+
+    def _serve(self) -> None:
+        lower_priority()
+        self._server.serve_forever()
 
     @property
     def port(self) -> int:

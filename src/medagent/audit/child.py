@@ -25,6 +25,8 @@ _ERROR = re.compile(r"[A-Za-z_.]+(Error|Exception|Interrupt)\b")
 _LOOK_EVERY_S = 1.0
 _SILENT_S = 300.0
 """Longer than any turn of a call, and than what is still to be delivered when the last one has ended."""
+_ANSWER_WITHIN_S = 300.0
+"""Longer than any command of the system takes on a machine whose processors are all busy."""
 OnLine = Callable[[Mapping[str, Any]], None]
 
 
@@ -166,28 +168,14 @@ def run_line(spec: Spec, *, rooms: Rooms, settings: Settings, name: str, on_line
 
 def command(arguments: list[str], *, rooms: Rooms, settings: Settings) -> tuple[int, Document]:
     """Run the command line on the system's own state, as the person on duty would; its code and what it printed."""
-    ran = subprocess.run(  # noqa: S603 - our own interpreter and module
-        [sys.executable, "-c", "from medagent.cli import main; main()", *arguments],
-        capture_output=True,
-        cwd=rooms.working,
-        env=rooms.environment(settings),
-        check=False,
-        timeout=60,
-    )
-    return ran.returncode, Document(channel="stdout", path=" ".join(arguments[:2]), raw=ran.stdout + ran.stderr)
+    name = " ".join(arguments[:2])
+    ran = _run(name, ["-c", "from medagent.cli import main; main()", *arguments], b"", rooms=rooms, settings=settings)
+    return ran.returncode, Document(channel="stdout", path=name, raw=ran.stdout + ran.stderr)
 
 
 def ask(module: str, told: str, *, rooms: Rooms, settings: Settings) -> tuple[str, list[Document]]:
     """Run a module of the system on what it is told; its answer, and what it printed. `AuditError` where it died."""
-    ran = subprocess.run(  # noqa: S603 - our own interpreter and module
-        [sys.executable, "-m", module],
-        input=told.encode(),
-        capture_output=True,
-        cwd=rooms.working,
-        env=rooms.environment(settings),
-        check=False,
-        timeout=120,
-    )
+    ran = _run(module.rpartition(".")[2], ["-m", module], told.encode(), rooms=rooms, settings=settings)
     if ran.returncode != 0:
         raise AuditError(f"{module.rpartition('.')[2]} died with {ran.returncode}")
     printed = {
@@ -195,3 +183,24 @@ def ask(module: str, told: str, *, rooms: Rooms, settings: Settings) -> tuple[st
         "stderr": ran.stderr,
     }  # its answer is for the auditor
     return ran.stdout.decode(), [Document(channel=name, path=module, raw=raw) for name, raw in printed.items()]
+
+
+def _run(
+    name: str, arguments: list[str], told: bytes, *, rooms: Rooms, settings: Settings
+) -> subprocess.CompletedProcess[bytes]:
+    """Run our own interpreter in the rooms of the system; `AuditError` where it does not end."""
+    try:
+        return subprocess.run(  # noqa: S603  # our own interpreter and modules
+            [sys.executable, *arguments],
+            input=told,
+            capture_output=True,
+            cwd=rooms.working,
+            env=rooms.environment(settings),
+            check=False,
+            timeout=_ANSWER_WITHIN_S,
+        )
+    except subprocess.TimeoutExpired:
+        raise AuditError(
+            f"{name}: not ended after {_ANSWER_WITHIN_S:.0f} s, expected an answer",
+            hint="run the audit on a machine with less load",
+        ) from None

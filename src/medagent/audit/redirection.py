@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 from medagent.audit.capture import Capture
 from medagent.audit.child import Rooms
+from medagent.audit.priority import NICENESS
 from medagent.settings import Settings
 
 _PLACEHOLDER = "audit-placeholder"
@@ -68,4 +71,9 @@ def deviations_of(settings: Settings) -> tuple[str, ...]:
         found.append("Calls were released at once: what is held for days could not be captured.")
     if settings.clinic_database_url is not None:
         found.append("The clinic's database was SQLite in the audited system's own directory.")
+    if sys.platform == "linux":
+        found.append(
+            f"The simulated provider and the capture ran at a lower priority (nice {NICENESS}) than the audited "
+            "process; in operation they run on other machines."
+        )
     return tuple(found)

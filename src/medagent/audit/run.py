@@ -36,6 +36,7 @@ from medagent.audit.integrity import examine
 from medagent.audit.legal import legal_status, load_processors
 from medagent.audit.line import Done, Spec
 from medagent.audit.planted import Planted, plant
+from medagent.audit.priority import lower_priority
 from medagent.audit.protocol import Protocol
 from medagent.audit.reading import read_texts
 from medagent.audit.redirection import deviations_of, redirected
@@ -152,6 +153,7 @@ def _played(settings: Settings, order: Order, rooms: Rooms, told: Told) -> Evide
         Capture() as capture,
         SimulatorProcess(files, pace=order.pace, environment=settings.child_environment()) as simulator,
     ):
+        lower_priority(simulator.pid)
         system = redirected(settings, rooms=rooms, capture=capture, model=simulator.endpoint, jsonlog="stdout")
         told({"kind": "stage", "stage": f"{len(roles)} calls", "calls": [role.scenario.name for role in roles]})
         line = run_line(_spec(system, roles, order, rooms), rooms=rooms, settings=settings, name="line", on_line=told)
