@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from attestation.audits import HOST, LIST, NOW, SECRET, audit, bound_to, pin
-from installations import Site, check_a_small_installation, compiled, ledger_entries, loaded, small_site
+from installations import Site, check_a_small_installation, compiled, ledger_entries, loaded, recorded, small_site
 from medagent import compose
 from medagent.attestation import installed_check
 from medagent.attestation.installed_check import ResultStore, installed_digest, places_here, run_check
@@ -252,6 +252,18 @@ def test_process_with_checked_modules_has_no_problem(made: Made, site: Site) -> 
     }
     made().check()
     assert made(modules).problem() is None
+
+
+def test_process_knows_the_pth_file_of_our_editable_install(made: Made, site: Site) -> None:
+    """It is of no digest and is checked all the same: one that does more is named."""
+    ours = site.packages / "_editable_impl_medagent.pth"
+    ours.write_text(f"{site.root / 'ours'}\n")
+    site.install("medagent", "0.1.0", {})
+    (site.packages / "medagent-0.1.0.dist-info" / "RECORD").write_text(f"{ours.name},{recorded(ours)},9\n")
+    made().check()
+    assert made({}).problem() is None
+    ours.write_text(f"{site.root / 'ours'}\nimport os\n")
+    assert f"{ours.name}: changed or added" in str(made({}).problem())
 
 
 CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {

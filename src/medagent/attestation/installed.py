@@ -169,8 +169,10 @@ def _read_record(one: _Read, files: CheckedFiles, *, places: Places, apart: tupl
         if one.name == OURS and (
             files.real(place).startswith(tuple(f"{each}/" for each in apart))
             or (folder.startswith(one.metadata) and name != "entry_points.txt")
-            or (name.endswith(".pth") and _is_our_path(place, one.root, places))
         ):
+            continue
+        if one.name == OURS and name.endswith(".pth") and _is_our_path(place, one.root, places):
+            files.sha256(place)  # of no digest, since a wheel has none, but a process looks for it
             continue
         try:
             one.files[path] = files.sha256(place)
