@@ -14,7 +14,7 @@ from audit.shown import on_paper
 from medagent.attestation.bundle import Bundle
 from medagent.attestation.officers import PINNED, Officers
 from medagent.attestation.report import Report
-from medagent.attestation.signed import NOT_REVIEWED
+from medagent.attestation.signed import NOT_REVIEWED, Signed
 from medagent.attestation.verify import VerifiedReport, verify
 from medagent.audit.render import html
 from medagent.audit.render.contents import document
@@ -42,7 +42,7 @@ def test_shipped_example_verifies_and_is_open() -> None:
 
 def test_shipped_pages_are_those_of_the_bundle_and_marked() -> None:
     found = shipped()
-    page = html(found.report, found.signed, example=True)
+    page = html(found.report, Signed.nobody(found.report))
     assert (EXAMPLE / "report.html").read_text(encoding="utf-8") == page
     assert '<p class="stamp" aria-hidden="true">EXAMPLE</p>' in page
     assert page.count("EXAMPLE") > 20

@@ -12,7 +12,10 @@ from medagent.audit.capture import Capture
 from medagent.audit.priority import NICENESS, lower_priority
 from medagent.simulator.process import SimulatorProcess
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a thread has a priority of its own on Linux alone")
+pytestmark = [
+    pytest.mark.timing,
+    pytest.mark.skipif(sys.platform != "linux", reason="a thread has a priority of its own on Linux alone"),
+]
 
 
 def niceness(task: int) -> int:
