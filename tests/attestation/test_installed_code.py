@@ -218,11 +218,12 @@ def test_check_of_the_whole_environment_fits_this_process(tmp_path: Path) -> Non
     """Every distribution of these tests is whole, and every module that is loaded from one was checked."""
     settings = load_settings(MEDAGENT_HOME=str(tmp_path / "home"))
     here = Path(compose.__file__).parent
-    root = str(Path(__file__).parent.parent.parent)
+    root = Path(__file__).parent.parent.parent
+    uninstalled = tuple(f"{root / name}/" for name in ("bench", "examples", "scripts", "tests"))
     modules = {
         name: module
         for name, module in sys.modules.items()
-        if not str(getattr(module, "__file__", None) or "").startswith((f"{root}/tests", f"{root}/bench"))
+        if not str(getattr(module, "__file__", None) or "").startswith(uninstalled)
     }
     code = InstalledCode(
         home=tmp_path,
