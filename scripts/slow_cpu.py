@@ -121,7 +121,7 @@ def groups(workers: int) -> Iterator[Path | None]:
 def spin(cpu: int, parent: int) -> None:
     """Use one CPU until the parent process ends, at most `LONGEST_S`."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before the line above took effect
+    if os.getppid() != parent:  # the parent ended before the line above, so no signal will come
         return
     os.sched_setaffinity(0, {cpu})
     until = time.monotonic() + LONGEST_S

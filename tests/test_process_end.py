@@ -49,7 +49,10 @@ class Victim:
         assert self.trace_id, self.process.communicate()[1]
 
     def rest(self) -> str:
-        """What it writes after the first line until its end; `communicate` would miss what that line's read took."""
+        """Wait for its end and return its output after the first line.
+
+        `communicate` would miss the output that the buffer of the first line's `readline` already holds.
+        """
         assert self.process.stdout is not None
         self.process.wait(WITHIN_S)
         return self.process.stdout.read()

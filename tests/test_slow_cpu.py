@@ -84,13 +84,13 @@ def test_busy_loops_end_with_a_parent_that_is_killed() -> None:
     assert loops
     parent.kill()
     parent.wait(60)
-    parent.stdout.close()  # its end comes once no loop holds it
+    parent.stdout.close()  # no read to its end: a loop that is left would keep it open
     for pid in loops:
         until_gone(pid)
 
 
-def test_a_busy_loop_whose_parent_is_gone_ends_at_once() -> None:
-    """A parent that is killed before the loop asked for its signal leaves no loop behind."""
+def test_busy_loop_without_its_parent_ends_at_once() -> None:
+    """A loop that starts after its parent was killed ends by itself."""
     another = os.getppid()
     loop = multiprocessing.get_context("fork").Process(target=spin, args=(0, another), daemon=True)
     loop.start()

@@ -256,7 +256,7 @@ def test_process_with_checked_modules_has_no_problem(made: Made, site: Site) -> 
 
 
 def test_process_knows_the_pth_file_of_our_editable_install(made: Made, site: Site) -> None:
-    """It is of no digest and is checked all the same: one that does more is named."""
+    """The file is in no digest but in the result; a process names it once it does more than add our directory."""
     ours = site.packages / "_editable_impl_medagent.pth"
     ours.write_text(f"{site.root / 'ours'}\n")
     site.install("medagent", "0.1.0", {})

@@ -1,4 +1,4 @@
-"""The priority of what measures: below that of the measured system, for exactly the threads that are meant."""
+"""CPU priority of the audit's simulated provider and capture server, below that of the audited process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from medagent.simulator.process import SimulatorProcess
 
 pytestmark = [
     pytest.mark.timing,
-    pytest.mark.skipif(sys.platform != "linux", reason="a thread has a priority of its own on Linux alone"),
+    pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread"),
 ]
 
 
@@ -22,8 +22,8 @@ def niceness(task: int) -> int:
     return os.getpriority(os.PRIO_PROCESS, task)
 
 
-def test_a_thread_and_what_it_starts_run_later_and_no_other() -> None:
-    """The caller's own thread keeps its priority, from which the measured process inherits."""
+def test_lower_priority_changes_the_thread_and_its_threads_only() -> None:
+    """The main thread keeps its priority, which the audited process inherits."""
     own, found = niceness(0), list[int]()
 
     def inner() -> None:
@@ -43,8 +43,8 @@ def test_a_thread_and_what_it_starts_run_later_and_no_other() -> None:
     assert niceness(0) == own
 
 
-def test_the_capture_and_the_simulator_run_after_the_system() -> None:
-    """The capture's thread by itself, the simulator's process when it is told."""
+def test_capture_and_simulator_have_the_lower_priority() -> None:
+    """The capture lowers its own thread; the simulator's process is lowered by its id."""
     with Capture(), SimulatorProcess(["book"]) as simulator:
         [capture] = [one for one in threading.enumerate() if one.name == "medagent-capture"]
         assert capture.native_id is not None

@@ -109,7 +109,7 @@ def test_verify_takes_no_example_page_of_a_go(reported: tuple[Path, tuple[str, .
 
 
 def test_verify_takes_the_pages_of_the_shipped_example() -> None:
-    """The shipped report says itself that it is an example; its pages are those that `audit run` wrote."""
+    """The shipped report has the example flag; its pages are those that `audit run` wrote."""
     place = Path(__file__).parents[2] / "audits" / "evidence"
     done = run(place, ("--machine-key", str(place / "machine.pem")))
     assert done.exit_code == 0, done.stderr

@@ -1,4 +1,7 @@
-"""The asyncio tasks of running tools: LiveKit's event has a tool's message, its task has the exception behind it."""
+"""Asyncio tasks of running tools.
+
+LiveKit's event has a tool's message; the exception is in the tool's task.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from livekit.agents import AgentSession
 from livekit.agents.voice import tool_executor
 
 _RUNNING = "_RunningTasks"
-"""LiveKit's table of each session's running tools; without it the class of an error stays unknown."""
+"""LiveKit's private table of running tools by session; without it the class of an error is unknown."""
 
 
 class ToolTasks:

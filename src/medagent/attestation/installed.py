@@ -172,7 +172,7 @@ def _read_record(one: _Read, files: CheckedFiles, *, places: Places, apart: tupl
         ):
             continue
         if one.name == OURS and name.endswith(".pth") and _is_our_path(place, one.root, places):
-            files.sha256(place)  # of no digest, since a wheel has none, but a process looks for it
+            files.sha256(place)  # in the result, for processes to compare; not in the digest, since a wheel has none
             continue
         try:
             one.files[path] = files.sha256(place)

@@ -26,7 +26,7 @@ _LOOK_EVERY_S = 1.0
 _SILENT_S = 300.0
 """Longer than any turn of a call, and than what is still to be delivered when the last one has ended."""
 _ANSWER_WITHIN_S = 300.0
-"""Longer than any command of the system takes on a machine whose processors are all busy."""
+"""Limit for one command of the audited system, for machines under full load too."""
 OnLine = Callable[[Mapping[str, Any]], None]
 
 
@@ -188,7 +188,7 @@ def ask(module: str, told: str, *, rooms: Rooms, settings: Settings) -> tuple[st
 def _run(
     name: str, arguments: list[str], told: bytes, *, rooms: Rooms, settings: Settings
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run our own interpreter in the rooms of the system; `AuditError` where it does not end."""
+    """Run our own interpreter in the system's directories; `AuditError` where it does not end in time."""
     try:
         return subprocess.run(  # noqa: S603  # our own interpreter and modules
             [sys.executable, *arguments],
@@ -201,6 +201,6 @@ def _run(
         )
     except subprocess.TimeoutExpired:
         raise AuditError(
-            f"{name}: not ended after {_ANSWER_WITHIN_S:.0f} s, expected an answer",
+            f"{name}: timed out after {_ANSWER_WITHIN_S:.0f} s, expected an answer",
             hint="run the audit on a machine with less load",
         ) from None

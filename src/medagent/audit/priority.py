@@ -1,4 +1,7 @@
-"""The priority of what measures: below the measured system's, with which no real provider shares processors."""
+"""Lower CPU priority for the simulated provider and the capture server of an audit.
+
+They share the processors with the audited process, which in operation they do not.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,14 @@ NICENESS = 10
 
 
 def lower_priority(task: int | None = None) -> None:
-    """Let a process, or the calling thread and the threads that it starts, run after the measured system.
+    """Lower the CPU priority of a process or of the calling thread.
 
-    Linux alone has a priority for each thread; elsewhere nothing changes.
+    Threads that it starts later inherit the priority; threads that run already keep theirs.
+
+    On other systems than Linux this does nothing, since a thread has no priority of its own there.
 
     Args:
-        task: The id of a process; the calling thread by default.
+        task: Id of a process; the calling thread by default.
     """
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id() if task is None else task, NICENESS)

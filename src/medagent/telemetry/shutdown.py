@@ -31,7 +31,7 @@ def close_at_end(close: Callable[[], object]) -> None:
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
-        with suppress(RuntimeError):  # no thread can start in an interpreter that is exiting: `end` is running then
+        with suppress(RuntimeError):  # no thread can start while the interpreter exits; `end` runs already
             threading.Thread(target=end_by, args=(number,), name="medagent-end").start()
 
     atexit.register(end)

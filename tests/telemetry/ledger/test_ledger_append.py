@@ -123,7 +123,7 @@ def test_killed_while_it_appends(tmp_path: Path) -> None:
         for writer in writers:
             writer.kill()
             assert writer.stdout is not None
-            out = writer.stdout.read()  # `communicate` would miss what the read of the first line took
+            out = writer.stdout.read()  # `communicate` would miss what `readline` has buffered
             assert writer.wait(60) == -signal.SIGKILL
             acknowledged += [line for line in out.split("\n")[:-1] if line]
         with contextlib.suppress(TornLedgerError):
