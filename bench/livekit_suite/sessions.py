@@ -111,7 +111,7 @@ def remaining() -> dict[str, Any]:
     home = str(load_settings().home)
     return {
         "threads": sorted(one.name for one in threading.enumerate() if one.name.startswith("medagent")),
-        "descriptors": sum(target.startswith(home) for target in _descriptors()),
+        "descriptors": sorted(target.removeprefix(home) for target in _descriptors() if target.startswith(home)),
         "tasks": sorted(_tasks()),
     }
 

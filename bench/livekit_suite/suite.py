@@ -57,6 +57,7 @@ def run(checkout: Path, *, trace: bool, only: Sequence[str] = ()) -> SuiteRun:
         report = Path(scratch) / "report.json"
         command = [
             *(sys.executable, "-m", "pytest", "-q", "--unit", "--no-concurrent", "--tb=line", "-p", "no:cacheprovider"),
+            "--continue-on-collection-errors",
             *("-p", "bench.livekit_suite.tracing_plugin", *(only or modules(checkout))),
         ]
         done = subprocess.run(
@@ -70,6 +71,7 @@ def run(checkout: Path, *, trace: bool, only: Sequence[str] = ()) -> SuiteRun:
         )
         if not report.is_file():
             raise SuiteError(f"{checkout}: its tests did not run:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+        (Path(os.environ["MEDAGENT_SUITE_LOG"]).write_text(done.stdout + done.stderr)) if "MEDAGENT_SUITE_LOG" in os.environ else None
         return SuiteRun(**json.loads(report.read_text()))
 
 
