@@ -56,15 +56,15 @@ def started(**changes: Any) -> ev.CallStarted:
     return ev.CallStarted(**(about | changes))
 
 
-def _kind(event: type[Any], /, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[type[Any], dict[str, Any]]]:
-    return st.tuples(st.just(event), st.fixed_dictionaries(fields))
+def _kind(kind: type[Any], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[type[Any], dict[str, Any]]]:
+    return st.tuples(st.just(kind), st.fixed_dictionaries(fields))
 
 
 _happenings = st.one_of(
     _kind(
         ev.TurnDetectionSet,
         silence_ms=st.none() | st.integers(0, 2_000),
-        kind=st.sampled_from([None, "server_vad", "semantic_vad", "vad", "turn_detector", "manual", "none"]),
+        detection=st.sampled_from([None, "server_vad", "semantic_vad", "vad", "turn_detector", "manual", "none"]),
     ),
     _kind(ev.SpeechStarted, item_id=_items, audio_ms=_audio_ms, source=_sources),
     _kind(ev.SpeechStopped, item_id=_items, audio_ms=_audio_ms, source=_sources, tentative=st.booleans()),
@@ -94,10 +94,10 @@ _happenings = st.one_of(
         agent=st.sampled_from([None, "desk"]),
         in_tool=st.booleans(),
         generated=st.booleans(),
-        kind=st.sampled_from([None, None, "reply", "disclosure"]),
+        purpose=st.sampled_from([None, None, "reply", "disclosure"]),
     ),
     _kind(ev.AgentSpeechPlaying, speech_id=_speeches, step=st.integers(1, 3), audio=st.booleans()),
-    _kind(ev.AgentSpeechMarked, speech_id=_speeches, kind=st.sampled_from(["reply", "hold"])),
+    _kind(ev.AgentSpeechMarked, speech_id=_speeches, purpose=st.sampled_from(["reply", "hold"])),
     _kind(
         ev.AgentSpeechFinished,
         speech_id=_speeches,

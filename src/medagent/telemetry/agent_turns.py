@@ -13,7 +13,6 @@ from medagent.telemetry.events import (
     AgentSpeechPlaying,
     ResponseStarted,
     TextReceived,
-    UserTurnCommitted,
 )
 from medagent.telemetry.exchange import Exchanges
 from medagent.telemetry.frame import Frame
@@ -107,9 +106,7 @@ class AgentTurns:
         self._take(event.speech_id, self._open_speech(event, event.at_ns))
 
     def _open_speech(self, event: AgentSpeechCreated, at_ns: int) -> AgentTurn:
-        if event.initiator == "turn":
-            self._caller.commit(UserTurnCommitted(seq=event.seq, at_ns=at_ns))
-        elif event.initiator == "server":
+        if event.initiator != "host":
             self._caller.accept()
         kind, request, awaited = self._purpose(event, at_ns)
         turn = self._open(
@@ -130,8 +127,8 @@ class AgentTurns:
     def _purpose(self, event: AgentSpeechCreated, at_ns: int) -> tuple[str, Request | None, AgentTurn | None]:
         """What a speech is for, what it answers, and the turn that is awaited meanwhile."""
         request = self._waiting()
-        if event.kind is not None:
-            return event.kind, request if event.kind == "reply" else None, None
+        if event.purpose is not None:
+            return event.purpose, request if event.purpose == "reply" else None, None
         if event.initiator != "host":
             is_reply = event.initiator == "turn" or request is not None or self._caller.has_had_turn
             return ("reply" if is_reply else "greeting"), request, None
@@ -254,15 +251,15 @@ class AgentTurns:
     def mark(self, event: AgentSpeechMarked) -> None:
         """Take what the host declared a speech to be for."""
         turn = self._speeches.get(event.speech_id)
-        if turn is None or turn.kind == event.kind:
+        if turn is None or turn.kind == event.purpose:
             return
-        if event.kind == "reply":
+        if event.purpose == "reply":
             turn.request = turn.request or self._waiting()
         elif turn.request is not None:
             turn.request.answered, turn.request = False, None
-        if event.kind != "reply" and self._caller.request is not None:
+        if event.purpose != "reply" and self._caller.request is not None:
             turn.since_ns = self._caller.request.at_ns
-        turn.kind = event.kind
+        turn.kind = event.purpose
 
     def text(self, event: TextReceived) -> None:
         """The caller typed what a speech answers."""

@@ -157,6 +157,8 @@ class Call:
         self._caller.begin(event, over=self._agents.unsettled, is_audible=is_audible)
 
     def _close_user(self, event: SpeechStopped) -> None:
+        if event.source == "session":
+            self._agents.silence_ms = event.silence_ms
         self._caller.stop(event)
 
     def _cut_user(self, event: CallEvent) -> None:
@@ -225,7 +227,9 @@ class Call:
         answer = self._agents.speech(event.speech_id, event.at_ns)
         if event.manual or answer is None or answer.request is None:
             self._caller.commit(event)
-            if self._caller.current is None:
+            if answer is not None:
+                answer.request = self._caller.request
+            if self._caller.current is None and (event.manual or answer is None):
                 self._step(Committed, event)
         return False
 

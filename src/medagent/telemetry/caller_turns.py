@@ -45,7 +45,7 @@ class CallerTurns:
         self._stopped: UserTurn | None = None
         self._held: list[tuple[UserTurn, set[int]]] = []
         self._overlaps: dict[int, set[int]] = {}
-        self._kind: Detection | None = None
+        self._detection: Detection | None = None
         self._is_by_server: bool | None = None
         self._items: dict[str, str] = {}
         self._replayed: set[str] = set()
@@ -58,9 +58,9 @@ class CallerTurns:
 
     def detect(self, event: TurnDetectionSet) -> None:
         """Take the turn detection in use: only one of server and session counts at a time."""
-        if event.kind is not None:
-            self._kind = event.kind
-            self._is_by_server = event.kind in ("server_vad", "semantic_vad")
+        if event.detection is not None:
+            self._detection = event.detection
+            self._is_by_server = event.detection in ("server_vad", "semantic_vad")
 
     def counts_start(self, event: SpeechStarted) -> bool:
         """Whether this begins an utterance: not one that a reconnect brings again, nor one heard twice."""
@@ -77,13 +77,15 @@ class CallerTurns:
         """Whether this ends the open utterance, or one whose beginning was lost; one that was cut has ended."""
         if not self._is_source(event.source) or event.item_id in self._replayed:
             return False
+        if event.detection is not None:
+            self._detection = event.detection
         is_open = self.current is not None and self.current.item_id == event.item_id
         known = self._items.get(event.item_id)
         self._items[event.item_id] = "ended" if is_open or known is not None else "late"
         return is_open or known is None
 
     def _is_source(self, source: TurnSource) -> bool:
-        if source == "server" and self._is_by_server is None:
+        if source == "server":
             self._is_by_server = True
         return source == "server" or not self._is_by_server
 
@@ -92,7 +94,8 @@ class CallerTurns:
     def begin(self, event: SpeechStarted, *, over: set[int], is_audible: bool) -> None:
         """The caller begins to speak, or speaks on; `over` are the agent's turns that are not settled."""
         stopped, self._stopped = self._stopped, None
-        if stopped is not None and event.at_ns - (stopped.end_ns or 0) <= SAME_TURN_NS:
+        is_soon = stopped is not None and event.at_ns - (stopped.end_ns or 0) <= SAME_TURN_NS
+        if stopped is not None and (is_soon or self._detection == "manual"):
             self.current = stopped
             stopped.item_id, stopped.end_ns = event.item_id, None
             self._withdraw()
@@ -145,7 +148,7 @@ class CallerTurns:
 
     def _end(self, turn: UserTurn, at_ns: int, audio_ms: int | None) -> None:
         turn.end_ns, turn.end_audio_ms = at_ns, audio_ms
-        turn.ended_by = _ENDED_BY.get(self._kind)
+        turn.ended_by = _ENDED_BY.get(self._detection)
         if turn.ended_by is None and turn.source == "server":
             turn.ended_by = "silence"
         turn.overlap_ends(at_ns)

@@ -70,11 +70,11 @@ class CallerIdentified(_Event):
 class TurnDetectionSet(_Event):
     """The turn detection in use is known; `silence_ms` is None where it waits for no fixed silence.
 
-    `kind` is None where only the silence is known.
+    `detection` is None where only the silence is known.
     """
 
     silence_ms: int | None
-    kind: Detection | None = None
+    detection: Detection | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +90,16 @@ class SpeechStarted(_Event):
 class SpeechStopped(_Event):
     """The caller stopped speaking: where TTFT-A begins; `audio_ms` is the place in the audio sent.
 
-    `tentative`: the turn ends with a commit that is yet to come; without one the caller may speak on.
+    `tentative`: the turn ends with a commit that is yet to come; without one the caller may speak on. `detection` and
+    `silence_ms` are LiveKit's own, where it heard the caller: what ends the turn, and the silence that it waited for.
     """
 
     item_id: str
     audio_ms: int | None = None
     source: TurnSource = "server"
     tentative: bool = False
+    detection: Detection | None = None
+    silence_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +128,7 @@ class TextReceived(_Event):
 class AgentSpeechCreated(_Event):
     """The agent will say something: one speech handle, over any number of responses and tools.
 
-    `kind` is what the host declared it for; None leaves it to be derived. `agent` is the agent that speaks. `in_tool`:
+    `purpose` is what the host declared it for; None leaves it to be derived. `agent` is the agent that speaks. `in_tool`:
     a tool at work made it. `generated`: a model makes its text.
     """
 
@@ -134,7 +137,7 @@ class AgentSpeechCreated(_Event):
     agent: str | None = None
     in_tool: bool = False
     generated: bool = True
-    kind: SpeechKind | None = None
+    purpose: SpeechKind | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +154,7 @@ class AgentSpeechMarked(_Event):
     """The host declared what a speech is for."""
 
     speech_id: str
-    kind: SpeechKind
+    purpose: SpeechKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
