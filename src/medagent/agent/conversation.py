@@ -179,7 +179,7 @@ class ConversationEvents:
             received_ns = created_ns if claimed_ns is None else claimed_ns
             self._send(events.TextReceived, speech_id=speech_id, received_ns=received_ns)
         elif isinstance(self._model(), llm.LLM):
-            self._send(events.UserTurnCommitted, speech_id=speech_id)
+            self._send(events.UserTurnCommitted, speech_id=speech_id, detection=self._detection())
 
     def _answering(self) -> str | None:
         """The speech whose task added the message."""

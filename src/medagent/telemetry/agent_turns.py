@@ -50,7 +50,6 @@ class AgentTurns:
         self._tools = tools
         self._out = out
         self.model: Model | None = None
-        self.silence_ms: int | None = None
         self.agent: str | None = None
         self.current: AgentTurn | None = None
         self.of_response: dict[str, AgentTurn] = {}
@@ -357,7 +356,7 @@ class AgentTurns:
         self._tally.agent_turn(turn)
         if turn.failed_ns is not None:
             self._tally.note(turn.error, turn.failed_ns)
-        self._out(turn.record(clock=self._frame.clock, silence_ms=self.silence_ms))
+        self._out(turn.record(clock=self._frame.clock))
         for record in self._exchanges.close(turn):
             self._out(record)
 

@@ -157,9 +157,7 @@ class Call:
         self._caller.begin(event, over=self._agents.unsettled, is_audible=is_audible)
 
     def _close_user(self, event: SpeechStopped) -> None:
-        if event.source == "session":
-            self._agents.silence_ms = event.silence_ms
-        self._caller.stop(event)
+        self._caller.stop(event, is_audible=self._tally.is_agent_audible)
 
     def _cut_user(self, event: CallEvent) -> None:
         self._caller.cut(event.at_ns, answered_ns=self._answered_ns, is_end=isinstance(event, CallEnded))
@@ -226,7 +224,7 @@ class Call:
         """The commit of a turn that a speech answers already is told twice."""
         answer = self._agents.speech(event.speech_id, event.at_ns)
         if event.manual or answer is None or answer.request is None:
-            self._caller.commit(event)
+            self._caller.commit(event, answer)
             if answer is not None:
                 answer.request = self._caller.request
             if self._caller.current is None and (event.manual or answer is None):
@@ -396,7 +394,6 @@ class Call:
         return False
 
     def _turn_detection(self, event: TurnDetectionSet) -> bool:
-        self._agents.silence_ms = event.silence_ms
         self._caller.detect(event)
         return False
 

@@ -46,7 +46,8 @@ class CallerTurns:
         self._held: list[tuple[UserTurn, set[int]]] = []
         self._overlaps: dict[int, set[int]] = {}
         self._detection: Detection | None = None
-        self._is_by_server: bool | None = None
+        self._is_by_server = False
+        self._silence_ms: int | None = None
         self._items: dict[str, str] = {}
         self._replayed: set[str] = set()
         self._unheard = 0
@@ -61,6 +62,7 @@ class CallerTurns:
         if event.detection is not None:
             self._detection = event.detection
             self._is_by_server = event.detection in ("server_vad", "semantic_vad")
+        self._silence_ms = event.silence_ms
 
     def counts_start(self, event: SpeechStarted) -> bool:
         """Whether this begins an utterance: not one that a reconnect brings again, nor one heard twice."""
@@ -95,7 +97,7 @@ class CallerTurns:
         """The caller begins to speak, or speaks on; `over` are the agent's turns that are not settled."""
         stopped, self._stopped = self._stopped, None
         is_soon = stopped is not None and event.at_ns - (stopped.end_ns or 0) <= SAME_TURN_NS
-        if stopped is not None and (is_soon or self._detection == "manual"):
+        if stopped is not None and not stopped.spoken_over and (is_soon or self._detection == "manual"):
             self.current = stopped
             stopped.item_id, stopped.end_ns = event.item_id, None
             self._withdraw()
@@ -123,11 +125,12 @@ class CallerTurns:
             agent=self.agent,
         )
 
-    def stop(self, event: SpeechStopped) -> None:
+    def stop(self, event: SpeechStopped, *, is_audible: bool) -> None:
         """The caller stopped: the turn is over, or waits for its commit."""
         turn, self.current = self.current, None
         if turn is None:
             return
+        turn.spoken_over = is_audible
         self._end(turn, event.at_ns, event.audio_ms)
         self._ask(event)
         if event.tentative:
@@ -155,8 +158,11 @@ class CallerTurns:
 
     def _ask(self, event: SpeechStopped) -> None:
         self.has_had_turn = True
+        is_server = event.source == "server"
         self.request = Request(
-            at_ns=event.at_ns, start="speech_stopped" if event.source == "server" else "user_state"
+            at_ns=event.at_ns,
+            start="speech_stopped" if is_server else "user_state",
+            silence_ms=self._silence_ms if is_server else event.silence_ms,
         )
 
     def cut(
@@ -187,15 +193,17 @@ class CallerTurns:
 
     # ---- commits and text -----------------------------------------------------------------------------------------
 
-    def commit(self, event: UserTurnCommitted) -> bool:
-        """LiveKit took what was said for a turn; returns whether an utterance was open until now."""
-        was_open = self.current is not None
-        if was_open and not event.manual:
-            return False
+    def commit(self, event: UserTurnCommitted, answer: AgentTurn | None = None) -> None:
+        """LiveKit took what was said for a turn, whose beginning may not have been heard; `answer` is under way."""
+        if self.current is not None and not event.manual:
+            return
+        if event.detection is not None:
+            self._detection = event.detection
         turn, self.current = self.current or self._stopped, None
         if turn is None and (event.manual or not self._is_waiting()):
             self._unheard += 1
-            turn = self._new(f"unheard_{self._unheard}", event.at_ns, source="session")
+            parents = () if answer is None else answer.parents
+            turn = self._new(f"unheard_{self._unheard}", event.at_ns, source="session", parents=parents)
             turn.start_known = False
         if event.manual or not self._is_waiting():
             self.request = Request(at_ns=event.at_ns, start="commit")
@@ -208,7 +216,6 @@ class CallerTurns:
                 turn.ended_by = "manual"
             self._stopped = turn
             self.accept()
-        return was_open
 
     def accept(self) -> None:
         """Take what the caller said last for a turn."""

@@ -111,6 +111,7 @@ class UserTurnCommitted(_Event):
 
     manual: bool = False
     speech_id: str | None = None
+    detection: Detection | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,6 +77,8 @@ class UserTurn:
     end_audio_ms: int | None = None
     ended_by: str | None = None
     committed: bool = True
+    spoken_over: bool = False
+    """The agent was still heard when the caller stopped."""
     interrupted_agent: bool = False
     overlap_from_ns: int | None = None
     overlap_ms: float = 0.0
@@ -131,6 +133,8 @@ class Request:
 
     at_ns: int
     start: TtftStart
+    silence_ms: int | None = None
+    """The silence that was waited for before; None where it is not known, or nothing was."""
     answered: bool = False
     is_over: bool = False
     first_sound_ns: int | None = None
@@ -247,11 +251,14 @@ class AgentTurn:
             since_ns, heard_ns = self.request.at_ns, self.request.first_sound_ns
         return None if since_ns is None else _wait(since_ns, heard_ns)
 
-    def record(self, *, clock: Clock, silence_ms: int | None) -> Record:
+    def perceived_ms(self) -> float | None:
+        """TTFT-A with the silence that was waited for before it, in ms; None where one of the two is not known."""
+        ttft, silence_ms = self.ttft_ms(), None if self.request is None else self.request.silence_ms
+        return None if ttft is None or silence_ms is None else round(ttft + silence_ms, 3)
+
+    def record(self, *, clock: Clock) -> Record:
         """The `agent_turn` span; of a realtime model it has model, tokens and cost too."""
         ttft, request = self.ttft_ms(), self.request if self.kind == "reply" else None
-        is_measured = ttft is not None and silence_ms is not None
-        is_after_silence = request is not None and request.start in ("speech_stopped", "user_state")
         return Record(
             kind=SpanKind.AGENT_SPEECH if self.model is None else SpanKind.AGENT_TURN,
             name="agent_turn",
@@ -266,9 +273,7 @@ class AgentTurn:
                 "ttft_ms": ttft,
                 "ttft_start": None if request is None else request.start,
                 "first_sound_ms": self.first_sound_ms(),
-                "perceived_ms": round((ttft or 0.0) + (silence_ms or 0), 3)
-                if is_measured and is_after_silence
-                else None,
+                "perceived_ms": self.perceived_ms(),
                 **({} if self.model is None else self._of_model(*self.model, ttft)),
                 "responses": self.responses,
                 "cancelled_responses": self.cancelled,
