@@ -80,9 +80,11 @@ class Conversation:
     async def agent_is_done(self) -> None:
         """Wait until the agent has nothing left to say."""
         await self.until(
-            lambda: self.session.agent_state == "listening"
-            and self.session.current_speech is None
-            and all(speech.done() for speech in self.speeches if speech.scheduled)
+            lambda: (
+                self.session.agent_state == "listening"
+                and self.session.current_speech is None
+                and all(speech.done() for speech in self.speeches if speech.scheduled)
+            )
         )
 
     @property

@@ -289,7 +289,7 @@ def test_an_answer_to_an_agent_task_interrupts_nobody() -> None:
     ]
     [booking] = tape.spans("tool.book")
     heard = tape.spans("user_turn")[1]
-    assert (booking.fields["duration_ms"], booking.fields["waited_ms"]) == (20, 3090)
+    assert booking.fields["duration_ms"] == 20
     assert booking.end_us <= heard.place.start_us
     spoken = [(turn["agent"], turn["ttft_ms"]) for turn in tape.all("agent_turn")[1:]]
     assert spoken == [("desk", None), ("ask_date", 500), ("ask_date", None), ("desk", 700)]
@@ -301,7 +301,9 @@ def test_an_answer_to_an_agent_task_interrupts_nobody() -> None:
 
 def test_a_reconnect_closes_what_was_open() -> None:
     """The lost response and the lost end of speech are closed, said to be missing, and touch nothing after them."""
-    tape = Tape().says("i1", 0, 1000)(1100, ev.ResponseStarted, response_id="r1")(1300, ev.AudioStarted, response_id="r1")
+    tape = Tape().says("i1", 0, 1000)(1100, ev.ResponseStarted, response_id="r1")(
+        1300, ev.AudioStarted, response_id="r1"
+    )
     tape(1310, ev.AgentStateChanged, old="thinking", new="speaking")(2000, ev.SpeechStarted, item_id="i2")
     tape(2500, ev.Reconnected)(2600, ev.AgentStateChanged, old="speaking", new="listening")
     tape.says("i3", 5000, 6000).answers("r2", 6100, 6400, 6900)
@@ -340,7 +342,9 @@ def test_whether_an_error_failed_the_call_is_decided_by_its_end(reason: str, out
         ("lookup", False, "tool.lookup", "refused"),
     ],
 )
-def test_a_call_that_was_refused_before_it_ran_leaves_a_span(name: str, is_error: bool, span: str, outcome: str) -> None:
+def test_a_call_that_was_refused_before_it_ran_leaves_a_span(
+    name: str, is_error: bool, span: str, outcome: str
+) -> None:
     """An invented tool, arguments that are no JSON, a duplicate: the model was told, and so is the trace."""
     tape = Tape().says("i1", 0, 1000)(1100, ev.ResponseStarted, response_id="r1")
     tape(1150, ev.ToolRequested, response_id="r1", call_id="t1").done("r1", 1200)

@@ -385,7 +385,6 @@ class ToolRun:
                 "result": {} if is_error else result,
                 "outcome": outcome,
                 "duration_ms": self.duration_ms(),
-                "waited_ms": milliseconds(0, self.waited_ns),
                 "incomplete": self.incomplete,
                 **told,
             },
