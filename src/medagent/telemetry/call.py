@@ -16,9 +16,12 @@ from medagent.telemetry.events import (
     CallStarted,
     ErrorRaised,
     Gap,
+    ModelChanged,
+    PartMissing,
     QualitySampled,
     Reconnected,
     ResponseFinished,
+    ResponseMeasured,
     ResponseStarted,
     SpeechStarted,
     SpeechStopped,
@@ -46,7 +49,9 @@ class Call:
 
     def __init__(self, started: CallStarted, *, prices: PriceList, policy_name: str, policy_version: str) -> None:
         self._frame = Frame(started, policy_name=policy_name, policy_version=policy_version)
-        self._model = (started.model, started.provider) if started.mode == "realtime" else None
+        self._model: tuple[str | None, str | None] | None = None
+        if started.mode == "realtime":
+            self._model = (started.model, started.provider)
         self._prices = prices
         self._tally = Tally(start_ns=started.at_ns)
         self._floor = Floor.IDLE
@@ -57,7 +62,7 @@ class Call:
         self._items: set[tuple[type, str]] = set()
         self._user: UserTurn | None = None
         self._agent: AgentTurn | None = None
-        self._exchanges = Exchanges(self._frame, prices=prices, is_pipeline=self._model is None)
+        self._exchanges = Exchanges(self._frame, prices=prices, is_pipeline=started.mode == "pipeline")
         self._tools: dict[str, ToolRun] = {}
         self._tools_seen: set[str] = set()
         self._turn_of_response: dict[str, AgentTurn] = {}
@@ -174,6 +179,7 @@ class Call:
             start_ns=start_ns,
             last_ns=event.at_ns,
             stopped_ns=stopped_ns,
+            model=self._model,
         )
 
     def _supersede(self, event: CallEvent) -> None:
@@ -189,7 +195,7 @@ class Call:
             self._tally.agent_turn(turn)
             if turn.failed_ns is not None:
                 self._tally.note(turn.error, turn.failed_ns)
-            self._out.append(turn.record(clock=self._frame.clock, silence_ms=self._silence_ms, model=self._model))
+            self._out.append(turn.record(clock=self._frame.clock, silence_ms=self._silence_ms))
             self._out += self._exchanges.close(turn)
 
     def _close_tools(self, event: CallEvent) -> None:
@@ -271,19 +277,47 @@ class Call:
         turn.last_ns = max(turn.last_ns, event.at_ns)
         turn.status = event.status
         turn.cancelled += event.status == "cancelled"
-        if self._model is not None and (event.usage is not None or event.status != "failed"):
-            cost_usd = self._prices.realtime_cost(self._model[0], event.usage)
-            turn.bill.add(event.usage, cost_usd)
-            self._tally.bill.add(event.usage, cost_usd)
+        if not event.measured_apart:
+            self._bill(turn, event)
         if event.status == "failed":
             turn.failed_ns, self._is_told = None if self._is_told else event.at_ns, False
             turn.error = {
                 "error_type": event.error_type or "response_failed",
                 **({} if event.error_status is None else {"error_status": event.error_status}),
                 "error_message": None,
-                "error_source": "session" if self._model is None else "realtime",
+                "error_source": "session" if event.measured_apart or turn.model is None else "realtime",
                 "error_recoverable": True,
             }
+        return False
+
+    def _bill(self, turn: AgentTurn | None, event: ResponseFinished | ResponseMeasured) -> None:
+        """Count tokens and cost of a response of a realtime model, whose model is the response's own."""
+        model = self._model if event.model is None else (event.model, event.provider)
+        if model is None or (event.usage is None and isinstance(event, ResponseFinished) and event.status == "failed"):
+            return
+        cost_usd = self._prices.realtime_cost(model[0] or "", event.usage)
+        self._tally.bill.add(event.usage, cost_usd)
+        if turn is not None:
+            turn.model = model
+            turn.bill.add(event.usage, cost_usd)
+
+    def _response_measured(self, event: ResponseMeasured) -> bool:
+        """Usage that comes when the turn is closed is the call's alone."""
+        if self._first_of(ResponseMeasured, event.key):
+            self._bill(self._agent, event)
+        return False
+
+    def _model_changed(self, event: ModelChanged) -> bool:
+        """Turns that begin from here on are the new model's; what a pipeline left open is closed."""
+        self._frame.change_model(event)
+        self._model = (event.model, event.provider) if event.mode == "realtime" else None
+        if self._exchanges.is_pipeline and event.mode != "pipeline" and self._agent is None and self._user is None:
+            self._out += self._exchanges.close(None)
+        self._exchanges.is_pipeline = event.mode == "pipeline"
+        return False
+
+    def _part_missing(self, event: PartMissing) -> bool:
+        self._tally.parts_missing.add(event.part)
         return False
 
     def _tool_started(self, event: ToolStarted) -> bool:
@@ -388,6 +422,9 @@ class Call:
 
     _FILL: ClassVar[dict[type, Callable[[Any, Any], bool]]] = {
         CallerIdentified: _identified,
+        ModelChanged: _model_changed,
+        PartMissing: _part_missing,
+        ResponseMeasured: _response_measured,
         TurnDetectionSet: _turn_detection,
         SpeechStarted: _speech_started,
         SpeechStopped: _speech_stopped,

@@ -6,7 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
 
-from medagent.telemetry.events import EndReason, ErrorRaised, QualitySampled, StageMeasured, UserStateChanged
+from medagent.telemetry.events import (
+    EndReason,
+    ErrorRaised,
+    MissingPart,
+    QualitySampled,
+    StageMeasured,
+    UserStateChanged,
+)
 from medagent.telemetry.turns import AgentTurn, Bill, milliseconds
 
 OUTCOME_OF_TOOL = {
@@ -44,6 +51,7 @@ class Tally:
     tool_calls_recorded: set[str] = field(default_factory=set)
     reconnects: int = 0
     events_lost: int = 0
+    parts_missing: set[MissingPart] = field(default_factory=set)
     bill: Bill = field(default_factory=Bill)
     stt_audio_seconds: float | None = None
     tts_audio_seconds: float | None = None
@@ -88,7 +96,7 @@ class Tally:
 
     def stage(self, request: StageMeasured, cost_usd: float | None) -> None:
         """Count a request to a pipeline's STT, LLM or TTS."""
-        self.bill.add(request.usage, cost_usd)
+        self.bill.add(request.usage if request.stage == "llm" else None, cost_usd)
         if request.stage == "stt" and request.audio_duration is not None:
             self.stt_audio_seconds = round((self.stt_audio_seconds or 0.0) + request.audio_duration, 6)
         if request.stage == "tts" and request.audio_duration is not None:
@@ -160,7 +168,7 @@ class Tally:
             "tool": not self.tools_requested <= self.tool_calls_recorded,
             "events": self.events_lost > 0,
         }
-        return [what for what, is_absent in absent.items() if is_absent]
+        return [*(what for what, is_absent in absent.items() if is_absent), *sorted(self.parts_missing)]
 
     def fields(self, *, reason: EndReason, end_ns: int) -> dict[str, object]:
         """The raw fields of `session.end`."""

@@ -104,6 +104,8 @@ class AgentTurn:
     start_ns: int
     last_ns: int
     stopped_ns: int | None
+    model: tuple[str | None, str | None] | None = None
+    """Name and provider of the realtime model that answers; None in a pipeline."""
     superseded: bool = False
     interrupted: bool = False
     incomplete: bool = False
@@ -141,9 +143,9 @@ class AgentTurn:
             return None
         return milliseconds(self.stopped_ns, self.first_audio_ns)
 
-    def record(self, *, clock: Clock, silence_ms: int | None, model: tuple[str, str] | None) -> Record:
-        """The `agent_turn` span; `model` is name and provider of what hears and speaks, None in a pipeline."""
-        ttft = self.ttft_ms()
+    def record(self, *, clock: Clock, silence_ms: int | None) -> Record:
+        """The `agent_turn` span; of a realtime model it has model, tokens and cost too."""
+        ttft, model = self.ttft_ms(), self.model
         return Record(
             kind=SpanKind.AGENT_SPEECH if model is None else SpanKind.AGENT_TURN,
             name="agent_turn",
@@ -167,7 +169,7 @@ class AgentTurn:
             },
         )
 
-    def _of_model(self, model: str, provider: str, ttft: float | None) -> dict[str, object]:
+    def _of_model(self, model: str | None, provider: str | None, ttft: float | None) -> dict[str, object]:
         return {
             "model": model,
             "provider": provider,
