@@ -6,7 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
 
-from medagent.telemetry.events import EndReason, ErrorRaised, QualitySampled, StageMeasured, UserStateChanged
+from medagent.telemetry.events import (
+    EndReason,
+    ErrorRaised,
+    MissingPart,
+    QualitySampled,
+    StageMeasured,
+    UserStateChanged,
+)
 from medagent.telemetry.turns import AgentTurn, Bill, UserTurn, milliseconds
 
 OUTCOME_OF_TOOL = {
@@ -42,7 +49,6 @@ class Tally:
     is_agent_audible: bool = False
     has_lost_turn: bool = False
     """The beginning or the end of an utterance was not heard."""
-    lost_responses: int = 0
     agent_turns: int = 0
     spoken_replies: int = 0
     interruptions: int = 0
@@ -52,6 +58,7 @@ class Tally:
     tool_calls_recorded: set[str] = field(default_factory=set)
     reconnects: int = 0
     events_lost: int = 0
+    parts_missing: set[MissingPart] = field(default_factory=set)
     bill: Bill = field(default_factory=Bill)
     stt_audio_seconds: float | None = None
     tts_audio_seconds: float | None = None
@@ -73,7 +80,8 @@ class Tally:
         """Count a closed agent turn."""
         self.agent_turns += 1
         self.interruptions += turn.interrupted
-        self.lost_responses += turn.lost_responses
+        if turn.lost_responses:
+            self.parts_missing.add("usage")
         self.spoken_replies += turn.kind == "reply" and turn.first_sound_ns is not None
 
     def error(self, event: ErrorRaised) -> dict[str, object]:
@@ -102,7 +110,7 @@ class Tally:
 
     def stage(self, request: StageMeasured, cost_usd: float | None) -> None:
         """Count a request to a pipeline's STT, LLM or TTS."""
-        self.bill.add(request.usage, cost_usd)
+        self.bill.add(request.usage if request.stage == "llm" else None, cost_usd)
         if request.stage == "stt" and request.audio_duration is not None:
             self.stt_audio_seconds = round((self.stt_audio_seconds or 0.0) + request.audio_duration, 6)
         if request.stage == "tts" and request.audio_duration is not None:
@@ -172,11 +180,10 @@ class Tally:
         absent = {
             "agent_turn": self.agent_turns == 0,
             "user_turn": self.has_lost_turn,
-            "usage": self.lost_responses > 0,
             "tool": not self.tools_requested <= self.tool_calls_recorded,
             "events": self.events_lost > 0,
         }
-        return [what for what, is_absent in absent.items() if is_absent]
+        return [*(what for what, is_absent in absent.items() if is_absent), *sorted(self.parts_missing)]
 
     def fields(self, *, reason: EndReason, end_ns: int) -> dict[str, object]:
         """The raw fields of `session.end`."""

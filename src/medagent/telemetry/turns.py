@@ -99,9 +99,9 @@ class UserTurn:
         """How long the caller spoke in ms: in the audio's own clock where the server gives it, else by arrival."""
         if self.is_typed or not (self.start_known and self.end_known) or self.end_ns is None:
             return None
-        if self.start_audio_ms is not None and self.end_audio_ms is not None:
-            if self.end_audio_ms >= self.start_audio_ms:
-                return float(self.end_audio_ms - self.start_audio_ms)
+        begun_ms, ended_ms = self.start_audio_ms, self.end_audio_ms
+        if begun_ms is not None and ended_ms is not None and ended_ms >= begun_ms:
+            return float(ended_ms - begun_ms)
         return milliseconds(self.start_ns, self.end_ns)
 
     def record(self, *, clock: Clock) -> Record:
