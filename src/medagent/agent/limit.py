@@ -6,6 +6,7 @@ It counts for itself, from the provider's raw usage and the price list, so that 
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from typing import Any
 
 from livekit.agents import AgentSession, llm
 
-from medagent.agent.raw import hear, usage_of
+from medagent.agent.raw import usage_of
+from medagent.agent.realtime_sessions import RealtimeSessions
 from medagent.pricing import PriceList
 
 _WARN_AT = 0.9
@@ -46,6 +48,7 @@ class LimitWatch:
         self._over = False
         self._timers: list[asyncio.TimerHandle] = []
         self._session: AgentSession[Any] | None = None
+        self._realtime: RealtimeSessions | None = None
 
     def attach(self, session: AgentSession[Any]) -> None:
         """Begin to count; the session is about to start."""
@@ -55,20 +58,22 @@ class LimitWatch:
             loop.call_later(self._limit.seconds * _WARN_AT, self._warn),
             loop.call_later(self._limit.seconds, self._end),
         ]
-        if isinstance(session.llm, llm.RealtimeModel):
-            hear(session.llm, openai_server_event_received=self._server_event)
+        self._realtime = RealtimeSessions(session, on_made=self._made, guard=_guarded)
+        _guarded(self._realtime.attach)()
 
     def close(self) -> None:
         """Stop counting."""
         for timer in self._timers:
             timer.cancel()
+        if self._realtime is not None:
+            _guarded(self._realtime.close)()
+
+    def _made(self, realtime: llm.RealtimeSession[Any], _is_late: bool) -> None:
+        realtime.on("openai_server_event_received", _guarded(self._server_event))
 
     def _server_event(self, event: Mapping[str, Any]) -> None:
-        try:
-            if event["type"] == "response.done":
-                self._add(event["response"])
-        except Exception as error:  # noqa: BLE001  # a TypeError here would end the call; no message: it may quote
-            _log.error("the call's cost could not be counted: %s", type(error).__name__)
+        if event["type"] == "response.done":
+            self._add(event["response"])
 
     def _add(self, response: Mapping[str, Any]) -> None:
         if response["id"] in self._seen:
@@ -93,3 +98,14 @@ class LimitWatch:
         if not self._over:
             self._over = True
             self._on_limit()
+
+
+def _guarded(handler: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(handler)
+    def guarded(*arguments: Any) -> None:
+        try:
+            handler(*arguments)
+        except Exception as error:  # noqa: BLE001  # a TypeError here would end the call; no message: it may quote
+            _log.error("the call's cost could not be counted: %s", type(error).__name__)
+
+    return guarded

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -38,8 +37,8 @@ def watch(
     """
     guard_logging(in_clear=settings.logs_in_clear)
     shut_exits(session, leave_open=settings.livekit_open)
-    bridge = Bridge(line, model=settings.model, agent_version=medagent.__version__, overhead=overhead, caller=caller)
-    bridge.attach(session, wall_us=time.time_ns() // 1000, asks=asks)
+    bridge = Bridge(line, agent_version=medagent.__version__, overhead=overhead, caller=caller)
+    bridge.attach(session, asks=asks)
 
     def end() -> None:
         bridge.end("shutdown")
