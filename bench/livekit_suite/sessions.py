@@ -46,6 +46,11 @@ class TracedSessions:
         self._started: list[_Started] = []
         self._open: list[_Started] = []
 
+    @property
+    def started(self) -> list[AgentSession[Any]]:
+        """The sessions that are not settled yet, in their order."""
+        return [one.session for one in self._open if one.session is not None]
+
     def install(self) -> None:
         """Replace `AgentSession.start` by one that calls `trace_call` first."""
         start = AgentSession.start
