@@ -245,6 +245,7 @@ class AgentTurns:
         if step.first_sound_ns is not None:
             return
         step.first_sound_ns = at_ns
+        self._tally.sound(at_ns)
         turn.last_ns = max(turn.last_ns, at_ns)
         for request in (self._caller.request, turn.request):
             if request is not None and request.first_sound_ns is None and at_ns >= request.at_ns:

@@ -33,6 +33,7 @@ from medagent.telemetry.events import (
     SpeechStarted,
     SpeechStopped,
     StageMeasured,
+    StartMeasured,
     TextReceived,
     ToolAnswered,
     ToolEnded,
@@ -415,6 +416,10 @@ class Call:
         self._agents.reconnect(event.at_ns)
         return self._caller.reconnect(event.at_ns)
 
+    def _ready(self, event: StartMeasured) -> bool:
+        self._tally.ready = self._tally.ready or event
+        return False
+
     def _sample(self, event: QualitySampled) -> bool:
         self._tally.sample(event)
         return False
@@ -459,6 +464,7 @@ class Call:
         StageMeasured: _stage,
         ErrorRaised: _error,
         Reconnected: _reconnected,
+        StartMeasured: _ready,
         QualitySampled: _sample,
         Gap: _gap,
     }
