@@ -1,4 +1,4 @@
-"""The beginning and the end of a LiveKit job: the wait before a call, and the last moment at which its process waits."""
+"""The beginning and the end of a LiveKit job: how long a call waited for it, and when its process waits for us."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from medagent.telemetry.events import (
     ErrorRaised,
     MissingPart,
     QualitySampled,
-    StartMeasured,
     StageMeasured,
+    StartMeasured,
     UserStateChanged,
 )
 from medagent.telemetry.turns import AgentTurn, Bill, UserTurn, milliseconds
