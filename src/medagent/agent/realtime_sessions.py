@@ -137,6 +137,11 @@ class _Expected:
             self._model.session = self._own  # type: ignore[method-assign]
 
 
+def starting_session() -> AgentSession[Any] | None:
+    """Return the session whose agent was started in this context; None outside of the tasks of a traced session."""
+    return _starting.get()
+
+
 def on(session: AgentSession[Any], event: str, handler: Callable[..., None]) -> None:
     """Subscribe without the warning that `AgentSession.on` logs for events that it deprecates."""
     rtc.EventEmitter[Any].on(session, event, handler)
