@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from livekit.agents import Agent, AgentSession, AgentTask, APIConnectionError, function_tool, llm, stt, tts
+from livekit.plugins import openai
 
 from medagent import trace_call
 from medagent.agent.bridge import Bridge
+from medagent.pricing import Usage, load_prices
 from medagent.simulator.caller import CallerEar, CallerVoice
 from medagent.telemetry.span import SafeSpan
 from medagent.tracing import tracing
@@ -74,6 +76,45 @@ async def test_realtime_model_of_the_next_agent_is_followed() -> None:
     assert "session" not in vars(first) | vars(second)
 
 
+async def test_realtime_model_behind_an_adapter_is_named() -> None:
+    """Of a fallback adapter the model that serves is named, and its own events are read."""
+    async with line() as provider:
+        adapter = llm.RealtimeModelFallbackAdapter([provider.model(), provider.model()])
+        session = realtime_session(llm=adapter)
+        bridge = await talk(session, Desk(), provider.caller())
+        spans = spans_of(bridge.trace_id)
+    began, ends = one(spans, "session.start"), one(spans, "session.end")
+    assert (began["model"], began["provider"]) == ("gpt-realtime", "azure.ai.openai")
+    assert (ends["user_turns"], ends["agent_turns"], ends["missing"]) == (2, 3, [])
+    assert ends["usage"]["total_tokens"] == tokens(session) > 0
+
+
+@pytest.mark.parametrize("azure", [True, False])
+async def test_price_follows_the_name_of_the_model(azure: bool) -> None:
+    """Another model of OpenAI's, by its object or by what the server calls it, has its own name and price."""
+    mini = "gpt-realtime-mini"
+    scenario = {**PLAIN, "name": f"{mini}-2025-10-06"}
+    async with line(scenario) as provider:
+        url = f"{provider.simulator.endpoint}/openai/v1/realtime?model={scenario['name']}"
+        if azure:  # the server names another model than the deployment is called
+            model = openai.realtime.RealtimeModel.with_azure(
+                azure_deployment="voice", base_url=url, api_key="simulator"
+            )
+        else:
+            model = openai.realtime.RealtimeModel(model=mini, base_url=url, api_key="simulator")
+        session = realtime_session(llm=model)
+        bridge = await talk(session, Desk(), provider.caller(scenario["name"]))
+        ends = one(spans_of(bridge.trace_id), "session.end")
+    [use] = [use for use in ends["models"] if use["part"] == "realtime"]
+    assert use["model"] == (scenario["name"] if azure else mini)
+    assert ends["cost_parts"]["realtime"] == pytest.approx(load_prices().realtime_cost(mini, usage_of(ends)))
+
+
+def usage_of(ends: dict[str, Any]) -> Usage:
+    counted = {name: count for name, count in ends["usage"].items() if name in Usage.__dataclass_fields__}
+    return Usage(**counted)
+
+
 async def test_two_sessions_that_share_a_realtime_model_are_not_mixed() -> None:
     """A model made once for the process serves two calls at a time: each trace has its own turns and tokens."""
     async with line() as provider:
@@ -103,6 +144,17 @@ class Named(Mind):
     @property
     def model(self) -> str:
         return self._name
+
+
+class Entered(Agent):
+    """An agent that tells when the session is its."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.entered = asyncio.Event()
+
+    async def on_enter(self) -> None:
+        self.entered.set()
 
 
 @pytest.fixture
@@ -205,8 +257,9 @@ async def test_pipeline_and_realtime_model_in_one_call() -> None:
     bridge = trace_call(session)
     await session.start(Agent(instructions="Hours."))
     await ask(session, "When?")
-    for agent in (Agent(instructions="Voice.", llm=realtime), Agent(instructions="Text.")):
+    for agent in (Entered(instructions="Voice.", llm=realtime), Entered(instructions="Text.")):
         session.update_agent(agent)
+        await asyncio.wait_for(agent.entered.wait(), 60)
         await ask(session, "Until when?")
     spans = await closed(session, bridge)
     assert [use for use in models(spans) if use[0] != "tts"] == [

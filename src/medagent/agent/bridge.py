@@ -298,7 +298,7 @@ class Bridge:
 
     def _compare_usage(self) -> None:
         """LiveKit's own count of tokens is a second opinion: what it has and this trace has not is missing."""
-        if self._session is None or self._reported.is_partial:
+        if self._session is None or self._reported.is_partial or self.is_late:
             return
         usage = [one for one in self._session.usage.model_usage if isinstance(one, LLMModelUsage)]
         if sum(one.input_tokens + one.output_tokens for one in usage) > self.raw.tokens + self._reported.tokens:

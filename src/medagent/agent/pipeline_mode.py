@@ -85,7 +85,8 @@ class SessionEvents:
             on(session, name, handler)
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening; what ends later is no event of the next call."""
+        self._send = _nowhere
         for name, handler in self._handlers.items():
             self._session.off(name, handler)  # type: ignore[arg-type]
         self._handlers = {}
@@ -252,6 +253,10 @@ class SessionEvents:
         self._requests.add((about["stage"], about.get("response_id") or ""))
         self._transcribed |= about["stage"] == "stt"
         self._send(events.StageMeasured, **about)
+
+
+def _nowhere(_kind: type[Any], **_fields: object) -> None:
+    return
 
 
 def _usage(measured: metrics.LLMMetrics) -> Usage | None:

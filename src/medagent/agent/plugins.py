@@ -47,9 +47,15 @@ class ModelNames:
             self._served[model] = name
 
     def of(self, model: llm.LLM[Any] | llm.RealtimeModel | None) -> tuple[str | None, str | None]:
-        """Return name and provider of a model; None where neither object nor server knows."""
+        """Return name and provider of a model; None where neither object nor server knows.
+
+        An adapter that falls back to other models has the name of the one that served last.
+        """
         if model is None:
             return None, None
+        serving = getattr(model, "_active_instance", None)
+        if isinstance(serving, llm.LLM | llm.RealtimeModel) and serving is not model:
+            return self.of(serving)
         if not _option(model, "is_azure"):
             return _known_name(model.model), provider_name(model.provider)
         served = self._served.get(model) if isinstance(model, llm.RealtimeModel) else None

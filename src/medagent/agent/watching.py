@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from livekit.agents import AgentSession
 
@@ -20,7 +20,9 @@ from medagent.telemetry.line import Line
 from medagent.telemetry.overhead import Overhead
 
 _JOB_S = 2.5
-_traced: WeakKeyDictionary[AgentSession[Any], Bridge] = WeakKeyDictionary()
+_traced: WeakKeyDictionary[AgentSession[Any], ref[Bridge]] = WeakKeyDictionary()
+"""The bridge of each session; the session's own `start` keeps it."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -42,14 +44,15 @@ def watch(
     one call is refused, and named in its `missing`.
     """
     guard_logging(in_clear=settings.logs_in_clear)
-    if (bridge := _traced.get(session)) is not None:
+    known = _traced.get(session)
+    if known is not None and (bridge := known()) is not None:
         if bridge.is_over:
             bridge.renew(caller=caller, asks=asks)
         else:
             _log.error("call %s: session is traced already, expected one trace_call for a session", bridge.trace_id)
             bridge.missing("attached_twice")
         return bridge
-    bridge = _traced[session] = Bridge(
+    bridge = Bridge(
         new_line(),
         new_line=new_line,
         agent_version=medagent.__version__,
@@ -59,6 +62,7 @@ def watch(
         azure_model=settings.model if "model" in settings.model_fields_set else None,
         watch_spans="spans" not in settings.livekit_open,
     )
+    _traced[session] = ref(bridge)
     are_alone = shut_exits(session, leave_open=settings.livekit_open, before_start=bridge.starting)
     bridge.attach(session, asks=asks)
     if not are_alone:
