@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from medagent.pricing import PriceList
 from medagent.telemetry.agent_turns import AgentTurns, failure
 from medagent.telemetry.caller_turns import CallerTurns
+from medagent.telemetry.costs import PARTS
 from medagent.telemetry.events import (
     AgentHandedOver,
     AgentSpeechCreated,
@@ -21,6 +22,7 @@ from medagent.telemetry.events import (
     CallerIdentified,
     CallEvent,
     CallStarted,
+    CostUnknown,
     ErrorRaised,
     Gap,
     ModelChanged,
@@ -33,6 +35,7 @@ from medagent.telemetry.events import (
     SpeechStarted,
     SpeechStopped,
     StageMeasured,
+    StartMeasured,
     TextReceived,
     ToolAnswered,
     ToolEnded,
@@ -64,7 +67,7 @@ class Call:
         if started.mode == "realtime":
             self._model = (started.model, started.provider)
         self._prices = prices
-        self._tally = Tally(start_ns=started.at_ns)
+        self._tally = Tally(start_ns=started.at_ns, has_model=started.mode is not None)
         self._floor = Floor.IDLE
         self._opened = False
         self._last_ns = started.at_ns
@@ -86,7 +89,6 @@ class Call:
         self._agents.model = self._model
         self._turn_of_tool: dict[str, AgentTurn] = {}
         self._answered_ns: int | None = None
-        self._is_told = False
 
     @property
     def ended(self) -> bool:
@@ -157,7 +159,7 @@ class Call:
         self._out += self._frame.opening()
 
     def _open_user(self, event: SpeechStarted) -> None:
-        self._is_told, self._answered_ns = False, None
+        self._agents.is_told, self._answered_ns = False, None
         is_audible = self._tally.is_agent_audible
         self._caller.begin(event, over=self._agents.unsettled, is_audible=is_audible)
 
@@ -203,7 +205,8 @@ class Call:
         self._caller.end()
         self._out += self._exchanges.close(None)
         unfinished = self._heard_of(ResponseStarted) - self._heard_of(ResponseFinished)
-        self._tally.bill.unpriced |= bool(unfinished)
+        if unfinished:
+            self._tally.costs.unknown.add("llm" if self._model is None else "realtime")
         totals = self._tally.fields(reason=event.reason, end_ns=end_ns)
         summary = {name: totals[name] for name in _SUMMARY}
         self._out.append(self._frame.marker("session.end", end_ns, totals))
@@ -318,7 +321,7 @@ class Call:
         if not event.measured_apart:
             self._bill(turn, event)
         if event.status == "failed":
-            turn.failed_ns, self._is_told = None if self._is_told else event.at_ns, False
+            turn.failed_ns, self._agents.is_told = None if self._agents.is_told else event.at_ns, False
             source = "session" if event.measured_apart or turn.model is None else "realtime"
             turn.error = failure(event.error_type or "response_failed", event.error_status, source=source)
         return False
@@ -328,8 +331,8 @@ class Call:
         model = self._model if event.model is None else (event.model, event.provider)
         if model is None or (event.usage is None and isinstance(event, ResponseFinished) and event.status == "failed"):
             return
-        cost_usd = self._prices.realtime_cost(model[0] or "", event.usage)
-        self._tally.bill.add(event.usage, cost_usd)
+        cost_usd = self._prices.realtime_cost(model[0], event.usage)
+        self._tally.response(event.usage, cost_usd, model=model[0], provider=model[1])
         if turn is not None:
             turn.model = model
             turn.bill.add(event.usage, cost_usd)
@@ -343,6 +346,7 @@ class Call:
     def _model_changed(self, event: ModelChanged) -> bool:
         """Turns that begin from here on are the new model's; what a pipeline left open is closed."""
         self._frame.change_model(event)
+        self._tally.has_model |= event.mode is not None
         self._model = self._agents.model = (event.model, event.provider) if event.mode == "realtime" else None
         is_idle = not self._agents.open and self._caller.current is None
         if self._exchanges.is_pipeline and event.mode != "pipeline" and is_idle:
@@ -352,6 +356,12 @@ class Call:
 
     def _part_missing(self, event: PartMissing) -> bool:
         self._tally.parts_missing.add(event.part)
+        if event.part in PARTS:
+            self._tally.costs.unknown.add(event.part)
+        return False
+
+    def _cost_unknown(self, event: CostUnknown) -> bool:
+        self._tally.costs.unknown.add(event.part)
         return False
 
     def _tool_started(self, event: ToolStarted) -> bool:
@@ -389,7 +399,7 @@ class Call:
         """An error counts once: it may tell of a response that failed already, or of one that will be seen to fail."""
         fields, turn = self._tally.error(event), self._agents.last
         if event.source in _OF_RESPONSES:
-            self._is_told = turn is None or turn.failed_ns is None
+            self._agents.is_told = turn is None or turn.failed_ns is None
             self._agents.fail()
             if turn is not None:
                 turn.failed_ns = None
@@ -415,6 +425,10 @@ class Call:
         self._agents.reconnect(event.at_ns)
         return self._caller.reconnect(event.at_ns)
 
+    def _ready(self, event: StartMeasured) -> bool:
+        self._tally.ready = self._tally.ready or event
+        return False
+
     def _sample(self, event: QualitySampled) -> bool:
         self._tally.sample(event)
         return False
@@ -435,6 +449,7 @@ class Call:
         CallerIdentified: _identified,
         ModelChanged: _model_changed,
         PartMissing: _part_missing,
+        CostUnknown: _cost_unknown,
         ResponseMeasured: _response_measured,
         TurnDetectionSet: _turn_detection,
         SpeechStarted: _speech_started,
@@ -459,6 +474,7 @@ class Call:
         StageMeasured: _stage,
         ErrorRaised: _error,
         Reconnected: _reconnected,
+        StartMeasured: _ready,
         QualitySampled: _sample,
         Gap: _gap,
     }

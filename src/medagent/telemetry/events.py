@@ -14,6 +14,7 @@ EndReason = Literal["caller_hung_up", "agent_ended", "shutdown", "error", "limit
 ConsentState = Literal["pending", "granted", "refused", "not_asked"]
 Stage = Literal["stt", "llm", "tts"]
 Mode = Literal["realtime", "pipeline"]
+CostPart = Literal["realtime", "llm", "stt", "tts"]
 MissingPart = Literal["attached_late", "attached_twice", "realtime", "llm", "stt", "tts", "usage", "spans_of_livekit"]
 """A part of a call that could not be observed, by the name that `missing` of `session.end` gives it."""
 
@@ -72,11 +73,15 @@ class CallerIdentified(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelChanged(_Event):
-    """The session uses another model from here on; all fields are None where its agent has none."""
+    """The session uses another model from here on; mode, model and provider are None where its agent has none.
+
+    `is_correction`: it is the model of before, and its server gave another name than its object.
+    """
 
     mode: Mode | None
     model: str | None
     provider: str | None
+    is_correction: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +89,26 @@ class PartMissing(_Event):
     """A part of the call could not be observed: `missing` of `session.end` names it, and the trace is not complete."""
 
     part: MissingPart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartMeasured(_Event):
+    """The session is ready to speak; the parts of the wait until now are in ms, None is unknown.
+
+    `since_ms` is the whole wait: since the worker was offered the call, or, outside a job, since tracing began.
+    """
+
+    since_ms: float
+    dispatch_ms: float | None
+    process_start_ms: float | None
+    connect_ms: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostUnknown(_Event):
+    """A part of the call has a cost that nothing reports: `cost_missing` of `session.end` names it."""
+
+    part: CostPart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -397,6 +422,8 @@ CallEvent: TypeAlias = (
     | CallerIdentified
     | ModelChanged
     | PartMissing
+    | StartMeasured
+    | CostUnknown
     | TurnDetectionSet
     | SpeechStarted
     | SpeechStopped
