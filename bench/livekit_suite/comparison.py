@@ -150,7 +150,7 @@ def _without_repeats(timeline: Sequence[str]) -> Iterator[str]:
     last = ""
     for one in timeline:
         who = one.partition(".")[0]
-        if who != "handoff" and who != last:
+        if who not in ("handoff", last):
             yield one
             last = who
 

@@ -1,6 +1,6 @@
 """Run LiveKit's examples with scripted models, each in a process of its own, and compare both accounts.
 
-`python -m bench.livekit_suite.examples CHECKOUT EXAMPLE`, with the environment of `suite.environment`, runs one.
+`python -m bench.livekit_suite.examples CHECKOUT EXAMPLE...`, with the environment of `suite.environment`, runs some.
 """
 
 from __future__ import annotations
@@ -12,22 +12,27 @@ import importlib.util
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 import types
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock, MagicMock, PropertyMock
 
+from bench.livekit_suite.sessions import TracedSessions, remaining
+from bench.livekit_suite.suite import environment
+
 _SESSION = re.compile(r"\bAgentSession(\[[^\]]*\])?\(")
 _SKIPPED = re.compile(r"(^|/)tests?(/|_)")
 _SAYS = ("Hello, is anybody there?", "Yes please, go ahead.", "What about tomorrow?", "Can you check that again?")
-_LIMIT_S = 120
-_START_S = 20.0
+_LIMIT_S = 3600
+_EXAMPLE_S = 600.0
+_START_S = 120.0
 _QUIET_S = 8.0
 _AT_ONCE = 4
 
@@ -42,34 +47,29 @@ def examples(checkout: Path) -> list[str]:
 
 
 def run(checkout: Path, *, trace: bool, only: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
-    """Run examples, four at once, and return each one's report: its outcome and its sessions."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        names = list(only) or examples(checkout)
-        return dict(zip(names, pool.map(lambda name: _run_one(checkout, name, trace=trace), names), strict=True))
-
-
-def _run_one(checkout: Path, name: str, *, trace: bool) -> dict[str, Any]:
-    from bench.livekit_suite.suite import environment
-
+    """Run examples, four at once, and return each one's report: its outcome, its sessions and its log."""
+    names = list(only) or examples(checkout)
     with tempfile.TemporaryDirectory() as scratch:
-        report = Path(scratch) / "report.json"
-        made = environment(Path(scratch), report=report, trace=trace)
+        made = environment(Path(scratch), report=Path(scratch) / "reports", trace=trace)
         keys = {"LIVEKIT_URL": "ws://localhost:1", "LIVEKIT_API_KEY": "none", "LIVEKIT_API_SECRET": "none"}
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", "bench.livekit_suite.examples", str(checkout), name],
-                cwd=(checkout / name).parent,
+        with (Path(scratch) / "log").open("wb") as output:
+            subprocess.run(
+                [sys.executable, "-m", "bench.livekit_suite.examples", str(checkout), *names],
                 env=made | keys | {"MEDAGENT_ENV": "dev"},
-                capture_output=True,
-                text=True,
+                stdout=output,
+                stderr=subprocess.STDOUT,
                 timeout=_LIMIT_S,
                 check=False,
             )
-        except subprocess.TimeoutExpired:
-            return {"outcome": "timed out", "sessions": []}
-        if not report.is_file():
-            return {"outcome": "not run", "sessions": [], "log": (done.stdout + done.stderr)[-1500:]}
-        return {**json.loads(report.read_text()), "log": (done.stdout + done.stderr)[-1500:]}
+        return {name: _report(Path(scratch) / "reports" / str(number)) for number, name in enumerate(names)}
+
+
+def _report(folder: Path) -> dict[str, Any]:
+    log = (folder / "log").read_text(errors="replace")[-2000:] if (folder / "log").is_file() else ""
+    try:
+        return {**json.loads((folder / "report.json").read_text()), "log": log}
+    except FileNotFoundError:
+        return {"outcome": "ended without a report", "sessions": [], "log": log}
 
 
 # ---- one example, in its own process ---------------------------------------------------------------------------------
@@ -199,7 +199,8 @@ async def _play(name: str, sessions: Any) -> str:
 
     sys.path[:0] = [str(Path.cwd()), str(Path.cwd().parent)]
     spec = importlib.util.spec_from_file_location("example", Path(name).name)
-    assert spec is not None and spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise ImportError(name)
     module = importlib.util.module_from_spec(spec)
     sys.modules["example"] = module
     spec.loader.exec_module(module)
@@ -212,10 +213,8 @@ async def _play(name: str, sessions: Any) -> str:
         outcome = "passed"
         try:
             async with asyncio.timeout(_START_S):
-                while not sessions.started and not running.done():
-                    await asyncio.sleep(0.05)
-                while sessions.started and not sessions.started[0]._started and not running.done():
-                    await asyncio.sleep(0.05)
+                while not running.done() and not any(one._started for one in sessions.started):
+                    await asyncio.sleep(0.05)  # an example reports its start by no event
         except TimeoutError:
             outcome = "no start"
         if running.done() and running.exception() is not None:
@@ -248,10 +247,13 @@ async def _until_quiet(sessions: Any) -> None:
         quiet = 0 if busy else quiet + 1
 
 
-def main(checkout: str, name: str) -> None:
-    """Run one example and write its report."""
-    from bench.livekit_suite.sessions import TracedSessions, remaining
-
+def _run_one(checkout: Path, name: str, folder: Path) -> None:
+    """Run one example in this process, which is a fork, and write its report."""
+    folder.mkdir(parents=True)
+    log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT, 0o600)
+    os.dup2(log, 1), os.dup2(log, 2)
+    os.environ["MEDAGENT_HOME"] = str(folder / "home")
+    os.chdir((checkout / name).parent)
     _replace_models()
     _replace_media()
     sessions = TracedSessions(trace=os.environ["MEDAGENT_SUITE_TRACE"] == "1")
@@ -265,14 +267,40 @@ def main(checkout: str, name: str) -> None:
     sessions.end()
     left = remaining()
     report = {"outcome": outcome, "sessions": sessions.compare(), "end": left}
-    Path(os.environ["MEDAGENT_SUITE_REPORT"]).write_text(json.dumps(report))
+    (folder / "report.json").write_text(json.dumps(report))
     sys.stdout.flush(), sys.stderr.flush()
-    os._exit(0)  # threads of an example may never end
 
 
-def _checkout_of(arguments: Sequence[str]) -> Iterator[str]:
-    yield from arguments[1:3]
+def main(checkout: Path, names: Sequence[str], reports: Path) -> None:
+    """Run examples, each in a fork of this process, so many at once."""
+    import medagent.compose  # noqa: F401  # loaded once, before the forks
+
+    running: dict[int, float] = {}
+    for number, name in enumerate(names):
+        while len(running) >= _AT_ONCE:
+            _wait(running)
+        child = os.fork()
+        if child == 0:
+            try:
+                _run_one(checkout, name, reports / str(number))
+            finally:
+                os._exit(0)  # threads of an example may never end
+        running[child] = time.monotonic()
+    while running:
+        _wait(running)
+
+
+def _wait(running: dict[int, float]) -> None:
+    """Take the children that have ended; end the ones that take too long."""
+    for child, since in list(running.items()):
+        if os.waitpid(child, os.WNOHANG)[0] == child:
+            del running[child]
+        elif time.monotonic() - since > _EXAMPLE_S:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            del running[child]
+    time.sleep(0.2)
 
 
 if __name__ == "__main__":
-    main(*_checkout_of(sys.argv))
+    main(Path(sys.argv[1]), sys.argv[2:], Path(os.environ["MEDAGENT_SUITE_REPORT"]))

@@ -96,7 +96,11 @@ class TraceFacts:
             complete=end.get("complete") is True,
             missing=tuple(end.get("missing") or ()),
             spans=dict(counted),
-            totals={name: end.get(name) for name in ("user_turns", "agent_turns", "tool_calls")},
+            totals={
+                "user_turns": (end.get("user_turns") or 0) + (end.get("uncommitted_turns") or 0),
+                "agent_turns": end.get("agent_turns"),
+                "tool_calls": end.get("tool_calls"),
+            },
         )
 
     def document(self) -> dict[str, Any]:

@@ -101,7 +101,9 @@ def table(report: Report) -> str:
                 lines.append(f"{one['verdict']:7} {one['owner']} #{one['number']}")
                 for found in one["differences"]:
                     admitted = "  in missing" if found["admitted"] else ""
-                    lines.append(f"        {found['kind']}: LiveKit {found['livekit']}, trace {found['trace']}{admitted}")
+                    lines.append(
+                        f"        {found['kind']}: LiveKit {found['livekit']}, trace {found['trace']}{admitted}"
+                    )
     lines += [f"not run {name}: {one['outcome']}" for name, one in report.examples.items() if not one["sessions"]]
     lines.append("")
     lines.append(f"{'':10}{'sessions':>9}" + "".join(f"{verdict:>8}" for verdict in _VERDICTS))

@@ -197,9 +197,7 @@ class _LLMStream(llm.LLMStream):
         else:
             self._send(request, llm.ChoiceDelta(role="assistant", tool_calls=[call]))
         prompt, completion = _TOKENS
-        used = llm.CompletionUsage(
-            prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion
-        )
+        used = llm.CompletionUsage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion)
         self._event_ch.send_nowait(llm.ChatChunk(id=request, usage=used))
 
     def _send(self, request: str, delta: llm.ChoiceDelta) -> None:
@@ -285,7 +283,10 @@ class Loudspeaker(io.AudioOutput):
 
     def __init__(self) -> None:
         super().__init__(
-            label="scripted", capabilities=io.AudioOutputCapabilities(pause=False), sample_rate=_RATE, next_in_chain=None
+            label="scripted",
+            capabilities=io.AudioOutputCapabilities(pause=False),
+            sample_rate=_RATE,
+            next_in_chain=None,
         )
         self._pushed_s = 0.0
         self._began: float | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
-import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -95,7 +94,8 @@ class TracedSessions:
         return [self._compared(one, stored) for one in self._started]
 
     def _compared(self, one: _Started, stored: Any) -> dict[str, Any]:
-        assert one.facts is not None and one.trace_id is not None
+        if one.facts is None or one.trace_id is None:
+            raise RuntimeError("session: not settled, expected `end` before `compare`")
         try:
             trace = TraceFacts.of(stored.spans(one.trace_id))
         except MedagentError:
@@ -124,7 +124,7 @@ def remaining() -> dict[str, Any]:
 def _descriptors() -> Iterator[str]:
     for one in Path("/proc/self/fd").iterdir():
         try:
-            yield os.readlink(one)
+            yield str(one.readlink())
         except OSError:
             continue
 

@@ -51,7 +51,8 @@ def modules(checkout: Path) -> list[str]:
     return [
         str(path.relative_to(checkout))
         for path in sorted((checkout / "tests").rglob("test_*.py"))
-        if _STARTS.search(text := path.read_text()) and _UNIT.search(text)
+        if _STARTS.search(text := path.read_text())
+        and _UNIT.search(text)
         and str(path.relative_to(checkout)) not in _NEEDS_MORE
     ]
 
@@ -61,7 +62,17 @@ def run(checkout: Path, *, trace: bool, only: Sequence[str] = ()) -> SuiteRun:
     with tempfile.TemporaryDirectory() as scratch:
         report, log = Path(scratch) / "report.json", Path(scratch) / "log"
         command = [
-            *(sys.executable, "-m", "pytest", "-q", "--unit", "--no-concurrent", "--tb=short", "-p", "no:cacheprovider"),
+            *(
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "--unit",
+                "--no-concurrent",
+                "--tb=short",
+                "-p",
+                "no:cacheprovider",
+            ),
             *("--continue-on-collection-errors", f"--timeout={_TEST_S}", "--timeout-method=signal"),
             *("-p", "bench.livekit_suite.tracing_plugin", *(only or modules(checkout))),
         ]

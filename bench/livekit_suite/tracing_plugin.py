@@ -48,9 +48,9 @@ def pytest_runtest_teardown(item: pytest.Item) -> Any:
     _leaks.append({"owner": item.nodeid, **remaining()})
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish() -> None:
-    """Compare, and write the report."""
+    """Compare, and write the report, also where the run was interrupted."""
     _sessions.end()
     left = remaining()
     document = {"tests": _outcomes, "sessions": _sessions.compare(), "remaining": _leaks, "end": left}

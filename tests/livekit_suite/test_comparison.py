@@ -7,11 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from bench.livekit_suite.comparison import Verdict, agent_turns, compare, handoffs, interruptions, user_turns
 from bench.livekit_suite.facts import SessionFacts, ToolFacts, TraceFacts, Usage
+from hypothesis import given
+from hypothesis import strategies as st
 
 _COUNTS = ("user_turns", "agent_turns", "interruptions", "handoffs")
 _NAMES = {

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from bench.livekit_suite import scripted, sessions
+from bench.livekit_suite.sessions import TracedSessions
 from livekit.agents import Agent, AgentSession, function_tool
 from livekit.agents.utils import http_context
 
-from bench.livekit_suite import scripted, sessions
-from bench.livekit_suite.sessions import TracedSessions
 from medagent.tracing import tracing
 
 pytestmark = pytest.mark.timing
@@ -122,7 +122,9 @@ async def test_session_whose_totals_are_wrong_is_silent(
 
         def read(trace: str) -> list[Any]:
             return [
-                dataclasses.replace(one, fields={**one.fields, "interruptions": 1}) if one.name == "session.end" else one
+                dataclasses.replace(one, fields={**one.fields, "interruptions": 1})
+                if one.name == "session.end"
+                else one
                 for one in spans(trace)
             ]
 
