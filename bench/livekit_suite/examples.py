@@ -19,10 +19,12 @@ import tempfile
 import time
 import traceback
 import types
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock, MagicMock, PropertyMock
+
+from livekit.agents import WorkerOptions, cli
 
 from bench.livekit_suite.sessions import TracedSessions, remaining
 from bench.livekit_suite.suite import environment
@@ -35,6 +37,15 @@ _EXAMPLE_S = 600.0
 _START_S = 120.0
 _QUIET_S = 8.0
 _AT_ONCE = 4
+_KEYS = {
+    "MEDAGENT_ENV": "dev",
+    "LIVEKIT_URL": "ws://localhost:1",
+    "LIVEKIT_API_KEY": "none",
+    "LIVEKIT_API_SECRET": "none",
+    "CARTESIA_API_KEY": "none",
+    "OPENAI_API_KEY": "none",
+    "LEMONSLICE_IMAGE_URL": "http://localhost:1/image.png",
+}
 
 
 def examples(checkout: Path) -> list[str]:
@@ -51,11 +62,10 @@ def run(checkout: Path, *, trace: bool, only: Sequence[str] = ()) -> dict[str, d
     names = list(only) or examples(checkout)
     with tempfile.TemporaryDirectory() as scratch:
         made = environment(Path(scratch), report=Path(scratch) / "reports", trace=trace)
-        keys = {"LIVEKIT_URL": "ws://localhost:1", "LIVEKIT_API_KEY": "none", "LIVEKIT_API_SECRET": "none"}
         with (Path(scratch) / "log").open("wb") as output:
             subprocess.run(
                 [sys.executable, "-m", "bench.livekit_suite.examples", str(checkout), *names],
-                env=made | keys | {"MEDAGENT_ENV": "dev"},
+                env=made | _KEYS,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 timeout=_LIMIT_S,
@@ -75,6 +85,14 @@ def _report(folder: Path) -> dict[str, Any]:
 # ---- one example, in its own process ---------------------------------------------------------------------------------
 
 
+class _Anything(MagicMock):
+    """Whatever else a package offers, also awaited."""
+
+    def __await__(self) -> Generator[None, None, Any]:
+        yield from ()
+        return self
+
+
 class _StandIns:
     """Finds LiveKit's plugins that are not installed, and packages that an example wants: modules of stand-ins."""
 
@@ -82,7 +100,7 @@ class _StandIns:
         self._offered = offered
 
     def find_spec(self, name: str, _path: Any = None, _target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        if not name.startswith(("livekit.plugins.", "dotenv", "llama_index", "aiofiles", "tavily")):
+        if not name.startswith(("livekit.plugins.", "dotenv", "llama_index", "aiofiles", "aiocsv", "tavily")):
             return None
         return importlib.machinery.ModuleSpec(name, self, is_package=True)  # type: ignore[arg-type]
 
@@ -96,7 +114,7 @@ class _StandIns:
                 raise AttributeError(name)
             if name in ("realtime", "beta"):
                 return importlib.import_module(f"{spec.name}.{name}")
-            return offered.get(name) or MagicMock(name=f"{spec.name}.{name}")
+            return offered.get(name) or _Anything(name=f"{spec.name}.{name}")
 
         module.__getattr__ = attribute  # type: ignore[method-assign]
         return module
@@ -182,13 +200,22 @@ def _job() -> Any:
     return job
 
 
-def _entrypoint(module: types.ModuleType) -> tuple[Any, Any]:
-    from livekit.agents import AgentServer
-
-    for value in vars(module).values():
-        if isinstance(value, AgentServer) and value._entrypoint_fnc is not None:
-            return value._entrypoint_fnc, value._setup_fnc
-    return module.entrypoint, getattr(module, "prewarm", None)
+def _entrypoint(name: str) -> tuple[Any, Any]:
+    """Run an example's file as a program that gives its server to `cli.run_app`."""
+    servers: list[Any] = []
+    cli.run_app = servers.append  # type: ignore[assignment]
+    sys.path[:0] = [str(Path.cwd()), str(Path.cwd().parent)]
+    sys.argv = [name]
+    spec = importlib.util.spec_from_file_location("__main__", Path(name).name)
+    if spec is None or spec.loader is None:
+        raise ImportError(name)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["__main__"] = module
+    spec.loader.exec_module(module)
+    (server,) = servers
+    if isinstance(server, WorkerOptions):
+        return server.entrypoint_fnc, server.prewarm_fnc
+    return server._entrypoint_fnc, server._setup_fnc
 
 
 async def _play(name: str, sessions: Any) -> str:
@@ -197,14 +224,7 @@ async def _play(name: str, sessions: Any) -> str:
 
     from bench.livekit_suite.scripted import Caller
 
-    sys.path[:0] = [str(Path.cwd()), str(Path.cwd().parent)]
-    spec = importlib.util.spec_from_file_location("example", Path(name).name)
-    if spec is None or spec.loader is None:
-        raise ImportError(name)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["example"] = module
-    spec.loader.exec_module(module)
-    entrypoint, setup = _entrypoint(module)
+    entrypoint, setup = _entrypoint(name)
     async with http_context.open():
         job = _job()
         if setup is not None:
@@ -213,8 +233,8 @@ async def _play(name: str, sessions: Any) -> str:
         outcome = "passed"
         try:
             async with asyncio.timeout(_START_S):
-                while not running.done() and not any(one._started for one in sessions.started):
-                    await asyncio.sleep(0.05)  # an example reports its start by no event
+                while not (running.done() or any(one._started for one in sessions.started)):  # noqa: ASYNC110  # no event
+                    await asyncio.sleep(0.05)
         except TimeoutError:
             outcome = "no start"
         if running.done() and running.exception() is not None:

@@ -21,7 +21,7 @@ class SessionObserver:
     def __init__(self, session: AgentSession[Any]) -> None:
         self._session = session
         self._timeline: list[str] = []
-        self._speeches: list[tuple[SpeechHandle, list[bool]]] = []
+        self._speeches: list[tuple[SpeechHandle, bool, int, list[int]]] = []
         self._utterances = 0
         self._runs: list[dict[str, Any]] = []
         self._answers: list[tuple[str, str, bool, str]] = []
@@ -45,8 +45,8 @@ class SessionObserver:
         return SessionFacts(
             timeline=tuple(self._timeline),
             utterances=self._utterances,
-            speeches=sum(speech.scheduled for speech, _ in self._speeches),
-            interrupted_speeches=sum(speech.interrupted and speech.scheduled for speech, _ in self._speeches),
+            speeches=sum(self._turns_of(*one) for one in self._speeches),
+            interrupted_speeches=sum(speech.interrupted and speech.scheduled for speech, *_ in self._speeches),
             tools=tuple(self._tools()),
             usage_at_close=final if self._at_close is None else self._at_close - self._before,
             usage=final,
@@ -67,7 +67,17 @@ class SessionObserver:
             self._timeline.append(f"{_ROLES[item.role]}{cut}{late}")
 
     def _speech(self, event: lk.SpeechCreatedEvent) -> None:
-        self._speeches.append((event.speech_handle, []))
+        done: list[int] = []
+        self._speeches.append((event.speech_handle, event.user_initiated, len(self._timeline), done))
+        event.speech_handle.add_done_callback(lambda _speech: done.append(len(self._timeline)))
+
+    def _turns_of(self, speech: SpeechHandle, by_host: bool, created: int, done: list[int]) -> int:
+        """Return the most turns that a speech can be: one, or one a step where the caller spoke in between."""
+        if not speech.scheduled:
+            return 0
+        during = self._timeline[created : done[0] if done else None]
+        asked = sum(one.startswith("user") for one in during)
+        return speech.num_steps if asked > (0 if by_host else 1) else 1
 
     def _user_state(self, event: lk.UserStateChangedEvent) -> None:
         self._utterances += event.new_state == "speaking"
