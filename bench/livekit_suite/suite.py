@@ -69,7 +69,7 @@ def run(checkout: Path, *, trace: bool, only: Sequence[str] = ()) -> SuiteRun:
                 "-q",
                 "--unit",
                 "--no-concurrent",
-                "--tb=short",
+                "--tb=native",
                 "-p",
                 "no:cacheprovider",
             ),
@@ -87,7 +87,7 @@ def run(checkout: Path, *, trace: bool, only: Sequence[str] = ()) -> SuiteRun:
                 check=False,
             )
         text = log.read_text(errors="replace")
-        if not report.is_file():
+        if not report.is_file() or "INTERNALERROR" in text:
             raise SuiteError(f"{checkout}: its tests did not run:\n{text[-5000:]}")
         return SuiteRun(**json.loads(report.read_text()), log=text)
 
