@@ -357,10 +357,11 @@ def test_a_call_that_was_refused_before_it_ran_leaves_a_span(
 
 def test_what_livekit_answers_with_an_error_is_never_ok() -> None:
     """A tool that returned, and whose result LiveKit would not take, has failed."""
-    tape = Tape().answers("r1", 0, 100, 200).uses("t1", "lookup", '{"outcome": "ok"}', 300)
+    tape = greeted(pipeline()).hears("u1", 2000, 3000).speech("s1", 3100)
+    tape.uses("t1", "lookup", '{"outcome": "ok"}', 3300)
     told: dict[str, Any] = {"name": "lookup", "arguments": "{}", "output": "invalid output", "is_error": True}
-    totals = tape(400, ev.ToolAnswered, call_id="t1", **told).ends(900)
-    assert (tape.one("tool.lookup")["outcome"], totals["tool_failures"]) == ("failed", 1)
+    totals = tape(3400, ev.ToolAnswered, call_id="t1", **told).ends(4000)
+    assert (tape.one("tool.lookup")["outcome"], totals["tool_failures"], totals["tool_calls"]) == ("failed", 1, 1)
 
 
 def test_a_progress_report_does_not_end_a_tool() -> None:
