@@ -26,7 +26,6 @@ IDENTITY = f"sip_{NUMBER}"
 PSEUDONYM = re.compile(r"psn_[0-9a-f]{8}_[0-9a-f]{32}")
 
 
-_LOOP = asyncio.new_event_loop()
 Kind = rtc.ParticipantKind
 NEVER = (Kind.PARTICIPANT_KIND_EGRESS, Kind.PARTICIPANT_KIND_INGRESS, Kind.PARTICIPANT_KIND_AGENT)
 ABLE = (Kind.PARTICIPANT_KIND_SIP, Kind.PARTICIPANT_KIND_CONNECTOR, Kind.PARTICIPANT_KIND_STANDARD)
@@ -49,7 +48,7 @@ class Chosen:
     """A room, its caller's choice, and who was chosen after the start."""
 
     def __init__(self, *present: rtc.RemoteParticipant, named: str | None = None, pattern: str | None = None) -> None:
-        self.room = rtc.Room(loop=_LOOP)
+        self.room = rtc.Room()
         self.later: list[str | None] = []
         for one in present:
             self.room._remote_participants[one.identity] = one
@@ -82,14 +81,17 @@ def test_who_phones_is_the_caller_whoever_else_is_there(kinds: list[int], at_sta
     """In any order, at the start or later: SIP before connector before standard, and none of the others."""
     kinds = data.draw(st.lists(st.sampled_from(kinds), unique=True))
     present, joining = kinds[:at_start], kinds[at_start:]
-    chosen = Chosen(*(participant(f"p{kind}", kind) for kind in present))
-    for kind in joining:
-        chosen.join(participant(f"p{kind}", kind))
-    expected = next((f"p{kind}" for kind in ABLE if kind in kinds), None)
-    assert chosen.caller == expected
+
+    async def chosen() -> str | None:
+        choice = Chosen(*(participant(f"p{kind}", kind) for kind in present))
+        for kind in joining:
+            choice.join(participant(f"p{kind}", kind))
+        return choice.caller
+
+    assert asyncio.run(chosen()) == next((f"p{kind}" for kind in ABLE if kind in kinds), None)
 
 
-def test_caller_stays_who_they_are_once_chosen() -> None:
+async def test_caller_stays_who_they_are_once_chosen() -> None:
     """Who phones in after the caller spoke (a transfer, a colleague) is not the caller."""
     chosen = Chosen(participant("web", Kind.PARTICIPANT_KIND_STANDARD))
     assert chosen.caller == "web"
@@ -97,7 +99,7 @@ def test_caller_stays_who_they_are_once_chosen() -> None:
     assert chosen.caller == "web"
 
 
-def test_first_to_join_an_empty_room_is_chosen_when_they_speak() -> None:
+async def test_first_to_join_an_empty_room_is_chosen_when_they_speak() -> None:
     """A choice among nobody is none: the next word chooses."""
     chosen = Chosen()
     assert chosen.caller is None
@@ -105,7 +107,7 @@ def test_first_to_join_an_empty_room_is_chosen_when_they_speak() -> None:
     assert chosen.caller == "web"
 
 
-def test_named_participant_is_the_caller_of_any_kind() -> None:
+async def test_named_participant_is_the_caller_of_any_kind() -> None:
     """Who the job or `start` names comes before who phones."""
     guest = participant("guest", Kind.PARTICIPANT_KIND_STANDARD)
     assert Chosen(phone_participant(), guest, named="guest").first == "guest"
@@ -115,7 +117,7 @@ def test_named_participant_is_the_caller_of_any_kind() -> None:
     assert waits.caller == "guest"
 
 
-def test_setting_tells_a_supervisor_from_the_caller() -> None:
+async def test_setting_tells_a_supervisor_from_the_caller() -> None:
     """With a pattern of callers' identities a supervisor of the same kind is never chosen."""
     supervisor = participant("staff-7", Kind.PARTICIPANT_KIND_STANDARD)
     chosen = Chosen(supervisor, pattern="caller-*")
@@ -124,7 +126,7 @@ def test_setting_tells_a_supervisor_from_the_caller() -> None:
     assert chosen.caller == "caller-9"
 
 
-def test_who_publishes_for_an_agent_is_no_caller() -> None:
+async def test_who_publishes_for_an_agent_is_no_caller() -> None:
     """An avatar that speaks for an agent is none, of whatever kind it is."""
     avatar = participant("avatar", Kind.PARTICIPANT_KIND_STANDARD, {"lk.publish_on_behalf": "agent-1"})
     assert Chosen(avatar).caller is None

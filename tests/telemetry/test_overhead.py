@@ -245,7 +245,9 @@ def test_each_event_is_one_operation() -> None:
         raise TypeError("broken")
 
     bridge._guard(broken)(None)
-    bridge._guard(bridge._user_state)(SimpleNamespace(old_state="listening", new_state="speaking"))
+    bridge._guard(bridge._conversation._user_state)(
+        SimpleNamespace(old_state="speaking", new_state="away", created_at=0.0)
+    )
     bridge._guard(bridge._error)(SimpleNamespace(error=SimpleNamespace(recoverable=False), source=None))
     assert overhead.total().count == 3
     assert bridge.failures == 1

@@ -357,10 +357,11 @@ def test_a_call_that_was_refused_before_it_ran_leaves_a_span(
 
 def test_what_livekit_answers_with_an_error_is_never_ok() -> None:
     """A tool that returned, and whose result LiveKit would not take, has failed."""
-    tape = Tape().answers("r1", 0, 100, 200).uses("t1", "lookup", '{"outcome": "ok"}', 300)
+    tape = greeted(pipeline()).hears("u1", 2000, 3000).speech("s1", 3100)
+    tape.uses("t1", "lookup", '{"outcome": "ok"}', 3300)
     told: dict[str, Any] = {"name": "lookup", "arguments": "{}", "output": "invalid output", "is_error": True}
-    totals = tape(400, ev.ToolAnswered, call_id="t1", **told).ends(900)
-    assert (tape.one("tool.lookup")["outcome"], totals["tool_failures"]) == ("failed", 1)
+    totals = tape(3400, ev.ToolAnswered, call_id="t1", **told).ends(4000)
+    assert (tape.one("tool.lookup")["outcome"], totals["tool_failures"], totals["tool_calls"]) == ("failed", 1, 1)
 
 
 def test_a_progress_report_does_not_end_a_tool() -> None:
@@ -391,3 +392,14 @@ def test_an_error_of_a_speech_that_was_made_ahead_is_one_error() -> None:
     tape.speech("s1", 3100)(3110, ev.AgentSpeechFinished, speech_id="s1", interrupted=False, error_type="APIError")
     assert [error["at_ms"] for error in tape.ends(5000)["errors"]] == [3050]
     assert [turn["status"] for turn in tape.all("agent_turn")] == ["completed", "failed"]
+
+
+def test_what_a_tool_says_after_the_models_own_word_is_a_filler_too() -> None:
+    """The caller heard something already: the tool's speech is neither an answer nor a word of the agent's own."""
+    tape = greeted(pipeline()).hears("u1", 2000, 3000).speech("s1", 3100).plays("s1", 3300)
+    tape(3400, ev.ToolStarted, call_id="t1", name="lookup", arguments="{}")
+    tape.speech("s2", 3500, "host", in_tool=True, generated=False).plays("s2", 4000).finishes("s2", 4500)
+    tape(5000, ev.ToolEnded, call_id="t1", status="done", output="{}").plays("s1", 5500, step=2)
+    tape.finishes("s1", 6000, step=2).ends(7000)
+    assert [turn["kind"] for turn in tape.all("agent_turn")] == ["greeting", "reply", "filler"]
+    assert (tape.all("agent_turn")[1]["ttft_ms"], tape.all("agent_turn")[1]["first_sound_ms"]) == (2500, 300)

@@ -22,6 +22,8 @@ class ToolRuns:
         self._at_work: list[ToolRun] = []
         self._ended: list[ToolRun] = []
         self._answered: set[int] = set()
+        self._unanswered: list[str] = []
+        """Calls whose run was emitted at its end: outside of a speech nothing says that an answer is to come."""
 
     @property
     def at_work(self) -> list[ToolRun]:
@@ -57,10 +59,13 @@ class ToolRuns:
             turn.open_tools.discard(run.number)
             turn.cut_in_tool |= status == "cancelled"
             turn.last_ns = max(turn.last_ns, at_ns)
-        if run.number in self._answered:
-            self._emit(run)
-        else:
+        is_answered_later = run.turn is not None and run.turn.speech_id is not None
+        if run.number not in self._answered and is_answered_later:
             self._ended.append(run)
+            return
+        if run.number not in self._answered:
+            self._unanswered.append(run.call_id)
+        self._emit(run)
 
     def answer(self, event: ToolAnswered, turn: AgentTurn | None) -> None:
         """Take what the model was told of a call; where nothing ran, the framework refused it."""
@@ -69,7 +74,9 @@ class ToolRuns:
         turn = (ended or running)[0].turn if ended or running else turn
         if turn is not None:
             turn.reply_expected |= event.reply_required
-        if ended:
+        if not ended and not running and event.call_id in self._unanswered:
+            self._unanswered.remove(event.call_id)
+        elif ended:
             run = ended[0]
             self._ended.remove(run)
             if event.is_error and run.outcome() == "ok":

@@ -340,7 +340,7 @@ class ToolRun:
     @property
     def span_name(self) -> str:
         """The tool's name where it is one; a model can make up others."""
-        return self.name if _TOOL_NAME.fullmatch(self.name) else "unnamed"
+        return self.name if isinstance(self.name, str) and _TOOL_NAME.fullmatch(self.name) else "unnamed"
 
     def outcome(self) -> str:
         """Return ok, refused, failed, timeout or cancelled."""
