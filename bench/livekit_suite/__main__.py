@@ -11,6 +11,8 @@ from pathlib import Path
 from bench.livekit_suite import examples, suite
 from bench.livekit_suite.report import Report, table
 
+_LEAST_EXAMPLES = 25
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run both parts; returns 1 where a session is silent, a test changed or something of ours remained."""
@@ -30,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
             report.traced = suite.run(checkout, trace=True, only=options.only)
         if options.part != "tests":
             report.examples = examples.run(checkout, trace=True, only=options.only)
+            report.least_examples = 0 if options.only else _LEAST_EXAMPLES
     except suite.SuiteError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

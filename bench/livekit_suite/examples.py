@@ -12,6 +12,7 @@ import importlib.util
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock, MagicMock, PropertyMock
 
-from livekit import api
+from livekit import agents, api
 from livekit.agents import WorkerOptions, cli, llm
 
 from bench.livekit_suite.sessions import TracedSessions, remaining
@@ -35,6 +36,7 @@ _SKIPPED = re.compile(r"(^|/)tests?(/|_)")
 _SAYS = ("Hello, is anybody there?", "Yes please, go ahead.", "What about tomorrow?", "Can you check that again?")
 _LIMIT_S = 3600
 _EXAMPLE_S = 300.0
+_CPU_S = 60
 _START_S = 120.0
 _QUIET_S = 8.0
 _AT_ONCE = 4
@@ -141,10 +143,14 @@ def _replace_models() -> None:
                 setattr(module, name, scripted)
     openai.realtime.RealtimeModel = ScriptedRealtime
     inference.llm_from_model_string = ScriptedLLM.from_model_string
+    inference.AvatarSession = _Anything(name="AvatarSession")
+    agents.mcp = types.SimpleNamespace(  # servers of tools, of which none is there
+        MCPServerHTTP=_Anything(), MCPToolset=lambda **options: llm.Toolset(id=options["id"])
+    )
     livekit.plugins.__getattr__ = lambda name: importlib.import_module(f"livekit.plugins.{name}")
 
 
-def _replace_media() -> None:
+def _replace_media(*, uses_room_io: bool) -> None:
     """Give every session a microphone and a loudspeaker instead of a room, and end turns by the scripted VAD."""
     from livekit.agents import AgentSession
 
@@ -165,7 +171,10 @@ def _replace_media() -> None:
         if session.output.audio is None:
             session.output.audio = Loudspeaker()
         kept = {name: value for name, value in options.items() if name == "capture_run"}
-        return await start(session, agent, **kept)
+        result = await start(session, agent, **kept)
+        if uses_room_io:
+            session._room_io = _Anything(name="room_io")
+        return result
 
     AgentSession.start = started  # type: ignore[method-assign, assignment]
     AgentSession.__init__ = made  # type: ignore[method-assign, assignment]
@@ -279,9 +288,10 @@ def _run_one(checkout: Path, name: str, folder: Path) -> None:
     log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT, 0o600)
     os.dup2(log, 1), os.dup2(log, 2)
     os.environ["MEDAGENT_HOME"] = str(folder / "home")
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))  # an example may loop for ever once its session closes
     os.chdir((checkout / name).parent)
     _replace_models()
-    _replace_media()
+    _replace_media(uses_room_io="session.room_io" in (checkout / name).read_text())
     sessions = TracedSessions(trace=os.environ["MEDAGENT_SUITE_TRACE"] == "1")
     sessions.owner = name
     sessions.install()

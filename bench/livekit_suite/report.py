@@ -20,6 +20,8 @@ class Report:
     plain: SuiteRun | None = None
     traced: SuiteRun | None = None
     examples: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    least_examples: int = 0
+    """So many examples have to be played for the measure to count."""
 
     def changed(self) -> list[str]:
         """Return the tests that pass without tracing and not with it."""
@@ -59,9 +61,15 @@ class Report:
         found += [f"{one['owner']}: task {name}" for one in self.traced.remaining for name in one["tasks"]]
         return found + [f"grew with the sessions: {kind}" for kind in _growing(self.traced.remaining)]
 
+    def played(self) -> int:
+        """Return how many examples started a session and were talked to."""
+        return sum(one["outcome"] == "passed" for one in self.examples.values())
+
     def failures(self) -> list[str]:
         """Return each reason for which the measure is not passed."""
+        few = [] if self.played() >= self.least_examples else [f"examples played: {self.played()}"]
         return [
+            *few,
             *(f"changed: {name}" for name in self.changed()),
             *(f"silent: {one['owner']} session {one['number']}" for one in self.silent()),
             *(f"remained: {one}" for one in (*self.remained(), *self.wrapped())),
@@ -104,7 +112,7 @@ def table(report: Report) -> str:
                     lines.append(
                         f"        {found['kind']}: LiveKit {found['livekit']}, trace {found['trace']}{admitted}"
                     )
-    lines += [f"not run {name}: {one['outcome']}" for name, one in report.examples.items() if not one["sessions"]]
+    lines += [f"{one['outcome']}: {name}" for name, one in report.examples.items() if one["outcome"] != "passed"]
     lines.append("")
     lines.append(f"{'':10}{'sessions':>9}" + "".join(f"{verdict:>8}" for verdict in _VERDICTS))
     for part in ("tests", "examples"):
@@ -113,6 +121,8 @@ def table(report: Report) -> str:
     if report.plain is not None and report.traced is not None:
         outcomes = [Counter(run.tests.values()) for run in (report.plain, report.traced)]
         lines.append(f"tests that pass: {outcomes[0]['passed']} without tracing, {outcomes[1]['passed']} with it")
+    if report.examples:
+        lines.append(f"examples played: {report.played()} of {len(report.examples)}, at least {report.least_examples}")
     lines += [f"changed: {name}" for name in report.changed()]
     lines += [f"remained: {one}" for one in (*report.remained(), *report.wrapped())]
     return "\n".join(lines)

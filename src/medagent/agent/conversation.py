@@ -285,7 +285,8 @@ class ConversationEvents:
                 return
             self._announce_all()
             self._on_tool(call.call_id, call.name, None)
-            self._tools.started(self._session, call.call_id)
+            if self._session is not None:
+                self._tools.started(self._session, call.call_id)
             self._tool_names.add(call.name)
             self._send(events.ToolStarted, call_id=call.call_id, name=call.name, arguments=call.arguments)
         elif update.type == "tool_call_ended":
