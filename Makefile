@@ -3,8 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 READY := .venv/.ready
+LIVEKIT_VENV := .venv/livekit
+LIVEKIT_READY := $(LIVEKIT_VENV)/.ready
 
-.PHONY: call test slow deadline slow-cpu faults check audit-selftest example bench load bench-door bench-redaction setup postgres lock clean help
+.PHONY: call test slow deadline slow-cpu faults check audit-selftest example bench load bench-door bench-redaction livekit-tests setup postgres lock clean help
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -52,6 +54,10 @@ bench-redaction: $(READY)  ## measure: what free text loses, keeps and costs, be
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --group bench
 	$(BIN)/python -m bench.redaction $(if $(DATA),--data $(DATA))
 
+livekit-tests: $(LIVEKIT_READY)  ## LiveKit's tests and examples, traced, beside LiveKit's own account (LIVEKIT=a checkout, JSON=a file)
+	@test -d "$(LIVEKIT)" || { echo "LIVEKIT: no checkout of LiveKit's agents repository, expected LIVEKIT=/path"; exit 2; }
+	$(LIVEKIT_VENV)/bin/python -m bench.livekit_suite "$(LIVEKIT)" $(if $(JSON),--json $(JSON)) $(ARGS)
+
 audit-selftest: $(READY)  ## break the audited system in each of many ways: the audit must find and name every one (ONLY="names")
 	@$(BIN)/python -m tests.audit.selftest $(if $(ONLY),--only $(ONLY)) $(if $(JOBS),--jobs $(JOBS))
 
@@ -62,6 +68,16 @@ example: $(READY)  ## run the whole audit anew and lay it into audits/evidence a
 		&& $(BIN)/medagent ledger key > $$new/machine.pem \
 		&& cp audits/evidence/README.md $$new/ && rm -rf audits/evidence $$new/report.json && cp -r $$new audits/evidence \
 		&& $(BIN)/medagent audit verify audits/evidence --officers audits/officers --machine-key audits/evidence/machine.pem
+
+# LiveKit's tests want a pytest plugin that no test of ours may run under: an environment of its own over .venv
+$(LIVEKIT_READY): $(READY)
+	@$(BIN)/python -m venv --without-pip $(LIVEKIT_VENV)
+	@$(BIN)/python -c 'import sys; print(*(p for p in sys.path if p.endswith(("site-packages", "/src"))), sep="\n")' \
+		> $$(echo $(LIVEKIT_VENV)/lib/python*/site-packages)/medagent.pth
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check "pip>=25.1"
+	@$(BIN)/python -m pip --python $(LIVEKIT_VENV)/bin/python install -qq --disable-pip-version-check --no-deps \
+		--group livekit-tests
+	@touch $@
 
 setup: $(READY)  ## make .venv from the hashed lock
 

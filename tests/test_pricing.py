@@ -167,3 +167,18 @@ def test_a_pipelines_parts_have_prices_of_their_own(tmp_path: Path) -> None:
         prices.tts_cost("beak", 1_000),
     )
     assert set(unknown) == {None}
+
+
+def test_transcription_is_priced_by_second_or_by_token() -> None:
+    """As its provider bills it; a measure of the other kind is no price."""
+    read = Usage(input_tokens=1_000_000, output_tokens=1_000_000)
+    assert PRICES.stt_cost("whisper-1", 60.0) == pytest.approx(0.006)
+    assert PRICES.stt_cost("gpt-4o-mini-transcribe", None, read) == pytest.approx(6.25)
+    assert {PRICES.stt_cost("whisper-1", None, read), PRICES.stt_cost("gpt-4o-mini-transcribe", 60.0)} == {None}
+
+
+def test_snapshot_of_a_model_has_its_price() -> None:
+    """A date after the name is the same model; another word is another model."""
+    assert PRICES.realtime_cost("gpt-realtime-2025-08-28", WHOLE) == PRICES.realtime_cost("gpt-realtime", WHOLE)
+    assert PRICES.realtime_cost("gpt-realtime-next", WHOLE) is None
+    assert PRICES.realtime_cost("gpt-realtime-2025-08", WHOLE) is None

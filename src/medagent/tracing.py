@@ -75,7 +75,7 @@ class Tracing:
         try:
             return watch(
                 session,
-                line=self._inlet.line(),
+                new_line=self._inlet.line,
                 overhead=self._overhead,
                 settings=self.settings,
                 caller=caller,
@@ -85,7 +85,7 @@ class Tracing:
         except Exception as error:  # noqa: BLE001  # no failure of ours may end a call; no message: it may quote
             _log.error("a call cannot be traced: %s", type(error).__name__)
             nowhere = Line(str(uuid4()), lambda _arrival: None)
-            return Bridge(nowhere, model="", agent_version=medagent.__version__, overhead=self._overhead)
+            return Bridge(nowhere, agent_version=medagent.__version__, overhead=self._overhead)
 
     def loaded(self, timeout_s: float) -> Telemetry | None:
         """What works behind the queue, once it is loaded; None where it is not by then, or cannot be."""

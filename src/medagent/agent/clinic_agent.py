@@ -13,8 +13,9 @@ from livekit.agents import Agent, AgentSession, llm
 from livekit.plugins import openai
 from openai.types.realtime.realtime_audio_input_turn_detection import ServerVad
 
-from medagent.agent.bridge import CONSENT_TOOL, Bridge
+from medagent.agent.bridge import Bridge
 from medagent.agent.local import Watch
+from medagent.agent.raw import CONSENT_TOOL
 from medagent.clinic import Clinic
 from medagent.errors import SettingsError
 from medagent.settings import ConsentScript, Settings

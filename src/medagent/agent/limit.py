@@ -6,6 +6,7 @@ It counts for itself, from the provider's raw usage and the price list, so that 
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from typing import Any
 
 from livekit.agents import AgentSession, llm
 
-from medagent.agent.raw import hear, usage_of
+from medagent.agent.plugins import ModelNames
+from medagent.agent.raw import usage_of
+from medagent.agent.realtime_sessions import RealtimeSessions, serving
 from medagent.pricing import PriceList
 
 _WARN_AT = 0.9
@@ -38,7 +41,7 @@ class LimitWatch:
     def __init__(self, limit: CallLimit, *, prices: PriceList, model_name: str, on_limit: Callable[[], None]) -> None:
         self._limit = limit
         self._prices = prices
-        self._model_name = model_name
+        self._names = ModelNames(azure_model=model_name)
         self._on_limit = on_limit
         self._cost_usd = 0.0
         self._seen: set[str] = set()
@@ -46,6 +49,7 @@ class LimitWatch:
         self._over = False
         self._timers: list[asyncio.TimerHandle] = []
         self._session: AgentSession[Any] | None = None
+        self._realtime: RealtimeSessions | None = None
 
     def attach(self, session: AgentSession[Any]) -> None:
         """Begin to count; the session is about to start."""
@@ -55,26 +59,31 @@ class LimitWatch:
             loop.call_later(self._limit.seconds * _WARN_AT, self._warn),
             loop.call_later(self._limit.seconds, self._end),
         ]
-        if isinstance(session.llm, llm.RealtimeModel):
-            hear(session.llm, openai_server_event_received=self._server_event)
+        self._realtime = RealtimeSessions(session, on_made=self._made, guard=_guarded)
+        _guarded(self._realtime.attach)()
 
     def close(self) -> None:
         """Stop counting."""
         for timer in self._timers:
             timer.cancel()
+        if self._realtime is not None:
+            _guarded(self._realtime.close)()
 
-    def _server_event(self, event: Mapping[str, Any]) -> None:
-        try:
+    def _made(self, realtime: llm.RealtimeSession[Any], _is_late: bool) -> None:
+        def server_event(event: Mapping[str, Any]) -> None:
+            model = serving(realtime).realtime_model
+            if event["type"] == "session.created":
+                self._names.serves(model, event["session"].get("model"))
             if event["type"] == "response.done":
-                self._add(event["response"])
-        except Exception as error:  # noqa: BLE001  # a TypeError here would end the call; no message: it may quote
-            _log.error("the call's cost could not be counted: %s", type(error).__name__)
+                self._add(event["response"], self._names.of(model)[0])
 
-    def _add(self, response: Mapping[str, Any]) -> None:
+        realtime.on("openai_server_event_received", _guarded(server_event))
+
+    def _add(self, response: Mapping[str, Any], model: str | None) -> None:
         if response["id"] in self._seen:
             return
         self._seen.add(response["id"])
-        self._cost_usd += self._prices.realtime_cost(self._model_name, usage_of(response)) or 0.0
+        self._cost_usd += self._prices.realtime_cost(model, usage_of(response)) or 0.0
         if self._cost_usd >= self._limit.cost_usd:
             self._end()
         elif self._cost_usd >= self._limit.cost_usd * _WARN_AT:
@@ -93,3 +102,14 @@ class LimitWatch:
         if not self._over:
             self._over = True
             self._on_limit()
+
+
+def _guarded(handler: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(handler)
+    def guarded(*arguments: Any) -> None:
+        try:
+            handler(*arguments)
+        except Exception as error:  # noqa: BLE001  # a TypeError here would end the call; no message: it may quote
+            _log.error("the call's cost could not be counted: %s", type(error).__name__)
+
+    return guarded

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from medagent.telemetry.events import CallerIdentified, CallStarted
+from medagent.telemetry.events import CallerIdentified, CallStarted, ModelChanged
 from medagent.telemetry.record import Place, Record
 from medagent.telemetry.span import SpanKind
 
@@ -16,6 +16,7 @@ class Frame:
     def __init__(self, started: CallStarted, *, policy_name: str, policy_version: str) -> None:
         self.started = started
         self.root = Place(key="voice_session", start_us=started.wall_us)
+        self._handoffs = 0
         self._about: dict[str, object] = {
             "mode": started.mode,
             "model": started.model,
@@ -35,6 +36,14 @@ class Frame:
             room = event.room if self.started.room is None else self.started.room
             self.started = replace(self.started, room=room, participant=event.participant)
 
+    def change_model(self, event: ModelChanged) -> None:
+        """Name the first model of the call; a call with models of both kinds is `mixed`."""
+        for name, value in (("model", event.model), ("provider", event.provider)):
+            if event.is_correction or self._about[name] is None:
+                self._about[name] = value
+        if event.mode is not None:
+            self._about["mode"] = event.mode if self._about["mode"] in (None, event.mode) else "mixed"
+
     def with_caller(self, record: Record) -> Record:
         """The record with who is on the line, once that is known: a destination groups every span by it.
 
@@ -48,7 +57,7 @@ class Frame:
     def opening(self) -> list[Record]:
         """The session, whose end is open, and `session.start`."""
         began_ns = self.started.at_ns
-        return [self.session(end_ns=began_ns), self.marker("session.start", began_ns, self._about)]
+        return [self.session(end_ns=began_ns), self.marker("session.start", began_ns, dict(self._about))]
 
     def marker(self, name: str, at_ns: int, fields: dict[str, object]) -> Record:
         """A moment of the call."""
@@ -60,6 +69,13 @@ class Frame:
             end_us=self.clock(at_ns),
             fields=fields,
         )
+
+    def handoff(self, at_ns: int, *, old: str, new: str) -> Record:
+        """The `agent_handoff` marker: another agent is in charge."""
+        number, self._handoffs = self._handoffs, self._handoffs + 1
+        fields: dict[str, object] = {"index": number, "from_agent": old, "to_agent": new}
+        marker = self.marker("agent_handoff", at_ns, fields)
+        return replace(marker, place=replace(marker.place, key=f"agent_handoff.{number}"))
 
     def session(self, *, end_ns: int, summary: Mapping[str, object] | None = None) -> Record:
         """The `voice_session` span; without a summary the one whose end is open."""

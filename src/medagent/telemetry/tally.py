@@ -6,8 +6,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
 
-from medagent.telemetry.events import EndReason, ErrorRaised, QualitySampled, StageMeasured, UserStateChanged
-from medagent.telemetry.turns import AgentTurn, Bill, milliseconds
+from medagent.pricing import Usage
+from medagent.telemetry.costs import Costs
+from medagent.telemetry.events import (
+    EndReason,
+    ErrorRaised,
+    MissingPart,
+    QualitySampled,
+    StageMeasured,
+    StartMeasured,
+    UserStateChanged,
+)
+from medagent.telemetry.turns import AgentTurn, UserTurn, milliseconds
 
 OUTCOME_OF_TOOL = {
     "book_appointment": "booked",
@@ -35,6 +45,15 @@ class Tally:
 
     start_ns: int
     user_turns: int = 0
+    uncommitted_turns: int = 0
+    overlaps: int = 0
+    overlap_ms: float = 0.0
+    handoffs: int = 0
+    is_agent_audible: bool = False
+    ready: StartMeasured | None = None
+    first_sound_ns: int | None = None
+    has_lost_turn: bool = False
+    """The beginning or the end of an utterance was not heard."""
     agent_turns: int = 0
     spoken_replies: int = 0
     interruptions: int = 0
@@ -44,22 +63,35 @@ class Tally:
     tool_calls_recorded: set[str] = field(default_factory=set)
     reconnects: int = 0
     events_lost: int = 0
-    bill: Bill = field(default_factory=Bill)
+    parts_missing: set[MissingPart] = field(default_factory=set)
+    has_model: bool = True
+    """Whether a model could answer at some time; without one (a transcriber) no turn of an agent is expected."""
+    usage: Usage | None = None
+    """Tokens of language models, realtime ones included."""
+    costs: Costs = field(default_factory=Costs)
     stt_audio_seconds: float | None = None
     tts_audio_seconds: float | None = None
     tts_characters: int | None = None
     errors: list[dict[str, object]] = field(default_factory=list, repr=False)
-    fatal: bool = False
     user_states: list[dict[str, object]] = field(default_factory=list)
     time_in_state_ms: dict[str, float] = field(default_factory=dict)
     samples: list[dict[str, object]] = field(default_factory=list)
     _state: tuple[str, int] | None = None
 
+    def user_turn(self, turn: UserTurn) -> None:
+        """Count a turn of the caller; what the framework never took for one counts apart."""
+        self.user_turns += turn.committed
+        self.uncommitted_turns += not turn.committed
+        self.overlaps += turn.overlap_ms > 0
+        self.overlap_ms = round(self.overlap_ms + turn.overlap_ms, 3)
+
     def agent_turn(self, turn: AgentTurn) -> None:
         """Count a closed agent turn."""
         self.agent_turns += 1
         self.interruptions += turn.interrupted
-        self.spoken_replies += turn.kind == "reply" and turn.first_audio_ns is not None
+        if turn.lost_responses:
+            self.parts_missing.add("usage")
+        self.spoken_replies += turn.kind == "reply" and turn.first_sound_ns is not None
 
     def error(self, event: ErrorRaised) -> dict[str, object]:
         """Note an error; returns its fields for the span that it happened in."""
@@ -70,7 +102,6 @@ class Tally:
             "error_source": event.source,
             "error_recoverable": event.recoverable,
         }
-        self.fatal = self.fatal or not event.recoverable
         self.note(fields, event.at_ns)
         return fields
 
@@ -87,14 +118,34 @@ class Tally:
             self.tools.append({"name": name, "outcome": outcome, "duration_ms": duration_ms})
 
     def stage(self, request: StageMeasured, cost_usd: float | None) -> None:
-        """Count a request to a pipeline's STT, LLM or TTS."""
-        self.bill.add(request.usage, cost_usd)
+        """Count a request to an LLM, STT or TTS."""
+        self.costs.add(
+            request.stage,
+            model=request.model,
+            provider=request.provider,
+            usage=request.usage,
+            cost_usd=cost_usd,
+            audio_seconds=request.audio_duration,
+            characters=request.characters,
+        )
+        if request.stage == "llm":
+            self.count_tokens(request.usage)
         if request.stage == "stt" and request.audio_duration is not None:
             self.stt_audio_seconds = round((self.stt_audio_seconds or 0.0) + request.audio_duration, 6)
         if request.stage == "tts" and request.audio_duration is not None:
             self.tts_audio_seconds = round((self.tts_audio_seconds or 0.0) + request.audio_duration, 6)
         if request.stage == "tts" and request.characters is not None:
             self.tts_characters = (self.tts_characters or 0) + request.characters
+
+    def response(self, usage: Usage | None, cost_usd: float | None, *, model: str | None, provider: str | None) -> None:
+        """Count a response of a realtime model."""
+        self.costs.add("realtime", model=model, provider=provider, usage=usage, cost_usd=cost_usd)
+        self.count_tokens(usage)
+
+    def count_tokens(self, usage: Usage | None) -> None:
+        """Add the tokens of one request to the call's."""
+        if usage is not None:
+            self.usage = usage if self.usage is None else self.usage + usage
 
     def user_state(self, event: UserStateChanged) -> None:
         """Note a change of the caller's state and the time spent in the one before."""
@@ -135,6 +186,23 @@ class Tally:
             "series": self.samples[::every],
         }
 
+    def sound(self, at_ns: int) -> None:
+        """Note that the agent is heard; the first time counts."""
+        self.first_sound_ns = at_ns if self.first_sound_ns is None else min(self.first_sound_ns, at_ns)
+
+    def first_word(self) -> dict[str, object]:
+        """The wait before the agent's first word, whole and in its parts."""
+        ready, heard_ns = self.ready, self.first_sound_ns
+        whole_ms = None
+        if ready is not None and heard_ns is not None:
+            whole_ms = round(max(0.0, ready.since_ms + milliseconds(ready.at_ns, heard_ns)), 3)
+        return {
+            "total_ms": whole_ms,
+            "dispatch_ms": None if ready is None else ready.dispatch_ms,
+            "process_start_ms": None if ready is None else ready.process_start_ms,
+            "connect_ms": None if ready is None else ready.connect_ms,
+        }
+
     def outcome(self, reason: EndReason) -> str:
         """What the caller got: booked, rescheduled, cancelled, transferred, informed, refused, abandoned or failed.
 
@@ -145,7 +213,7 @@ class Tally:
         made = [change for change, outcome in changes if outcome == "ok"]
         if made:
             return made[-1]
-        if self.fatal or reason in _LOST:
+        if reason in _LOST:
             return "failed"
         attempts = {outcome for _, outcome in changes[-1:] or outcomes}
         for ending, said in _ENDINGS:
@@ -156,11 +224,12 @@ class Tally:
     def missing(self) -> list[str]:
         """What a whole trace of this call would have and this one has not."""
         absent = {
-            "agent_turn": self.agent_turns == 0,
+            "agent_turn": self.agent_turns == 0 and self.has_model,
+            "user_turn": self.has_lost_turn,
             "tool": not self.tools_requested <= self.tool_calls_recorded,
             "events": self.events_lost > 0,
         }
-        return [what for what, is_absent in absent.items() if is_absent]
+        return [*(what for what, is_absent in absent.items() if is_absent), *sorted(self.parts_missing)]
 
     def fields(self, *, reason: EndReason, end_ns: int) -> dict[str, object]:
         """The raw fields of `session.end`."""
@@ -174,24 +243,29 @@ class Tally:
             "complete": not missing,
             "missing": missing,
             "user_turns": self.user_turns,
+            "uncommitted_turns": self.uncommitted_turns,
             "agent_turns": self.agent_turns,
+            "handoffs": self.handoffs,
             "tool_calls": len(self.tool_outcomes),
             "tool_failures": sum(outcome in ("failed", "timeout") for _, outcome in self.tool_outcomes),
             "interruptions": self.interruptions,
             "interruption_rate": round(self.interruptions / self.agent_turns, 4) if self.agent_turns else None,
+            "overlaps": self.overlaps,
+            "overlap_ms": self.overlap_ms,
+            "first_word": self.first_word(),
             "reconnects": self.reconnects,
             "events_lost": self.events_lost,
             "tools": self.tools,
             "usage": {
-                **self.bill.fields(),
+                **(self.usage or Usage()).fields(),
                 "stt_audio_seconds": self.stt_audio_seconds,
                 "tts_audio_seconds": self.tts_audio_seconds,
                 "tts_characters": self.tts_characters,
             },
-            "cost_usd": self.bill.cost_usd,
+            **self.costs.fields(),
             "user_states": self.user_states,
             "time_in_state_ms": self.time_in_state_ms,
-            "unrecovered": self.fatal or reason in _LOST or outcome == "failed",
+            "unrecovered": reason in _LOST or outcome == "failed",
             "errors": sorted(self.errors, key=lambda error: float(str(error["at_ms"]))),
         }
 

@@ -1,0 +1,1 @@
+"""LiveKit's own tests and examples, traced, each session compared with what LiveKit itself reports of it."""
