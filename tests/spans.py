@@ -19,9 +19,12 @@ CALLER = "psn_0123abcd_" + "0f" * 16
 AGENT_TURN: dict[str, Json] = {
     "index": 1,
     "kind": "reply",
+    "agent": "receptionist",
     "model": "gpt-realtime",
     "provider": "azure.ai.openai",
     "ttft_ms": 812.5,
+    "ttft_start": "speech_stopped",
+    "first_sound_ms": 812.5,
     "perceived_ms": None,
     "total_latency_ms": 812.5,
     "slow": False,
@@ -34,6 +37,7 @@ AGENT_TURN: dict[str, Json] = {
     "output_text_tokens": 22,
     "output_audio_tokens": 75,
     "cost_usd": 0.01234,
+    "ended_by": "interrupted",
     "interrupted": True,
     "tool_calls": 1,
 }

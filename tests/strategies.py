@@ -19,6 +19,8 @@ START_NS = 7_000_000_000
 _tokens = st.none() | st.integers(0, 5_000)
 _items = st.sampled_from(["item_1", "item_2", "item_3"])
 _responses = st.sampled_from(["resp_1", "resp_2", "resp_3", "resp_4"])
+_sources = st.sampled_from(["server", "session"])
+_speeches = st.sampled_from(["speech_1", "speech_2", "speech_3"])
 _tool_calls = st.sampled_from(["call_1", "call_2", "call_3"])
 _audio_ms = st.none() | st.integers(0, 60_000)
 _raw_json = st.sampled_from(
@@ -59,10 +61,14 @@ def _kind(kind: type[Any], **fields: st.SearchStrategy[Any]) -> st.SearchStrateg
 
 
 _happenings = st.one_of(
-    _kind(ev.TurnDetectionSet, silence_ms=st.none() | st.integers(0, 2_000)),
-    _kind(ev.SpeechStarted, item_id=_items, audio_ms=_audio_ms),
-    _kind(ev.SpeechStopped, item_id=_items, audio_ms=_audio_ms),
-    _kind(ev.ResponseStarted, response_id=_responses),
+    _kind(
+        ev.TurnDetectionSet,
+        silence_ms=st.none() | st.integers(0, 2_000),
+        detection=st.sampled_from([None, "server_vad", "semantic_vad", "vad", "turn_detector", "manual", "none"]),
+    ),
+    _kind(ev.SpeechStarted, item_id=_items, audio_ms=_audio_ms, source=_sources),
+    _kind(ev.SpeechStopped, item_id=_items, audio_ms=_audio_ms, source=_sources, tentative=st.booleans()),
+    _kind(ev.ResponseStarted, response_id=_responses, speech_id=st.none() | _speeches),
     _kind(ev.AudioStarted, response_id=_responses),
     _kind(ev.ToolRequested, response_id=_responses, call_id=_tool_calls),
     _kind(
@@ -72,6 +78,37 @@ _happenings = st.one_of(
         usage=st.none() | usages(),
         error_type=st.sampled_from([None, "rate_limit"]),
     ),
+    _kind(
+        ev.ToolAnswered,
+        call_id=_tool_calls,
+        name=st.sampled_from(["book_appointment", "lookup"]),
+        arguments=_raw_json,
+        output=st.none() | _raw_json,
+        is_error=st.booleans(),
+        reply_required=st.booleans(),
+    ),
+    _kind(
+        ev.AgentSpeechCreated,
+        speech_id=_speeches,
+        initiator=st.sampled_from(["server", "turn", "host"]),
+        agent=st.sampled_from([None, "desk"]),
+        in_tool=st.booleans(),
+        generated=st.booleans(),
+        purpose=st.sampled_from([None, None, "reply", "disclosure"]),
+    ),
+    _kind(ev.AgentSpeechPlaying, speech_id=_speeches, step=st.integers(1, 3), audio=st.booleans()),
+    _kind(ev.AgentSpeechMarked, speech_id=_speeches, purpose=st.sampled_from(["reply", "hold"])),
+    _kind(
+        ev.AgentSpeechFinished,
+        speech_id=_speeches,
+        interrupted=st.booleans(),
+        by_caller=st.booleans(),
+        step=st.integers(1, 3),
+        error_type=st.sampled_from([None, "rate_limit"]),
+    ),
+    _kind(ev.AgentHandedOver, old=st.none() | st.just("desk"), new=st.just("billing"), call_id=st.none() | _tool_calls),
+    _kind(ev.UserTurnCommitted, manual=st.booleans(), speech_id=st.none() | _speeches),
+    _kind(ev.TextReceived, speech_id=st.none() | _speeches, received_ns=st.integers(START_NS, START_NS + 10**10)),
     _kind(
         ev.ToolStarted,
         call_id=_tool_calls,

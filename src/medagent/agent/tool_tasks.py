@@ -34,3 +34,7 @@ class ToolTasks:
             return error
         result = task.result()
         return result if isinstance(result, BaseException) else None
+
+    def call_of(self, task: asyncio.Task[Any]) -> str | None:
+        """Return the call whose tool runs in a task; None where it is no task of a tool."""
+        return next((call_id for call_id, known in self._tasks.items() if known is task), None)

@@ -97,6 +97,8 @@ def _parts(span: SafeSpan) -> Iterator[Text]:
             yield Text(f"trace {span.trace_id[:8]}", style=_QUIET)
         case SpanKind.MARKER if span.name == "session.start":
             yield from _said(fields, "model", "mode", "agent_version")
+        case SpanKind.MARKER if span.name == "agent_handoff":
+            yield from _said(fields, "from_agent", "to_agent")
         case SpanKind.MARKER:
             counts = ("user_turns", "agent_turns", "tool_calls", "interruptions", "reconnects")
             yield from _amounts(fields, **{name: name.replace("_", " ") + " {}" for name in counts})
@@ -110,9 +112,10 @@ def _parts(span: SafeSpan) -> Iterator[Text]:
             yield from _flags(fields, "cancelled")
         case SpanKind.USER_TURN:
             yield from _amounts(fields, audio_ms="{:,.0f} ms of speech")
+            yield from _said(fields, "ended_by") if fields.get("modality") == "text" else ()
             yield from _flags(fields, "interrupted_agent", "incomplete")
         case SpanKind.AGENT_TURN | SpanKind.AGENT_SPEECH:
-            yield from _said(fields, "kind") if fields.get("kind") == "greeting" else ()
+            yield from _said(fields, "kind") if fields.get("kind") != "reply" else ()
             yield from _amounts(fields, ttft_ms="TTFT-A {:,.0f} ms", perceived_ms="perceived {:,.0f} ms")
             yield from _amounts(fields, responses="responses {}", total_tokens="{:,} tokens", cost_usd="${:.4f}")
             yield from _flags(fields, "slow", "interrupted", "incomplete")

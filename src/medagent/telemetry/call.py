@@ -7,7 +7,14 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from medagent.pricing import PriceList
+from medagent.telemetry.agent_turns import AgentTurns, failure
+from medagent.telemetry.caller_turns import CallerTurns
 from medagent.telemetry.events import (
+    AgentHandedOver,
+    AgentSpeechCreated,
+    AgentSpeechFinished,
+    AgentSpeechMarked,
+    AgentSpeechPlaying,
     AgentStateChanged,
     AudioStarted,
     CallEnded,
@@ -23,19 +30,23 @@ from medagent.telemetry.events import (
     SpeechStarted,
     SpeechStopped,
     StageMeasured,
+    TextReceived,
+    ToolAnswered,
     ToolEnded,
     ToolRequested,
     ToolStarted,
     TurnDetectionSet,
     UserStateChanged,
+    UserTurnCommitted,
     UtteranceMeasured,
 )
 from medagent.telemetry.exchange import Exchanges
 from medagent.telemetry.frame import Frame
-from medagent.telemetry.record import Place, Record
+from medagent.telemetry.record import Record
 from medagent.telemetry.tally import Tally
-from medagent.telemetry.transitions import TRANSITIONS, Floor, Settled
-from medagent.telemetry.turns import AgentTurn, ToolRun, UserTurn, milliseconds
+from medagent.telemetry.tool_runs import ToolRuns
+from medagent.telemetry.transitions import TRANSITIONS, Committed, Floor, Settled
+from medagent.telemetry.turns import AgentTurn
 
 _OF_RESPONSES = ("realtime", "llm", "tts")
 _SUMMARY = ("reason", "outcome", "duration_ms", "user_turns", "agent_turns", "complete", "missing")
@@ -55,17 +66,22 @@ class Call:
         self._seen_events: set[int] = set()
         self._highest_seq: int | None = None
         self._items: set[tuple[type, str]] = set()
-        self._user: UserTurn | None = None
-        self._agent: AgentTurn | None = None
-        self._exchanges = Exchanges(self._frame, prices=prices, is_pipeline=self._model is None)
-        self._tools: dict[str, ToolRun] = {}
-        self._tools_seen: set[str] = set()
-        self._turn_of_response: dict[str, AgentTurn] = {}
-        self._turn_of_tool: dict[str, AgentTurn] = {}
-        self._unanswered_ns: int | None = None
-        self._is_told = False
-        self._silence_ms: int | None = None
         self._out: list[Record] = []
+        self._exchanges = Exchanges(self._frame, prices=prices, is_pipeline=self._model is None)
+        self._caller = CallerTurns(frame=self._frame, tally=self._tally, exchanges=self._exchanges, out=self._emit)
+        self._tools = ToolRuns(frame=self._frame, tally=self._tally, out=self._emit)
+        self._agents = AgentTurns(
+            frame=self._frame,
+            tally=self._tally,
+            exchanges=self._exchanges,
+            caller=self._caller,
+            tools=self._tools,
+            out=self._emit,
+        )
+        self._agents.model = self._model
+        self._turn_of_tool: dict[str, AgentTurn] = {}
+        self._answered_ns: int | None = None
+        self._is_told = False
 
     @property
     def ended(self) -> bool:
@@ -90,9 +106,11 @@ class Call:
         fill = self._FILL.get(type(event))
         if fill is None or fill(self, event):
             self._step(type(event), event)
-        if self._agent is not None and self._agent.superseded and self._agent.settled:
-            self._step(Settled, event)
+        self._settle(event)
         return [self.with_caller(record) for record in self._out]
+
+    def _emit(self, record: Record) -> None:
+        self._out.append(record)
 
     def _step(self, cause: type, event: Any) -> None:
         transition = TRANSITIONS.get((self._floor, cause))
@@ -103,6 +121,16 @@ class Call:
             getattr(self, f"_{action}")(event)
         self._floor = floor
 
+    def _settle(self, event: CallEvent) -> None:
+        """Close the speeches that are over; where the caller has spoken, also the responses of no speech."""
+        for turn in self._agents.open:
+            if turn.speech_id is not None and turn.finished and turn.settled:
+                self._agents.close(turn)
+        current = self._agents.current
+        if len(self._agents.open) == (current is not None):
+            if current is None or (current.superseded and current.settled):
+                self._step(Settled, event)
+
     # ---- time and order -------------------------------------------------------------------------------------------
 
     def _notice_gap(self, seq: int) -> None:
@@ -112,9 +140,10 @@ class Call:
 
     def _lose(self, count: int) -> None:
         self._tally.events_lost += count
-        for open_one in (self._user, self._agent, self._exchanges.current, *self._tools.values()):
+        for open_one in (self._caller.current, *self._agents.open, self._exchanges.current):
             if open_one is not None:
                 open_one.incomplete = True
+        self._tools.lose()
 
     # ---- actions of the table -------------------------------------------------------------------------------------
 
@@ -123,82 +152,50 @@ class Call:
         self._out += self._frame.opening()
 
     def _open_user(self, event: SpeechStarted) -> None:
-        self._is_told = False
-        interrupts = self._agent is not None and not self._agent.settled
-        self._user = UserTurn(
-            index=self._tally.user_turns,
-            item_id=event.item_id,
-            parents=self._exchanges.stand(event.at_ns),
-            start_ns=event.at_ns,
-            start_audio_ms=event.audio_ms,
-            interrupted_agent=interrupts,
-        )
-        self._tally.user_turns += 1
-
-    def _finish_user(self, end_ns: int, end_audio_ms: int | None) -> None:
-        if self._user is not None:
-            turn, self._user = self._user, None
-            self._out.append(turn.record(end_ns, end_audio_ms=end_audio_ms, clock=self._frame.clock))
-            self._exchanges.heard(turn, end_ns)
+        self._is_told, self._answered_ns = False, None
+        is_audible = self._tally.is_agent_audible
+        self._caller.begin(event, over=self._agents.unsettled, is_audible=is_audible)
 
     def _close_user(self, event: SpeechStopped) -> None:
-        self._finish_user(event.at_ns, event.audio_ms)
-        self._unanswered_ns = event.at_ns
+        self._caller.stop(event, is_audible=self._tally.is_agent_audible)
 
     def _cut_user(self, event: CallEvent) -> None:
-        if self._user is not None:
-            self._user.incomplete = True
-            self._finish_user(event.at_ns, None)
+        self._caller.cut(event.at_ns, answered_ns=self._answered_ns, is_end=isinstance(event, CallEnded))
 
     def _late_user(self, event: SpeechStopped) -> None:
-        self._user = UserTurn(
-            index=self._tally.user_turns,
-            item_id=event.item_id,
-            parents=self._exchanges.stand(event.at_ns),
-            start_ns=event.at_ns,
-            start_known=False,
-            incomplete=True,
-        )
-        self._tally.user_turns += 1
-        self._close_user(event)
+        self._caller.stop_unheard(event)
 
     def _open_agent(self, event: CallEvent) -> None:
-        index = self._tally.agent_turns
-        stopped_ns, self._unanswered_ns = self._unanswered_ns, None
-        start_ns = event.at_ns if stopped_ns is None else stopped_ns
-        self._agent = AgentTurn(
-            index=index,
-            place=Place(key=f"agent_turn.{index}", start_us=self._frame.clock(start_ns)),
-            parents=self._exchanges.stand(start_ns, answer=index),
-            kind="reply" if self._tally.user_turns else "greeting",
-            start_ns=start_ns,
-            last_ns=event.at_ns,
-            stopped_ns=stopped_ns,
-        )
+        if self._caller.current is not None:
+            self._answered_ns = event.at_ns
+        self._agents.open_current(event)
 
-    def _supersede(self, event: CallEvent) -> None:
-        if self._agent is not None:
-            self._agent.superseded = True
-            if not self._agent.settled and isinstance(event, SpeechStarted):
-                self._agent.interrupted = True
-                self._agent.last_ns = max(self._agent.last_ns, event.at_ns)
+    def _join_agent(self, event: CallEvent) -> None:
+        if self._agents.current is None:
+            self._open_agent(event)
+
+    def _open_speech(self, event: AgentSpeechCreated) -> None:
+        self._agents.open_speech(event)
+
+    def _supersede(self, _event: object) -> None:
+        if self._agents.current is not None:
+            self._agents.current.superseded = True
 
     def _close_agent(self, _event: object) -> None:
-        if self._agent is not None:
-            turn, self._agent = self._agent, None
-            self._tally.agent_turn(turn)
-            if turn.failed_ns is not None:
-                self._tally.note(turn.error, turn.failed_ns)
-            self._out.append(turn.record(clock=self._frame.clock, silence_ms=self._silence_ms, model=self._model))
-            self._out += self._exchanges.close(turn)
+        if self._agents.current is not None:
+            self._agents.close(self._agents.current)
+
+    def _close_agents(self, _event: object) -> None:
+        for turn in self._agents.open:
+            turn.incomplete |= turn.speech_id is not None and not turn.finished
+            self._agents.close(turn)
 
     def _close_tools(self, event: CallEvent) -> None:
-        for run in list(self._tools.values()):
-            run.incomplete = True
-            self._finish_tool(run, event.at_ns, status="cancelled", output=None)
+        self._tools.close(event.at_ns)
 
     def _end(self, event: CallEnded) -> None:
         end_ns = event.at_ns
+        self._caller.end()
         self._out += self._exchanges.close(None)
         unfinished = self._heard_of(ResponseStarted) - self._heard_of(ResponseFinished)
         self._tally.bill.unpriced |= bool(unfinished)
@@ -218,49 +215,87 @@ class Call:
         return {identity for known, identity in self._items if known is kind}
 
     def _speech_started(self, event: SpeechStarted) -> bool:
-        return self._first_of(SpeechStarted, event.item_id) and (SpeechStopped, event.item_id) not in self._items
+        return self._caller.counts_start(event)
 
     def _speech_stopped(self, event: SpeechStopped) -> bool:
-        """The end of the open utterance, or of one whose beginning was lost; one that was cut has ended."""
-        is_open = self._user is not None and self._user.item_id == event.item_id
-        began = (SpeechStarted, event.item_id) in self._items
-        return self._first_of(SpeechStopped, event.item_id) and (is_open or not began)
+        return self._caller.counts_stop(event)
+
+    def _committed(self, event: UserTurnCommitted) -> bool:
+        """The commit of a turn that a speech answers already is told twice."""
+        answer = self._agents.speech(event.speech_id, event.at_ns)
+        if event.manual or answer is None or answer.request is None:
+            self._caller.commit(event, answer)
+            if answer is not None:
+                answer.request = self._caller.request
+            if self._caller.current is None and (event.manual or answer is None):
+                self._step(Committed, event)
+        return False
+
+    def _text(self, event: TextReceived) -> bool:
+        self._agents.text(event)
+        return False
+
+    def _speech_created(self, event: AgentSpeechCreated) -> bool:
+        return self._first_of(AgentSpeechCreated, event.speech_id)
+
+    def _speech_playing(self, event: AgentSpeechPlaying) -> bool:
+        self._agents.play(event)
+        return False
+
+    def _speech_marked(self, event: AgentSpeechMarked) -> bool:
+        self._agents.mark(event)
+        return False
+
+    def _speech_finished(self, event: AgentSpeechFinished) -> bool:
+        self._agents.finish(event)
+        return False
+
+    def _handed_over(self, event: AgentHandedOver) -> bool:
+        """The tool that waits for an agent task waits under the turn that it was called in."""
+        self._agents.agent = self._caller.agent = event.new
+        if event.old is not None:
+            self._out.append(self._frame.handoff(event.at_ns, old=event.old, new=event.new))
+            self._tally.handoffs += 1
+        if event.call_id is not None:
+            run = self._tools.wait(event.call_id, event.at_ns)
+            if run is not None and run.turn is not None:
+                self._agents.suspend(run.turn, event.at_ns)
+        return False
 
     def _response_started(self, event: ResponseStarted) -> bool:
         if not self._first_of(ResponseStarted, event.response_id):
             return False
-        self._step(ResponseStarted, event)
-        if self._agent is not None:
-            self._agent.responses += 1
-            self._agent.open_responses.add(event.response_id)
-            self._agent.last_ns = max(self._agent.last_ns, event.at_ns)
-            self._turn_of_response[event.response_id] = self._agent
+        turn = self._agents.speech(event.speech_id, event.at_ns)
+        if turn is None:
+            self._step(ResponseStarted, event)
+            turn = self._agents.current
+        if turn is not None:
+            self._agents.respond(event, turn)
         return False
 
     def _turn_of(self, event: AudioStarted | ToolRequested | ResponseFinished) -> AgentTurn | None:
         """The turn of a response; one whose beginning was lost begins here, incomplete."""
-        if event.response_id not in self._turn_of_response:
+        if event.response_id not in self._agents.of_response:
             self._response_started(ResponseStarted(seq=-1, at_ns=event.at_ns, response_id=event.response_id))
-            if self._agent is not None:
-                self._agent.incomplete = True
-        return self._turn_of_response.get(event.response_id)
+            if (turn := self._agents.of_response.get(event.response_id)) is not None:
+                turn.incomplete = True
+        return self._agents.of_response.get(event.response_id)
 
     def _audio_started(self, event: AudioStarted) -> bool:
         turn = self._turn_of(event)
         if turn is not None and self._first_of(AudioStarted, event.response_id):
-            if turn.first_audio_ns is None:
-                turn.first_audio_ns = event.at_ns
-            turn.last_ns = max(turn.last_ns, event.at_ns)
+            self._agents.audio(turn, event.response_id, event.at_ns)
         return False
 
     def _tool_requested(self, event: ToolRequested) -> bool:
         turn = self._turn_of(event)
-        if turn is not None and self._first_of(ToolRequested, event.call_id):
+        if turn is not None and self._first_of(ToolRequested, f"{event.response_id}/{event.call_id}"):
             turn.tool_calls += 1
-            self._turn_of_tool[event.call_id] = turn
+            turn.step(event.response_id).calls_tool = True
             self._tally.tools_requested.add(event.call_id)
-            if turn is self._agent and event.call_id not in self._tools_seen:
-                turn.open_tools.add(event.call_id)
+            if not turn.closed and not self._tools.has_run(event.call_id):
+                self._turn_of_tool[event.call_id] = turn
+                turn.requested.add(event.call_id)
         return False
 
     def _response_finished(self, event: ResponseFinished) -> bool:
@@ -271,87 +306,61 @@ class Call:
         turn.last_ns = max(turn.last_ns, event.at_ns)
         turn.status = event.status
         turn.cancelled += event.status == "cancelled"
+        if event.status == "cancelled" and turn.speech_id is None and not turn.closed:
+            turn.interrupted = True
+            if turn.first_sound_ns is not None:
+                self._caller.interrupted(turn)
         if self._model is not None and (event.usage is not None or event.status != "failed"):
             cost_usd = self._prices.realtime_cost(self._model[0], event.usage)
             turn.bill.add(event.usage, cost_usd)
             self._tally.bill.add(event.usage, cost_usd)
         if event.status == "failed":
             turn.failed_ns, self._is_told = None if self._is_told else event.at_ns, False
-            turn.error = {
-                "error_type": event.error_type or "response_failed",
-                **({} if event.error_status is None else {"error_status": event.error_status}),
-                "error_message": None,
-                "error_source": "session" if self._model is None else "realtime",
-                "error_recoverable": True,
-            }
+            source = "session" if self._model is None else "realtime"
+            turn.error = failure(event.error_type or "response_failed", event.error_status, source=source)
         return False
 
     def _tool_started(self, event: ToolStarted) -> bool:
-        if event.call_id in self._tools_seen:
-            return False
-        turn = self._turn_of_tool.get(event.call_id, self._agent)
-        self._tools[event.call_id] = ToolRun(
-            call_id=event.call_id,
-            number=len(self._tools_seen),
-            name=event.name,
-            start_ns=event.at_ns,
-            parents=(self._frame.root,) if turn is None else (*turn.parents, turn.place),
-            turn=turn,
-            arguments=event.arguments,
-        )
-        self._tools_seen.add(event.call_id)
-        if turn is not None:
-            turn.tool_calls += event.call_id not in self._turn_of_tool
-            turn.open_tools.add(event.call_id)
-            turn.last_ns = max(turn.last_ns, event.at_ns)
+        turn = self._turn_of_tool.pop(event.call_id, None)
+        self._tools.start(event, self._agents.last if turn is None or turn.closed else turn)
         return False
 
     def _tool_ended(self, event: ToolEnded) -> bool:
-        run = self._tools.get(event.call_id)
-        if run is not None:
-            error = (event.error_type, event.error_status)
-            self._finish_tool(run, event.at_ns, status=event.status, output=event.output, error=error)
+        self._tools.end(event)
         return False
 
-    def _finish_tool(
-        self,
-        run: ToolRun,
-        end_ns: int,
-        *,
-        status: str,
-        output: str | None,
-        error: tuple[str | None, int | None] = (None, None),
-    ) -> None:
-        del self._tools[run.call_id]
-        if run.turn is not None:
-            run.turn.open_tools.discard(run.call_id)
-            run.turn.last_ns = max(run.turn.last_ns, end_ns)
-        record, outcome = run.record(end_ns, status=status, output=output, error=error, clock=self._frame.clock)
-        self._tally.tool(
-            run.call_id, name=run.span_name, outcome=outcome, duration_ms=milliseconds(run.start_ns, end_ns)
-        )
-        self._out.append(record)
+    def _tool_answered(self, event: ToolAnswered) -> bool:
+        self._tools.answer(event, self._turn_of_tool.pop(event.call_id, self._agents.last))
+        return False
 
     def _agent_state(self, event: AgentStateChanged) -> bool:
-        turn = self._agent
-        if turn is not None and (event.new == "speaking" or turn.audible):
+        is_audible = event.new == "speaking"
+        self._tally.is_agent_audible = is_audible
+        self._caller.audible(event.at_ns, is_audible=is_audible)
+        if not is_audible:
+            self._agents.silent()
+        turn = self._agents.current
+        if turn is not None and (is_audible or turn.audible):
             turn.last_ns = max(turn.last_ns, event.at_ns)
-            turn.audible = event.new == "speaking"
+            turn.audible = is_audible
         return False
 
     def _user_state(self, event: UserStateChanged) -> bool:
         self._tally.user_state(event)
+        if event.new == "away":
+            self._caller.give_up()
         return False
 
     def _error(self, event: ErrorRaised) -> bool:
         """An error counts once: it may tell of a response that failed already, or of one that will be seen to fail."""
-        fields = self._tally.error(event)
+        fields, turn = self._tally.error(event), self._agents.last
         if event.source in _OF_RESPONSES:
-            self._is_told = self._agent is None or self._agent.failed_ns is None
-            if self._agent is not None:
-                self._agent.failed_ns = None
-        if self._agent is not None and not self._agent.settled:
-            self._agent.error = fields
+            self._is_told = turn is None or turn.failed_ns is None
+            self._agents.fail()
+            if turn is not None:
+                turn.failed_ns = None
+        if turn is not None and not turn.settled:
+            turn.error = fields
         return False
 
     def _utterance(self, event: UtteranceMeasured) -> bool:
@@ -360,15 +369,17 @@ class Call:
 
     def _stage(self, event: StageMeasured) -> bool:
         if self._first_of(StageMeasured, f"{event.stage}.{event.key}"):
-            turn = self._turn_of_response.get(event.response_id or "")
+            identity = event.response_id or ""
+            turn = self._agents.of_response.get(identity) or self._agents.of_speech.get(identity)
             record, cost_usd = self._exchanges.stage(event, turn)
             self._tally.stage(event, cost_usd)
             self._out.append(record)
         return False
 
-    def _reconnected(self, _event: Reconnected) -> bool:
+    def _reconnected(self, event: Reconnected) -> bool:
         self._tally.reconnects += 1
-        return False
+        self._agents.reconnect(event.at_ns)
+        return self._caller.reconnect(event.at_ns)
 
     def _sample(self, event: QualitySampled) -> bool:
         self._tally.sample(event)
@@ -383,7 +394,7 @@ class Call:
         return False
 
     def _turn_detection(self, event: TurnDetectionSet) -> bool:
-        self._silence_ms = event.silence_ms
+        self._caller.detect(event)
         return False
 
     _FILL: ClassVar[dict[type, Callable[[Any, Any], bool]]] = {
@@ -391,12 +402,20 @@ class Call:
         TurnDetectionSet: _turn_detection,
         SpeechStarted: _speech_started,
         SpeechStopped: _speech_stopped,
+        UserTurnCommitted: _committed,
+        TextReceived: _text,
+        AgentSpeechCreated: _speech_created,
+        AgentSpeechPlaying: _speech_playing,
+        AgentSpeechMarked: _speech_marked,
+        AgentSpeechFinished: _speech_finished,
+        AgentHandedOver: _handed_over,
         ResponseStarted: _response_started,
         AudioStarted: _audio_started,
         ToolRequested: _tool_requested,
         ResponseFinished: _response_finished,
         ToolStarted: _tool_started,
         ToolEnded: _tool_ended,
+        ToolAnswered: _tool_answered,
         UserStateChanged: _user_state,
         AgentStateChanged: _agent_state,
         UtteranceMeasured: _utterance,

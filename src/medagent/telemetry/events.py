@@ -13,6 +13,20 @@ ErrorSource = Literal["realtime", "llm", "stt", "tts", "tool", "session"]
 EndReason = Literal["caller_hung_up", "agent_ended", "shutdown", "error", "limit", "process_lost", "unknown"]
 ConsentState = Literal["pending", "granted", "refused", "not_asked"]
 Stage = Literal["stt", "llm", "tts"]
+Detection = Literal["server_vad", "semantic_vad", "vad", "turn_detector", "stt", "manual", "none"]
+"""What ends a caller's turn: the provider (`server_vad`, `semantic_vad`), LiveKit, or the host (`manual`)."""
+
+TurnSource = Literal["server", "session"]
+"""Who heard the caller: the provider's server, or LiveKit's session."""
+
+TtftStart = Literal["speech_stopped", "user_state", "commit", "text"]
+"""The event at which TTFT-A begins."""
+
+Initiator = Literal["server", "turn", "host"]
+"""What made an agent's speech: the provider by itself, a completed turn of the caller, or the host's code."""
+
+SpeechKind = Literal["reply", "greeting", "disclosure", "filler", "hold", "apology", "proactive"]
+"""What an agent's speech is for; TTFT-A ends at a `reply` alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,32 +68,129 @@ class CallerIdentified(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnDetectionSet(_Event):
-    """The server confirmed its voice activity detection; None where it waits for no fixed silence."""
+    """The turn detection in use is known; `silence_ms` is None where it waits for no fixed silence.
+
+    `detection` is None where only the silence is known.
+    """
 
     silence_ms: int | None
+    detection: Detection | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechStarted(_Event):
-    """The server heard the caller begin; `item_id` names the utterance, `audio_ms` is the place in the audio sent."""
+    """The caller began to speak; `item_id` names the utterance, `audio_ms` is the place in the audio sent."""
 
     item_id: str
     audio_ms: int | None = None
+    source: TurnSource = "server"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechStopped(_Event):
-    """The server heard the caller stop: where TTFT-A begins; `audio_ms` is the place in the audio sent."""
+    """The caller stopped speaking: where TTFT-A begins; `audio_ms` is the place in the audio sent.
+
+    `tentative`: the turn ends with a commit that is yet to come; without one the caller may speak on. `detection` and
+    `silence_ms` are LiveKit's own, where it heard the caller: what ends the turn, and the silence that it waited for.
+    """
 
     item_id: str
     audio_ms: int | None = None
+    source: TurnSource = "server"
+    tentative: bool = False
+    detection: Detection | None = None
+    silence_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserTurnCommitted(_Event):
+    """LiveKit took what the caller said for a turn; `manual`: the host's code said so, and TTFT-A begins here.
+
+    `speech_id` is the agent's speech that answers it, where that is known.
+    """
+
+    manual: bool = False
+    speech_id: str | None = None
+    detection: Detection | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextReceived(_Event):
+    """The caller typed; `received_ns` is the monotonic time of arrival, where TTFT-A begins.
+
+    `speech_id` is the agent's speech that answers it.
+    """
+
+    speech_id: str | None
+    received_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSpeechCreated(_Event):
+    """The agent will say something: one speech handle, over any number of responses and tools.
+
+    `purpose` is what the host declared it for; None leaves it to be derived. `agent` is the agent that speaks. `in_tool`:
+    a tool at work made it. `generated`: a model makes its text.
+    """
+
+    speech_id: str
+    initiator: Initiator
+    agent: str | None = None
+    in_tool: bool = False
+    generated: bool = True
+    purpose: SpeechKind | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSpeechPlaying(_Event):
+    """The first frame of a step of a speech was given to the session's output; `audio` is False for text alone."""
+
+    speech_id: str
+    step: int = 1
+    audio: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSpeechMarked(_Event):
+    """The host declared what a speech is for."""
+
+    speech_id: str
+    purpose: SpeechKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSpeechFinished(_Event):
+    """A speech is over; `interrupted` as the framework reports it, `step` the number of its last step.
+
+    `by_caller` is False where the host's code interrupted it.
+    """
+
+    speech_id: str
+    interrupted: bool
+    by_caller: bool = True
+    step: int = 1
+    error_type: str | None = None
+    error_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentHandedOver(_Event):
+    """Another agent is in charge; `old` is None for a call's first.
+
+    `call_id` names the tool that waits meanwhile (an agent task), and again that tool when it goes on.
+    """
+
+    old: str | None
+    new: str
+    call_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseStarted(_Event):
-    """The model began a response."""
+    """The model began a response; `speech_id` is the agent's speech that it belongs to, where that is known."""
 
     response_id: str
+    speech_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +240,21 @@ class ToolEnded(_Event):
     output: str | None = field(repr=False)
     error_type: str | None = None
     error_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolAnswered(_Event):
+    """What the framework told the model of a tool call; without a run before it the call was refused.
+
+    `reply_required`: the model is expected to go on.
+    """
+
+    call_id: str
+    name: str
+    arguments: str = field(repr=False)
+    output: str | None = field(repr=False)
+    is_error: bool
+    reply_required: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,12 +361,20 @@ CallEvent: TypeAlias = (
     | TurnDetectionSet
     | SpeechStarted
     | SpeechStopped
+    | UserTurnCommitted
+    | TextReceived
+    | AgentSpeechCreated
+    | AgentSpeechPlaying
+    | AgentSpeechMarked
+    | AgentSpeechFinished
+    | AgentHandedOver
     | ResponseStarted
     | AudioStarted
     | ToolRequested
     | ResponseFinished
     | ToolStarted
     | ToolEnded
+    | ToolAnswered
     | UserStateChanged
     | AgentStateChanged
     | UtteranceMeasured

@@ -90,6 +90,7 @@ class Exchanges:
         self._exchanges = 0
         self._stages = 0
         self._answers: dict[int, Exchange] = {}
+        self._joined: dict[int, Exchange] = {}
         self.current: Exchange | None = None
 
     def stand(self, at_ns: int, *, answer: int | None = None) -> tuple[Place, ...]:
@@ -108,6 +109,12 @@ class Exchanges:
             self.current.answered, self._answers[answer] = True, self.current
         return (root, self.current.place)
 
+    def join(self, turn: int, other: int) -> None:
+        """Let the requests of an agent's turn stand where those of another do; it answers nothing by itself."""
+        exchange = self._answers.get(other) or self._joined.get(other)
+        if exchange is not None:
+            self._joined[turn] = exchange
+
     def heard(self, turn: UserTurn, end_ns: int) -> None:
         """The caller's turn is over."""
         if self.current is not None:
@@ -124,7 +131,9 @@ class Exchanges:
 
         Without one it stands in the exchange that is open, or under the call.
         """
-        exchange = self.current if turn is None else self._answers.get(turn.index)
+        exchange = self.current
+        if turn is not None:
+            exchange = self._answers.get(turn.index) or self._joined.get(turn.index)
         if turn is None and exchange is not None and exchange.closed:
             exchange = None
         cost_usd = cost_of(request, self._prices)

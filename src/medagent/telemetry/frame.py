@@ -16,6 +16,7 @@ class Frame:
     def __init__(self, started: CallStarted, *, policy_name: str, policy_version: str) -> None:
         self.started = started
         self.root = Place(key="voice_session", start_us=started.wall_us)
+        self._handoffs = 0
         self._about: dict[str, object] = {
             "mode": started.mode,
             "model": started.model,
@@ -60,6 +61,13 @@ class Frame:
             end_us=self.clock(at_ns),
             fields=fields,
         )
+
+    def handoff(self, at_ns: int, *, old: str, new: str) -> Record:
+        """The `agent_handoff` marker: another agent is in charge."""
+        number, self._handoffs = self._handoffs, self._handoffs + 1
+        fields: dict[str, object] = {"index": number, "from_agent": old, "to_agent": new}
+        marker = self.marker("agent_handoff", at_ns, fields)
+        return replace(marker, place=replace(marker.place, key=f"agent_handoff.{number}"))
 
     def session(self, *, end_ns: int, summary: Mapping[str, object] | None = None) -> Record:
         """The `voice_session` span; without a summary the one whose end is open."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from medagent.telemetry.events import EndReason, ErrorRaised, QualitySampled, StageMeasured, UserStateChanged
-from medagent.telemetry.turns import AgentTurn, Bill, milliseconds
+from medagent.telemetry.turns import AgentTurn, Bill, UserTurn, milliseconds
 
 OUTCOME_OF_TOOL = {
     "book_appointment": "booked",
@@ -35,6 +35,14 @@ class Tally:
 
     start_ns: int
     user_turns: int = 0
+    uncommitted_turns: int = 0
+    overlaps: int = 0
+    overlap_ms: float = 0.0
+    handoffs: int = 0
+    is_agent_audible: bool = False
+    has_lost_turn: bool = False
+    """The beginning or the end of an utterance was not heard."""
+    lost_responses: int = 0
     agent_turns: int = 0
     spoken_replies: int = 0
     interruptions: int = 0
@@ -49,17 +57,24 @@ class Tally:
     tts_audio_seconds: float | None = None
     tts_characters: int | None = None
     errors: list[dict[str, object]] = field(default_factory=list, repr=False)
-    fatal: bool = False
     user_states: list[dict[str, object]] = field(default_factory=list)
     time_in_state_ms: dict[str, float] = field(default_factory=dict)
     samples: list[dict[str, object]] = field(default_factory=list)
     _state: tuple[str, int] | None = None
 
+    def user_turn(self, turn: UserTurn) -> None:
+        """Count a turn of the caller; what the framework never took for one counts apart."""
+        self.user_turns += turn.committed
+        self.uncommitted_turns += not turn.committed
+        self.overlaps += turn.overlap_ms > 0
+        self.overlap_ms = round(self.overlap_ms + turn.overlap_ms, 3)
+
     def agent_turn(self, turn: AgentTurn) -> None:
         """Count a closed agent turn."""
         self.agent_turns += 1
         self.interruptions += turn.interrupted
-        self.spoken_replies += turn.kind == "reply" and turn.first_audio_ns is not None
+        self.lost_responses += turn.lost_responses
+        self.spoken_replies += turn.kind == "reply" and turn.first_sound_ns is not None
 
     def error(self, event: ErrorRaised) -> dict[str, object]:
         """Note an error; returns its fields for the span that it happened in."""
@@ -70,7 +85,6 @@ class Tally:
             "error_source": event.source,
             "error_recoverable": event.recoverable,
         }
-        self.fatal = self.fatal or not event.recoverable
         self.note(fields, event.at_ns)
         return fields
 
@@ -145,7 +159,7 @@ class Tally:
         made = [change for change, outcome in changes if outcome == "ok"]
         if made:
             return made[-1]
-        if self.fatal or reason in _LOST:
+        if reason in _LOST:
             return "failed"
         attempts = {outcome for _, outcome in changes[-1:] or outcomes}
         for ending, said in _ENDINGS:
@@ -157,6 +171,8 @@ class Tally:
         """What a whole trace of this call would have and this one has not."""
         absent = {
             "agent_turn": self.agent_turns == 0,
+            "user_turn": self.has_lost_turn,
+            "usage": self.lost_responses > 0,
             "tool": not self.tools_requested <= self.tool_calls_recorded,
             "events": self.events_lost > 0,
         }
@@ -174,11 +190,15 @@ class Tally:
             "complete": not missing,
             "missing": missing,
             "user_turns": self.user_turns,
+            "uncommitted_turns": self.uncommitted_turns,
             "agent_turns": self.agent_turns,
+            "handoffs": self.handoffs,
             "tool_calls": len(self.tool_outcomes),
             "tool_failures": sum(outcome in ("failed", "timeout") for _, outcome in self.tool_outcomes),
             "interruptions": self.interruptions,
             "interruption_rate": round(self.interruptions / self.agent_turns, 4) if self.agent_turns else None,
+            "overlaps": self.overlaps,
+            "overlap_ms": self.overlap_ms,
             "reconnects": self.reconnects,
             "events_lost": self.events_lost,
             "tools": self.tools,
@@ -191,7 +211,7 @@ class Tally:
             "cost_usd": self.bill.cost_usd,
             "user_states": self.user_states,
             "time_in_state_ms": self.time_in_state_ms,
-            "unrecovered": self.fatal or reason in _LOST or outcome == "failed",
+            "unrecovered": reason in _LOST or outcome == "failed",
             "errors": sorted(self.errors, key=lambda error: float(str(error["at_ms"]))),
         }
 

@@ -1,16 +1,18 @@
 """Who has the floor in a call, as a table that one can draw; what its actions do is `Call`'s.
 
 ```
-            SpeechStarted          SpeechStopped          ResponseStarted        Settled
-IDLE        CALLER                 WAITING                AGENT                  –
-CALLER      CALLER                 WAITING                OVERLAP                –
-WAITING     CALLER                 WAITING                AGENT                  –
-AGENT       OVERLAP                TRAILING               AGENT                  –
-OVERLAP     OVERLAP                TRAILING               OVERLAP                CALLER
-TRAILING    OVERLAP                TRAILING               AGENT                  WAITING
+            SpeechStarted  SpeechStopped  Committed  ResponseStarted  AgentSpeechCreated  Reconnected  Settled
+IDLE        CALLER         WAITING        WAITING    AGENT            AGENT               –            –
+CALLER      CALLER         WAITING        WAITING    OVERLAP          OVERLAP             IDLE         –
+WAITING     CALLER         WAITING        WAITING    AGENT            AGENT               –            –
+AGENT       OVERLAP        TRAILING       TRAILING   AGENT            AGENT               –            –
+OVERLAP     OVERLAP        TRAILING       TRAILING   OVERLAP          OVERLAP             TRAILING     CALLER
+TRAILING    OVERLAP        TRAILING       TRAILING   AGENT            AGENT               –            WAITING
 ```
 
-`Settled` is no event from outside: it holds as soon as a superseded agent turn has no response, tool or sound left.
+`ResponseStarted` counts here only for a response of no speech, `Reconnected` only where it cuts an utterance.
+`Committed` holds when the host's code, or the framework, takes what the caller said for a turn. `Settled` is no event
+from outside either: it holds as soon as no turn of the agent has a response, tool or sound left.
 `CallEnded` leads from everywhere to ENDED, where every event is ignored. All other events fill what is open.
 """
 
@@ -18,7 +20,14 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from medagent.telemetry.events import CallEnded, ResponseStarted, SpeechStarted, SpeechStopped
+from medagent.telemetry.events import (
+    AgentSpeechCreated,
+    CallEnded,
+    Reconnected,
+    ResponseStarted,
+    SpeechStarted,
+    SpeechStopped,
+)
 
 
 class Floor(Enum):
@@ -34,7 +43,11 @@ class Floor(Enum):
 
 
 class Settled:
-    """A superseded agent turn has nothing left to wait for."""
+    """No turn of the agent has anything left to wait for."""
+
+
+class Committed:
+    """What the caller said is a turn."""
 
 
 TRANSITIONS: dict[tuple[Floor, type], tuple[tuple[str, ...], Floor]] = {
@@ -50,16 +63,32 @@ TRANSITIONS: dict[tuple[Floor, type], tuple[tuple[str, ...], Floor]] = {
     (Floor.AGENT, SpeechStopped): (("supersede", "late_user"), Floor.TRAILING),
     (Floor.OVERLAP, SpeechStopped): (("close_user",), Floor.TRAILING),
     (Floor.TRAILING, SpeechStopped): (("late_user",), Floor.TRAILING),
+    (Floor.IDLE, Committed): ((), Floor.WAITING),
+    (Floor.CALLER, Committed): ((), Floor.WAITING),
+    (Floor.WAITING, Committed): ((), Floor.WAITING),
+    (Floor.AGENT, Committed): (("supersede",), Floor.TRAILING),
+    (Floor.OVERLAP, Committed): ((), Floor.TRAILING),
+    (Floor.TRAILING, Committed): ((), Floor.TRAILING),
     (Floor.IDLE, ResponseStarted): (("open_agent",), Floor.AGENT),
     (Floor.CALLER, ResponseStarted): (("open_agent", "supersede"), Floor.OVERLAP),
     (Floor.WAITING, ResponseStarted): (("open_agent",), Floor.AGENT),
-    (Floor.AGENT, ResponseStarted): ((), Floor.AGENT),
+    (Floor.AGENT, ResponseStarted): (("join_agent",), Floor.AGENT),
     (Floor.OVERLAP, ResponseStarted): (("close_agent", "open_agent", "supersede"), Floor.OVERLAP),
     (Floor.TRAILING, ResponseStarted): (("close_agent", "open_agent"), Floor.AGENT),
+    **{
+        (floor, AgentSpeechCreated): (
+            ("open_speech",),
+            Floor.OVERLAP if floor in (Floor.CALLER, Floor.OVERLAP) else Floor.AGENT,
+        )
+        for floor in Floor
+        if floor is not Floor.ENDED
+    },
+    (Floor.CALLER, Reconnected): ((), Floor.IDLE),
+    (Floor.OVERLAP, Reconnected): ((), Floor.TRAILING),
     (Floor.OVERLAP, Settled): (("close_agent",), Floor.CALLER),
     (Floor.TRAILING, Settled): (("close_agent",), Floor.WAITING),
     **{
-        (floor, CallEnded): (("cut_user", "close_tools", "close_agent", "end"), Floor.ENDED)
+        (floor, CallEnded): (("cut_user", "close_agents", "close_tools", "end"), Floor.ENDED)
         for floor in Floor
         if floor is not Floor.ENDED
     },

@@ -96,7 +96,8 @@ def test_a_turn_is_one_line() -> None:
     assert _told(TURN) == [
         {
             **_common(TURN, "voice_metrics"),
-            **{name: AGENT_TURN[name] for name in ("index", "kind", "model", "slow", "interrupted")},
+            **{name: AGENT_TURN[name] for name in ("index", "kind", "agent", "model", "slow", "interrupted")},
+            **{name: AGENT_TURN[name] for name in ("ttft_start", "first_sound_ms", "ended_by")},
             **{name: AGENT_TURN[name] for name in ("input_tokens", "output_tokens", "cost_usd")},
             "total_latency": 0.8125,
             "perceived": None,

@@ -40,7 +40,10 @@ _METRICS = {
 }
 """CloudWatch metric → unit, the line that it is taken from, the span's field."""
 _ERROR = ("error_type", "error_status", "error_message", "error_source", "error_recoverable")
-_VOICE = ("index", "kind", "model", "slow", "interrupted", "input_tokens", "output_tokens", "cost_usd")
+_VOICE = (
+    *("index", "kind", "agent", "model", "ttft_start", "first_sound_ms", "slow", "ended_by", "interrupted"),
+    *("input_tokens", "output_tokens", "cost_usd"),
+)
 _ANALYTICS = (
     *("reason", "outcome", "complete", "missing", "unrecovered"),
     *("user_turns", "agent_turns", "tool_failures", "interruptions"),
@@ -137,12 +140,13 @@ class JsonLog:
 def lines_of(span: SafeSpan, *, emf: bool = False) -> list[dict[str, Json]]:
     """The lines that a span makes: one for a turn or a tool's call, one for each error, one for the call; else none.
 
-    A turn is a realtime model's agent turn or a pipeline's exchange. A tool's error is told once, by its own span, any
+    A turn is a realtime model's agent turn, a pipeline's exchange, or what the agent says in neither. A tool's error is told once, by its own span, any
     other once, by the call's end.
     """
     seal_of(span)
     lines: list[dict[str, Json]] = []
-    if span.kind in (SpanKind.AGENT_TURN, SpanKind.EXCHANGE):
+    is_alone = span.kind is SpanKind.AGENT_SPEECH and len(span.ancestors) == 1
+    if is_alone or span.kind in (SpanKind.AGENT_TURN, SpanKind.EXCHANGE):
         lines.append(_line(span, "voice_metrics", _voice(span.fields), emf=emf))
     elif span.kind is SpanKind.TOOL:
         tool: Json = span.name.partition(".")[2] or span.name
