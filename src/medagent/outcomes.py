@@ -106,8 +106,7 @@ def _read(declared: object) -> ToolOutcome:
         case (str() as outcome, bool() as changes):
             return ToolOutcome(outcome=outcome, changes=changes)
         case Mapping() if "outcome" in declared and set(declared) <= _KEYS:
-            outcome, changes = declared["outcome"], declared.get("changes")
-            if changes is None:
-                return _read(outcome)
-            return ToolOutcome(outcome=outcome, changes=changes)
+            if declared.get("changes") is None:
+                return _read(declared["outcome"])
+            return ToolOutcome(outcome=declared["outcome"], changes=declared["changes"])
     raise OutcomeError("not usable, expected an outcome, or 'outcome' and 'changes'")

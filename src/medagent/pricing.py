@@ -116,9 +116,20 @@ class LlmPrice(_Sourced):
 
 
 class SttPrice(_Sourced):
-    """US dollars per second of recognised audio."""
+    """US dollars per second of recognised audio, or per million tokens where the provider bills by token."""
 
-    per_second: Price
+    per_second: Price | None = None
+    input: Price | None = None
+    output: Price | None = None
+
+    def cost(self, seconds: float | None, usage: Usage | None) -> float | None:
+        """US dollars of a request; None where the measure that the price needs is unknown."""
+        if seconds is not None and self.per_second is not None:
+            return round(seconds * self.per_second, 8)
+        if usage is None:
+            return None
+        read, written = _product(usage.input_tokens, self.input), _product(usage.output_tokens, self.output)
+        return None if read is None or written is None else round((read + written) / 1_000_000, 8)
 
 
 class TtsPrice(_Sourced):
@@ -154,10 +165,10 @@ class PriceList(_Entry):
         price = self.llm.get(model or "")
         return None if price is None or usage is None else price.cost(usage)
 
-    def stt_cost(self, model: str | None, seconds: float | None) -> float | None:
-        """US dollars of recognised audio; None where its length or the model's price is unknown."""
+    def stt_cost(self, model: str | None, seconds: float | None, usage: Usage | None = None) -> float | None:
+        """US dollars of recognised audio; None where its length and tokens, or the model's price, are unknown."""
         price = self.stt.get(model or "")
-        return None if price is None or seconds is None else round(seconds * price.per_second, 8)
+        return None if price is None else price.cost(seconds, usage)
 
     def tts_cost(self, model: str | None, characters: int | None) -> float | None:
         """US dollars of spoken text; None where its length or the model's price is unknown."""

@@ -334,7 +334,7 @@ async def test_a_barge_in_is_an_interruption() -> None:
 async def test_a_caller_whom_livekit_lets_not_interrupt_only_overlaps(
     interruption: dict[str, Any], second: str
 ) -> None:
-    """The agent speaks on to the end: no interruption, a figure for the overlap, and no turn of what LiveKit dropped."""
+    """The agent speaks on to the end: no interruption, an overlap, and no turn of what LiveKit dropped."""
 
     async def talk(call: Conversation) -> None:
         await greeting(call)

@@ -112,7 +112,7 @@ def traced(model: Any, error: Any) -> dict[str, Any]:
     """The error as `session.end` tells it: through bridge, call and the clinic's policy."""
     sent: list[Arrival] = []
     line = Line("5f0c3b1e-0c1d-4f6a-9a55-1f2e3d4c5b6a", sent.append)
-    bridge = Bridge(line, model="gpt-realtime", agent_version="0.1.0", overhead=Overhead())
+    bridge = Bridge(line, agent_version="0.1.0", overhead=Overhead())
     bridge._guard(bridge._error)(ErrorEvent(error=error, source=model))
     assert bridge.failures == 0
     about: dict[str, Any] = {"wall_us": 1_772_000_000_000_000, "model": "gpt-realtime", "provider": "openai"}
@@ -214,10 +214,10 @@ async def test_tool_that_raises_is_told_by_its_class_and_status() -> None:
                 return json.dumps({"outcome": "ok"})
 
         sent: list[Arrival] = []
-        bridge = Bridge(Line("t", sent.append), model="m", agent_version="0.1.0", overhead=Overhead())
+        bridge = Bridge(Line("t", sent.append), agent_version="0.1.0", overhead=Overhead())
         mind = Mind([("get_opening_hours", '{"date": "2026-11-30"}'), "I cannot say."])
         async with AgentSession(llm=mind) as session:
-            bridge.attach(session, wall_us=0)
+            bridge.attach(session)
             await session.start(Lab(instructions="You tell the hours."))
             await asyncio.wait_for(session.run(user_input="when are you open?"), 60)
     (ended,) = (arrival.event() for arrival in sent if arrival.kind is ev.ToolEnded)

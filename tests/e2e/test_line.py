@@ -93,6 +93,7 @@ def test_the_trace_is_the_tree(traced: tuple[Outcome, Sink]) -> None:
             ("voice_session", "policy.guardrail"),
             *[("voice_session", "agent_turn")] * 4,
             *[("voice_session", "user_turn")] * 3,
+            *[("voice_session", "stt_processing")] * 3,
             ("agent_turn", "tool.check_availability"),
             ("agent_turn", "tool.book_appointment"),
             ("voice_session", "session.end"),
@@ -151,7 +152,9 @@ def test_the_totals_are_the_servers(traced: tuple[Outcome, Sink]) -> None:
     turns = [span.fields for span in outcome.spans if span.name == "agent_turn"]
     end: Any = next(span.fields for span in outcome.spans if span.name == "session.end")
     assert end["usage"]["total_tokens"] == sum(int(str(turn["total_tokens"])) for turn in turns)
-    assert end["cost_usd"] == pytest.approx(sum(float(str(turn["cost_usd"])) for turn in turns))
+    heard = [span.fields for span in outcome.spans if span.name == "stt_processing"]
+    assert end["cost_usd"] == pytest.approx(sum(float(str(part["cost_usd"])) for part in [*turns, *heard]))
+    assert end["usage"]["stt_audio_seconds"] == pytest.approx(sum(part["stt"]["audio_duration"] for part in heard))
     assert [turn["ttft_ms"] is None for turn in turns] == [True, False, False, False]
     assert [turn["kind"] for turn in turns] == ["greeting", "reply", "reply", "reply"]
     assert all(turn["perceived_ms"] == pytest.approx(float(str(turn["ttft_ms"])) + 500) for turn in turns[1:])
@@ -228,10 +231,10 @@ async def test_a_handler_that_raises_never_harms_the_call(tmp_path: Path, error:
     """LiveKit lets a TypeError in a raw handler end the call; ours are caught, and the patient is booked."""
 
     def sabotage(_session: AgentSession[Any], bridge: Bridge) -> None:
-        def broken(_event: object) -> None:
+        def broken(_realtime: object, _event: object) -> None:
             raise error("sabotaged")
 
-        bridge._raw = dict.fromkeys(bridge._raw, broken)
+        bridge.raw.handlers = dict.fromkeys(bridge.raw.handlers, broken)
 
     outcome = await ring("book", home=tmp_path, pace=PACE * 2, before=sabotage)
     assert outcome.ended == "done"

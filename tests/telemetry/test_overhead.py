@@ -40,7 +40,7 @@ def a_switch(home: Path) -> Switch:
 
 def a_bridge(overhead: Overhead) -> Bridge:
     line = Line("5f0c3b1e-0c1d-4f6a-9a55-1f2e3d4c5b6a", lambda _arrival: None)
-    return Bridge(line, model="gpt-realtime", agent_version="0.1.0", overhead=overhead)
+    return Bridge(line, agent_version="0.1.0", overhead=overhead)
 
 
 def burn(seconds: float) -> None:
@@ -52,8 +52,7 @@ def burn(seconds: float) -> None:
 
 def slow(bridge: Bridge, work: Callable[[float], None], seconds: float, times: int) -> None:
     """Let the bridge handle events whose handler takes so long."""
-    bridge._raw = {"slow": lambda _event: work(seconds)}
-    handle = bridge._guard(bridge._server_event)
+    handle = bridge._guard(lambda _event: work(seconds))
     for _ in range(times):
         handle({"type": "slow"})
 
@@ -246,7 +245,7 @@ def test_each_event_is_one_operation() -> None:
         raise TypeError("broken")
 
     bridge._guard(broken)(None)
-    bridge._guard(bridge._server_event)({"type": "input_audio_buffer.speech_started", "item_id": "i"})
+    bridge._guard(bridge._user_state)(SimpleNamespace(old_state="listening", new_state="speaking"))
     bridge._guard(bridge._error)(SimpleNamespace(error=SimpleNamespace(recoverable=False), source=None))
     assert overhead.total().count == 3
     assert bridge.failures == 1

@@ -1,8 +1,9 @@
-"""LiveKit's and the provider's events in, ours out: one small function and one enqueue each, and nothing ever raised.
+"""A call's events, from the session that is traced to the queue: one small function and one enqueue each.
 
-The provider's raw events come from `RealtimeSession.on("openai_server_event_received")`: plain dicts that the plugin
-goes on to use, so they are read and never changed. An exception in such a handler would end the call; the guard below
-is the one place in medagent that catches everything.
+What is listened to follows the session: `RealtimeSessions` finds each realtime session that an agent uses,
+`RealtimeEvents` reads the provider's own events of it, `ConversationEvents` what the session reports of turns, tools
+and agents, `SessionEvents` what each request took. All of it runs on the event loop. An exception in a handler could
+end the call: `_guard` catches every one.
 """
 
 from __future__ import annotations
@@ -14,13 +15,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from livekit.agents import AgentSession, llm, stt, tts
+from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice import events as lk
 
 from medagent.agent.caller import Caller, follow_job
-from medagent.agent.pipeline_mode import PipelineMode, about_model
+from medagent.agent.conversation import ConversationEvents
+from medagent.agent.declaration import Declaration
+from medagent.agent.pipeline_mode import SessionEvents
+from medagent.agent.plugins import model_and_provider
 from medagent.agent.quality import Quality
-from medagent.agent.raw import hear, usage_of
-from medagent.agent.tool_tasks import ToolTasks
+from medagent.agent.raw import RealtimeEvents
+from medagent.agent.realtime_sessions import RealtimeSessions, model_of, on
 from medagent.redaction.error_cause import ErrorCause, cause_of
 from medagent.telemetry import events
 from medagent.telemetry.line import Line
@@ -33,10 +38,6 @@ _END_REASONS: Mapping[lk.CloseReason, events.EndReason] = {
     lk.CloseReason.USER_INITIATED: "agent_ended",
     lk.CloseReason.TASK_COMPLETED: "agent_ended",
 }
-CONSENT_TOOL = "record_consent"
-"""The tool by which a model tells the caller's answer to the question of consent."""
-
-_RESPONSE_ENDS = ("completed", "cancelled", "incomplete", "failed")
 _log = logging.getLogger(__name__)
 
 
@@ -48,74 +49,152 @@ class Bridge:
     """
 
     def __init__(
-        self, line: Line, *, model: str, agent_version: str, overhead: Overhead, caller: Caller | None = None
+        self,
+        line: Line,
+        *,
+        agent_version: str | None = None,
+        declared: Declaration | None = None,
+        overhead: Overhead,
+        caller: Caller | None = None,
     ) -> None:
         self._line = line
         self._overhead = overhead
         self.trace_id = line.trace_id
-        self._model = model
-        self._agent_version = agent_version
+        self._declared = declared or Declaration(agent_version=agent_version)
         self._caller = caller
-        self._audible: str | None = None
-        self._is_pipeline = False
-        self._tools = ToolTasks()
+        self._session: AgentSession[Any] | None = None
+        self._opening: dict[str, Any] | None = None
+        self._used: tuple[events.Mode | None, str | None, str | None] = (None, None, None)
+        self._parts_missing: set[events.MissingPart] = set()
         self.on_tool: Callable[[str, str | None, str | None], None] = lambda _call_id, _name, _status: None
         self.failures = 0
-        self._raw: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
-            "session.updated": self._session_updated,
-            "input_audio_buffer.speech_started": self._speech_started,
-            "input_audio_buffer.speech_stopped": self._speech_stopped,
-            "response.created": self._response_created,
-            "response.output_audio.delta": self._audio_delta,
-            "response.audio.delta": self._audio_delta,
-            "response.output_item.done": self._item_done,
-            "response.done": self._response_done,
-        }
+        self._hidden_tools: set[str] = set()
+        self.raw = RealtimeEvents(
+            self._send, self._guard, current_speech=self._current_speech, hidden_tools=self._hidden_tools
+        )
+        self._measures = SessionEvents(self._send, self._guard, is_measured=self.raw.measured.__contains__)
+        self._conversation = ConversationEvents(
+            self._send,
+            self._guard,
+            claims=self.raw.claim,
+            on_tool=self._tool,
+            hidden_tools=self._hidden_tools,
+        )
 
-    def attach(self, session: AgentSession[Any], *, wall_us: int, asks: bool = False) -> None:
-        """Listen to a session that has not started; every realtime session that its model opens is heard too.
+    def attach(self, session: AgentSession[Any], *, asks: bool = False) -> None:
+        """Listen to a session that has not started.
 
-        Inside a LiveKit job the room and the caller are the job's, unless they were given.
+        The call begins with `begin`, or with its first event. Inside a LiveKit job the room and the caller are the
+        job's, unless they were given.
         """
         caller = self._caller or self._guarded_job()
-        self._is_pipeline = isinstance(session.llm, llm.LLM)
-        about = [(self._model, "azure.ai.openai")]
-        if isinstance(session.llm, llm.LLM):
-            about = [("unknown", "other")]
-            self._guard(lambda model: about.append(about_model(model)))(session.llm)
-        model, provider = about[-1]
-        self._guard(self._line.send)(
-            events.CallStarted,
-            wall_us=wall_us,
-            model=model,
-            provider=provider,
-            mode="pipeline" if self._is_pipeline else "realtime",
-            agent_version=self._agent_version,
-            room=caller.room,
-            participant=caller.participant,
-            caller_number=caller.number,
-            asks=asks,
-        )
-        if isinstance(session.llm, llm.RealtimeModel):
-            hear(
-                session.llm,
-                openai_server_event_received=self._guard(self._server_event),
-                session_reconnected=self._guard(self._reconnected),
-            )
-        elif self._is_pipeline:
-            self._guard(PipelineMode(self._line, self._guard).attach)(session)
-        session.on("user_state_changed", self._guard(self._user_state))
-        session.on("agent_state_changed", self._guard(self._agent_state))
-        session.on("tool_execution_updated", self._guard(functools.partial(self._tool, session)))
+        self._session = session
+        self._opening = {
+            **self._declared.fields(),
+            "room": caller.room,
+            "participant": caller.participant,
+            "caller_number": caller.number,
+            "asks": asks,
+        }
+        self._realtime = RealtimeSessions(session, on_made=self._made, guard=self._guard)
+        self._guard(self._realtime.attach)()
+        follow = self._guard(self._follow_on)
+        for name in ("conversation_item_added", "speech_created", "agent_state_changed"):
+            on(session, name, follow)  # before those who report what happens under a model
+        self._guard(self._conversation.attach)(session)
+        self._guard(self._measures.attach)(session)
         session.on("error", self._guard(self._error))
         session.on("close", self._guard(self._close))
+
+    def begin(self) -> None:
+        """Begin the call's trace, unless it has begun."""
+        self._guard(self._begin)()
+
+    def _begin(self) -> None:
+        if self._opening is None or self._session is None:
+            return
+        opening, self._opening = self._opening, None
+        self._used = self._in_use(model_of(self._session))
+        mode, model, provider = self._used
+        self._line.send(
+            events.CallStarted,
+            wall_us=time.time_ns() // 1000,
+            mode=mode,
+            model=model,
+            provider=provider,
+            **opening,
+        )
+
+    def _send(self, kind: type[Any], **fields: Any) -> None:
+        self._begin()
+        self._line.send(kind, **fields)
+
+    # ---- what the session uses --------------------------------------------------------------------------------------
+
+    def missing(self, part: events.MissingPart) -> None:
+        """Report that a part of the call could not be observed; the first report of each part counts."""
+        if part not in self._parts_missing:
+            self._parts_missing.add(part)
+            _log.warning("call %s: part %s could not be observed: its trace is not complete", self.trace_id, part)
+            self._guard(self._send)(events.PartMissing, part=part)
+
+    def _made(self, realtime: llm.RealtimeSession[Any], is_late: bool) -> None:
+        self.raw.subscribe(realtime)
+        if is_late:
+            self.missing("realtime")
+
+    def _follow_on(
+        self, event: lk.ConversationItemAddedEvent | lk.SpeechCreatedEvent | lk.AgentStateChangedEvent
+    ) -> None:
+        """Another agent, or `update_options`, may have brought another model."""
+        if not isinstance(event, lk.ConversationItemAddedEvent) or isinstance(event.item, llm.AgentHandoff):
+            self._follow()
+
+    def _follow(self) -> None:
+        """Report the model that the session uses, where it is another than before."""
+        if self._session is None:
+            return
+        self._begin()
+        self._realtime.look()
+        used = self._in_use(model_of(self._session))
+        if used != self._used:
+            self._used = mode, model, provider = used
+            self._line.send(events.ModelChanged, mode=mode, model=model, provider=provider)
+
+    def _in_use(
+        self, model: llm.LLM[Any] | llm.RealtimeModel | None
+    ) -> tuple[events.Mode | None, str | None, str | None]:
+        if model is None:
+            return None, None, None
+        return "pipeline" if isinstance(model, llm.LLM) else "realtime", *model_and_provider(model)
+
+    def _tool(self, call_id: str, name: str | None, status: str | None) -> None:
+        self.on_tool(call_id, name, status)
+
+    def _current_speech(self) -> str | None:
+        speech = None if self._session is None else self._session.current_speech
+        return None if speech is None else speech.id
+
+    def mark_speech(self, speech: SpeechHandle, kind: events.SpeechKind) -> None:
+        """Declare what a speech is for, right after it was made.
+
+        Args:
+            speech: What `say` or `generate_reply` of the session returned.
+            kind: `reply`, `greeting`, `disclosure`, `filler`, `hold`, `apology` or `proactive`; a `reply` alone ends
+                TTFT-A. Without it the kind is derived from when and where the speech was made.
+        """
+        self._guard(self._conversation.mark)(speech, kind)
 
     def end(self, reason: events.EndReason) -> None:
         """The line is closed; the first reason given is the one that counts."""
         self._guard(self._end)(reason)
 
     def _end(self, reason: events.EndReason) -> None:
-        self._line.send(events.CallEnded, reason=reason)
+        self._send(events.CallEnded, reason=reason)
+
+    def hide_tool(self, name: str) -> None:
+        """Leave a tool of the host out of the trace, from now on: one whose answer is reported by `consent`, say."""
+        self._hidden_tools.add(name)
 
     def consent(
         self,
@@ -125,7 +204,7 @@ class Bridge:
         script_version: str | None = None,
     ) -> None:
         """The caller's answer: a yes releases the call's spans, a no deletes them; the first no is the last word."""
-        self._guard(self._line.send)(events.ConsentSettled, state=state, method=method, script_version=script_version)
+        self._guard(self._send)(events.ConsentSettled, state=state, method=method, script_version=script_version)
 
     def _guarded_job(self) -> Caller:
         found = [Caller()]
@@ -133,7 +212,7 @@ class Bridge:
         return found[-1]
 
     def _identified(self, caller: Caller) -> None:
-        self._line.send(
+        self._send(
             events.CallerIdentified,
             room=caller.room,
             participant=caller.participant,
@@ -142,7 +221,7 @@ class Bridge:
 
     def quality(self, sample: Quality) -> None:
         """One look at the media connection."""
-        self._guard(self._line.send)(
+        self._guard(self._send)(
             events.QualitySampled,
             rtt_ms=sample.rtt_ms,
             jitter_ms=sample.jitter_ms,
@@ -165,89 +244,13 @@ class Bridge:
 
         return guarded
 
-    # ---- the provider's raw events ----------------------------------------------------------------------------------
-
-    def _server_event(self, event: Mapping[str, Any]) -> None:
-        handle = self._raw.get(event["type"])
-        if handle is not None:
-            handle(event)
-
-    def _session_updated(self, event: Mapping[str, Any]) -> None:
-        described = event["session"]
-        audio_in = (described.get("audio") or {}).get("input") or described
-        detection = audio_in.get("turn_detection") or {}
-        silence = detection.get("silence_duration_ms") if detection.get("type") == "server_vad" else None
-        self._line.send(events.TurnDetectionSet, silence_ms=silence)
-
-    def _speech_started(self, event: Mapping[str, Any]) -> None:
-        self._line.send(events.SpeechStarted, item_id=event["item_id"], audio_ms=event.get("audio_start_ms"))
-
-    def _speech_stopped(self, event: Mapping[str, Any]) -> None:
-        self._line.send(events.SpeechStopped, item_id=event["item_id"], audio_ms=event.get("audio_end_ms"))
-
-    def _response_created(self, event: Mapping[str, Any]) -> None:
-        self._line.send(events.ResponseStarted, response_id=event["response"]["id"])
-
-    def _audio_delta(self, event: Mapping[str, Any]) -> None:
-        if event["response_id"] != self._audible:
-            self._audible = event["response_id"]
-            self._line.send(events.AudioStarted, response_id=event["response_id"])
-
-    def _item_done(self, event: Mapping[str, Any]) -> None:
-        item = event["item"]
-        if item["type"] == "function_call" and item["name"] != CONSENT_TOOL:
-            self._line.send(events.ToolRequested, response_id=event["response_id"], call_id=item["call_id"])
-
-    def _response_done(self, event: Mapping[str, Any]) -> None:
-        response = event["response"]
-        status = response.get("status")
-        failure = (response.get("status_details") or {}).get("error") or {}
-        self._line.send(
-            events.ResponseFinished,
-            response_id=response["id"],
-            status=status if status in _RESPONSE_ENDS else "incomplete",
-            usage=usage_of(response),
-            error_type=failure.get("code") or failure.get("type"),
-        )
-
-    def _reconnected(self, _event: object) -> None:
-        self._line.send(events.Reconnected)
-
-    # ---- the session's own events -----------------------------------------------------------------------------------
-
-    def _user_state(self, event: lk.UserStateChangedEvent) -> None:
-        self._line.send(events.UserStateChanged, old=event.old_state, new=event.new_state)
-
-    def _agent_state(self, event: lk.AgentStateChangedEvent) -> None:
-        self._line.send(events.AgentStateChanged, old=event.old_state, new=event.new_state)
-
-    def _tool(self, session: AgentSession[Any], event: lk.ToolExecutionUpdatedEvent) -> None:
-        update = event.update
-        if update.type == "tool_call_started":  # a model's own mark is read much faster than its class
-            call = update.function_call
-            if call.name == CONSENT_TOOL:  # its answer goes through `consent`; a span of it would tell nothing else
-                return
-            self.on_tool(call.call_id, call.name, None)
-            self._tools.started(session, call.call_id)
-            self._line.send(events.ToolStarted, call_id=call.call_id, name=call.name, arguments=call.arguments)
-        elif update.type == "tool_call_ended":
-            self.on_tool(update.call_id, None, update.status)
-            raised = self._tools.raised(update.call_id)
-            cause = _cause(raised) if raised is not None and update.status == "error" else None
-            self._line.send(
-                events.ToolEnded,
-                call_id=update.call_id,
-                status=update.status,
-                output=update.message,
-                error_type=None if cause is None else cause.error_type,
-                error_status=None if cause is None else cause.error_status,
-            )
+    # ---- errors and the end -----------------------------------------------------------------------------------------
 
     def _error(self, event: lk.ErrorEvent) -> None:
         raised = getattr(event.error, "error", event.error)
         cause = _cause(raised)
         recoverable = bool(getattr(event.error, "recoverable", False))
-        self._line.send(
+        self._send(
             events.ErrorRaised,
             source=_source(event.source),
             error_type=cause.error_type,
@@ -255,11 +258,10 @@ class Bridge:
             message=str(raised),
             recoverable=recoverable,
         )
-        if not (recoverable or self._is_pipeline):  # a pipeline is tried again and tells its end by `close`
-            self._end("error")  # LiveKit emits no `close` after a fatal error of the realtime provider
 
     def _close(self, event: lk.CloseEvent) -> None:
         self._end(_END_REASONS.get(event.reason, "unknown"))
+        self._conversation.close()
 
 
 def _cause(raised: object) -> ErrorCause:

@@ -9,30 +9,22 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Set
+from typing import Any
 
-from livekit import rtc
 from livekit.agents import AgentSession, llm
 from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice import events as lk
 
+from medagent.agent.raw import Send
+from medagent.agent.realtime_sessions import Guard, model_of, on
 from medagent.agent.tool_tasks import ToolTasks
 from medagent.redaction.error_cause import cause_of
 from medagent.telemetry import events
 
-Guard = Callable[[Callable[..., None]], Callable[..., None]]
-"""Makes a handler that never raises."""
-
 _SHORTEST_SILENCE_MS = 1
 _FILLER = "_FillerScheduler"
 """Begins the name of the task in which LiveKit plays a tool's filler."""
-
-
-class Send(Protocol):
-    """Hands an event of the call to the queue."""
-
-    def __call__(self, kind: type[Any], **fields: Any) -> None: ...
 
 
 class ConversationEvents:
@@ -40,7 +32,7 @@ class ConversationEvents:
 
     `claims(speech_id)` runs when a speech that the provider began by itself is announced: its response follows.
     `on_tool(call_id, name, status)` runs when a tool starts (its name) and when it ends (done, error, cancelled).
-    Tools named in `hidden_tools` are not sent.
+    Tools named in `hidden_tools`, a set that may still grow, are not sent.
     """
 
     def __init__(
@@ -50,7 +42,7 @@ class ConversationEvents:
         *,
         claims: Callable[[str], None] = lambda _speech_id: None,
         on_tool: Callable[[str, str | None, str | None], None] = lambda _call_id, _name, _status: None,
-        hidden_tools: frozenset[str] = frozenset(),
+        hidden_tools: Set[str] = frozenset(),
     ) -> None:
         self._send = send
         self._guard = guard
@@ -83,7 +75,7 @@ class ConversationEvents:
         }
         self._handlers = {name: self._guard(handler) for name, handler in handlers.items()}
         for name, handler in self._handlers.items():
-            rtc.EventEmitter.on(session, name, handler)  # type: ignore[misc]
+            on(session, name, handler)
         self._wrap_commit(session)
 
     def close(self) -> None:
@@ -153,11 +145,7 @@ class ConversationEvents:
         return getattr(self._session, "_activity", None)
 
     def _model(self) -> llm.LLM[Any] | llm.RealtimeModel | None:
-        """The model that the current agent uses: its own, else the session's."""
-        activity = self._activity()
-        if activity is not None:
-            return activity.llm  # type: ignore[no-any-return]
-        return None if self._session is None else self._session.llm
+        return None if self._session is None else model_of(self._session)
 
     def _detection(self) -> events.Detection:
         """What LiveKit ends the caller's turns by, for the current agent."""
@@ -246,7 +234,6 @@ class ConversationEvents:
             self._send(events.AgentSpeechPlaying, speech_id=speech.id, step=speech.num_steps, audio=audio)
 
     def _finished(self, speech: SpeechHandle) -> None:
-        """What LiveKit marks as interrupted is the speech, or a message of it that was cut short."""
         self._announce(speech)
         self._speeches.pop(speech.id, None)
         self._kinds.pop(speech.id, None)
@@ -254,11 +241,10 @@ class ConversationEvents:
             return
         error = speech.exception()
         cause = None if error is None else cause_of(error)
-        is_cut = any(getattr(item, "interrupted", False) for item in speech.chat_items)
         self._send(
             events.AgentSpeechFinished,
             speech_id=speech.id,
-            interrupted=speech.interrupted or is_cut,
+            interrupted=_is_interrupted(speech),
             by_caller=getattr(speech, "_interrupt_source", None) != "programmatic",
             step=speech.num_steps,
             error_type=None if cause is None else cause.error_type,
@@ -286,18 +272,20 @@ class ConversationEvents:
                 return
             self._announce_all()
             self._on_tool(call.call_id, call.name, None)
-            self._tools.started(call.call_id, call.name)
+            if self._session is not None:
+                self._tools.started(self._session, call.call_id)
             self._tool_names.add(call.name)
             self._send(events.ToolStarted, call_id=call.call_id, name=call.name, arguments=call.arguments)
         elif update.type == "tool_call_ended":
             self._on_tool(update.call_id, None, update.status)
-            raised = self._tools.raised(update.call_id)
-            cause = cause_of(raised) if raised is not None and update.status == "error" else None
+            end = self._tools.ended(update.call_id)
+            cause = cause_of(end.raised) if end.raised is not None and update.status == "error" else None
             self._send(
                 events.ToolEnded,
                 call_id=update.call_id,
                 status=update.status,
                 output=update.message,
+                returned=end.returned if update.status == "done" else None,
                 error_type=None if cause is None else cause.error_type,
                 error_status=None if cause is None else cause.error_status,
             )
@@ -322,3 +310,15 @@ class ConversationEvents:
         activity = self._activity()
         offered = () if activity is None else llm.ToolContext(activity.tools).function_tools
         return self._tool_names | set(offered)
+
+
+def _is_interrupted(speech: SpeechHandle) -> bool:
+    """Return whether LiveKit calls a speech interrupted: a message of it was cut, or what it was made for never came.
+
+    A speech whose last message was played to its end said all it had, also where it was interrupted a moment later.
+    """
+    messages = [item for item in speech.chat_items if isinstance(item, llm.ChatMessage)]
+    if any(message.interrupted for message in messages):
+        return True
+    has_said_all = bool(messages) and speech.chat_items[-1] is messages[-1]
+    return speech.interrupted and not has_said_all

@@ -1,161 +1,99 @@
-"""What a session of STT, LLM and TTS tells, as the events that a realtime model's server would send.
+"""What a session reports of its requests: how long each took, and what it used.
 
-There is no raw stream here. Who speaks comes from the session's states, an answer is a `SpeechHandle`, and how long
-something took from the plugins' own `metrics_collected` and from `ChatMessage.metrics`: the session's own event of
-the first name is deprecated. Whatever LiveKit gives as 0 or -1 is not known.
+It comes from the session's `metrics_collected`, which follows every LLM, STT and TTS that the session uses, and only
+those. Whatever LiveKit gives as 0 or -1 is not known.
 """
 
 from __future__ import annotations
 
-import asyncio
 import math
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from livekit.agents import Agent, AgentSession, llm, metrics, stt, tts
-from livekit.agents.metrics.base import Metadata
-from livekit.agents.voice import SpeechHandle
+from livekit.agents import AgentSession, llm, metrics
 from livekit.agents.voice import events as lk
 
+from medagent.agent.plugins import named_in
+from medagent.agent.raw import Send
+from medagent.agent.realtime_sessions import Guard, on
 from medagent.pricing import Usage
-from medagent.redaction.error_cause import cause_of
 from medagent.telemetry import events
-from medagent.telemetry.line import Line
 
-Guard = Callable[[Callable[..., None]], Callable[..., None]]
-"""Makes a handler that never raises."""
-
-_PROVIDERS: Mapping[str, str] = {
-    "anthropic": "anthropic",
-    "assemblyai": "assemblyai",
-    "azure": "azure.ai.speech",
-    "azure stt": "azure.ai.speech",
-    "azure tts": "azure.ai.speech",
-    "cartesia": "cartesia",
-    "deepgram": "deepgram",
-    "elevenlabs": "elevenlabs",
-    "gemini": "gcp.gemini",
-    "google": "gcp.gemini",
-    "groq": "groq",
-    "livekit": "livekit",
-    "mistral": "mistral_ai",
-    "mistralai": "mistral_ai",
-    "openai": "openai",
-}
-_HOSTS = {"openai.azure.com": "azure.ai.openai", "openai.com": "openai", "groq.com": "groq"}
 _LONGEST_S = 86_400.0
-_SHORTEST_SILENCE_MS = 1
 
 
-class PipelineMode:
-    """The eyes on one session without a realtime model; `guard` makes its handlers harmless."""
+class SessionEvents:
+    """Send what a session reports by itself as events of the call; `guard` makes handlers that never raise.
 
-    def __init__(self, line: Line, guard: Guard) -> None:
-        self._line = line
+    `is_measured(response_id)`: the usage of a response was sent from the provider's own event.
+    """
+
+    def __init__(self, send: Send, guard: Guard, *, is_measured: Callable[[str], bool]) -> None:
+        self._send = send
         self._guard = guard
-        self._began = time.time()
-        self._utterances = 0
-        self._speeches: list[SpeechHandle] = []
-        self._answering: set[str] = set()
-        self._heard: set[int] = set()
+        self._is_measured = is_measured
+        self._handlers: dict[str, Callable[..., None]] = {}
 
     def attach(self, session: AgentSession[Any]) -> None:
-        """Listen to a session that has not started, and to the plugins that it and its agents bring."""
+        """Listen to a session."""
         self._session = session
-        self._listen(session)
-        session.on("user_state_changed", self._guard(self._user_state))
-        session.on("speech_created", self._guard(self._speech_created))
-        session.on("agent_state_changed", self._guard(self._agent_state))
-        session.on("conversation_item_added", self._guard(self._item_added))
+        self._handlers = {
+            "conversation_item_added": self._guard(self._item_added),
+            "metrics_collected": self._guard(self._measured),
+        }
+        for name, handler in self._handlers.items():
+            on(session, name, handler)
 
-    def _listen(self, owner: AgentSession[Any] | Agent) -> None:
-        """An agent may bring plugins of its own, and another agent may take over: each is heard once."""
-        for plugin in (owner.stt, owner.llm, owner.tts):
-            if isinstance(plugin, stt.STT | llm.LLM | tts.TTS) and id(plugin) not in self._heard:
-                self._heard.add(id(plugin))
-                plugin.on("metrics_collected", self._guard(self._collected))
-
-    # ---- who has the floor -----------------------------------------------------------------------------------------
-
-    def _user_state(self, event: lk.UserStateChangedEvent) -> None:
-        """The session dates a state back to the sound that it was heard in; the silence since then is the VAD's."""
-        place_ms = max(0, round((event.created_at - self._began) * 1000))
-        if event.new_state == "speaking":
-            self._utterances += 1
-            self._line.send(events.SpeechStarted, item_id=self._utterance, audio_ms=place_ms)
-        elif event.old_state == "speaking":
-            silence_ms = round((time.time() - event.created_at) * 1000)
-            known = silence_ms if silence_ms >= _SHORTEST_SILENCE_MS else None
-            self._line.send(events.TurnDetectionSet, silence_ms=known)
-            self._line.send(events.SpeechStopped, item_id=self._utterance, audio_ms=place_ms)
-
-    @property
-    def _utterance(self) -> str:
-        return f"utterance_{self._utterances}"
-
-    def _speech_created(self, event: lk.SpeechCreatedEvent) -> None:
-        """One that was made ahead is no answer yet: the session schedules it later, or throws it away."""
-        self._speeches.append(event.speech_handle)
-        event.speech_handle.add_done_callback(self._guard(self._spoken))
-        asyncio.get_running_loop().call_soon(self._guard(self._answers), event.speech_handle)
-
-    def _answers(self, speech: SpeechHandle) -> None:
-        if speech.scheduled and speech.id not in self._answering:
-            self._answering.add(speech.id)
-            self._line.send(events.ResponseStarted, response_id=speech.id)
-
-    def _agent_state(self, event: lk.AgentStateChangedEvent) -> None:
-        self._listen(self._session.current_agent)
-        for speech in self._speeches:
-            self._answers(speech)
-        if event.new_state == "speaking" and self._session.current_speech is not None:
-            self._line.send(events.AudioStarted, response_id=self._session.current_speech.id)
-
-    def _spoken(self, speech: SpeechHandle) -> None:
-        self._speeches.remove(speech)
-        if speech.id not in self._answering:
-            return
-        error = speech.exception()
-        cause = None if error is None else cause_of(error)
-        status = "failed" if error is not None else "cancelled" if speech.interrupted else "completed"
-        self._line.send(
-            events.ResponseFinished,
-            response_id=speech.id,
-            status=status,
-            usage=None,
-            error_type=None if cause is None else cause.error_type,
-            error_status=None if cause is None else cause.error_status,
-        )
-
-    # ---- what took how long ----------------------------------------------------------------------------------------
+    def close(self) -> None:
+        """Stop listening."""
+        for name, handler in self._handlers.items():
+            self._session.off(name, handler)  # type: ignore[arg-type]
+        self._handlers = {}
 
     def _item_added(self, event: lk.ConversationItemAddedEvent) -> None:
         item = event.item
         if isinstance(item, llm.ChatMessage) and item.role == "user":
-            self._line.send(
+            self._send(
                 events.UtteranceMeasured,
                 end_of_utterance_delay=_known(item.metrics.get("end_of_turn_delay")),
                 transcription_delay=_known(item.metrics.get("transcription_delay")),
                 on_user_turn_completed_delay=_known(item.metrics.get("on_user_turn_completed_delay")),
             )
 
-    def _collected(self, measured: metrics.STTMetrics | metrics.LLMMetrics | metrics.TTSMetrics) -> None:
-        """The session notes in the same object, after this handler, which speech it was made for."""
-        asyncio.get_running_loop().call_soon(self._guard(self._measured), measured)
+    def _measured(self, event: lk.MetricsCollectedEvent) -> None:
+        measured = event.metrics
+        if isinstance(measured, metrics.RealtimeModelMetrics):
+            self._realtime_measured(measured)
+        elif isinstance(measured, metrics.STTMetrics | metrics.LLMMetrics | metrics.TTSMetrics):
+            self._stage_measured(measured)
 
-    def _measured(self, measured: metrics.STTMetrics | metrics.LLMMetrics | metrics.TTSMetrics) -> None:
+    def _realtime_measured(self, measured: metrics.RealtimeModelMetrics) -> None:
+        """A connection that was made has no response; what the provider's own event reported is not sent again."""
+        if not measured.request_id or self._is_measured(measured.request_id):
+            return
+        model, provider = named_in(measured.metadata)
+        self._send(
+            events.ResponseMeasured,
+            key=measured.request_id,
+            model=model,
+            provider=provider,
+            usage=_usage_of_response(measured),
+        )
+
+    def _stage_measured(self, measured: metrics.STTMetrics | metrics.LLMMetrics | metrics.TTSMetrics) -> None:
+        model, provider = named_in(measured.metadata)
         about: dict[str, Any] = {
             "key": f"{measured.label}/{measured.request_id}/{measured.timestamp}",
             "duration": _known(measured.duration),
-            **_model(measured.metadata),
+            "model": model,
+            "provider": provider,
         }
         match measured:
             case metrics.STTMetrics():
                 about |= {"stage": "stt", "audio_duration": _known(measured.audio_duration)}
                 if about["audio_duration"] is None and about["duration"] is None and measured.total_tokens <= 0:
                     return  # a connection was made, nothing was heard
-                about["streamed"] = measured.streamed
+                about |= {"streamed": measured.streamed, "usage": _usage_of_stt(measured)}
             case metrics.LLMMetrics():
                 about |= {"stage": "llm", "first": _known(measured.ttft), "usage": _usage(measured)}
                 about |= {"cancelled": measured.cancelled, "response_id": measured.speech_id}
@@ -163,12 +101,7 @@ class PipelineMode:
                 about |= {"stage": "tts", "first": _known(measured.ttfb), "streamed": measured.streamed}
                 about |= {"audio_duration": _known(measured.audio_duration), "cancelled": measured.cancelled}
                 about |= {"characters": measured.characters_count or None, "response_id": measured.speech_id}
-        self._line.send(events.StageMeasured, **about)
-
-
-def about_model(model: llm.LLM[Any]) -> tuple[str, str]:
-    """Name and provider of a pipeline's LLM as the trace tells them."""
-    return model.model, _provider(model.provider) or "other"
+        self._send(events.StageMeasured, **about)
 
 
 def _usage(measured: metrics.LLMMetrics) -> Usage | None:
@@ -183,18 +116,42 @@ def _usage(measured: metrics.LLMMetrics) -> Usage | None:
     )
 
 
-def _model(told: Metadata | None) -> dict[str, str | None]:
-    name = None if told is None or told.model_name in ("", "unknown") else told.model_name
-    return {"model": name, "provider": None if told is None else _provider(told.model_provider)}
-
-
-def _provider(told: str | None) -> str | None:
-    """A name of the field's for what a plugin says, which may be the host of an installation of one's own."""
-    if told in (None, "", "unknown"):
+def _usage_of_stt(measured: metrics.STTMetrics) -> Usage | None:
+    """Return the tokens of a transcription; None where it is not counted in tokens."""
+    if measured.input_tokens <= 0 and measured.output_tokens <= 0:
         return None
-    said = str(told).lower().partition(":")[0]
-    by_host = (name for host, name in _HOSTS.items() if said == host or said.endswith(f".{host}"))
-    return _PROVIDERS.get(said) or next(by_host, "other")
+    return Usage(
+        input_tokens=measured.input_tokens,
+        output_tokens=measured.output_tokens,
+        total_tokens=measured.total_tokens,
+    )
+
+
+def _usage_of_response(measured: metrics.RealtimeModelMetrics) -> Usage | None:
+    """Return the tokens of a response; None where its plugin counted none. Parts of 0 in a sum above 0 are unknown."""
+    if measured.input_tokens <= 0 and measured.output_tokens <= 0:
+        return None
+    inputs, outputs = measured.input_token_details, measured.output_token_details
+    read = (inputs.text_tokens, inputs.audio_tokens, inputs.image_tokens)
+    written = (outputs.text_tokens, outputs.audio_tokens)
+    is_read, is_written = sum(read) == measured.input_tokens, sum(written) == measured.output_tokens
+    cached = inputs.cached_tokens_details
+    again = (0, 0, 0) if cached is None else (cached.text_tokens, cached.audio_tokens, cached.image_tokens)
+    is_cached = is_read and sum(again) == inputs.cached_tokens
+    return Usage(
+        input_tokens=measured.input_tokens,
+        output_tokens=measured.output_tokens,
+        total_tokens=measured.total_tokens,
+        input_text_tokens=read[0] if is_read else None,
+        input_audio_tokens=read[1] if is_read else None,
+        input_image_tokens=read[2] if is_read else None,
+        input_cached_tokens=inputs.cached_tokens,
+        input_cached_text_tokens=again[0] if is_cached else None,
+        input_cached_audio_tokens=again[1] if is_cached else None,
+        input_cached_image_tokens=again[2] if is_cached else None,
+        output_text_tokens=written[0] if is_written else None,
+        output_audio_tokens=written[1] if is_written else None,
+    )
 
 
 def _known(seconds: float | None) -> float | None:

@@ -1,32 +1,148 @@
-"""The provider's raw events, of every realtime session that a model opens."""
+"""OpenAI's and Azure's own events of a realtime session, as the provider sends them.
+
+They come from `RealtimeSession.on("openai_server_event_received")`: plain dicts that the plugin goes on to use, so they
+are read and never changed. Handlers run on the event loop and are guarded: an exception in one would end the call.
+"""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 from livekit.agents import llm
 
+from medagent.agent.plugins import model_and_provider
+from medagent.agent.realtime_sessions import Guard, has_openai_events, serving
 from medagent.pricing import Usage
+from medagent.telemetry import events
+
+Send = Callable[..., None]
+"""Sends an event of the call: its kind, then its fields by name."""
+
+_DETECTIONS = ("server_vad", "semantic_vad", "none")
+_RESPONSE_ENDS = ("completed", "cancelled", "incomplete", "failed")
 
 
-def hear(model: llm.RealtimeModel, **handlers: Callable[[Any], None]) -> None:
-    """Subscribe handlers, by event name, to each realtime session as the model makes it.
+class RealtimeEvents:
+    """Send the provider's events of each realtime session as events of the call.
 
-    A hand-over to another agent makes another session, a reconnect does not. A handler must not raise (a `TypeError`
-    ends the call) and must not change what it is given: the plugin goes on to use it.
+    `current_speech()` returns the id of the speech that LiveKit makes at this moment. Tools named in `hidden_tools`, a
+    set that may still grow, are not sent.
     """
-    make = model.session
 
-    @functools.wraps(make)
-    def session(**options: Any) -> llm.RealtimeSession[Any]:
-        made = make(**options)
-        for event, handler in handlers.items():
-            made.on(event, handler)
-        return made
+    def __init__(
+        self,
+        send: Send,
+        guard: Guard,
+        *,
+        current_speech: Callable[[], str | None] = lambda: None,
+        hidden_tools: Set[str] = frozenset(),
+    ) -> None:
+        self._hidden = hidden_tools
+        self._send = send
+        self._guard = guard
+        self._current_speech = current_speech
+        self._unclaimed: str | None = None
+        self._audible: str | None = None
+        self._subscribed: list[tuple[llm.RealtimeSession[Any], dict[str, Callable[..., None]]]] = []
+        self.measured: set[str] = set()
+        """Responses whose usage the provider reported here."""
 
-    model.session = session  # type: ignore[method-assign]  # the model is not ours to subclass
+        self.handlers: Mapping[str, Callable[[llm.RealtimeSession[Any], Mapping[str, Any]], None]] = {
+            "session.updated": self._session_updated,
+            "input_audio_buffer.speech_started": self._speech_started,
+            "input_audio_buffer.speech_stopped": self._speech_stopped,
+            "response.created": self._response_created,
+            "response.output_audio.delta": self._audio_delta,
+            "response.audio.delta": self._audio_delta,
+            "response.output_item.done": self._item_done,
+            "response.done": self._response_done,
+        }
+
+    def subscribe(self, realtime: llm.RealtimeSession[Any]) -> None:
+        """Listen to one realtime session; it may have none of these events."""
+
+        def server_event(event: Mapping[str, Any]) -> None:
+            self.server_event(serving(realtime), event)
+
+        handlers = {
+            "openai_server_event_received": self._guard(server_event),
+            "session_reconnected": self._guard(self._reconnected),
+        }
+        for name, handler in handlers.items():
+            realtime.on(name, handler)
+        self._subscribed.append((realtime, handlers))
+
+    def close(self) -> None:
+        """Stop listening."""
+        for realtime, handlers in self._subscribed:
+            for name, handler in handlers.items():
+                realtime.off(name, handler)
+        self._subscribed.clear()
+
+    def server_event(self, realtime: llm.RealtimeSession[Any], event: Mapping[str, Any]) -> None:
+        """Take one event as the provider sent it."""
+        self.claim(None)
+        handle = self.handlers.get(event["type"])
+        if handle is not None and has_openai_events(realtime):
+            handle(realtime, event)
+
+    def _session_updated(self, _realtime: object, event: Mapping[str, Any]) -> None:
+        described = event["session"]
+        audio_in = (described.get("audio") or {}).get("input") or described
+        detection = audio_in.get("turn_detection") or {}
+        silence = detection.get("silence_duration_ms") if detection.get("type") == "server_vad" else None
+        named = detection.get("type", "none")
+        self._send(events.TurnDetectionSet, silence_ms=silence, detection=named if named in _DETECTIONS else None)
+
+    def _speech_started(self, _realtime: object, event: Mapping[str, Any]) -> None:
+        self._send(events.SpeechStarted, item_id=event["item_id"], audio_ms=event.get("audio_start_ms"))
+
+    def _speech_stopped(self, _realtime: object, event: Mapping[str, Any]) -> None:
+        self._send(events.SpeechStopped, item_id=event["item_id"], audio_ms=event.get("audio_end_ms"))
+
+    def _response_created(self, _realtime: object, event: Mapping[str, Any]) -> None:
+        """A response that LiveKit asked for is the current speech's; the provider's own gets its speech next."""
+        response = event["response"]
+        if "client_event_id" in (response.get("metadata") or {}):
+            self._send(events.ResponseStarted, response_id=response["id"], speech_id=self._current_speech())
+        else:
+            self._unclaimed = response["id"]
+
+    def claim(self, speech_id: str | None) -> None:
+        """Send the response that the provider began by itself, with the speech that LiveKit made for it."""
+        response_id, self._unclaimed = self._unclaimed, None
+        if response_id is not None:
+            self._send(events.ResponseStarted, response_id=response_id, speech_id=speech_id)
+
+    def _audio_delta(self, _realtime: object, event: Mapping[str, Any]) -> None:
+        if event["response_id"] != self._audible:
+            self._audible = event["response_id"]
+            self._send(events.AudioStarted, response_id=event["response_id"])
+
+    def _item_done(self, _realtime: object, event: Mapping[str, Any]) -> None:
+        item = event["item"]
+        if item["type"] == "function_call" and item["name"] not in self._hidden:
+            self._send(events.ToolRequested, response_id=event["response_id"], call_id=item["call_id"])
+
+    def _response_done(self, realtime: llm.RealtimeSession[Any], event: Mapping[str, Any]) -> None:
+        response = event["response"]
+        status = response.get("status")
+        failure = (response.get("status_details") or {}).get("error") or {}
+        model, provider = model_and_provider(realtime.realtime_model)
+        self.measured.add(response["id"])
+        self._send(
+            events.ResponseFinished,
+            response_id=response["id"],
+            status=status if status in _RESPONSE_ENDS else "incomplete",
+            usage=usage_of(response),
+            error_type=failure.get("code") or failure.get("type"),
+            model=model,
+            provider=provider,
+        )
+
+    def _reconnected(self, _event: object) -> None:
+        self._send(events.Reconnected)
 
 
 def usage_of(response: Mapping[str, Any]) -> Usage | None:

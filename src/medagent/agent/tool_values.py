@@ -63,7 +63,8 @@ class _Copy:
     def of(self, value: object, depth: int) -> object:
         self._left -= 1
         if self._left < 0 or depth > _DEEPEST:
-            return self._unread()
+            self.is_whole = False
+            return None
         kind = type(value)
         if kind is str or kind is bool or kind is float or value is None:
             return value
@@ -74,7 +75,8 @@ class _Copy:
         if isinstance(value, Enum):
             return self.of(value.value, depth + 1)
         if isinstance(value, int) and value.bit_length() > _LONGEST_INT:
-            return self._unread()
+            self.is_whole = False
+            return None
         for kinds, plain in _SCALARS:
             if isinstance(value, kinds):
                 return plain(value)
@@ -82,7 +84,8 @@ class _Copy:
             return self._mapping(fields, depth)
         if isinstance(value, Set | Sequence | deque):
             return [self.of(item, depth + 1) for item in self._some(value)]
-        return self._unread()
+        self.is_whole = False
+        return None
 
     def _mapping(self, fields: Mapping[Any, object] | object, depth: int) -> object:
         if not isinstance(fields, Mapping):  # the root of a model that is no object
@@ -110,9 +113,6 @@ class _Copy:
         if len(items) > self._left:
             self.is_whole = False
         return list(islice(items, max(0, self._left)))
-
-    def _unread(self) -> None:
-        self.is_whole = False
 
 
 def _fields(value: object) -> Any:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 from livekit.agents import AgentSession
 
-import medagent
 from medagent.agent.bridge import Bridge
 from medagent.agent.caller import Caller
+from medagent.agent.declaration import Declaration, declare
 from medagent.agent.exits import shut_exits
 from medagent.agent.job import when_job_ends
 from medagent.settings import Settings
@@ -28,6 +27,7 @@ def watch(
     overhead: Overhead,
     settings: Settings,
     caller: Caller | None = None,
+    declared: Declaration | None = None,
     asks: bool = False,
     deliver: Callable[[float], object],
 ) -> Bridge:
@@ -38,8 +38,8 @@ def watch(
     """
     guard_logging(in_clear=settings.logs_in_clear)
     shut_exits(session, leave_open=settings.livekit_open)
-    bridge = Bridge(line, model=settings.model, agent_version=medagent.__version__, overhead=overhead, caller=caller)
-    bridge.attach(session, wall_us=time.time_ns() // 1000, asks=asks)
+    bridge = Bridge(line, declared=declared or declare(settings), overhead=overhead, caller=caller)
+    bridge.attach(session, asks=asks)
 
     def end() -> None:
         bridge.end("shutdown")

@@ -78,6 +78,11 @@ class AgentTurns:
         """The newest turn that is not over."""
         return self.open[-1] if self.open else None
 
+    @property
+    def last_of_model(self) -> AgentTurn | None:
+        """The newest open turn of a realtime model."""
+        return next((turn for turn in reversed(self.open) if turn.model is not None), None)
+
     # ---- beginning ------------------------------------------------------------------------------------------------
 
     def open_current(self, event: Any) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from medagent.outcomes import Outcomes
 from medagent.pricing import PriceList
 from medagent.telemetry.agent_turns import AgentTurns, failure
 from medagent.telemetry.caller_turns import CallerTurns
@@ -23,9 +24,12 @@ from medagent.telemetry.events import (
     CallStarted,
     ErrorRaised,
     Gap,
+    ModelChanged,
+    PartMissing,
     QualitySampled,
     Reconnected,
     ResponseFinished,
+    ResponseMeasured,
     ResponseStarted,
     SpeechStarted,
     SpeechStopped,
@@ -55,11 +59,21 @@ _SUMMARY = ("reason", "outcome", "duration_ms", "user_turns", "agent_turns", "co
 class Call:
     """The state of one call; `feed` takes each event as it comes, in any order, and never raises on one."""
 
-    def __init__(self, started: CallStarted, *, prices: PriceList, policy_name: str, policy_version: str) -> None:
+    def __init__(
+        self,
+        started: CallStarted,
+        *,
+        prices: PriceList,
+        policy_name: str,
+        policy_version: str,
+        outcomes: Outcomes | None = None,
+    ) -> None:
         self._frame = Frame(started, policy_name=policy_name, policy_version=policy_version)
-        self._model = (started.model, started.provider) if started.mode == "realtime" else None
+        self._model: tuple[str | None, str | None] | None = None
+        if started.mode == "realtime":
+            self._model = (started.model, started.provider)
         self._prices = prices
-        self._tally = Tally(start_ns=started.at_ns)
+        self._tally = Tally(start_ns=started.at_ns, outcomes={**(outcomes or {}), **(started.outcomes or {})})
         self._floor = Floor.IDLE
         self._opened = False
         self._last_ns = started.at_ns
@@ -67,7 +81,7 @@ class Call:
         self._highest_seq: int | None = None
         self._items: set[tuple[type, str]] = set()
         self._out: list[Record] = []
-        self._exchanges = Exchanges(self._frame, prices=prices, is_pipeline=self._model is None)
+        self._exchanges = Exchanges(self._frame, prices=prices, is_pipeline=started.mode == "pipeline")
         self._caller = CallerTurns(frame=self._frame, tally=self._tally, exchanges=self._exchanges, out=self._emit)
         self._tools = ToolRuns(frame=self._frame, tally=self._tally, out=self._emit)
         self._agents = AgentTurns(
@@ -127,9 +141,9 @@ class Call:
             if turn.speech_id is not None and turn.finished and turn.settled:
                 self._agents.close(turn)
         current = self._agents.current
-        if len(self._agents.open) == (current is not None):
-            if current is None or (current.superseded and current.settled):
-                self._step(Settled, event)
+        is_over = current is None or (current.superseded and current.settled)
+        if is_over and len(self._agents.open) == (current is not None):
+            self._step(Settled, event)
 
     # ---- time and order -------------------------------------------------------------------------------------------
 
@@ -310,14 +324,43 @@ class Call:
             turn.interrupted = True
             if turn.first_sound_ns is not None:
                 self._caller.interrupted(turn)
-        if self._model is not None and (event.usage is not None or event.status != "failed"):
-            cost_usd = self._prices.realtime_cost(self._model[0], event.usage)
-            turn.bill.add(event.usage, cost_usd)
-            self._tally.bill.add(event.usage, cost_usd)
+        if not event.measured_apart:
+            self._bill(turn, event)
         if event.status == "failed":
             turn.failed_ns, self._is_told = None if self._is_told else event.at_ns, False
-            source = "session" if self._model is None else "realtime"
+            source = "session" if event.measured_apart or turn.model is None else "realtime"
             turn.error = failure(event.error_type or "response_failed", event.error_status, source=source)
+        return False
+
+    def _bill(self, turn: AgentTurn | None, event: ResponseFinished | ResponseMeasured) -> None:
+        """Count tokens and cost of a response of a realtime model, whose model is the response's own."""
+        model = self._model if event.model is None else (event.model, event.provider)
+        if model is None or (event.usage is None and isinstance(event, ResponseFinished) and event.status == "failed"):
+            return
+        cost_usd = self._prices.realtime_cost(model[0] or "", event.usage)
+        self._tally.bill.add(event.usage, cost_usd)
+        if turn is not None:
+            turn.model = model
+            turn.bill.add(event.usage, cost_usd)
+
+    def _response_measured(self, event: ResponseMeasured) -> bool:
+        """Usage that comes when the turn is closed is the call's alone."""
+        if self._first_of(ResponseMeasured, event.key):
+            self._bill(self._agents.last_of_model, event)
+        return False
+
+    def _model_changed(self, event: ModelChanged) -> bool:
+        """Turns that begin from here on are the new model's; what a pipeline left open is closed."""
+        self._frame.change_model(event)
+        self._model = self._agents.model = (event.model, event.provider) if event.mode == "realtime" else None
+        is_idle = not self._agents.open and self._caller.current is None
+        if self._exchanges.is_pipeline and event.mode != "pipeline" and is_idle:
+            self._out += self._exchanges.close(None)
+        self._exchanges.is_pipeline = event.mode == "pipeline"
+        return False
+
+    def _part_missing(self, event: PartMissing) -> bool:
+        self._tally.parts_missing.add(event.part)
         return False
 
     def _tool_started(self, event: ToolStarted) -> bool:
@@ -399,6 +442,9 @@ class Call:
 
     _FILL: ClassVar[dict[type, Callable[[Any, Any], bool]]] = {
         CallerIdentified: _identified,
+        ModelChanged: _model_changed,
+        PartMissing: _part_missing,
+        ResponseMeasured: _response_measured,
         TurnDetectionSet: _turn_detection,
         SpeechStarted: _speech_started,
         SpeechStopped: _speech_stopped,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from medagent.outcomes import Outcomes
 from medagent.pricing import Usage
+from medagent.telemetry.tool_result import ToolValue
 
 UserState = Literal["speaking", "listening", "away"]
 AgentState = Literal["initializing", "idle", "listening", "thinking", "speaking"]
@@ -13,6 +16,12 @@ ErrorSource = Literal["realtime", "llm", "stt", "tts", "tool", "session"]
 EndReason = Literal["caller_hung_up", "agent_ended", "shutdown", "error", "limit", "process_lost", "unknown"]
 ConsentState = Literal["pending", "granted", "refused", "not_asked"]
 Stage = Literal["stt", "llm", "tts"]
+Mode = Literal["realtime", "pipeline"]
+MissingPart = Literal[
+    "attached_late", "attached_twice", "realtime", "llm", "stt", "tts", "usage", "spans_of_livekit", "tool_result"
+]
+"""A part of a call that could not be observed, by the name that `missing` of `session.end` gives it."""
+
 Detection = Literal["server_vad", "semantic_vad", "vad", "turn_detector", "stt", "manual", "none"]
 """What ends a caller's turn: the provider (`server_vad`, `semantic_vad`), LiveKit, or the host (`manual`)."""
 
@@ -42,13 +51,17 @@ class CallStarted(_Event):
     """The line is open; `wall_us` is the Unix time of `at_ns` in microseconds, the anchor of all times of the trace.
 
     `asks`: the caller will be asked for consent, whatever the settings say; until then nothing of the call is released.
+    `outcomes` and `rosters` are what the host declares for this call, beside what its process has.
     """
 
     wall_us: int
-    model: str
-    provider: str
-    mode: Literal["realtime", "pipeline"]
-    agent_version: str
+    model: str | None
+    provider: str | None
+    mode: Mode | None
+    agent_name: str | None = None
+    agent_version: str | None = None
+    outcomes: Outcomes | None = None
+    rosters: Mapping[str, Collection[str]] | None = field(default=None, repr=False)
     room: str | None = field(default=None, repr=False)
     participant: str | None = field(default=None, repr=False)
     caller_number: str | None = field(default=None, repr=False)
@@ -64,6 +77,22 @@ class CallerIdentified(_Event):
     room: str | None = field(default=None, repr=False)
     participant: str | None = field(default=None, repr=False)
     caller_number: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelChanged(_Event):
+    """The session uses another model from here on; all fields are None where its agent has none."""
+
+    mode: Mode | None
+    model: str | None
+    provider: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartMissing(_Event):
+    """A part of the call could not be observed: `missing` of `session.end` names it, and the trace is not complete."""
+
+    part: MissingPart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +158,8 @@ class TextReceived(_Event):
 class AgentSpeechCreated(_Event):
     """The agent will say something: one speech handle, over any number of responses and tools.
 
-    `purpose` is what the host declared it for; None leaves it to be derived. `agent` is the agent that speaks. `in_tool`:
-    a tool at work made it. `generated`: a model makes its text.
+    `purpose` is what the host declared it for; None leaves it to be derived. `agent` is the agent that speaks;
+    `in_tool` means that a tool at work made the speech, `generated` that a model makes its text.
     """
 
     speech_id: str
@@ -210,13 +239,30 @@ class ToolRequested(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseFinished(_Event):
-    """The model ended a response; `usage` as the provider reported it."""
+    """The model ended a response; `usage` as the provider reported it.
+
+    `model` and `provider` are the response's own; None means those of the call. `measured_apart`: usage arrives as
+    `ResponseMeasured` or `StageMeasured`, or not at all.
+    """
 
     response_id: str
     status: Literal["completed", "cancelled", "incomplete", "failed"]
     usage: Usage | None
     error_type: str | None = None
     error_status: int | None = None
+    model: str | None = None
+    provider: str | None = None
+    measured_apart: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseMeasured(_Event):
+    """Usage of one response of a realtime model whose own events are not read; `key` names the response."""
+
+    key: str
+    model: str | None
+    provider: str | None
+    usage: Usage | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,14 +276,16 @@ class ToolStarted(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolEnded(_Event):
-    """A tool returned, failed or was cancelled; `output` is what the model is told.
+    """A tool returned, failed or was cancelled.
 
+    `output` is what the model is told, `returned` the value itself; None where it is not known.
     `error_type` and `error_status` are those of the exception that it ended with, where that is known.
     """
 
     call_id: str
     status: Literal["done", "error", "cancelled"]
     output: str | None = field(repr=False)
+    returned: ToolValue | None = field(default=None, repr=False)
     error_type: str | None = None
     error_status: int | None = None
 
@@ -358,6 +406,8 @@ class CallEnded(_Event):
 CallEvent: TypeAlias = (
     CallStarted
     | CallerIdentified
+    | ModelChanged
+    | PartMissing
     | TurnDetectionSet
     | SpeechStarted
     | SpeechStopped
@@ -372,6 +422,7 @@ CallEvent: TypeAlias = (
     | AudioStarted
     | ToolRequested
     | ResponseFinished
+    | ResponseMeasured
     | ToolStarted
     | ToolEnded
     | ToolAnswered

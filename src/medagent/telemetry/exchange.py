@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from medagent.pricing import PriceList
+from medagent.pricing import PriceList, Usage
 from medagent.telemetry.events import Stage, StageMeasured, UtteranceMeasured
 from medagent.telemetry.frame import Frame
 from medagent.telemetry.record import Place, Record
@@ -41,7 +41,7 @@ class Exchange:
         """Count a stage's request; what comes when the exchange is closed is the call's alone."""
         if not self.closed:
             self.requests.append(request)
-            self.bill.add(request.usage, cost_usd)
+            self.bill.add(tokens_of(request), cost_usd)
 
     def record(self, turn: AgentTurn | None, *, root: Place, clock: Clock) -> Record:
         """The `conversation_turn` span; `turn` is the agent's, None where nothing was answered."""
@@ -81,12 +81,15 @@ class Exchange:
 
 
 class Exchanges:
-    """The exchanges of one call; outside of a pipeline there is none, and all stands under the call itself."""
+    """The exchanges of one call; outside of a pipeline there is none, and all stands under the call itself.
+
+    `is_pipeline` may change within a call: it holds for the turns that begin from then on.
+    """
 
     def __init__(self, frame: Frame, *, prices: PriceList, is_pipeline: bool) -> None:
         self._frame = frame
         self._prices = prices
-        self._is_pipeline = is_pipeline
+        self.is_pipeline = is_pipeline
         self._exchanges = 0
         self._stages = 0
         self._answers: dict[int, Exchange] = {}
@@ -99,7 +102,7 @@ class Exchanges:
         An exchange that has its answer takes no more turns: the next one opens another.
         """
         root = self._frame.root
-        if not self._is_pipeline:
+        if not self.is_pipeline:
             return (root,)
         if self.current is None or self.current.answered:
             place = Place(key=f"conversation_turn.{self._exchanges}", start_us=self._frame.clock(at_ns))
@@ -175,11 +178,16 @@ def measures(stage: Stage | str, requests: Sequence[StageMeasured]) -> dict[str,
     }
 
 
+def tokens_of(request: StageMeasured) -> Usage | None:
+    """Return the tokens that count in the sum of a turn and of a call: those of the LLM alone."""
+    return request.usage if request.stage == "llm" else None
+
+
 def cost_of(request: StageMeasured, prices: PriceList) -> float | None:
     """US dollars of one request; None where its measure or the model's price is unknown."""
     match request.stage:
         case "stt":
-            return prices.stt_cost(request.model, request.audio_duration)
+            return prices.stt_cost(request.model, request.audio_duration, request.usage)
         case "tts":
             return prices.tts_cost(request.model, request.characters)
         case "llm":
@@ -192,7 +200,7 @@ def stage_record(
     """The span of one request: `stt_processing`, `llm_generation` or `tts_synthesis`."""
     kind, name = _SPANS[request.stage]
     began_us = clock(request.at_ns - round((request.duration or 0.0) * 1e9))
-    tokens = Bill(usage=request.usage).fields() if request.stage == "llm" else {}
+    tokens = {} if request.stage == "tts" else Bill(usage=request.usage).fields()
     return Record(
         kind=kind,
         name=name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from medagent.telemetry.events import CallerIdentified, CallStarted
+from medagent.telemetry.events import CallerIdentified, CallStarted, ModelChanged
 from medagent.telemetry.record import Place, Record
 from medagent.telemetry.span import SpanKind
 
@@ -21,6 +21,7 @@ class Frame:
             "mode": started.mode,
             "model": started.model,
             "provider": started.provider,
+            "agent_name": started.agent_name,
             "agent_version": started.agent_version,
             "policy_name": policy_name,
             "policy_version": policy_version,
@@ -36,6 +37,13 @@ class Frame:
             room = event.room if self.started.room is None else self.started.room
             self.started = replace(self.started, room=room, participant=event.participant)
 
+    def change_model(self, event: ModelChanged) -> None:
+        """Name the first model of the call; a call with models of both kinds is `mixed`."""
+        for name, value in (("model", event.model), ("provider", event.provider)):
+            self._about[name] = value if self._about[name] is None else self._about[name]
+        if event.mode is not None:
+            self._about["mode"] = event.mode if self._about["mode"] in (None, event.mode) else "mixed"
+
     def with_caller(self, record: Record) -> Record:
         """The record with who is on the line, once that is known: a destination groups every span by it.
 
@@ -49,7 +57,7 @@ class Frame:
     def opening(self) -> list[Record]:
         """The session, whose end is open, and `session.start`."""
         began_ns = self.started.at_ns
-        return [self.session(end_ns=began_ns), self.marker("session.start", began_ns, self._about)]
+        return [self.session(end_ns=began_ns), self.marker("session.start", began_ns, dict(self._about))]
 
     def marker(self, name: str, at_ns: int, fields: dict[str, object]) -> Record:
         """A moment of the call."""

@@ -19,7 +19,7 @@ _ENUM_MEMBER = re.compile(
 )
 _FIELDS = re.compile(r"[A-Za-z_]\w*=")
 _NAMES: Mapping[str, object] = {"nan": math.nan, "inf": math.inf, "NaN": math.nan, "Infinity": math.inf}
-_TIMES: Mapping[str, Callable[..., Any]] = {"datetime": datetime, "date": date, "time": time}
+_TIMES: Mapping[str, Callable[..., Any]] = {"datetime": datetime, "date": date, "time": time, "timedelta": timedelta}
 _OF_TEXT = frozenset({"Decimal", "UUID", "PosixPath", "PurePosixPath", "Path", "SecretStr", "Fraction"})
 _OF_ITEMS = frozenset({"set", "frozenset", "deque", "list", "tuple", "dict_values", "dict_keys"})
 _MAPPINGS = frozenset({"OrderedDict", "defaultdict", "Counter", "dict", "mappingproxy"})
@@ -109,7 +109,7 @@ def _key(node: ast.expr | None, depth: int) -> str:
 def _object(name: str, node: ast.Call, depth: int) -> object:
     if any(isinstance(argument, ast.Starred) for argument in node.args):
         raise NotReadableError
-    if name in _TIMES or name == "timedelta":
+    if name in _TIMES:
         return _time(name, node, depth)
     given = [_value(argument, depth) for argument in node.args[name == "defaultdict" :]]
     if name in _OF_TEXT and len(given) == 1:
@@ -131,11 +131,11 @@ def _time(name: str, node: ast.Call, depth: int) -> object:
     words = {str(word.arg): _value(word.value, depth) for word in node.keywords if word.arg != "tzinfo"}
     if not all(isinstance(number, int | float) for number in (*numbers, *words.values())):
         raise NotReadableError
-    made: Any = (timedelta if name == "timedelta" else _TIMES[name])(*numbers, **words)
+    made = _TIMES[name](*numbers, **words)
     if isinstance(made, timedelta):
         return made.total_seconds()
     zone = next((_zone(word.value, depth) for word in node.keywords if word.arg == "tzinfo"), None)
-    return (made if zone is None else made.replace(tzinfo=zone)).isoformat()
+    return str((made if zone is None else made.replace(tzinfo=zone)).isoformat())
 
 
 def _zone(node: ast.expr, depth: int) -> timezone | None:

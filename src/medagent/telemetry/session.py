@@ -14,6 +14,7 @@ from typing import Literal
 from uuid import UUID, uuid5
 
 from medagent.errors import DoorError
+from medagent.outcomes import Outcomes
 from medagent.pricing import PriceList
 from medagent.proof import Json, PseudonymKey
 from medagent.redaction import Category, Counts, Identifier, KnownValues, Policy, Redactor
@@ -71,6 +72,8 @@ class SessionMaker:
     """Draws each call's offset under a shifted clock."""
     synthetic_callers: bool = False
     """Whether the settings declare that no caller is a real person: session and guardrail of every call show it."""
+    outcomes: Outcomes = field(default_factory=dict)
+    """What the tools of this process declare; a policy's `outcomes` come before it, a call's own before both."""
     closed: Callable[[str], object] = lambda _trace_id: None
     """Told of each call once it is closed and marked: its guardrail goes into the ledger; may raise `LedgerError`."""
 
@@ -102,12 +105,19 @@ class Session:
         self._namespace = UUID(trace_id)
         self._started = started
         self._shared = shared
-        self._call = Call(started, prices=shared.prices, policy_name=policy.name, policy_version=policy.version)
+        self._redactor = shared.redactor.with_rosters(started.rosters)
+        self._call = Call(
+            started,
+            prices=shared.prices,
+            policy_name=policy.name,
+            policy_version=policy.version,
+            outcomes={**shared.outcomes, **policy.outcomes},
+        )
         self._clock = call_clock(policy, trace_id=trace_id, key=shared.key)
         self._self_test = shared.self_test()
         if not self._self_test:
             shared.switch.trip("the policy's self-test failed at the start of a call")
-        self._admission = Admission(policy, lists=shared.redactor.rosters)
+        self._admission = Admission(policy, lists=self._redactor.rosters)
         self._known = KnownValues()
         self._known.learn(_identifiers_of_the_line(started))
         self._waiting: list[Record] = []
@@ -146,8 +156,8 @@ class Session:
             self._known.learn(_identifiers_of_the_line(event))
         records = [self._declaring(record) for record in self._call.feed(event)]
         for record in records:
-            self._known.learn(self._shared.redactor.identifiers(record))
-            self._known.learn_answers(self._shared.redactor.answers(record))
+            self._known.learn(self._redactor.identifiers(record))
+            self._known.learn_answers(self._redactor.answers(record))
         writes: list[Write] = []
         try:
             if isinstance(event, ConsentSettled):
@@ -181,7 +191,7 @@ class Session:
             self._latest_us = max(self._latest_us, record.end_us)
         elif self.over:
             self._waiting.append(record)
-        elif self._shared.redactor.waits_for_end(record):
+        elif self._redactor.waits_for_end(record):
             if provisional := self._attempt(record, final=False, withhold_text=True):
                 self._waiting.append(record)
                 writes += provisional
@@ -271,9 +281,7 @@ class Session:
 
     def _put(self, record: Record, *, final: bool, withhold_text: bool = False, counted: bool = True) -> Write:
         give_way()
-        redacted = self._shared.redactor.redact(
-            record, self._known, at_us=record.place.start_us, withhold_text=withhold_text
-        )
+        redacted = self._redactor.redact(record, self._known, at_us=record.place.start_us, withhold_text=withhold_text)
         if final and counted:
             self._counts += redacted.counts
         *ancestors, own = self._path(record)

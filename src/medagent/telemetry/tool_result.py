@@ -74,6 +74,13 @@ def read_result(text: str | None, returned: ToolValue | None = None) -> ToolResu
     return read
 
 
+def read_arguments(text: str) -> dict[str, object]:
+    """Read what a model sends to a tool; anything but an object stands under `output`, where a policy can name it."""
+    found = _parsed(text.strip()) if text.strip() else ToolValue(value={})
+    value = text if found is None else found.value
+    return dict(value) if isinstance(value, Mapping) else {_OUTPUT: value}
+
+
 def _read_text(text: str | None, depth: int) -> ToolResult:
     if text is None or not text.strip():
         return ToolResult(fields={}, outcome="ok")

@@ -50,7 +50,7 @@ _ANALYTICS = (
 )
 _DONE = ("ok", "refused")
 _MOST_ERRORS = 100
-_FAILED = ("failed", "timeout")
+_FAILED = ("failed", "timeout", "unreadable")
 
 ENVELOPE = Envelope(
     method="APPEND",
@@ -140,8 +140,8 @@ class JsonLog:
 def lines_of(span: SafeSpan, *, emf: bool = False) -> list[dict[str, Json]]:
     """The lines that a span makes: one for a turn or a tool's call, one for each error, one for the call; else none.
 
-    A turn is a realtime model's agent turn, a pipeline's exchange, or what the agent says in neither. A tool's error is told once, by its own span, any
-    other once, by the call's end.
+    A turn is a realtime model's agent turn, a pipeline's exchange, or what the agent says in neither. A tool's error
+    is told once, by its own span, any other once, by the call's end.
     """
     seal_of(span)
     lines: list[dict[str, Json]] = []
