@@ -160,6 +160,7 @@ _happenings = st.one_of(
         recoverable=st.booleans(),
     ),
     _kind(ev.Reconnected),
+    _kind(ev.StartMeasured, since_ms=st.floats(0, 60_000), dispatch_ms=_ms, process_start_ms=_ms, connect_ms=_ms),
     _kind(ev.CallerIdentified, participant=st.none() | st.just("sip_1")),
     _kind(ev.QualitySampled, rtt_ms=_ms, jitter_ms=_ms, packet_loss=st.none() | st.floats(0, 1)),
     _kind(ev.ConsentSettled, state=st.sampled_from(["pending", "granted", "not_asked"]), method=st.just("spoken")),

@@ -370,3 +370,24 @@ def test_a_progress_report_does_not_end_a_tool() -> None:
     tape(400, ev.ToolAnswered, call_id="t1", **told)(2300, ev.ToolEnded, call_id="t1", status="done", output="{}")
     tape.ends(3000)
     assert tape.one("tool.lookup")["duration_ms"] == 2000
+
+
+# ---- before the first word -------------------------------------------------------------------------------------------
+
+
+def test_the_wait_before_the_first_word_is_whole_and_in_parts() -> None:
+    """From the offer of the call to the first sound; what is not known is null."""
+    parts: dict[str, Any] = {"dispatch_ms": 120.0, "process_start_ms": None, "connect_ms": 300.0}
+    tape = pipeline()(50, ev.StartMeasured, since_ms=900.0, **parts)
+    tape.speech("s0", 100, "host", generated=False).plays("s0", 450).finishes("s0", 1000)
+    assert tape.ends(2000)["first_word"] == {"total_ms": 1300.0, **parts}
+    assert pipeline()(50, ev.StartMeasured, since_ms=900.0, **parts).ends(2000)["first_word"]["total_ms"] is None
+
+
+def test_an_error_of_a_speech_that_was_made_ahead_is_one_error() -> None:
+    """A model may fail before its answer is known to be one: the error and the failed speech are listed once."""
+    tape = greeted(pipeline()).hears("u1", 2000, 3000)
+    tape(3050, ev.ErrorRaised, source="llm", error_type="APIError", message=None, recoverable=False)
+    tape.speech("s1", 3100)(3110, ev.AgentSpeechFinished, speech_id="s1", interrupted=False, error_type="APIError")
+    assert [error["at_ms"] for error in tape.ends(5000)["errors"]] == [3050]
+    assert [turn["status"] for turn in tape.all("agent_turn")] == ["completed", "failed"]

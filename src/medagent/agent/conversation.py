@@ -16,6 +16,7 @@ from livekit.agents import AgentSession, llm
 from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice import events as lk
 
+from medagent.agent.job import waited
 from medagent.agent.raw import Send
 from medagent.agent.realtime_sessions import Guard, model_of, on
 from medagent.agent.tool_tasks import ToolTasks
@@ -61,6 +62,7 @@ class ConversationEvents:
         self._tool_names: set[str] = set()
         self._handlers: dict[str, Callable[..., None]] = {}
         self._commit: Callable[..., Any] | None = None
+        self._is_ready = False
 
     def attach(self, session: AgentSession[Any]) -> None:
         """Listen to a session, also to the commits of its host."""
@@ -225,6 +227,9 @@ class ConversationEvents:
 
     def _agent_state(self, event: lk.AgentStateChangedEvent) -> None:
         self._announce_all()
+        if event.old_state == "initializing" and not self._is_ready:
+            self._is_ready = True
+            self._send(events.StartMeasured, **waited(self._began))
         self._send(events.AgentStateChanged, old=event.old_state, new=event.new_state)
         if event.new_state != "speaking" or self._session is None:
             return

@@ -60,6 +60,8 @@ class AgentTurns:
         self._playing: AgentTurn | None = None
         self._failed_since: Request | None = None
         self._opened = 0
+        self.is_told = False
+        """An error was raised of a response, or a speech, that is yet to be seen to fail."""
 
     @property
     def open(self) -> list[AgentTurn]:
@@ -245,6 +247,7 @@ class AgentTurns:
         if step.first_sound_ns is not None:
             return
         step.first_sound_ns = at_ns
+        self._tally.sound(at_ns)
         turn.last_ns = max(turn.last_ns, at_ns)
         for request in (self._caller.request, turn.request):
             if request is not None and request.first_sound_ns is None and at_ns >= request.at_ns:
@@ -295,7 +298,7 @@ class AgentTurns:
             if event.by_caller and turn.first_sound_ns is not None:
                 self._caller.interrupted(turn)
         if event.error_type is not None and not turn.error:
-            turn.failed_ns = event.at_ns
+            turn.failed_ns, self.is_told = None if self.is_told else event.at_ns, False
             turn.error = failure(event.error_type, event.error_status, source="session")
         if not turn.responses:
             turn.responses = event.step if turn.generated else 0

@@ -34,6 +34,7 @@ from medagent.telemetry.events import (
     SpeechStarted,
     SpeechStopped,
     StageMeasured,
+    StartMeasured,
     TextReceived,
     ToolAnswered,
     ToolEnded,
@@ -95,7 +96,6 @@ class Call:
         self._agents.model = self._model
         self._turn_of_tool: dict[str, AgentTurn] = {}
         self._answered_ns: int | None = None
-        self._is_told = False
 
     @property
     def ended(self) -> bool:
@@ -166,7 +166,7 @@ class Call:
         self._out += self._frame.opening()
 
     def _open_user(self, event: SpeechStarted) -> None:
-        self._is_told, self._answered_ns = False, None
+        self._agents.is_told, self._answered_ns = False, None
         is_audible = self._tally.is_agent_audible
         self._caller.begin(event, over=self._agents.unsettled, is_audible=is_audible)
 
@@ -327,7 +327,7 @@ class Call:
         if not event.measured_apart:
             self._bill(turn, event)
         if event.status == "failed":
-            turn.failed_ns, self._is_told = None if self._is_told else event.at_ns, False
+            turn.failed_ns, self._agents.is_told = None if self._agents.is_told else event.at_ns, False
             source = "session" if event.measured_apart or turn.model is None else "realtime"
             turn.error = failure(event.error_type or "response_failed", event.error_status, source=source)
         return False
@@ -398,7 +398,7 @@ class Call:
         """An error counts once: it may tell of a response that failed already, or of one that will be seen to fail."""
         fields, turn = self._tally.error(event), self._agents.last
         if event.source in _OF_RESPONSES:
-            self._is_told = turn is None or turn.failed_ns is None
+            self._agents.is_told = turn is None or turn.failed_ns is None
             self._agents.fail()
             if turn is not None:
                 turn.failed_ns = None
@@ -423,6 +423,10 @@ class Call:
         self._tally.reconnects += 1
         self._agents.reconnect(event.at_ns)
         return self._caller.reconnect(event.at_ns)
+
+    def _ready(self, event: StartMeasured) -> bool:
+        self._tally.ready = self._tally.ready or event
+        return False
 
     def _sample(self, event: QualitySampled) -> bool:
         self._tally.sample(event)
@@ -468,6 +472,7 @@ class Call:
         StageMeasured: _stage,
         ErrorRaised: _error,
         Reconnected: _reconnected,
+        StartMeasured: _ready,
         QualitySampled: _sample,
         Gap: _gap,
     }

@@ -96,6 +96,19 @@ class PartMissing(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StartMeasured(_Event):
+    """The session is ready to speak; the parts of the wait until now are in ms, None is unknown.
+
+    `since_ms` is the whole wait: since the worker was offered the call, or, outside a job, since tracing began.
+    """
+
+    since_ms: float
+    dispatch_ms: float | None
+    process_start_ms: float | None
+    connect_ms: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnDetectionSet(_Event):
     """The turn detection in use is known; `silence_ms` is None where it waits for no fixed silence.
 
@@ -408,6 +421,7 @@ CallEvent: TypeAlias = (
     | CallerIdentified
     | ModelChanged
     | PartMissing
+    | StartMeasured
     | TurnDetectionSet
     | SpeechStarted
     | SpeechStopped

@@ -13,6 +13,7 @@ from medagent.telemetry.events import (
     MissingPart,
     QualitySampled,
     StageMeasured,
+    StartMeasured,
     UserStateChanged,
 )
 from medagent.telemetry.tool_result import FAILURES
@@ -38,6 +39,8 @@ class Tally:
     overlap_ms: float = 0.0
     handoffs: int = 0
     is_agent_audible: bool = False
+    ready: StartMeasured | None = None
+    first_sound_ns: int | None = None
     has_lost_turn: bool = False
     """The beginning or the end of an utterance was not heard."""
     agent_turns: int = 0
@@ -149,6 +152,23 @@ class Tally:
             "series": self.samples[::every],
         }
 
+    def sound(self, at_ns: int) -> None:
+        """Note that the agent is heard; the first time counts."""
+        self.first_sound_ns = at_ns if self.first_sound_ns is None else min(self.first_sound_ns, at_ns)
+
+    def first_word(self) -> dict[str, object]:
+        """The wait before the agent's first word, whole and in its parts."""
+        ready, heard_ns = self.ready, self.first_sound_ns
+        whole_ms = None
+        if ready is not None and heard_ns is not None:
+            whole_ms = round(max(0.0, ready.since_ms + milliseconds(ready.at_ns, heard_ns)), 3)
+        return {
+            "total_ms": whole_ms,
+            "dispatch_ms": None if ready is None else ready.dispatch_ms,
+            "process_start_ms": None if ready is None else ready.process_start_ms,
+            "connect_ms": None if ready is None else ready.connect_ms,
+        }
+
     def outcome(self, reason: EndReason) -> str:
         """Return what the caller got: the outcome that a tool declares, or refused, abandoned, failed, informed.
 
@@ -204,6 +224,7 @@ class Tally:
             "interruption_rate": round(self.interruptions / self.agent_turns, 4) if self.agent_turns else None,
             "overlaps": self.overlaps,
             "overlap_ms": self.overlap_ms,
+            "first_word": self.first_word(),
             "reconnects": self.reconnects,
             "events_lost": self.events_lost,
             "tools": self.tools,
