@@ -29,6 +29,7 @@ from medagent.telemetry.outbox import Release, Transaction
 from medagent.telemetry.record import Place, Record
 from medagent.telemetry.span import Ancestor, SafeSpan, SpanKind
 from medagent.telemetry.switch import Switch, SwitchState
+from medagent.telemetry.tool_result import UNREADABLE
 
 _DIGITS_OF_A_NUMBER = re.compile(r"\d{7,}")
 _ALWAYS_LEAVE = (SpanKind.SESSION, SpanKind.GUARDRAIL)
@@ -113,6 +114,7 @@ class Session:
             policy_version=policy.version,
             outcomes={**shared.outcomes, **policy.outcomes},
         )
+        _note_withheld_outcomes(policy, started.outcomes or {})
         self._clock = call_clock(policy, trace_id=trace_id, key=shared.key)
         self._self_test = shared.self_test()
         if not self._self_test:
@@ -136,6 +138,7 @@ class Session:
         self._is_open = False
         self._is_sealed = False
         self._met_off = False
+        self._has_unreadable = False
         self._gate = StoreGate(shared.switch)
         self._decided: SwitchState = self._gate.decide()
         self._latest_us = started.wall_us
@@ -155,6 +158,8 @@ class Session:
         if isinstance(event, CallerIdentified):
             self._known.learn(_identifiers_of_the_line(event))
         records = [self._declaring(record) for record in self._call.feed(event)]
+        if any(record.fields.get("outcome") == UNREADABLE for record in records if record.kind is SpanKind.TOOL):
+            self._note_unreadable()
         for record in records:
             self._known.learn(self._redactor.identifiers(record))
             self._known.learn_answers(self._redactor.answers(record))
@@ -174,6 +179,11 @@ class Session:
             _log.error("the door refused a span: %s", error)
             self.suppressed += 1
         return writes + (self._end() if self.over else [])
+
+    def _note_unreadable(self) -> None:
+        if not self._has_unreadable:
+            self._has_unreadable = True
+            _log.warning("call %s: a tool's result could not be read: its trace is not complete", self._trace_id)
 
     @property
     def _has_holes(self) -> bool:
@@ -352,6 +362,18 @@ class Session:
             fields=fields,
         )
         return self._call.with_caller(guardrail)
+
+
+def _note_withheld_outcomes(policy: Policy, declared: Outcomes) -> None:
+    """Log each outcome that a host declares and that the policy does not let out, once in a process."""
+    rule = policy.rule_for("session.end", ("outcome",))
+    for word in sorted({one.outcome for one in declared.values()} - _noted_outcomes):
+        _noted_outcomes.add(word)
+        if rule is None or rule.shape is None or not rule.shape.fits(word, {}):
+            _log.warning("outcome %s: not kept by the policy, expected it under 'outcomes' of the policy", word)
+
+
+_noted_outcomes: set[str] = set()
 
 
 def is_sampled(trace_id: str, rate: float) -> bool:
