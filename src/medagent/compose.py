@@ -854,7 +854,7 @@ class Telemetry:
 
         return watch(
             session,
-            line=self.pipeline.line(),
+            new_line=self.pipeline.line,
             overhead=self.overhead,
             settings=self.settings,
             caller=caller,

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import importlib.resources
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medagent.errors import ConfigFileError, PricingError
 from medagent.yaml_text import check, read_text
+
+_SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}\Z")
+"""The date that a provider appends to a model's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +149,15 @@ class LinePrice(_Entry):
     sip_per_minute: Price | None = None
 
 
+_Priced = TypeVar("_Priced")
+
+
+def _named(prices: Mapping[str, _Priced], model: str | None) -> _Priced | None:
+    """Return the price of a model; a snapshot (`-2025-08-28`) without a price of its own has its model's."""
+    name = model or ""
+    return prices.get(name) or prices.get(_SNAPSHOT.sub("", name))
+
+
 class PriceList(_Entry):
     """All prices; a model that is not here costs None."""
 
@@ -155,24 +168,24 @@ class PriceList(_Entry):
     tts: Mapping[str, TtsPrice]
     line: LinePrice
 
-    def realtime_cost(self, model: str, usage: Usage | None) -> float | None:
+    def realtime_cost(self, model: str | None, usage: Usage | None) -> float | None:
         """US dollars of a response of `model`; None where the usage, the model or a price is unknown."""
-        price = self.realtime.get(model)
+        price = _named(self.realtime, model)
         return None if price is None or usage is None else price.cost(usage)
 
     def llm_cost(self, model: str | None, usage: Usage | None) -> float | None:
         """US dollars of a request to a text model; None where the usage, the model or a price is unknown."""
-        price = self.llm.get(model or "")
+        price = _named(self.llm, model)
         return None if price is None or usage is None else price.cost(usage)
 
     def stt_cost(self, model: str | None, seconds: float | None, usage: Usage | None = None) -> float | None:
         """US dollars of recognised audio; None where its length and tokens, or the model's price, are unknown."""
-        price = self.stt.get(model or "")
+        price = _named(self.stt, model)
         return None if price is None else price.cost(seconds, usage)
 
     def tts_cost(self, model: str | None, characters: int | None) -> float | None:
         """US dollars of spoken text; None where its length or the model's price is unknown."""
-        price = self.tts.get(model or "")
+        price = _named(self.tts, model)
         return None if price is None or characters is None else round(characters * price.per_character, 8)
 
 

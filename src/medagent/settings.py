@@ -174,6 +174,7 @@ class Settings(BaseSettings):
     jsonlog: str = Field("stdout", alias="MEDAGENT_JSONLOG")
     jsonlog_emf: bool = Field(False, alias="MEDAGENT_JSONLOG_EMF")
 
+    caller_identity: str | None = Field(None, alias="MEDAGENT_CALLER_IDENTITY", min_length=1, max_length=200)
     logs_in_clear: Listed = Field((), alias="MEDAGENT_LOGS_IN_CLEAR")
     livekit_url: str | None = Field(None, alias="LIVEKIT_URL")
     livekit_api_key: str | None = Field(None, alias="LIVEKIT_API_KEY")

@@ -93,7 +93,7 @@ class Tracing:
         try:
             return watch(
                 session,
-                line=self._inlet.line(),
+                new_line=self._inlet.line,
                 overhead=self._overhead,
                 settings=self.settings,
                 caller=caller,

@@ -45,6 +45,29 @@ def test_all_modalities_are_read() -> None:
     }
 
 
+KINDS = ("text", "audio", "image")
+
+
+@pytest.mark.parametrize(
+    ("read", "cached", "by_kind"),
+    [
+        ({"text_tokens": 120, "audio_tokens": 80}, 0, (0, 0, 0)),  # zero is zero of each
+        ({}, 0, (0, 0, 0)),
+        ({"text_tokens": 120, "audio_tokens": 0}, 64, (64, 0, 0)),  # one kind was read, and has them all
+        ({"text_tokens": 0, "audio_tokens": 80}, 64, (0, 64, 0)),
+        ({"text_tokens": 120, "audio_tokens": 80}, 64, (None, None, None)),  # of which kind is not known
+        ({"text_tokens": 120}, 64, (None, None, None)),
+        ({"text_tokens": 120, "audio_tokens": 80}, None, (None, None, None)),
+    ],
+)
+def test_cached_tokens_without_details(
+    read: dict[str, int], cached: int | None, by_kind: tuple[int | None, ...]
+) -> None:
+    """What the sum alone decides is known, the rest is null."""
+    usage = usage_of({"usage": {"input_tokens": 200, "input_token_details": {**read, "cached_tokens": cached}}})
+    assert tuple(getattr(usage, f"input_cached_{kind}_tokens") for kind in KINDS) == by_kind
+
+
 @pytest.mark.parametrize("response", [{}, {"usage": None}, {"usage": {}}])
 def test_no_usage_is_unknown(response: dict[str, Any]) -> None:
     """A cancelled response without a count has no usage, not a zero."""

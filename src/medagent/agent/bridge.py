@@ -14,18 +14,30 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from livekit.agents import AgentSession, llm, stt, tts
+from livekit.agents import Agent, AgentSession, llm, stt, tts
+from livekit.agents.metrics import LLMModelUsage
+from livekit.agents.utils import is_given
 from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice import events as lk
 
-from medagent.agent.caller import Caller, follow_job
+from medagent.agent.caller import Caller, CallerChoice, choice_of_job, named_in
 from medagent.agent.conversation import ConversationEvents
 from medagent.agent.declaration import Declaration
+from medagent.agent.exits import SpansWatch
 from medagent.agent.pipeline_mode import SessionEvents
-from medagent.agent.plugins import model_and_provider
+from medagent.agent.plugins import ModelNames
 from medagent.agent.quality import Quality
 from medagent.agent.raw import RealtimeEvents
-from medagent.agent.realtime_sessions import RealtimeSessions, model_of, on
+from medagent.agent.realtime_sessions import (
+    RealtimeSessions,
+    current,
+    has_openai_events,
+    makes_openai_events,
+    model_of,
+    on,
+    serving,
+)
+from medagent.agent.shared import followed, is_of
 from medagent.redaction.error_cause import ErrorCause, cause_of
 from medagent.telemetry import events
 from medagent.telemetry.line import Line
@@ -38,12 +50,21 @@ _END_REASONS: Mapping[lk.CloseReason, events.EndReason] = {
     lk.CloseReason.USER_INITIATED: "agent_ended",
     lk.CloseReason.TASK_COMPLETED: "agent_ended",
 }
+_PINNING = (
+    *(events.SpeechStarted, events.SpeechStopped, events.UserTurnCommitted, events.TextReceived),
+    *(events.ToolStarted, events.CallEnded),
+)
+"""With these the caller is chosen among those who are there: until then one who phones may still join."""
+
+_SHAREABLE: tuple[Literal["llm"], Literal["stt"], Literal["tts"]] = ("llm", "stt", "tts")
 _log = logging.getLogger(__name__)
 
 
 class Bridge:
-    """The eyes on one call: `attach` before `session.start`, `end` when the line is closed.
+    """The eyes on one session: `attach` before `session.start`, `end` when the line is closed.
 
+    A session that is started again after it was closed is another call of a line that `new_line` gives: `trace_id` is
+    then that one's. With `watch_spans` LiveKit's spans are kept shut from its start to its close.
     `overhead` hears what each handled event cost the call's thread.
     `on_tool(call_id, name, status)` is told when a tool starts (its name) and when it ends (done, error, cancelled).
     """
@@ -56,78 +77,181 @@ class Bridge:
         declared: Declaration | None = None,
         overhead: Overhead,
         caller: Caller | None = None,
+        caller_identity: str | None = None,
+        azure_model: str | None = None,
+        new_line: Callable[[], Line] | None = None,
+        watch_spans: bool = False,
     ) -> None:
         self._line = line
+        self._new_line = new_line
         self._overhead = overhead
         self.trace_id = line.trace_id
         self._declared = declared or Declaration(agent_version=agent_version)
         self._caller = caller
+        self._caller_identity = caller_identity
+        self._names = ModelNames(azure_model=azure_model)
+        self._spans = SpansWatch(on_found=self.spans_found, guard=self._guard) if watch_spans else None
+        self._realtime: RealtimeSessions | None = None
+        self._choice: CallerChoice | None = None
         self._session: AgentSession[Any] | None = None
-        self._opening: dict[str, Any] | None = None
-        self._used: tuple[events.Mode | None, str | None, str | None] = (None, None, None)
-        self._parts_missing: set[events.MissingPart] = set()
+        self._asks = False
+        self._is_begun = False
+        self._is_ended = False
+        self.is_late = False
+        self._handlers: dict[str, Callable[..., None]] = {}
         self.on_tool: Callable[[str, str | None, str | None], None] = lambda _call_id, _name, _status: None
         self.failures = 0
         self._hidden_tools: set[str] = set()
+        self._forget()
+
+    def _forget(self) -> None:
+        """What is known of a call, before anything is."""
+        self._used: tuple[events.Mode | None, str | None, str | None] = (None, None, None)
+        self._model: object = None
+        self._parts_missing: set[events.MissingPart] = set()
         self.raw = RealtimeEvents(
-            self._send, self._guard, current_speech=self._current_speech, hidden_tools=self._hidden_tools
+            self._send,
+            self._guard,
+            names=self._names,
+            current_speech=self._current_speech,
+            hidden_tools=self._hidden_tools,
         )
-        self._measures = SessionEvents(self._send, self._guard, is_measured=self.raw.measured.__contains__)
+        self._reported = SessionEvents(
+            self._send,
+            self._guard,
+            is_raw=self._is_raw,
+            is_measured=self.raw.measured.__contains__,
+            missing=self.missing,
+        )
         self._conversation = ConversationEvents(
             self._send,
             self._guard,
             claims=self.raw.claim,
             on_tool=self._tool,
+            on_spoken=self._reported.spoken,
             hidden_tools=self._hidden_tools,
         )
 
     def attach(self, session: AgentSession[Any], *, asks: bool = False) -> None:
-        """Listen to a session that has not started.
+        """Listen to a session.
 
         The call begins with `begin`, or with its first event. Inside a LiveKit job the room and the caller are the
         job's, unless they were given.
         """
-        caller = self._caller or self._guarded_job()
         self._session = session
-        self._opening = {
-            **self._declared.fields(),
-            "room": caller.room,
-            "participant": caller.participant,
-            "caller_number": caller.number,
-            "asks": asks,
-        }
+        self._asks = asks
+        self.is_late = bool(getattr(session, "_started", False))
+        self._guard(self._listen)()
+        if self.is_late:
+            _log.error("call %s: session runs already, expected trace_call before session.start", self.trace_id)
+            self.missing("attached_late")
+
+    def _listen(self) -> None:
+        if (session := self._session) is None:
+            return
+        followed.add(session)
+        if self._caller is None:
+            self._choice = choice_of_job(self._identified, pattern=self._caller_identity, guard=self._guard)
+        if self._choice is not None:
+            self._guard(self._choice.attach)()
         self._realtime = RealtimeSessions(session, on_made=self._made, guard=self._guard)
         self._guard(self._realtime.attach)()
         follow = self._guard(self._follow_on)
-        for name in ("conversation_item_added", "speech_created", "agent_state_changed"):
-            on(session, name, follow)  # before those who report what happens under a model
+        self._handlers = {
+            "conversation_item_added": follow,
+            "speech_created": follow,
+            "agent_state_changed": follow,
+            "error": self._guard(self._error),
+            "close": self._guard(self._close),
+        }
+        for name, handler in self._handlers.items():
+            on(session, name, handler)  # before those who report what happens under a model
         self._guard(self._conversation.attach)(session)
-        self._guard(self._measures.attach)(session)
-        session.on("error", self._guard(self._error))
-        session.on("close", self._guard(self._close))
+        self._guard(self._reported.attach)(session)
+
+    def _detach(self) -> None:
+        """Stop listening: nothing of the session, its models, its room or its job holds a handler any more."""
+        if (session := self._session) is None:
+            return
+        followed.discard(session)
+        for name, handler in self._handlers.items():
+            session.off(name, handler)  # type: ignore[arg-type]
+        self._handlers = {}
+        for listener in (self._spans, self._realtime, self._choice, self.raw, self._conversation, self._reported):
+            if listener is not None:
+                self._guard(listener.close)()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the call was ended and its session does not run any more."""
+        return self._is_ended and not getattr(self._session, "_started", False)
+
+    def starting(self, agent: object = None, **options: object) -> None:
+        """Begin the call's trace as its session starts; one that was ended before is a call of its own."""
+        self._guard(self._starting)(agent, options)
+
+    def _starting(self, agent: object, options: Mapping[str, object]) -> None:
+        if self.is_over:
+            self.renew(caller=self._caller, asks=self._asks)
+        if self._choice is not None and (named := named_in(options)) is not None:
+            self._choice.name(named)
+        model = agent.llm if isinstance(agent, Agent) and is_given(agent.llm) else None
+        self._begin(model)
+        if self._spans is not None:
+            self._spans.start()
+
+    def renew(self, *, caller: Caller | None, asks: bool, declared: Declaration | None = None) -> None:
+        """Trace the next call of a session that was closed."""
+        if self._new_line is None:
+            return
+        self._detach()
+        self._caller, self._asks, self.is_late = caller, asks, False
+        self._declared = declared or self._declared
+        self._line = self._new_line()
+        self.trace_id = self._line.trace_id
+        self._is_begun = self._is_ended = False
+        self._forget()
+        self._listen()
 
     def begin(self) -> None:
         """Begin the call's trace, unless it has begun."""
         self._guard(self._begin)()
 
-    def _begin(self) -> None:
-        if self._opening is None or self._session is None:
+    def _begin(self, model: object = None) -> None:
+        if self._is_begun or self._session is None:
             return
-        opening, self._opening = self._opening, None
-        self._used = self._in_use(model_of(self._session))
-        mode, model, provider = self._used
+        self._is_begun = True
+        caller = self._caller or Caller()
+        if self._caller is None and self._choice is not None:
+            caller = self._choice.first()
+        used = model if isinstance(model, llm.LLM | llm.RealtimeModel) else model_of(self._session)
+        self._used, self._model = (mode, name, provider), _ = self._in_use(used), used
         self._line.send(
             events.CallStarted,
             wall_us=time.time_ns() // 1000,
             mode=mode,
-            model=model,
+            model=name,
             provider=provider,
-            **opening,
+            **self._declared.fields(),
+            room=caller.room,
+            participant=caller.participant,
+            caller_number=caller.number,
+            asks=self._asks,
         )
 
     def _send(self, kind: type[Any], **fields: Any) -> None:
         self._begin()
+        if self._choice is not None and kind in _PINNING:
+            self._choice.pin()
         self._line.send(kind, **fields)
+
+    def spans_found(self) -> None:
+        """Report that LiveKit's tracer had a provider: it is shut, and what it was set for is missing."""
+        if "spans_of_livekit" not in self._parts_missing:
+            _log.error(
+                "LiveKit's tracer: a provider was set, expected none; its spans are shut (MEDAGENT_LIVEKIT_OPEN)"
+            )
+        self.missing("spans_of_livekit")
 
     # ---- what the session uses --------------------------------------------------------------------------------------
 
@@ -155,18 +279,37 @@ class Bridge:
         if self._session is None:
             return
         self._begin()
-        self._realtime.look()
-        used = self._in_use(model_of(self._session))
+        if self._realtime is not None:
+            self._realtime.look()
+        model = model_of(self._session)
+        used, is_same = self._in_use(model), model is self._model
         if used != self._used:
-            self._used = mode, model, provider = used
-            self._line.send(events.ModelChanged, mode=mode, model=model, provider=provider)
+            self._used, self._model = used, model
+            mode, name, provider = used
+            self._line.send(
+                events.ModelChanged,
+                mode=mode,
+                model=name,
+                provider=provider,
+                is_correction=is_same and mode == "realtime",
+            )
 
     def _in_use(
         self, model: llm.LLM[Any] | llm.RealtimeModel | None
     ) -> tuple[events.Mode | None, str | None, str | None]:
         if model is None:
             return None, None, None
-        return "pipeline" if isinstance(model, llm.LLM) else "realtime", *model_and_provider(model)
+        return "pipeline" if isinstance(model, llm.LLM) else "realtime", *self._names.of(model)
+
+    def _is_raw(self) -> bool:
+        """Whether the current agent's responses are sent from the provider's own events."""
+        if self._session is None:
+            return False
+        realtime = current(self._session)
+        if realtime is not None:
+            return has_openai_events(serving(realtime))
+        model = model_of(self._session)
+        return isinstance(model, llm.RealtimeModel) and makes_openai_events(model)
 
     def _tool(self, call_id: str, name: str | None, status: str | None) -> None:
         self.on_tool(call_id, name, status)
@@ -190,7 +333,19 @@ class Bridge:
         self._guard(self._end)(reason)
 
     def _end(self, reason: events.EndReason) -> None:
+        if not self._is_ended:
+            self._guard(self._reported.finish)()
+            self._guard(self._compare_usage)()
         self._send(events.CallEnded, reason=reason)
+        self._is_ended = True
+
+    def _compare_usage(self) -> None:
+        """LiveKit's own count of tokens is a second opinion: what it has and this trace has not is missing."""
+        if self._session is None or self._reported.is_partial or self.is_late:
+            return
+        usage = [one for one in self._session.usage.model_usage if isinstance(one, LLMModelUsage)]
+        if sum(one.input_tokens + one.output_tokens for one in usage) > self.raw.tokens + self._reported.tokens:
+            self.missing("usage")
 
     def hide_tool(self, name: str) -> None:
         """Leave a tool of the host out of the trace, from now on: one whose answer is reported by `consent`, say."""
@@ -205,11 +360,6 @@ class Bridge:
     ) -> None:
         """The caller's answer: a yes releases the call's spans, a no deletes them; the first no is the last word."""
         self._guard(self._send)(events.ConsentSettled, state=state, method=method, script_version=script_version)
-
-    def _guarded_job(self) -> Caller:
-        found = [Caller()]
-        self._guard(lambda: found.append(follow_job(self._guard(self._identified))))()
-        return found[-1]
 
     def _identified(self, caller: Caller) -> None:
         self._send(
@@ -247,12 +397,15 @@ class Bridge:
     # ---- errors and the end -----------------------------------------------------------------------------------------
 
     def _error(self, event: lk.ErrorEvent) -> None:
+        source = _source(event.source)
+        if source in _SHAREABLE and self._session is not None and is_of(self._session, source) is False:
+            return  # LiveKit gives an error of a shared object to each session that uses it
         raised = getattr(event.error, "error", event.error)
         cause = _cause(raised)
         recoverable = bool(getattr(event.error, "recoverable", False))
         self._send(
             events.ErrorRaised,
-            source=_source(event.source),
+            source=source,
             error_type=cause.error_type,
             error_status=cause.error_status,
             message=str(raised),
@@ -261,7 +414,7 @@ class Bridge:
 
     def _close(self, event: lk.CloseEvent) -> None:
         self._end(_END_REASONS.get(event.reason, "unknown"))
-        self._conversation.close()
+        self._detach()
 
 
 def _cause(raised: object) -> ErrorCause:

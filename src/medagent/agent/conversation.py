@@ -33,6 +33,7 @@ class ConversationEvents:
 
     `claims(speech_id)` runs when a speech that the provider began by itself is announced: its response follows.
     `on_tool(call_id, name, status)` runs when a tool starts (its name) and when it ends (done, error, cancelled).
+    `on_spoken(speech_id, is_audible)` runs when a speech that a model wrote was said to its end.
     Tools named in `hidden_tools`, a set that may still grow, are not sent.
     """
 
@@ -43,12 +44,15 @@ class ConversationEvents:
         *,
         claims: Callable[[str], None] = lambda _speech_id: None,
         on_tool: Callable[[str, str | None, str | None], None] = lambda _call_id, _name, _status: None,
+        on_spoken: Callable[[str, bool], None] = lambda _speech_id, _is_audible: None,
         hidden_tools: Set[str] = frozenset(),
     ) -> None:
         self._send = send
         self._guard = guard
         self._claims = claims
         self._on_tool = on_tool
+        self._on_spoken = on_spoken
+        self._audible: set[str] = set()
         self._hidden = hidden_tools
         self._session: AgentSession[Any] | None = None
         self._began = time.time()
@@ -84,6 +88,7 @@ class ConversationEvents:
         """Stop listening; nothing of the session remains replaced."""
         if self._session is None:
             return
+        self._send = _nowhere  # what ends later is no event of the session's next call
         for name, handler in self._handlers.items():
             self._session.off(name, handler)  # type: ignore[arg-type]
         self._handlers = {}
@@ -236,16 +241,19 @@ class ConversationEvents:
         speech, output = self._session.current_speech, self._session.output
         if speech is not None and speech.id in self._announced:
             audio = output.audio is not None and output.audio_enabled
+            self._audible.add(speech.id)
             self._send(events.AgentSpeechPlaying, speech_id=speech.id, step=speech.num_steps, audio=audio)
 
     def _finished(self, speech: SpeechHandle) -> None:
         self._announce(speech)
-        self._speeches.pop(speech.id, None)
+        _, about, _ = self._speeches.pop(speech.id)
         self._kinds.pop(speech.id, None)
         if speech.id not in self._announced:
             return
         error = speech.exception()
         cause = None if error is None else cause_of(error)
+        if error is None and about["generated"] and not speech.interrupted:
+            self._on_spoken(speech.id, speech.id in self._audible)
         self._send(
             events.AgentSpeechFinished,
             speech_id=speech.id,
@@ -315,6 +323,10 @@ class ConversationEvents:
         activity = self._activity()
         offered = () if activity is None else llm.ToolContext(activity.tools).function_tools
         return self._tool_names | set(offered)
+
+
+def _nowhere(_kind: type[Any], **_fields: object) -> None:
+    return
 
 
 def _is_interrupted(speech: SpeechHandle) -> bool:

@@ -14,8 +14,9 @@ from typing import Any
 
 from livekit.agents import AgentSession, llm
 
+from medagent.agent.plugins import ModelNames
 from medagent.agent.raw import usage_of
-from medagent.agent.realtime_sessions import RealtimeSessions
+from medagent.agent.realtime_sessions import RealtimeSessions, serving
 from medagent.errors import SettingsError
 from medagent.pricing import PriceList, Usage
 from medagent.settings import Settings
@@ -62,7 +63,7 @@ class LimitWatch:
     def __init__(self, limit: CallLimit, *, prices: PriceList, model_name: str, on_limit: Callable[[], None]) -> None:
         self._limit = limit
         self._prices = prices
-        self._model_name = model_name
+        self._names = ModelNames(azure_model=model_name)
         self._on_limit = on_limit
         self._cost_usd = 0.0
         self._is_unknown = False
@@ -92,17 +93,20 @@ class LimitWatch:
             _guarded(self._realtime.close)()
 
     def _made(self, realtime: llm.RealtimeSession[Any], _is_late: bool) -> None:
-        realtime.on("openai_server_event_received", _guarded(self._server_event))
+        def server_event(event: Mapping[str, Any]) -> None:
+            model = serving(realtime).realtime_model
+            if event["type"] == "session.created":
+                self._names.serves(model, event["session"].get("model"))
+            if event["type"] == "response.done":
+                self._add(event["response"], self._names.of(model)[0])
 
-    def _server_event(self, event: Mapping[str, Any]) -> None:
-        if event["type"] == "response.done":
-            self._add(event["response"])
+        realtime.on("openai_server_event_received", _guarded(server_event))
 
-    def _add(self, response: Mapping[str, Any]) -> None:
+    def _add(self, response: Mapping[str, Any], model: str | None) -> None:
         if response["id"] in self._seen:
             return
         self._seen.add(response["id"])
-        cost_usd = self._prices.realtime_cost(self._model_name, usage_of(response))
+        cost_usd = self._prices.realtime_cost(model, usage_of(response))
         if self._limit.cost_usd is None:
             return
         if cost_usd is None and not self._is_unknown:

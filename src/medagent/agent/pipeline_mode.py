@@ -7,31 +7,54 @@ those. Whatever LiveKit gives as 0 or -1 is not known.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeAlias
 
-from livekit.agents import AgentSession, llm, metrics
+from livekit.agents import Agent, AgentSession, llm, metrics
 from livekit.agents.voice import events as lk
 
 from medagent.agent.plugins import named_in
 from medagent.agent.raw import Send
-from medagent.agent.realtime_sessions import Guard, on
+from medagent.agent.realtime_sessions import Guard, current, model_of, on
+from medagent.agent.shared import is_of
 from medagent.pricing import Usage
 from medagent.telemetry import events
 
+_Stage: TypeAlias = metrics.STTMetrics | metrics.LLMMetrics | metrics.TTSMetrics
+_PARTS: Mapping[str, Literal["stt", "llm", "tts"]] = {"stt_metrics": "stt", "llm_metrics": "llm", "tts_metrics": "tts"}
 _LONGEST_S = 86_400.0
 
 
 class SessionEvents:
     """Send what a session reports by itself as events of the call; `guard` makes handlers that never raise.
 
+    `is_raw()`: the responses of the current agent are sent from the provider's own events.
     `is_measured(response_id)`: the usage of a response was sent from the provider's own event.
+    `missing(part)` reports a measure that cannot be attributed to this session.
     """
 
-    def __init__(self, send: Send, guard: Guard, *, is_measured: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        send: Send,
+        guard: Guard,
+        *,
+        is_raw: Callable[[], bool],
+        is_measured: Callable[[str], bool],
+        missing: Callable[[events.MissingPart], None],
+    ) -> None:
         self._send = send
         self._guard = guard
         self._is_measured = is_measured
+        self._is_raw = is_raw
+        self._missing = missing
+        self._requests: set[tuple[str, str]] = set()
+        self._replies_of_realtime = 0
+        self._responses = 0
+        self._heard = self._transcribed = False
+        self.tokens = 0
+        """Tokens of language models that were sent as events of the call."""
+        self.is_partial = False
+        """Whether measures of a shared object were left out, since they are another session's."""
         self._handlers: dict[str, Callable[..., None]] = {}
 
     def attach(self, session: AgentSession[Any]) -> None:
@@ -40,15 +63,49 @@ class SessionEvents:
         self._handlers = {
             "conversation_item_added": self._guard(self._item_added),
             "metrics_collected": self._guard(self._measured),
+            "user_input_transcribed": self._guard(self._user_transcribed),
         }
         for name, handler in self._handlers.items():
             on(session, name, handler)
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening; what ends later is no event of the next call."""
+        self._send = _nowhere
         for name, handler in self._handlers.items():
             self._session.off(name, handler)  # type: ignore[arg-type]
         self._handlers = {}
+
+    def spoken(self, speech_id: str, is_audible: bool) -> None:
+        """A reply without a request to the LLM or TTS was made by code of the agent's own (`llm_node`, `tts_node`)."""
+        if self._is_raw():
+            return
+        if isinstance(model_of(self._session), llm.RealtimeModel):
+            self._replies_of_realtime += 1
+            return
+        if ("llm", speech_id) not in self._requests:
+            self._missing("llm")
+        if is_audible and self._has_voice() and ("tts", speech_id) not in self._requests:
+            self._missing("tts")
+
+    def _has_voice(self) -> bool:
+        """Whether text is spoken: a session without audio output is in the state `speaking` all the same."""
+        output, activity = self._session.output, getattr(self._session, "_activity", None)
+        if activity is None or output.audio is None or not output.audio_enabled:
+            return False
+        return activity.tts is not None or type(activity.agent).tts_node is not Agent.tts_node
+
+    def finish(self) -> None:
+        """Report the parts whose cost nothing told: the call is about to end."""
+        if self._replies_of_realtime > self._responses:
+            self._send(events.CostUnknown, part="realtime")
+        if self._heard and not self._transcribed:
+            self._send(events.CostUnknown, part="stt")
+
+    def _user_transcribed(self, event: lk.UserInputTranscribedEvent) -> None:
+        if event.is_final and not isinstance(model_of(self._session), llm.RealtimeModel):
+            self._heard = True
+
+    # ---- what took how long ----------------------------------------------------------------------------------------
 
     def _item_added(self, event: lk.ConversationItemAddedEvent) -> None:
         item = event.item
@@ -64,14 +121,27 @@ class SessionEvents:
         measured = event.metrics
         if isinstance(measured, metrics.RealtimeModelMetrics):
             self._realtime_measured(measured)
-        elif isinstance(measured, metrics.STTMetrics | metrics.LLMMetrics | metrics.TTSMetrics):
+        if isinstance(measured, _Stage) and self._is_own(measured):
             self._stage_measured(measured)
+
+    def _is_own(self, measured: _Stage) -> bool:
+        realtime = current(self._session)
+        if realtime is not None and measured.label == realtime.realtime_model.label:
+            return True  # a realtime session has one owner
+        part = _PARTS[measured.type]
+        is_own = is_of(self._session, part)
+        if is_own is None:
+            self._missing(part)
+        self.is_partial |= is_own is not True
+        return is_own is True
 
     def _realtime_measured(self, measured: metrics.RealtimeModelMetrics) -> None:
         """A connection that was made has no response; what the provider's own event reported is not sent again."""
         if not measured.request_id or self._is_measured(measured.request_id):
             return
         model, provider = named_in(measured.metadata)
+        self._responses += 1
+        self.tokens += measured.input_tokens + measured.output_tokens
         self._send(
             events.ResponseMeasured,
             key=measured.request_id,
@@ -80,7 +150,7 @@ class SessionEvents:
             usage=_usage_of_response(measured),
         )
 
-    def _stage_measured(self, measured: metrics.STTMetrics | metrics.LLMMetrics | metrics.TTSMetrics) -> None:
+    def _stage_measured(self, measured: _Stage) -> None:
         model, provider = named_in(measured.metadata)
         about: dict[str, Any] = {
             "key": f"{measured.label}/{measured.request_id}/{measured.timestamp}",
@@ -97,11 +167,18 @@ class SessionEvents:
             case metrics.LLMMetrics():
                 about |= {"stage": "llm", "first": _known(measured.ttft), "usage": _usage(measured)}
                 about |= {"cancelled": measured.cancelled, "response_id": measured.speech_id}
+                self.tokens += measured.prompt_tokens + measured.completion_tokens
             case metrics.TTSMetrics():
                 about |= {"stage": "tts", "first": _known(measured.ttfb), "streamed": measured.streamed}
                 about |= {"audio_duration": _known(measured.audio_duration), "cancelled": measured.cancelled}
                 about |= {"characters": measured.characters_count or None, "response_id": measured.speech_id}
+        self._requests.add((about["stage"], about.get("response_id") or ""))
+        self._transcribed |= about["stage"] == "stt"
         self._send(events.StageMeasured, **about)
+
+
+def _nowhere(_kind: type[Any], **_fields: object) -> None:
+    return
 
 
 def _usage(measured: metrics.LLMMetrics) -> Usage | None:

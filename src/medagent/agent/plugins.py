@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from livekit.agents import llm
 from livekit.agents.metrics.base import Metadata
@@ -28,16 +29,42 @@ _PROVIDERS: Mapping[str, str] = {
 _HOSTS = {"openai.azure.com": "azure.ai.openai", "openai.com": "openai", "groq.com": "groq"}
 
 
-def model_and_provider(
-    plugin: llm.LLM[Any] | llm.RealtimeModel | None,
-) -> tuple[str | None, str | None]:
-    """Return name and provider of a model; None where its object does not know."""
-    if plugin is None:
-        return None, None
-    provider = provider_name(plugin.provider)
-    if getattr(getattr(plugin, "_opts", None), "is_azure", False):
-        provider = "azure.ai.openai"  # whatever the host: a private endpoint or a gateway may stand before it
-    return _known_name(plugin.model), provider
+class ModelNames:
+    """Names of models behind their objects.
+
+    An Azure object knows its deployment, and LiveKit's default in place of the model. `of` then returns the name that
+    the server gave, else `azure_model` (the operator's statement), else the object's own.
+    """
+
+    def __init__(self, *, azure_model: str | None = None) -> None:
+        self._azure_model = azure_model
+        self._served: WeakKeyDictionary[llm.RealtimeModel, str] = WeakKeyDictionary()
+
+    def serves(self, model: llm.RealtimeModel, name: object) -> None:
+        """Take the name of the model that the server gave; a deployment's name is none."""
+        deployment = _option(model, "azure_deployment")
+        if _option(model, "is_azure") and isinstance(name, str) and name and name != deployment:
+            self._served[model] = name
+
+    def of(self, model: llm.LLM[Any] | llm.RealtimeModel | None) -> tuple[str | None, str | None]:
+        """Return name and provider of a model; None where neither object nor server knows.
+
+        An adapter that falls back to other models has the name of the one that served last.
+        """
+        if model is None:
+            return None, None
+        serving = getattr(model, "_active_instance", None)
+        if isinstance(serving, llm.LLM | llm.RealtimeModel) and serving is not model:
+            return self.of(serving)
+        if not _option(model, "is_azure"):
+            return _known_name(model.model), provider_name(model.provider)
+        served = self._served.get(model) if isinstance(model, llm.RealtimeModel) else None
+        name = served or self._azure_model or _known_name(model.model)
+        return name, "azure.ai.openai"  # whatever the host: a private endpoint or a gateway may stand before it
+
+
+def _option(model: object, name: str) -> object:
+    return getattr(getattr(model, "_opts", None), name, None)
 
 
 def named_in(metadata: Metadata | None) -> tuple[str | None, str | None]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from livekit.agents import llm
 
-from medagent.agent.plugins import model_and_provider
+from medagent.agent.plugins import ModelNames
 from medagent.agent.realtime_sessions import Guard, has_openai_events, serving
 from medagent.pricing import Usage
 from medagent.telemetry import events
@@ -20,6 +20,7 @@ Send = Callable[..., None]
 """Sends an event of the call: its kind, then its fields by name."""
 
 _DETECTIONS = ("server_vad", "semantic_vad", "none")
+_KINDS = ("text_tokens", "audio_tokens", "image_tokens")
 _RESPONSE_ENDS = ("completed", "cancelled", "incomplete", "failed")
 
 
@@ -35,20 +36,25 @@ class RealtimeEvents:
         send: Send,
         guard: Guard,
         *,
+        names: ModelNames,
         current_speech: Callable[[], str | None] = lambda: None,
         hidden_tools: Set[str] = frozenset(),
     ) -> None:
         self._hidden = hidden_tools
         self._send = send
         self._guard = guard
+        self._names = names
         self._current_speech = current_speech
         self._unclaimed: str | None = None
         self._audible: str | None = None
         self._subscribed: list[tuple[llm.RealtimeSession[Any], dict[str, Callable[..., None]]]] = []
         self.measured: set[str] = set()
         """Responses whose usage the provider reported here."""
+        self.tokens = 0
+        """Tokens that were sent as events of the call."""
 
         self.handlers: Mapping[str, Callable[[llm.RealtimeSession[Any], Mapping[str, Any]], None]] = {
+            "session.created": self._session_created,
             "session.updated": self._session_updated,
             "input_audio_buffer.speech_started": self._speech_started,
             "input_audio_buffer.speech_stopped": self._speech_stopped,
@@ -86,6 +92,9 @@ class RealtimeEvents:
         handle = self.handlers.get(event["type"])
         if handle is not None and has_openai_events(realtime):
             handle(realtime, event)
+
+    def _session_created(self, realtime: llm.RealtimeSession[Any], event: Mapping[str, Any]) -> None:
+        self._names.serves(realtime.realtime_model, event["session"].get("model"))
 
     def _session_updated(self, _realtime: object, event: Mapping[str, Any]) -> None:
         described = event["session"]
@@ -129,13 +138,15 @@ class RealtimeEvents:
         response = event["response"]
         status = response.get("status")
         failure = (response.get("status_details") or {}).get("error") or {}
-        model, provider = model_and_provider(realtime.realtime_model)
+        model, provider = self._names.of(realtime.realtime_model)
         self.measured.add(response["id"])
+        usage = usage_of(response)
+        self.tokens += 0 if usage is None else (usage.input_tokens or 0) + (usage.output_tokens or 0)
         self._send(
             events.ResponseFinished,
             response_id=response["id"],
             status=status if status in _RESPONSE_ENDS else "incomplete",
-            usage=usage_of(response),
+            usage=usage,
             error_type=failure.get("code") or failure.get("type"),
             model=model,
             provider=provider,
@@ -151,7 +162,7 @@ def usage_of(response: Mapping[str, Any]) -> Usage | None:
     if not raw:
         return None
     inputs, outputs = raw.get("input_token_details") or {}, raw.get("output_token_details") or {}
-    cached = inputs.get("cached_tokens_details") or {}
+    cached = _cached(inputs)
     return Usage(
         input_tokens=_count(raw, "input_tokens"),
         output_tokens=_count(raw, "output_tokens"),
@@ -166,6 +177,18 @@ def usage_of(response: Mapping[str, Any]) -> Usage | None:
         output_text_tokens=_count(outputs, "text_tokens"),
         output_audio_tokens=_count(outputs, "audio_tokens"),
     )
+
+
+def _cached(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the cached tokens by kind; without details 0 is zero of each kind, and one kind that was read has all."""
+    details = inputs.get("cached_tokens_details")
+    if details:
+        return dict(details)
+    total = _count(inputs, "cached_tokens")
+    read = [name for name in _KINDS if inputs.get(name, 0 if name == "image_tokens" else None) != 0]
+    if total == 0:
+        return dict.fromkeys(_KINDS, 0)
+    return dict.fromkeys(_KINDS, 0) | {read[0]: total} if total is not None and len(read) == 1 else {}
 
 
 def _count(counts: Mapping[str, Any], name: str) -> int | None:

@@ -137,6 +137,11 @@ class _Expected:
             self._model.session = self._own  # type: ignore[method-assign]
 
 
+def starting_session() -> AgentSession[Any] | None:
+    """Return the session whose agent was started in this context; None outside of the tasks of a traced session."""
+    return _starting.get()
+
+
 def on(session: AgentSession[Any], event: str, handler: Callable[..., None]) -> None:
     """Subscribe without the warning that `AgentSession.on` logs for events that it deprecates."""
     rtc.EventEmitter[Any].on(session, event, handler)
@@ -157,7 +162,8 @@ def current(session: AgentSession[Any]) -> llm.RealtimeSession[Any] | None:
 
 def serving(realtime: llm.RealtimeSession[Any]) -> llm.RealtimeSession[Any]:
     """Return the realtime session that serves now: behind a fallback adapter it is the one of its current model."""
-    return getattr(realtime, "_active", realtime)
+    active = getattr(realtime, "_active", None)
+    return active if isinstance(active, llm.RealtimeSession) else realtime
 
 
 def has_openai_events(realtime: llm.RealtimeSession[Any]) -> bool:
@@ -167,5 +173,6 @@ def has_openai_events(realtime: llm.RealtimeSession[Any]) -> bool:
 
 def makes_openai_events(model: llm.RealtimeModel) -> bool:
     """Return whether the sessions of a model will have OpenAI's events; for a fallback adapter its first model."""
-    models = getattr(model, "_models", None) or [model]
-    return any(one.__name__ == "RealtimeModel" and one.__module__.endswith(_OPENAI) for one in type(models[0]).__mro__)
+    models = getattr(model, "_models", None)
+    first = models[0] if isinstance(models, list) and models else model
+    return any(one.__name__ == "RealtimeModel" and one.__module__.endswith(_OPENAI) for one in type(first).__mro__)

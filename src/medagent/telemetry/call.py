@@ -10,6 +10,7 @@ from medagent.outcomes import Outcomes
 from medagent.pricing import PriceList
 from medagent.telemetry.agent_turns import AgentTurns, failure
 from medagent.telemetry.caller_turns import CallerTurns
+from medagent.telemetry.costs import PARTS
 from medagent.telemetry.events import (
     AgentHandedOver,
     AgentSpeechCreated,
@@ -22,6 +23,7 @@ from medagent.telemetry.events import (
     CallerIdentified,
     CallEvent,
     CallStarted,
+    CostUnknown,
     ErrorRaised,
     Gap,
     ModelChanged,
@@ -74,7 +76,11 @@ class Call:
         if started.mode == "realtime":
             self._model = (started.model, started.provider)
         self._prices = prices
-        self._tally = Tally(start_ns=started.at_ns, outcomes={**(outcomes or {}), **(started.outcomes or {})})
+        self._tally = Tally(
+            start_ns=started.at_ns,
+            has_model=started.mode is not None,
+            outcomes={**(outcomes or {}), **(started.outcomes or {})},
+        )
         self._floor = Floor.IDLE
         self._opened = False
         self._last_ns = started.at_ns
@@ -212,7 +218,8 @@ class Call:
         self._caller.end()
         self._out += self._exchanges.close(None)
         unfinished = self._heard_of(ResponseStarted) - self._heard_of(ResponseFinished)
-        self._tally.bill.unpriced |= bool(unfinished)
+        if unfinished:
+            self._tally.costs.unknown.add("llm" if self._model is None else "realtime")
         totals = self._tally.fields(reason=event.reason, end_ns=end_ns)
         summary = {name: totals[name] for name in _SUMMARY}
         self._out.append(self._frame.marker("session.end", end_ns, totals))
@@ -337,8 +344,8 @@ class Call:
         model = self._model if event.model is None else (event.model, event.provider)
         if model is None or (event.usage is None and isinstance(event, ResponseFinished) and event.status == "failed"):
             return
-        cost_usd = self._prices.realtime_cost(model[0] or "", event.usage)
-        self._tally.bill.add(event.usage, cost_usd)
+        cost_usd = self._prices.realtime_cost(model[0], event.usage)
+        self._tally.response(event.usage, cost_usd, model=model[0], provider=model[1])
         if turn is not None:
             turn.model = model
             turn.bill.add(event.usage, cost_usd)
@@ -352,6 +359,7 @@ class Call:
     def _model_changed(self, event: ModelChanged) -> bool:
         """Turns that begin from here on are the new model's; what a pipeline left open is closed."""
         self._frame.change_model(event)
+        self._tally.has_model |= event.mode is not None
         self._model = self._agents.model = (event.model, event.provider) if event.mode == "realtime" else None
         is_idle = not self._agents.open and self._caller.current is None
         if self._exchanges.is_pipeline and event.mode != "pipeline" and is_idle:
@@ -361,6 +369,12 @@ class Call:
 
     def _part_missing(self, event: PartMissing) -> bool:
         self._tally.parts_missing.add(event.part)
+        if event.part in PARTS:
+            self._tally.costs.unknown.add(event.part)
+        return False
+
+    def _cost_unknown(self, event: CostUnknown) -> bool:
+        self._tally.costs.unknown.add(event.part)
         return False
 
     def _tool_started(self, event: ToolStarted) -> bool:
@@ -448,6 +462,7 @@ class Call:
         CallerIdentified: _identified,
         ModelChanged: _model_changed,
         PartMissing: _part_missing,
+        CostUnknown: _cost_unknown,
         ResponseMeasured: _response_measured,
         TurnDetectionSet: _turn_detection,
         SpeechStarted: _speech_started,

@@ -17,6 +17,7 @@ EndReason = Literal["caller_hung_up", "agent_ended", "shutdown", "error", "limit
 ConsentState = Literal["pending", "granted", "refused", "not_asked"]
 Stage = Literal["stt", "llm", "tts"]
 Mode = Literal["realtime", "pipeline"]
+CostPart = Literal["realtime", "llm", "stt", "tts"]
 MissingPart = Literal[
     "attached_late", "attached_twice", "realtime", "llm", "stt", "tts", "usage", "spans_of_livekit", "tool_result"
 ]
@@ -81,11 +82,15 @@ class CallerIdentified(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelChanged(_Event):
-    """The session uses another model from here on; all fields are None where its agent has none."""
+    """The session uses another model from here on; mode, model and provider are None where its agent has none.
+
+    `is_correction`: it is the model of before, and its server gave another name than its object.
+    """
 
     mode: Mode | None
     model: str | None
     provider: str | None
+    is_correction: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +111,13 @@ class StartMeasured(_Event):
     dispatch_ms: float | None
     process_start_ms: float | None
     connect_ms: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostUnknown(_Event):
+    """A part of the call has a cost that nothing reports: `cost_missing` of `session.end` names it."""
+
+    part: CostPart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -422,6 +434,7 @@ CallEvent: TypeAlias = (
     | ModelChanged
     | PartMissing
     | StartMeasured
+    | CostUnknown
     | TurnDetectionSet
     | SpeechStarted
     | SpeechStopped

@@ -40,7 +40,8 @@ class Frame:
     def change_model(self, event: ModelChanged) -> None:
         """Name the first model of the call; a call with models of both kinds is `mixed`."""
         for name, value in (("model", event.model), ("provider", event.provider)):
-            self._about[name] = value if self._about[name] is None else self._about[name]
+            if event.is_correction or self._about[name] is None:
+                self._about[name] = value
         if event.mode is not None:
             self._about["mode"] = event.mode if self._about["mode"] in (None, event.mode) else "mixed"
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from medagent.outcomes import INFORMED, Outcomes, ToolOutcome
+from medagent.pricing import Usage
+from medagent.telemetry.costs import Costs
 from medagent.telemetry.events import (
     EndReason,
     ErrorRaised,
@@ -17,7 +19,7 @@ from medagent.telemetry.events import (
     UserStateChanged,
 )
 from medagent.telemetry.tool_result import FAILURES
-from medagent.telemetry.turns import AgentTurn, Bill, UserTurn, milliseconds
+from medagent.telemetry.turns import AgentTurn, UserTurn, milliseconds
 
 _LOST = ("error", "process_lost")
 _MOST_SAMPLES = 360
@@ -54,7 +56,11 @@ class Tally:
     reconnects: int = 0
     events_lost: int = 0
     parts_missing: set[MissingPart] = field(default_factory=set)
-    bill: Bill = field(default_factory=Bill)
+    has_model: bool = True
+    """Whether a model could answer at some time; without one (a transcriber) no turn of an agent is expected."""
+    usage: Usage | None = None
+    """Tokens of language models, realtime ones included."""
+    costs: Costs = field(default_factory=Costs)
     stt_audio_seconds: float | None = None
     tts_audio_seconds: float | None = None
     tts_characters: int | None = None
@@ -104,14 +110,34 @@ class Tally:
             self.tools.append({"name": name, "outcome": outcome, "duration_ms": duration_ms})
 
     def stage(self, request: StageMeasured, cost_usd: float | None) -> None:
-        """Count a request to a pipeline's STT, LLM or TTS."""
-        self.bill.add(request.usage if request.stage == "llm" else None, cost_usd)
+        """Count a request to an LLM, STT or TTS."""
+        self.costs.add(
+            request.stage,
+            model=request.model,
+            provider=request.provider,
+            usage=request.usage,
+            cost_usd=cost_usd,
+            audio_seconds=request.audio_duration,
+            characters=request.characters,
+        )
+        if request.stage == "llm":
+            self.count_tokens(request.usage)
         if request.stage == "stt" and request.audio_duration is not None:
             self.stt_audio_seconds = round((self.stt_audio_seconds or 0.0) + request.audio_duration, 6)
         if request.stage == "tts" and request.audio_duration is not None:
             self.tts_audio_seconds = round((self.tts_audio_seconds or 0.0) + request.audio_duration, 6)
         if request.stage == "tts" and request.characters is not None:
             self.tts_characters = (self.tts_characters or 0) + request.characters
+
+    def response(self, usage: Usage | None, cost_usd: float | None, *, model: str | None, provider: str | None) -> None:
+        """Count a response of a realtime model."""
+        self.costs.add("realtime", model=model, provider=provider, usage=usage, cost_usd=cost_usd)
+        self.count_tokens(usage)
+
+    def count_tokens(self, usage: Usage | None) -> None:
+        """Add the tokens of one request to the call's."""
+        if usage is not None:
+            self.usage = usage if self.usage is None else self.usage + usage
 
     def user_state(self, event: UserStateChanged) -> None:
         """Note a change of the caller's state and the time spent in the one before."""
@@ -196,7 +222,7 @@ class Tally:
     def missing(self) -> list[str]:
         """What a whole trace of this call would have and this one has not."""
         absent = {
-            "agent_turn": self.agent_turns == 0,
+            "agent_turn": self.agent_turns == 0 and self.has_model,
             "user_turn": self.has_lost_turn,
             "tool": not self.tools_requested <= self.tool_calls_recorded,
             "events": self.events_lost > 0,
@@ -229,12 +255,12 @@ class Tally:
             "events_lost": self.events_lost,
             "tools": self.tools,
             "usage": {
-                **self.bill.fields(),
+                **(self.usage or Usage()).fields(),
                 "stt_audio_seconds": self.stt_audio_seconds,
                 "tts_audio_seconds": self.tts_audio_seconds,
                 "tts_characters": self.tts_characters,
             },
-            "cost_usd": self.bill.cost_usd,
+            **self.costs.fields(),
             "user_states": self.user_states,
             "time_in_state_ms": self.time_in_state_ms,
             "unrecovered": reason in _LOST or outcome == "failed",
