@@ -69,9 +69,11 @@ def read_result(text: str | None, returned: ToolValue | None = None) -> ToolResu
     if isinstance(returned.value, str):
         return _read_text(returned.value, 0)
     read = _read_value(returned.value, is_whole=returned.is_whole)
-    if not returned.is_whole and (again := _read_text(text, 0)).is_whole:
-        return again
-    return read
+    if returned.is_whole:
+        return read
+    again = _read_text(text, 0)
+    is_value = again.fields.keys() >= read.fields.keys() and not isinstance(again.fields.get(_OUTPUT), str)
+    return again if again.is_whole and again.fields and is_value else read
 
 
 def read_arguments(text: str) -> dict[str, object]:
