@@ -89,7 +89,7 @@ def test_the_limit_of_the_cost_can_be_off() -> None:
         ("MEDAGENT_SERVICE_NAME", "a\nb"),
         ("MEDAGENT_DEPLOYMENT_ENVIRONMENT", "Staging"),
         ("PHOENIX_PROJECT_NAME", " padded"),
-        ("MEDAGENT_CALL_MAX_COST_USD", "0"),
+        ("MEDAGENT_CALL_MAX_COST_USD", "-3"),
         ("MEDAGENT_CALL_MAX_COST_USD", "none"),
         ("LANGSMITH_PROJECT", " padded"),
         ("LANGSMITH_PROJECT", "two\nlines"),

@@ -360,7 +360,7 @@ def load_settings(**overrides: object) -> Settings:
         settings = Settings(**overrides)  # type: ignore[arg-type]  # aliases are the environment's names
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        name = ".".join(str(part) for part in first["loc"])
+        name = str(first["loc"][0])
         raise SettingsError(f"{name}: {first['msg']}", hint=f"change or unset {name}") from None
     opened = {"MEDAGENT_LIVEKIT_OPEN": settings.livekit_open, "MEDAGENT_LOGS_IN_CLEAR": settings.logs_in_clear}
     for name in (name for name, value in opened.items() if value and settings.env == "prod"):
