@@ -16,7 +16,7 @@ settings.register_profile("ci", deadline=None, max_examples=400)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 check_a_small_installation()
-_OURS = ("MEDAGENT_", "LANGSMITH_", "LANGCHAIN_", "LANGFUSE_", "AZURE_")
+_OURS = ("MEDAGENT_", "LANGSMITH_", "LANGCHAIN_", "LANGFUSE_", "PHOENIX_", "AZURE_")
 
 
 def pytest_xdist_auto_num_workers() -> int:

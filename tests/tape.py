@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from medagent.outcomes import outcomes_of
 from medagent.pricing import Usage, load_prices
 from medagent.telemetry import events as ev
 from medagent.telemetry.call import Call
 from medagent.telemetry.record import Record
+from medagent.tools import TOOLS
 from strategies import START_NS, started
 
 USAGE = Usage(
@@ -26,7 +28,13 @@ COST = (150 * 4 + 50 * 0.4 + 100 * 32 + 20 * 16 + 80 * 64) / 1_000_000
 
 
 def new_call(beginning: ev.CallStarted | None = None) -> Call:
-    return Call(beginning or started(), prices=load_prices(), policy_name="clinic", policy_version="1.0.0")
+    return Call(
+        beginning or started(),
+        prices=load_prices(),
+        policy_name="clinic",
+        policy_version="1.0.0",
+        outcomes=outcomes_of(TOOLS),
+    )
 
 
 class Tape:

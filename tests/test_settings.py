@@ -58,9 +58,39 @@ def test_langsmiths_own_variables_name_project_and_workspace() -> None:
     assert (settings.langsmith_project, settings.langsmith_workspace_id) == ("Reception, north/south", "ab12-ws")
 
 
+def test_agent_service_and_projects_have_names() -> None:
+    """The names under which destinations group calls are the user's; without a setting there is none."""
+    names = {
+        "MEDAGENT_AGENT_NAME": "Front desk-2",
+        "MEDAGENT_AGENT_VERSION": "v2026.11.30-rc.1",
+        "MEDAGENT_SERVICE_NAME": "phone.agents",
+        "MEDAGENT_DEPLOYMENT_ENVIRONMENT": "staging-eu",
+        "PHOENIX_PROJECT_NAME": "Reception, north",
+    }
+    settings = load_settings(**names)
+    found = (settings.agent_name, settings.agent_version, settings.service_name, settings.deployment_environment)
+    assert (*found, settings.phoenix_project) == tuple(names.values())
+    assert load_settings().of_agent("receptionist", "1.0.0").agent_name == "receptionist"
+    assert settings.of_agent("receptionist", "1.0.0").agent_version == "v2026.11.30-rc.1"
+    assert (load_settings().agent_name, load_settings().agent_version) == (None, None)
+
+
+def test_the_limit_of_the_cost_can_be_off() -> None:
+    """A number of dollars, or the word."""
+    assert load_settings(MEDAGENT_CALL_MAX_COST_USD="off").call_max_cost_usd == "off"
+    assert load_settings(MEDAGENT_CALL_MAX_COST_USD="0.5").call_max_cost_usd == 0.5
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("MEDAGENT_AGENT_NAME", "415 555 0137"),
+        ("MEDAGENT_AGENT_VERSION", "latest of them"),
+        ("MEDAGENT_SERVICE_NAME", "a\nb"),
+        ("MEDAGENT_DEPLOYMENT_ENVIRONMENT", "Staging"),
+        ("PHOENIX_PROJECT_NAME", " padded"),
+        ("MEDAGENT_CALL_MAX_COST_USD", "-3"),
+        ("MEDAGENT_CALL_MAX_COST_USD", "none"),
         ("LANGSMITH_PROJECT", " padded"),
         ("LANGSMITH_PROJECT", "two\nlines"),
         ("LANGSMITH_PROJECT", "x" * 201),

@@ -5,14 +5,20 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from medagent.outcomes import ToolOutcome as ToolOutcome
     from medagent.redaction import Redactor as Redactor
     from medagent.redaction import load_policy as load_policy
     from medagent.tracing import trace_call as trace_call
 
 __version__ = version("medagent")
-__all__ = ["__version__", "Redactor", "load_policy", "trace_call"]
+__all__ = ["__version__", "Redactor", "ToolOutcome", "load_policy", "trace_call"]
 
-_LAZY = {"Redactor": "medagent.redaction", "load_policy": "medagent.redaction", "trace_call": "medagent.tracing"}
+_LAZY = {
+    "Redactor": "medagent.redaction",
+    "ToolOutcome": "medagent.outcomes",
+    "load_policy": "medagent.redaction",
+    "trace_call": "medagent.tracing",
+}
 
 
 def __getattr__(name: str) -> Any:

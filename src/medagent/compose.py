@@ -20,6 +20,7 @@ import medagent
 from medagent.core_dumps import disable_core_dumps
 from medagent.errors import LedgerError, OutboxError, SwitchError
 from medagent.os_account import OsAccount, current_account
+from medagent.outcomes import Outcomes
 from medagent.presidio import recognisers_of
 from medagent.pricing import load_prices
 from medagent.proof import Json, KeyRing, VerifyKey, digest
@@ -31,7 +32,7 @@ from medagent.settings import Settings, make_home
 from medagent.telemetry.delivery import Delivery
 from medagent.telemetry.events import AudioStarted, CallEnded, CallStarted, ResponseFinished, ResponseStarted
 from medagent.telemetry.exporters.archive import Archive
-from medagent.telemetry.exporters.exporter import Exporter, Gate, RemoteDeletion
+from medagent.telemetry.exporters.exporter import Exporter, Gate, RemoteDeletion, Service
 from medagent.telemetry.exporters.jsonlog import JsonLog
 from medagent.telemetry.exporters.langsmith import LangSmithExporter
 from medagent.telemetry.gates import ExportGate
@@ -310,7 +311,7 @@ def bound_destinations(settings: Settings) -> tuple[BoundDestination, ...]:
             BoundDestination(
                 name=one.name,
                 host=hosts[one.name],
-                project=settings.langsmith_project if one.name == "langsmith" else None,
+                project={"langsmith": settings.langsmith_project, "otlp": settings.phoenix_project}.get(one.name),
                 workspace=settings.langsmith_workspace_id if one.name == "langsmith" else workspaces.get(one.name),
                 region=one.region,
                 retention_days=one.retention_days,
@@ -480,7 +481,7 @@ def exporters(settings: Settings, *, gate: Gate | None = None) -> list[Exporter]
     `gate` is passed before each request of theirs; by default it is that of the host's switch.
     """
     settings.check_prod()
-    gate, ca_pem = gate or export_gate(settings), settings.ca_pem()
+    gate, ca_pem, named = gate or export_gate(settings), settings.ca_pem(), service(settings)
     found: list[Exporter] = [archive(settings, gate=gate)]
     if settings.langsmith_api_key is not None:
         found.append(
@@ -492,11 +493,27 @@ def exporters(settings: Settings, *, gate: Gate | None = None) -> list[Exporter]
                 retention_days=settings.langsmith_retention_days,
                 gate=gate,
                 ca_pem=ca_pem,
+                service=named,
             )
         )
     off = settings.unusable_destinations()
     found += [_listed(name, settings, gate, ca_pem) for name in settings.destinations if name not in off]
     return found
+
+
+def service(settings: Settings) -> Service:
+    """Return the names under which destinations group the calls of these settings.
+
+    A service with a name of its own has the agent's version, never that of medagent.
+    """
+    ours = Service()
+    is_named = settings.service_name is not None
+    return Service(
+        name=settings.service_name or ours.name,
+        version=settings.agent_version or (None if is_named else ours.version),
+        environment=settings.deployment_environment,
+        project=settings.phoenix_project,
+    )
 
 
 def _listed(name: str, settings: Settings, gate: Gate, ca_pem: bytes | None) -> Exporter:
@@ -515,6 +532,7 @@ def _listed(name: str, settings: Settings, gate: Gate, ca_pem: bytes | None) -> 
             retention_days=settings.langfuse_retention_days,
             gate=gate,
             ca_pem=ca_pem,
+            service=service(settings),
         )
     given = settings.otlp_headers
     return otlp.OtlpExporter(
@@ -524,6 +542,7 @@ def _listed(name: str, settings: Settings, gate: Gate, ca_pem: bytes | None) -> 
         retention_days=settings.otlp_retention_days,
         gate=gate,
         ca_pem=ca_pem,
+        service=service(settings),
     )
 
 
@@ -757,6 +776,7 @@ class Telemetry:
         settings: Settings,
         *,
         rosters: Mapping[str, Collection[str]] | None = None,
+        outcomes: Outcomes | None = None,
         inlet: Inlet | None = None,
         overhead: Overhead | None = None,
     ) -> None:
@@ -785,6 +805,7 @@ class Telemetry:
             key=key_ring(settings).pseudonym_key(),
             sampling=settings.sampling,
             synthetic_callers=settings.synthetic_callers is not None,
+            outcomes=outcomes or {},
             closed=self._delivery.entries.tell,
         )
         in_force = sessions.policy

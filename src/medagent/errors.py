@@ -47,6 +47,10 @@ class PolicyError(MedagentError):
         self.problems: tuple[str, ...] = tuple(problems) or (message,)
 
 
+class OutcomeError(MedagentError):
+    """The outcome that a tool declares is not usable; names the tool."""
+
+
 class PricingError(MedagentError):
     """The price list cannot be loaded; names file and entry."""
 

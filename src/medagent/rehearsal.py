@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from medagent import __version__
 from medagent.clinic import Clinic, seed_demo
 from medagent.clinic.demo import CLINIC_NAME
 from medagent.compose import Telemetry, archive, policy
 from medagent.errors import TraceNotFoundError
+from medagent.outcomes import outcomes_of
 from medagent.proof.keys import PSEUDONYM_SHAPE
 from medagent.redaction import Policy
 from medagent.redaction.shapes import is_sayable
@@ -174,7 +176,8 @@ async def stage(
     """
     clinic = Clinic.open(settings.clinic_url)
     seed_demo(clinic)
-    telemetry = Telemetry(settings, rosters=clinic.rosters()).start()
+    settings = settings.of_agent("receptionist", __version__)
+    telemetry = Telemetry(settings, rosters=clinic.rosters(), outcomes=outcomes_of(TOOLS)).start()
     own = None if azure or simulator is not None else _simulator(settings, scenarios, pace)
     served = simulator or own
     try:

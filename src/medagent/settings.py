@@ -20,6 +20,10 @@ from medagent.file_access import read_file
 
 Env = Literal["dev", "prod"]
 Days = Annotated[int, Field(ge=1, le=4000)]
+AGENT_NAME = r"[A-Za-z]([0-9]{0,4}[A-Za-z ._-]){0,60}[0-9]{0,4}"
+"""Name of an agent or a service, as a pattern."""
+AGENT_VERSION = r"v?[0-9]{1,4}(\.[0-9]{1,4}){0,3}([.+_-]?[a-z]{1,10}(\.?[0-9]{1,4})?){0,2}"
+"""Version of an agent, as a pattern: 1.4.0, 2026.11.30 or v2.1.0-rc.1."""
 _LISTED = ("otlp", "langfuse", "jsonlog")
 _PAST_THE_DOOR = {
     **dict.fromkeys(
@@ -105,6 +109,12 @@ class Settings(BaseSettings):
     officers_path: Path | None = Field(None, alias="MEDAGENT_OFFICERS")
     ledger_anchor: str | None = Field(None, alias="MEDAGENT_LEDGER_ANCHOR")
     go_days: int = Field(365, alias="MEDAGENT_GO_DAYS", ge=1, le=365)
+    agent_name: str | None = Field(None, alias="MEDAGENT_AGENT_NAME", pattern=f"^{AGENT_NAME}$")
+    agent_version: str | None = Field(None, alias="MEDAGENT_AGENT_VERSION", pattern=f"^{AGENT_VERSION}$")
+    service_name: str | None = Field(None, alias="MEDAGENT_SERVICE_NAME", pattern=f"^{AGENT_NAME}$")
+    deployment_environment: str | None = Field(
+        None, alias="MEDAGENT_DEPLOYMENT_ENVIRONMENT", pattern=r"^[a-z]([0-9]{0,4}[a-z_-])*[0-9]{0,4}$", max_length=40
+    )
     agent_path: Annotated[Path, AfterValidator(_absolute)] | None = Field(None, alias="MEDAGENT_AGENT")
     alerts_path: Path | None = Field(None, alias="MEDAGENT_ALERTS")
     processors_path: Path | None = Field(None, alias="MEDAGENT_PROCESSORS")
@@ -128,7 +138,7 @@ class Settings(BaseSettings):
 
     model: str = Field("gpt-realtime", alias="MEDAGENT_MODEL")
     call_max_minutes: float = Field(15.0, alias="MEDAGENT_CALL_MAX_MINUTES", gt=0)
-    call_max_cost_usd: float = Field(2.0, alias="MEDAGENT_CALL_MAX_COST_USD", gt=0)
+    call_max_cost_usd: Annotated[float, Field(gt=0)] | Literal["off"] = Field(2.0, alias="MEDAGENT_CALL_MAX_COST_USD")
     azure_endpoint: str | None = Field(None, alias="AZURE_OPENAI_ENDPOINT")
     azure_api_key: SecretStr | None = Field(None, alias="AZURE_OPENAI_API_KEY")
     azure_deployment: str = Field("gpt-realtime", alias="AZURE_OPENAI_DEPLOYMENT")
@@ -152,6 +162,9 @@ class Settings(BaseSettings):
     otlp_endpoint: str | None = Field(None, alias="MEDAGENT_OTLP_ENDPOINT")
     otlp_headers: SecretStr | None = Field(None, alias="MEDAGENT_OTLP_HEADERS")
     otlp_region: str = Field("self-hosted", alias="MEDAGENT_OTLP_REGION", pattern=r"^[a-z][a-z0-9-]{0,30}$")
+    phoenix_project: str | None = Field(
+        None, alias="PHOENIX_PROJECT_NAME", pattern=r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]{0,198}[^\s\x00-\x1f\x7f])?$"
+    )
     otlp_retention_days: Days | None = Field(None, alias="MEDAGENT_OTLP_RETENTION_DAYS")
     langfuse_public_key: str | None = Field(None, alias="LANGFUSE_PUBLIC_KEY")
     langfuse_secret_key: SecretStr | None = Field(None, alias="LANGFUSE_SECRET_KEY")
@@ -329,6 +342,12 @@ class Settings(BaseSettings):
             )
         return ConsentScript(words=" ".join(words.split()), version=self.consent_script_version)
 
+    def of_agent(self, name: str, version: str) -> Settings:
+        """Return these settings for an agent of ours; a name and a version that are set stay."""
+        return self.model_copy(
+            update={"agent_name": self.agent_name or name, "agent_version": self.agent_version or version}
+        )
+
     def child_environment(self, **extra: str) -> dict[str, str]:
         """What a child process of ours inherits: paths and locale, no key and no setting but the given ones."""
         kept = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "SYSTEMROOT")
@@ -341,7 +360,7 @@ def load_settings(**overrides: object) -> Settings:
         settings = Settings(**overrides)  # type: ignore[arg-type]  # aliases are the environment's names
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        name = ".".join(str(part) for part in first["loc"])
+        name = str(first["loc"][0])
         raise SettingsError(f"{name}: {first['msg']}", hint=f"change or unset {name}") from None
     opened = {"MEDAGENT_LIVEKIT_OPEN": settings.livekit_open, "MEDAGENT_LOGS_IN_CLEAR": settings.logs_in_clear}
     for name in (name for name, value in opened.items() if value and settings.env == "prod"):

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from medagent.agent.bridge import Bridge
     from medagent.agent.caller import Caller
     from medagent.compose import Telemetry
+    from medagent.outcomes import Outcomes, ToolOutcome
 
 END_S = 2.5
 """So long a process's end may wait; with the interpreter's own end it stays under three seconds."""
@@ -47,12 +48,19 @@ class Tracing:
     it can be written. Raises `SettingsError` where prod leaves consent unsettled: such a process answers no calls.
     """
 
-    def __init__(self, settings: Settings, *, rosters: Mapping[str, Collection[str]] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        rosters: Mapping[str, Collection[str]] | None = None,
+        outcomes: Outcomes | None = None,
+    ) -> None:
         settings.legal_basis()
         settings.check_prod()
         disable_core_dumps()
         self.settings = settings
         self._rosters = rosters
+        self._outcomes = outcomes
         self._inlet = Inlet()
         self._overhead = Overhead()
         self._loaded = threading.Event()
@@ -61,13 +69,23 @@ class Tracing:
         threading.Thread(target=self._load, name="medagent-start", daemon=True).start()
         close_at_end(functools.partial(self.close, END_S))
 
-    def watch(self, session: AgentSession[Any], *, caller: Caller | None = None, asks: bool = False) -> Bridge:
+    def watch(
+        self,
+        session: AgentSession[Any],
+        *,
+        caller: Caller | None = None,
+        asks: bool = False,
+        declared: Mapping[str, object] | None = None,
+    ) -> Bridge:
         """Trace a session that has not started; a call that cannot be traced goes on untraced.
+
+        `declared` are the arguments of `trace_call` that tell of the agent.
 
         Raises `SettingsError` inside a LiveKit job of another machine's server while `MEDAGENT_ENV` is unset.
         With `asks` nothing of the call is released before the bridge is told of its consent, whatever the settings say.
         """
         from medagent.agent.bridge import Bridge  # noqa: PLC0415  # livekit costs seconds; `medagent redact` need not pay
+        from medagent.agent.declaration import declare  # noqa: PLC0415  # the same
         from medagent.agent.server_address import check_job_environment  # noqa: PLC0415  # the same
         from medagent.agent.watching import watch  # noqa: PLC0415  # the same
 
@@ -79,13 +97,14 @@ class Tracing:
                 overhead=self._overhead,
                 settings=self.settings,
                 caller=caller,
+                declared=declare(self.settings, **(declared or {})),
                 asks=asks,
                 deliver=self.flush,
             )
         except Exception as error:  # noqa: BLE001  # no failure of ours may end a call; no message: it may quote
             _log.error("a call cannot be traced: %s", type(error).__name__)
             nowhere = Line(str(uuid4()), lambda _arrival: None)
-            return Bridge(nowhere, agent_version=medagent.__version__, overhead=self._overhead)
+            return Bridge(nowhere, overhead=self._overhead)
 
     def loaded(self, timeout_s: float) -> Telemetry | None:
         """What works behind the queue, once it is loaded; None where it is not by then, or cannot be."""
@@ -110,7 +129,13 @@ class Tracing:
         try:
             from medagent.compose import Telemetry  # noqa: PLC0415  # this is what takes its time
 
-            made = Telemetry(self.settings, rosters=self._rosters, inlet=self._inlet, overhead=self._overhead)
+            made = Telemetry(
+                self.settings,
+                rosters=self._rosters,
+                outcomes=self._outcomes,
+                inlet=self._inlet,
+                overhead=self._overhead,
+            )
             self._telemetry = made.start()
         except Exception as error:  # noqa: BLE001  # whatever it is, it must not keep the agent from answering
             self._inlet.shut()
@@ -142,17 +167,41 @@ def _note_agent(file: str) -> None:
 os.register_at_fork(after_in_child=tracing.cache_clear)  # the threads of a process stay with it
 
 
-def trace_call(session: AgentSession[Any], *, caller: Caller | None = None) -> Bridge:
+def trace_call(
+    session: AgentSession[Any],
+    *,
+    caller: Caller | None = None,
+    agent_name: str | None = None,
+    agent_version: str | None = None,
+    outcomes: Mapping[str, ToolOutcome | str | tuple[str, bool] | Mapping[str, object]] | None = None,
+    rosters: Mapping[str, Collection[str]] | None = None,
+) -> Bridge:
     """Trace a LiveKit session that has not started: the one line that an agent needs.
 
-    Room and caller are the LiveKit job's, unless `caller` says otherwise; they leave as pseudonyms or not at all.
-    What comes back has the call's `trace_id`; its `end` is needed only where a session never closes, its `consent` only
-    where the settings say that the caller is asked. Raises `SettingsError` in a process with a setting that is none of
-    the allowed, and without `MEDAGENT_ENV` in a job of another machine's LiveKit server; nothing else is ever raised
-    into a call: where telemetry cannot start, or cannot see the session, the call goes on without it.
+    Room and caller are the LiveKit job's, unless `caller` is given; they are exported as pseudonyms or not at all.
+    Where telemetry cannot start, or cannot observe the session, the call goes on without it.
+
+    Args:
+        session: A session before its `start`.
+        caller: Room and caller, where they are not the job's.
+        agent_name: Name of the agent; by default MEDAGENT_AGENT_NAME.
+        agent_version: Version of the agent; by default MEDAGENT_AGENT_VERSION.
+        outcomes: What a call has come to once a tool did what it was asked, by the tool's name: a `ToolOutcome`, or
+            the outcome alone where the tool changes something (`{"order_refill": "ordered"}`). It comes before the
+            `outcomes` of the policy.
+        rosters: Closed lists of names that the policy keeps, such as `{"doctors": [...]}`.
+
+    Returns:
+        The bridge of the call, with its `trace_id`. Its `end` is needed only where a session never closes, its
+        `consent` only where the settings state that the caller is asked.
+
+    Raises:
+        SettingsError: A setting is not allowed, or `MEDAGENT_ENV` is unset in a job of another machine's LiveKit
+            server. An argument that is not usable is logged, and the call is traced without it.
     """
     _note_agent(sys._getframe(1).f_code.co_filename)
-    return tracing().watch(session, caller=caller)
+    declared = {"agent_name": agent_name, "agent_version": agent_version, "outcomes": outcomes, "rosters": rosters}
+    return tracing().watch(session, caller=caller, declared=declared)
 
 
 def _not_started(settings: Settings, error: Exception) -> None:

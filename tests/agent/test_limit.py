@@ -7,6 +7,11 @@ from pathlib import Path
 import pytest
 from bench.line import Outcome, ring
 
+from medagent.agent.limit import check_cost_limit
+from medagent.errors import SettingsError
+from medagent.pricing import load_prices
+from medagent.settings import load_settings
+
 pytestmark = pytest.mark.timing
 
 PACE = 10.0
@@ -37,6 +42,36 @@ async def test_a_call_that_costs_too_much_is_closed(tmp_path: Path) -> None:
     ends = next(span.fields for span in outcome.spans if span.name == "session.end")
     assert (ends["reason"], ends["outcome"]) == ("limit", "informed")
     assert float(str(ends["cost_usd"])) >= 0.03
+
+
+@pytest.mark.parametrize(
+    ("model", "cost_usd", "is_refused"),
+    [("gpt-realtime", 2.0, False), ("gpt-of-ours", 2.0, True), ("gpt-of-ours", "off", False), ("half", 2.0, True)],
+)
+def test_a_limit_of_the_cost_needs_every_price(model: str, cost_usd: object, is_refused: bool) -> None:
+    """Without a price for each kind of token the cost of a call cannot be counted, unless it is not limited."""
+    prices = load_prices()
+    known = prices.realtime["gpt-realtime"]
+    half = known.model_copy(update={"audio": known.audio.model_copy(update={"cached": None})})
+    prices = prices.model_copy(update={"realtime": {**prices.realtime, "half": half}})
+    settings = load_settings(MEDAGENT_MODEL=model, MEDAGENT_CALL_MAX_COST_USD=cost_usd)
+    if not is_refused:
+        check_cost_limit(settings, prices)
+        return
+    with pytest.raises(SettingsError, match=model) as refused:
+        check_cost_limit(settings, prices)
+    assert "MEDAGENT_PRICING" in refused.value.hint
+    assert "MEDAGENT_CALL_MAX_COST_USD=off" in refused.value.hint
+
+
+async def test_without_a_limit_of_the_cost_its_length_is_limited_all_the_same(tmp_path: Path) -> None:
+    """A model without a price is traced with a null cost; the call ends at its length."""
+    scenario = tmp_path / "waits.yaml"
+    scenario.write_text(WAITS)
+    settings = {"MEDAGENT_CALL_MAX_MINUTES": 1.0, "MEDAGENT_CALL_MAX_COST_USD": "off", "MEDAGENT_MODEL": "gpt-of-ours"}
+    outcome = await ring(scenario, home=tmp_path / "home", pace=PACE, **settings)
+    assert reason(outcome) == "limit"
+    assert next(span.fields["cost_usd"] for span in outcome.spans if span.name == "session.end") is None
 
 
 async def test_the_limit_holds_with_telemetry_off(tmp_path: Path) -> None:

@@ -183,6 +183,8 @@ async def test_the_media_connection_is_looked_at(settings: Settings, monkeypatch
         ("start", MODEL, "LIVEKIT_URL and LIVEKIT_API_KEY and LIVEKIT_API_SECRET"),
         ("start", {**MODEL, **LIVEKIT, "LIVEKIT_API_SECRET": ""}, "LIVEKIT_API_SECRET"),
         ("start", {**MODEL, **LIVEKIT, "MEDAGENT_ENV": "prod"}, "MEDAGENT_CONSENT"),
+        ("start", {**MODEL, **LIVEKIT, "MEDAGENT_MODEL": "gpt-of-ours"}, "MEDAGENT_CALL_MAX_COST_USD=off"),
+        ("start", {**MODEL, "MEDAGENT_MODEL": "gpt-of-ours", "MEDAGENT_CALL_MAX_COST_USD": "off"}, "LIVEKIT_URL"),
     ],
 )
 def test_what_is_missing_is_said_at_the_start(

@@ -25,7 +25,7 @@ ALL = replace(ALERTS, rules=tuple(replace(rule, enabled=True) for rule in ALERTS
 FIELDS = {
     "voice_metrics": {"total_latency", "llm.ttft", "tts.ttfb", "eou.delay"},
     "tool_metrics": {"tool", "success", "duration"},
-    "session_analytics": {"duration", "outcome", "tool_calls", "cost_usd", "complete"}
+    "session_analytics": {"tool_failures", "duration", "outcome", "tool_calls", "cost_usd", "complete"}
     | {f"metrics_summary.{name}" for name in ("llm_tokens", "stt_audio_seconds", "tts_audio_seconds")},
 }
 EVERY_LINE = {"synthetic", "_event_type", "_timestamp", "_session_id", "trace_id", "@timestamp", "@message"}

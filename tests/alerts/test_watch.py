@@ -109,12 +109,12 @@ def test_failures_of_tools(home: Path, sink: Sink, failed: int, runs: int, fires
 
 
 def test_calls_with_an_unrecovered_error(home: Path, sink: Sink) -> None:
-    """Session and end of a call are one call; an error that was recovered from is none, a lost process is one."""
+    """Session and end of a call are one call; an error that was recovered from is none, a tool that failed is one."""
     ends: list[dict[str, Json]] = [
         {"reason": "caller_hung_up", "errors": [{"error_recoverable": True}]},
         {"reason": "caller_hung_up", "outcome": "booked", "errors": [{"error_recoverable": False}]},
         {"reason": "process_lost", "errors": []},
-        {"reason": "error", "outcome": "failed", "errors": []},
+        {"reason": "caller_hung_up", "outcome": "booked", "tool_failures": 1, "errors": []},
     ]
     spans = [span("session.end", NOON_US, call=n, fields=end) for n, end in enumerate(ends)]
     spans += [span("voice_session", NOON_US, call=n, fields={"outcome": "informed"}) for n in range(8)]

@@ -77,7 +77,7 @@ async def spans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[SafeSpa
         bridges = []
 
         def watch(session: Any) -> Any:
-            bridges.append(trace_call(session))
+            bridges.append(trace_call(session, agent_name="refill-line", agent_version="2.1.0-rc.1"))
             return bridges[0]
 
         await answer(
@@ -111,6 +111,15 @@ async def test_a_stranger_s_agent_is_traced_under_its_own_policy(spans: list[Saf
         "note": "<REDACTED> asked for a call before the delivery",
         "rx_number": "<REDACTED>",
     }
+    [session] = [span.fields for span in spans if span.name == "voice_session"]
+    assert (session["agent_name"], session["agent_version"], session["outcome"]) == (
+        "refill-line",
+        "2.1.0-rc.1",
+        "ordered",
+    )
+    [end] = [span.fields for span in spans if span.name == "session.end"]
+    tools_at_end: Any = end["tools"]
+    assert [tool["name"] for tool in tools_at_end] == ["find_prescription", "order_refill"]
     guardrail: Any = next(span.fields for span in spans if span.name == "policy.guardrail")
     assert guardrail["policy"]["name"] == "refill-line"
     assert guardrail["actions"]["drop"] >= 2

@@ -15,7 +15,15 @@ class Nothing(Arguments):
 
 
 def tool(run: Any) -> Tool[Nothing]:
-    return Tool(name="probe", description="A probe.", arguments=Nothing, result_fields=COMMON_FIELDS, run=run)
+    return Tool(
+        name="probe",
+        description="A probe.",
+        outcome="informed",
+        changes=False,
+        arguments=Nothing,
+        result_fields=COMMON_FIELDS,
+        run=run,
+    )
 
 
 def test_the_tools_have_names_of_their_own() -> None:

@@ -22,11 +22,12 @@ from livekit.agents.voice import events as lk
 
 from medagent.agent.caller import Caller, CallerChoice, choice_of_job, named_in
 from medagent.agent.conversation import ConversationEvents
+from medagent.agent.declaration import Declaration
 from medagent.agent.exits import SpansWatch
 from medagent.agent.pipeline_mode import SessionEvents
 from medagent.agent.plugins import ModelNames
 from medagent.agent.quality import Quality
-from medagent.agent.raw import CONSENT_TOOL, RealtimeEvents
+from medagent.agent.raw import RealtimeEvents
 from medagent.agent.realtime_sessions import (
     RealtimeSessions,
     current,
@@ -72,7 +73,8 @@ class Bridge:
         self,
         line: Line,
         *,
-        agent_version: str,
+        agent_version: str | None = None,
+        declared: Declaration | None = None,
         overhead: Overhead,
         caller: Caller | None = None,
         caller_identity: str | None = None,
@@ -84,7 +86,7 @@ class Bridge:
         self._new_line = new_line
         self._overhead = overhead
         self.trace_id = line.trace_id
-        self._agent_version = agent_version
+        self._declared = declared or Declaration(agent_version=agent_version)
         self._caller = caller
         self._caller_identity = caller_identity
         self._names = ModelNames(azure_model=azure_model)
@@ -99,6 +101,7 @@ class Bridge:
         self._handlers: dict[str, Callable[..., None]] = {}
         self.on_tool: Callable[[str, str | None, str | None], None] = lambda _call_id, _name, _status: None
         self.failures = 0
+        self._hidden_tools: set[str] = set()
         self._forget()
 
     def _forget(self) -> None:
@@ -106,7 +109,13 @@ class Bridge:
         self._used: tuple[events.Mode | None, str | None, str | None] = (None, None, None)
         self._model: object = None
         self._parts_missing: set[events.MissingPart] = set()
-        self.raw = RealtimeEvents(self._send, self._guard, names=self._names, current_speech=self._current_speech)
+        self.raw = RealtimeEvents(
+            self._send,
+            self._guard,
+            names=self._names,
+            current_speech=self._current_speech,
+            hidden_tools=self._hidden_tools,
+        )
         self._reported = SessionEvents(
             self._send,
             self._guard,
@@ -120,7 +129,7 @@ class Bridge:
             claims=self.raw.claim,
             on_tool=self._tool,
             on_spoken=self._reported.spoken,
-            hidden_tools=frozenset({CONSENT_TOOL}),
+            hidden_tools=self._hidden_tools,
         )
 
     def attach(self, session: AgentSession[Any], *, asks: bool = False) -> None:
@@ -191,12 +200,13 @@ class Bridge:
         if self._spans is not None:
             self._spans.start()
 
-    def renew(self, *, caller: Caller | None, asks: bool) -> None:
+    def renew(self, *, caller: Caller | None, asks: bool, declared: Declaration | None = None) -> None:
         """Trace the next call of a session that was closed."""
         if self._new_line is None:
             return
         self._detach()
         self._caller, self._asks, self.is_late = caller, asks, False
+        self._declared = declared or self._declared
         self._line = self._new_line()
         self.trace_id = self._line.trace_id
         self._is_begun = self._is_ended = False
@@ -222,7 +232,7 @@ class Bridge:
             mode=mode,
             model=name,
             provider=provider,
-            agent_version=self._agent_version,
+            **self._declared.fields(),
             room=caller.room,
             participant=caller.participant,
             caller_number=caller.number,
@@ -336,6 +346,10 @@ class Bridge:
         usage = [one for one in self._session.usage.model_usage if isinstance(one, LLMModelUsage)]
         if sum(one.input_tokens + one.output_tokens for one in usage) > self.raw.tokens + self._reported.tokens:
             self.missing("usage")
+
+    def hide_tool(self, name: str) -> None:
+        """Leave a tool of the host out of the trace, from now on: one whose answer is reported by `consent`, say."""
+        self._hidden_tools.add(name)
 
     def consent(
         self,

@@ -15,7 +15,6 @@ from openai.types.realtime.realtime_audio_input_turn_detection import ServerVad
 
 from medagent.agent.bridge import Bridge
 from medagent.agent.local import Watch
-from medagent.agent.raw import CONSENT_TOOL
 from medagent.clinic import Clinic
 from medagent.errors import SettingsError
 from medagent.settings import ConsentScript, Settings
@@ -32,6 +31,9 @@ SERVER_VAD = ServerVad(
     interrupt_response=True,
 )
 """Half a second of silence ends a turn: a caller who looks for a word is not cut off."""
+
+CONSENT_TOOL = "record_consent"
+"""The tool by which the model reports the caller's answer to the question of consent; no span of it is made."""
 
 MOST_ATTEMPTS = 3
 """So often may a call fail to prove who the caller is; after that nothing is looked up any more."""
@@ -118,6 +120,7 @@ class ClinicAgent(Agent):
 
         def watching(session: AgentSession[Any]) -> Bridge:
             bridge = watch(session)
+            bridge.hide_tool(CONSENT_TOOL)
             version = None if self._consent is None else self._consent.version
             self.on_consent = lambda granted: bridge.consent(
                 "granted" if granted else "refused", script_version=version

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any
 
 from livekit.agents import AgentSession, llm
@@ -34,7 +34,7 @@ class ConversationEvents:
     `claims(speech_id)` runs when a speech that the provider began by itself is announced: its response follows.
     `on_tool(call_id, name, status)` runs when a tool starts (its name) and when it ends (done, error, cancelled).
     `on_spoken(speech_id, is_audible)` runs when a speech that a model wrote was said to its end.
-    Tools named in `hidden_tools` are not sent.
+    Tools named in `hidden_tools`, a set that may still grow, are not sent.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class ConversationEvents:
         claims: Callable[[str], None] = lambda _speech_id: None,
         on_tool: Callable[[str, str | None, str | None], None] = lambda _call_id, _name, _status: None,
         on_spoken: Callable[[str, bool], None] = lambda _speech_id, _is_audible: None,
-        hidden_tools: frozenset[str] = frozenset(),
+        hidden_tools: Set[str] = frozenset(),
     ) -> None:
         self._send = send
         self._guard = guard
@@ -291,13 +291,14 @@ class ConversationEvents:
             self._send(events.ToolStarted, call_id=call.call_id, name=call.name, arguments=call.arguments)
         elif update.type == "tool_call_ended":
             self._on_tool(update.call_id, None, update.status)
-            raised = self._tools.raised(update.call_id)
-            cause = cause_of(raised) if raised is not None and update.status == "error" else None
+            end = self._tools.ended(update.call_id)
+            cause = cause_of(end.raised) if end.raised is not None and update.status == "error" else None
             self._send(
                 events.ToolEnded,
                 call_id=update.call_id,
                 status=update.status,
                 output=update.message,
+                returned=end.returned if update.status == "done" else None,
                 error_type=None if cause is None else cause.error_type,
                 error_status=None if cause is None else cause.error_status,
             )

@@ -17,22 +17,44 @@ from livekit.agents import AgentSession, llm
 from medagent.agent.plugins import ModelNames
 from medagent.agent.raw import usage_of
 from medagent.agent.realtime_sessions import RealtimeSessions, serving
-from medagent.pricing import PriceList
+from medagent.errors import SettingsError
+from medagent.pricing import PriceList, Usage
+from medagent.settings import Settings
 
 _WARN_AT = 0.9
 _GOODBYE = (
     "The call has reached its time. In one or two sentences, politely tell the caller that you must end the call now, "
     "that the clinic will gladly call back, and say goodbye. Call no tool."
 )
+_CACHED = ("input_cached_tokens", "input_cached_text_tokens", "input_cached_audio_tokens")
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallLimit:
-    """The most that one call may take: seconds, and US dollars of the model."""
+    """The most that one call may take: seconds, and US dollars of the model; None is no limit of the cost."""
 
     seconds: float
-    cost_usd: float
+    cost_usd: float | None
+
+    @classmethod
+    def of(cls, settings: Settings, *, pace: float = 1.0) -> CallLimit:
+        """Return the limits of these settings; a call that is played faster has less time."""
+        cost_usd = None if settings.call_max_cost_usd == "off" else settings.call_max_cost_usd
+        return cls(seconds=settings.call_max_minutes * 60 / pace, cost_usd=cost_usd)
+
+
+def check_cost_limit(settings: Settings, prices: PriceList) -> None:
+    """Raise `SettingsError` where the cost of a call is limited and its model has no price for each kind of token."""
+    one_of_each = Usage(**dict.fromkeys(Usage().fields(), 2) | dict.fromkeys(_CACHED, 1))
+    if settings.call_max_cost_usd == "off" or prices.realtime_cost(settings.model, one_of_each) is not None:
+        return
+    known = "not all prices" if settings.model in prices.realtime else "no price"
+    raise SettingsError(
+        f"model {settings.model}: {known} in the price list, expected a price: the cost of a call is limited by it",
+        hint="add the model's price to a price list and set MEDAGENT_PRICING to it, set MEDAGENT_MODEL to the model "
+        "behind the deployment, or set MEDAGENT_CALL_MAX_COST_USD=off",
+    )
 
 
 class LimitWatch:
@@ -44,6 +66,7 @@ class LimitWatch:
         self._names = ModelNames(azure_model=model_name)
         self._on_limit = on_limit
         self._cost_usd = 0.0
+        self._is_unknown = False
         self._seen: set[str] = set()
         self._warned = False
         self._over = False
@@ -83,7 +106,13 @@ class LimitWatch:
         if response["id"] in self._seen:
             return
         self._seen.add(response["id"])
-        self._cost_usd += self._prices.realtime_cost(model, usage_of(response)) or 0.0
+        cost_usd = self._prices.realtime_cost(model, usage_of(response))
+        if self._limit.cost_usd is None:
+            return
+        if cost_usd is None and not self._is_unknown:
+            self._is_unknown = True
+            _log.error("the cost of a response is not known: the cost of this call is not limited, its length is")
+        self._cost_usd += cost_usd or 0.0
         if self._cost_usd >= self._limit.cost_usd:
             self._end()
         elif self._cost_usd >= self._limit.cost_usd * _WARN_AT:

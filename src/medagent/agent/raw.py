@@ -6,7 +6,7 @@ are read and never changed. Handlers run on the event loop and are guarded: an e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 from livekit.agents import llm
@@ -19,9 +19,6 @@ from medagent.telemetry import events
 Send = Callable[..., None]
 """Sends an event of the call: its kind, then its fields by name."""
 
-CONSENT_TOOL = "record_consent"
-"""The tool by which a model tells the caller's answer to the question of consent."""
-
 _DETECTIONS = ("server_vad", "semantic_vad", "none")
 _KINDS = ("text_tokens", "audio_tokens", "image_tokens")
 _RESPONSE_ENDS = ("completed", "cancelled", "incomplete", "failed")
@@ -30,7 +27,8 @@ _RESPONSE_ENDS = ("completed", "cancelled", "incomplete", "failed")
 class RealtimeEvents:
     """Send the provider's events of each realtime session as events of the call.
 
-    `current_speech()` returns the id of the speech that LiveKit makes at this moment.
+    `current_speech()` returns the id of the speech that LiveKit makes at this moment. Tools named in `hidden_tools`, a
+    set that may still grow, are not sent.
     """
 
     def __init__(
@@ -40,7 +38,9 @@ class RealtimeEvents:
         *,
         names: ModelNames,
         current_speech: Callable[[], str | None] = lambda: None,
+        hidden_tools: Set[str] = frozenset(),
     ) -> None:
+        self._hidden = hidden_tools
         self._send = send
         self._guard = guard
         self._names = names
@@ -131,7 +131,7 @@ class RealtimeEvents:
 
     def _item_done(self, _realtime: object, event: Mapping[str, Any]) -> None:
         item = event["item"]
-        if item["type"] == "function_call" and item["name"] != CONSENT_TOOL:
+        if item["type"] == "function_call" and item["name"] not in self._hidden:
             self._send(events.ToolRequested, response_id=event["response_id"], call_id=item["call_id"])
 
     def _response_done(self, realtime: llm.RealtimeSession[Any], event: Mapping[str, Any]) -> None:

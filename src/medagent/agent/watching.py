@@ -9,9 +9,9 @@ from weakref import WeakKeyDictionary, ref
 
 from livekit.agents import AgentSession
 
-import medagent
 from medagent.agent.bridge import Bridge
 from medagent.agent.caller import Caller
+from medagent.agent.declaration import Declaration, declare
 from medagent.agent.exits import shut_exits, shut_running
 from medagent.agent.job import when_job_ends
 from medagent.settings import Settings
@@ -33,6 +33,7 @@ def watch(
     overhead: Overhead,
     settings: Settings,
     caller: Caller | None = None,
+    declared: Declaration | None = None,
     asks: bool = False,
     deliver: Callable[[float], object],
 ) -> Bridge:
@@ -47,7 +48,7 @@ def watch(
     known = _traced.get(session)
     if known is not None and (bridge := known()) is not None:
         if bridge.is_over:
-            bridge.renew(caller=caller, asks=asks)
+            bridge.renew(caller=caller, asks=asks, declared=declared)
         else:
             _log.error("call %s: session is traced already, expected one trace_call for a session", bridge.trace_id)
             bridge.missing("attached_twice")
@@ -55,7 +56,7 @@ def watch(
     bridge = Bridge(
         new_line(),
         new_line=new_line,
-        agent_version=medagent.__version__,
+        declared=declared or declare(settings),
         overhead=overhead,
         caller=caller,
         caller_identity=settings.caller_identity,

@@ -15,7 +15,7 @@ Measure: TypeAlias = Literal["share", "p95", "sum"]
 Moment: TypeAlias = tuple[int, SafeSpan]
 """A span and when it ended, in microseconds since the Unix epoch (UTC)."""
 
-_FAILED = ("failed", "timeout")
+_FAILED = ("failed", "timeout", "unreadable")
 _LOST = ("error", "process_lost")
 
 
@@ -42,7 +42,7 @@ class Metric:
 
 
 def _calls(moments: Iterable[Moment]) -> list[Row]:
-    """A call's session and its end tell of it, the one what it came to, the other its errors: one row for both."""
+    """Return one row for the session and the end of each call; a tool that failed counts, whatever came after it."""
     ended: dict[str, Row] = {}
     for at_us, span in moments:
         before = ended.get(span.trace_id, Row(at_us=at_us, value=0.0))
@@ -55,7 +55,8 @@ def _is_lost(fields: Mapping[str, Json]) -> bool:
     errors = fields.get("errors")
     listed = errors if isinstance(errors, Sequence) and not isinstance(errors, str) else ()
     unrecovered = any(isinstance(error, Mapping) and error.get("error_recoverable") is False for error in listed)
-    return unrecovered or fields.get("reason") in _LOST or fields.get("outcome") == "failed"
+    has_failed_tool = (_number(fields.get("tool_failures")) or 0) > 0
+    return unrecovered or has_failed_tool or fields.get("reason") in _LOST or fields.get("outcome") == "failed"
 
 
 def _tools(moments: Iterable[Moment]) -> list[Row]:

@@ -57,7 +57,13 @@ class House:
         """The clinic's own, whose database now and then says more than it was asked or breaks, and two of the house."""
         own = [
             Tool(
-                name=name, description="A tool of the house.", arguments=AnyArguments, result_fields=(), run=self._rows
+                name=name,
+                description="A tool of the house.",
+                outcome="informed",
+                changes=False,
+                arguments=AnyArguments,
+                result_fields=(),
+                run=self._rows,
             )
             for name in HOST_TOOLS
         ]

@@ -34,12 +34,14 @@ from medagent.audit.watching import Touched
 from medagent.clinic import Clinic, seed_demo
 from medagent.clinic.demo import CLINIC_NAME
 from medagent.compose import Telemetry, policy, redactor
+from medagent.outcomes import outcomes_of
 from medagent.pricing import load_prices
 from medagent.settings import Settings, load_settings
 from medagent.simulator.appointments import prepare
 from medagent.simulator.caller import Caller
 from medagent.simulator.play import expect_call
 from medagent.telemetry.overhead import Spent as Cost
+from medagent.tools import TOOLS
 
 _TICK_S = 0.01
 _DELIVERY_S = 60.0
@@ -226,7 +228,7 @@ class _Line:
                 audio_in=MarkedVoice(caller.input, mark, lambda: self._offers.marked(role.number)),
                 audio_out=caller.output,
                 caller=talk,
-                limit=CallLimit(seconds=settings.call_max_minutes * 60, cost_usd=settings.call_max_cost_usd),
+                limit=CallLimit.of(settings),
                 prices=load_prices(settings.pricing_path),
                 model_name=settings.model,
             )
@@ -288,7 +290,7 @@ def main() -> int:
     not_stopped = idle(settings, redactor(settings, clinic.rosters()))
     offers = Offers(planted, policy(settings))
     offers.watch()
-    telemetry = Telemetry(settings, rosters=clinic.rosters()).start()
+    telemetry = Telemetry(settings, rosters=clinic.rosters(), outcomes=outcomes_of(TOOLS)).start()
     line = _Line(spec, settings, telemetry, clinic, offers)
     line.say(kind="started", pid=os.getpid(), home=str(Path(settings.home)))
     calls = asyncio.run(line.play())

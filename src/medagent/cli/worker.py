@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from medagent import __version__
 from medagent.cli.output import console, print_switch
 from medagent.clinic import Clinic
 from medagent.compose import installed_watch, switch_message
+from medagent.outcomes import outcomes_of
 from medagent.pricing import load_prices
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.door.logs import guard_logging, guard_tracebacks
+from medagent.tools import TOOLS
 from medagent.tracing import Tracing
 
 if TYPE_CHECKING:
@@ -52,11 +55,13 @@ def connect(
 
 def _serve(*words: str) -> None:
     from medagent.agent.clinic_agent import azure_model  # noqa: PLC0415  # livekit costs seconds; `--help` need not pay
+    from medagent.agent.limit import check_cost_limit  # noqa: PLC0415  # the same
     from medagent.agent.worker import run_worker  # noqa: PLC0415  # the same
 
     settings = load_settings()
     _guard(settings)
     settings.legal_basis()
+    check_cost_limit(settings, load_prices(settings.pricing_path))
     azure_model(settings)  # what is missing is said here, not in the first call
     print_switch(switch_message(settings), to=console(stderr=True))
     if settings.env == "prod":
@@ -72,10 +77,10 @@ def _guard(settings: Settings) -> None:
 @functools.cache
 def _line() -> tuple[Settings, Clinic, Tracing]:
     """What a job's process answers its call with, made once."""
-    settings = load_settings()
+    settings = load_settings().of_agent("receptionist", __version__)
     _guard(settings)
     clinic = Clinic.open(settings.clinic_url)
-    return settings, clinic, Tracing(settings, rosters=clinic.rosters())
+    return settings, clinic, Tracing(settings, rosters=clinic.rosters(), outcomes=outcomes_of(TOOLS))
 
 
 def prewarm(_process: JobProcess) -> None:
@@ -100,7 +105,7 @@ async def entrypoint(context: JobContext) -> None:
         agent,
         model=azure_model(settings),
         watch=agent.seen_by(telemetry.watch),
-        limit=CallLimit(seconds=settings.call_max_minutes * 60, cost_usd=settings.call_max_cost_usd),
+        limit=CallLimit.of(settings),
         prices=load_prices(settings.pricing_path),
         model_name=settings.model,
         closing=close,

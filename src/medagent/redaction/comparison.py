@@ -89,7 +89,7 @@ def value_changes(before: Policy, after: Policy) -> Iterator[ValueChange]:
 @cache
 def synthetic_records() -> SyntheticCalls:
     """The packaged ones."""
-    file = resources.files("medagent.redaction") / "synthetic_records.yaml"
+    file = resources.files("medagent.policies") / "synthetic_records.yaml"
     return SyntheticCalls.model_validate(read_yaml(file.read_text("utf-8"), file.name).plain())
 
 

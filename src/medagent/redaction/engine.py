@@ -87,6 +87,13 @@ class Redactor:
         self._meanings: dict[tuple[str, tuple[str, ...]], _Meaning] = {}
         self._decisions: dict[tuple[str, str | None, Action], Finding] = {}
 
+    def with_rosters(self, rosters: Mapping[str, Collection[str]] | None) -> Redactor:
+        """Return a redactor that has further closed lists of the application; these come before its own."""
+        if not rosters:
+            return self
+        lists = {**self.rosters, **rosters}
+        return Redactor(self.policy, keys=self._keys, rosters=lists, recognisers=self._recognisers)
+
     def redact(
         self, record: Record, known: KnownValues, *, at_us: int | None = None, withhold_text: bool = False
     ) -> Redacted:

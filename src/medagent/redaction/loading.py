@@ -13,7 +13,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TypeVar
 
-from medagent.errors import PolicyError
+from medagent.errors import OutcomeError, PolicyError
+from medagent.outcomes import ToolOutcome
 from medagent.proof import digest
 from medagent.redaction import reading
 from medagent.redaction.floor import breaches
@@ -36,20 +37,23 @@ from medagent.redaction.policy import (
 )
 from medagent.redaction.recognisers import RECOGNISERS
 from medagent.redaction.rules import Lists, rule
-from medagent.redaction.shapes import ROSTERS, Boolean, Moment, Setting
+from medagent.redaction.shapes import ROSTERS, Boolean, Moment, OneOf, Setting
 from medagent.redaction.trial import run
 from medagent.redaction.yaml_tree import Located, read_yaml, read_yaml_file
 
 T = TypeVar("T")
 
 POLICY_KEYS = (
-    *("name", "version", "extends", "clock", "queued_when_off", "recognisers", "lists", "fields", "spans", "examples"),
+    *("name", "version", "extends", "clock", "queued_when_off", "recognisers", "lists", "outcomes", "fields"),
+    *("spans", "examples"),
 )
-INHERITED = ("clock", "queued_when_off", "recognisers", "lists", "fields", "spans", "examples")
+INHERITED = ("clock", "queued_when_off", "recognisers", "lists", "outcomes", "fields", "spans", "examples")
 EXAMPLE_KEYS = ("name", "span", "fields", "expect", "rosters", "lists")
 GIVEN = "given"
 """Declares a list whose members the application gives when it starts."""
 REVIEW_KEYS = ("by", "on", "digest")
+OUTCOME_KEYS = ("outcome", "changes")
+TOOL = re.compile(r"[a-z][a-z0-9_]*")
 REVIEWED = "reviewed"
 OBJECT = "fields"
 POLICY_NAME = re.compile(r"[a-z][a-z0-9_-]{0,30}")
@@ -57,7 +61,10 @@ VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
 FIELD = re.compile(r"[a-z][a-z0-9_]*")
 PATH = re.compile(r"[a-z][a-z0-9_]*(\[\])*(\.[a-z][a-z0-9_]*(\[\])*)*")
 SPAN = re.compile(r"[a-z][a-z0-9_]*(\.([a-z][a-z0-9_]*|\*))?")
-_MERGED = ("extends", "lists", "fields", "spans", "examples")
+_MERGED = ("extends", "lists", "outcomes", "fields", "spans", "examples")
+_CALL_OUTCOMES = (("voice_session", ("outcome",)), ("session.end", ("outcome",)))
+_TOOL_NAMES = (("session.end", ("tools", "[]", "name")),)
+"""Where the outcome of a call, and the names of its tools, leave."""
 _TOOL = re.compile(r"tool\.[a-z][a-z0-9_]*")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -156,7 +163,7 @@ def _resolved(
     inherited = reading.mapping(base, "the policy", POLICY_KEYS)
     merged = {key: value for key, value in inherited.items() if key in INHERITED}
     merged |= {key: value for key, value in keys.items() if key not in _MERGED}
-    for key, depth in (("fields", 1), ("spans", 2)):
+    for key, depth in (("outcomes", 1), ("fields", 1), ("spans", 2)):
         if key in keys:
             merged[key] = _laid_over(merged.get(key), keys[key], depth)
     if "lists" in keys:
@@ -243,7 +250,9 @@ def _policy(tree: Located, files: tuple[PolicyFile, ...], problems: reading.Prob
     )
     lists = _lists(top.get("lists"), problems)
     by_name = _fields(top.get("fields"), lists, problems)
-    trees = _spans(top.get("spans"), by_name, lists, problems)
+    outcomes = _outcomes(top.get("outcomes"), problems)
+    words = {each.outcome for each in outcomes.values()}
+    trees = _spans(top.get("spans"), by_name, lists, words, problems)
     _no_setting_is_said(trees, problems)
     reviews = _reviews(top.get("spans"), problems)
     clock = problems.attempt(reading.member, top["clock"], "clock", ClockMode) if "clock" in top else ClockMode.EXACT
@@ -271,7 +280,26 @@ def _policy(tree: Located, files: tuple[PolicyFile, ...], problems: reading.Prob
         queued_when_off=queued,
         recognisers=recognisers,
         files=files,
+        outcomes=outcomes,
     )
+
+
+def _outcomes(tree: Located | None, problems: reading.Problems) -> dict[str, ToolOutcome]:
+    """The outcomes of tools; one that a policy declares is one that it lets out."""
+    named = problems.attempt(reading.named, tree, "outcomes", TOOL, problems) or ()
+    made = {tool: problems.attempt(_outcome, item, f"outcomes.{tool}") for tool, item in named}
+    return {tool: each for tool, each in made.items() if each is not None}
+
+
+def _outcome(tree: Located, where: str) -> ToolOutcome:
+    keys = reading.mapping(tree, where, OUTCOME_KEYS)
+    word, changes = (reading.required(tree, keys, where, key) for key in OUTCOME_KEYS)
+    if type(changes.value) is not bool:
+        raise reading.error(changes, f"{where}.changes", "not a boolean, expected true or false")
+    try:
+        return ToolOutcome(outcome=reading.text(word, f"{where}.outcome"), changes=changes.value)
+    except OutcomeError as error:
+        raise reading.error(word, f"{where}.outcome", str(error).partition(": ")[2]) from None
 
 
 def _each(
@@ -326,7 +354,7 @@ def _lists(tree: Located | None, problems: reading.Problems) -> Lists:
 
 
 def _spans(
-    tree: Located | None, fields: Mapping[str, Rule], lists: Lists, problems: reading.Problems
+    tree: Located | None, fields: Mapping[str, Rule], lists: Lists, outcomes: set[str], problems: reading.Problems
 ) -> dict[str, ObjectNode]:
     declared: dict[str, dict[tuple[str, ...], Rule | None]] = {}
     at: dict[str, Located] = {}
@@ -353,6 +381,8 @@ def _spans(
         for span in sorted(_SYNTHETIC_SPANS):
             at.setdefault(span, tree)
             declared.setdefault(span, {}).setdefault((SYNTHETIC_CALLERS,), _SYNTHETIC_RULE)
+    _let_out(declared, _CALL_OUTCOMES, outcomes)
+    _let_out(declared, _TOOL_NAMES, {span.partition(".")[2] for span in declared if _TOOL.fullmatch(span)})
     trees: dict[str, ObjectNode] = {}
     for span, paths in declared.items():
         family = declared.get(f"{span.partition('.')[0]}.*", {})
@@ -362,6 +392,19 @@ def _spans(
             problem = f"{str(conflict)!r} is declared as two kinds of thing, expected one"
             problems.add(reading.error(at[span], f"spans.{span}", problem))
     return trees
+
+
+def _let_out(
+    declared: Mapping[str, dict[tuple[str, ...], Rule | None]],
+    places: Iterable[tuple[str, tuple[str, ...]]],
+    words: Iterable[str],
+) -> None:
+    """Add words to the enumerations at some places: a policy that declares a tool names it and its outcome."""
+    for span, steps in places:
+        made = declared.get(span, {}).get(steps)
+        if made is not None and isinstance(made.shape, OneOf):
+            shape = OneOf(values=made.shape.values | frozenset(words))
+            declared[span][steps] = replace(made, shape=shape)
 
 
 def _says_synthetic(made: Rule) -> bool:

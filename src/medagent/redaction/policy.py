@@ -10,6 +10,7 @@ from enum import Enum, StrEnum
 from pathlib import Path
 from typing import TypeAlias
 
+from medagent.outcomes import ToolOutcome
 from medagent.proof import Json, JsonObject
 from medagent.redaction.shapes import Shape, describe
 
@@ -235,6 +236,8 @@ class Policy:
     queued_when_off: Queued = Queued.HOLD
     recognisers: tuple[str, ...] = ()
     files: tuple[PolicyFile, ...] = ()
+    outcomes: Mapping[str, ToolOutcome] = field(default_factory=dict)
+    """The outcomes of tools that do not declare them themselves, by the tool's name."""
     names: frozenset[str] = field(init=False, repr=False, compare=False)
     """Every step of a declared path."""
 

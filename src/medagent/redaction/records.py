@@ -15,7 +15,7 @@ class Record(Protocol):
 
     @property
     def name(self) -> str:
-        """The span's name, such as `tool.book_appointment`."""
+        """The span's name, such as `tool.<name>`."""
 
     @property
     def fields(self) -> Mapping[str, object]:

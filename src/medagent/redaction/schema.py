@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from medagent.outcomes import OUTCOME_WORD
 from medagent.proof import Json
 from medagent.redaction import loading, rules
 from medagent.redaction.linear_pattern import LONGEST_PATTERN
@@ -31,6 +32,7 @@ def json_schema() -> dict[str, Json]:
                 "queued_when_off": _enum(Queued),
                 "recognisers": {"type": "array", "items": {"enum": list(RECOGNISERS)}},
                 "lists": _named(loading.FIELD.pattern, {"anyOf": [{"const": loading.GIVEN}, _texts()]}),
+                "outcomes": _named(loading.TOOL.pattern, _ref("outcome")),
                 "fields": _named(loading.FIELD.pattern, _ref("rule")),
                 "spans": _named(loading.SPAN.pattern, _ref("span")),
                 "examples": {"type": "array", "items": _ref("example")},
@@ -39,6 +41,9 @@ def json_schema() -> dict[str, Json]:
         ),
         "anyOf": [{"required": ["extends"]}, {"required": ["fields", "spans"]}],
         "$defs": {
+            "outcome": _object(
+                {"outcome": _form(OUTCOME_WORD.pattern), "changes": {"type": "boolean"}}, required=loading.OUTCOME_KEYS
+            ),
             "rule": _rule(),
             "shape": _shape(),
             "span": {

@@ -64,7 +64,7 @@ async def play(
             audio_in=caller.input,
             audio_out=caller.output,
             caller=talk,
-            limit=CallLimit(seconds=settings.call_max_minutes * 60 / pace, cost_usd=settings.call_max_cost_usd),
+            limit=CallLimit.of(settings, pace=pace),
             prices=load_prices(settings.pricing_path),
             model_name=settings.model,
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from medagent.outcomes import Outcomes
 from medagent.pricing import PriceList
 from medagent.telemetry.agent_turns import AgentTurns, failure
 from medagent.telemetry.caller_turns import CallerTurns
@@ -61,13 +62,25 @@ _SUMMARY = ("reason", "outcome", "duration_ms", "user_turns", "agent_turns", "co
 class Call:
     """The state of one call; `feed` takes each event as it comes, in any order, and never raises on one."""
 
-    def __init__(self, started: CallStarted, *, prices: PriceList, policy_name: str, policy_version: str) -> None:
+    def __init__(
+        self,
+        started: CallStarted,
+        *,
+        prices: PriceList,
+        policy_name: str,
+        policy_version: str,
+        outcomes: Outcomes | None = None,
+    ) -> None:
         self._frame = Frame(started, policy_name=policy_name, policy_version=policy_version)
         self._model: tuple[str | None, str | None] | None = None
         if started.mode == "realtime":
             self._model = (started.model, started.provider)
         self._prices = prices
-        self._tally = Tally(start_ns=started.at_ns, has_model=started.mode is not None)
+        self._tally = Tally(
+            start_ns=started.at_ns,
+            has_model=started.mode is not None,
+            outcomes={**(outcomes or {}), **(started.outcomes or {})},
+        )
         self._floor = Floor.IDLE
         self._opened = False
         self._last_ns = started.at_ns

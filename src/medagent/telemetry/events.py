@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from medagent.outcomes import Outcomes
 from medagent.pricing import Usage
+from medagent.telemetry.tool_result import ToolValue
 
 UserState = Literal["speaking", "listening", "away"]
 AgentState = Literal["initializing", "idle", "listening", "thinking", "speaking"]
@@ -15,7 +18,9 @@ ConsentState = Literal["pending", "granted", "refused", "not_asked"]
 Stage = Literal["stt", "llm", "tts"]
 Mode = Literal["realtime", "pipeline"]
 CostPart = Literal["realtime", "llm", "stt", "tts"]
-MissingPart = Literal["attached_late", "attached_twice", "realtime", "llm", "stt", "tts", "usage", "spans_of_livekit"]
+MissingPart = Literal[
+    "attached_late", "attached_twice", "realtime", "llm", "stt", "tts", "usage", "spans_of_livekit", "tool_result"
+]
 """A part of a call that could not be observed, by the name that `missing` of `session.end` gives it."""
 
 Detection = Literal["server_vad", "semantic_vad", "vad", "turn_detector", "stt", "manual", "none"]
@@ -47,13 +52,17 @@ class CallStarted(_Event):
     """The line is open; `wall_us` is the Unix time of `at_ns` in microseconds, the anchor of all times of the trace.
 
     `asks`: the caller will be asked for consent, whatever the settings say; until then nothing of the call is released.
+    `outcomes` and `rosters` are what the host declares for this call, beside what its process has.
     """
 
     wall_us: int
     model: str | None
     provider: str | None
     mode: Mode | None
-    agent_version: str
+    agent_name: str | None = None
+    agent_version: str | None = None
+    outcomes: Outcomes | None = None
+    rosters: Mapping[str, Collection[str]] | None = field(default=None, repr=False)
     room: str | None = field(default=None, repr=False)
     participant: str | None = field(default=None, repr=False)
     caller_number: str | None = field(default=None, repr=False)
@@ -292,14 +301,16 @@ class ToolStarted(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolEnded(_Event):
-    """A tool returned, failed or was cancelled; `output` is what the model is told.
+    """A tool returned, failed or was cancelled.
 
+    `output` is what the model is told, `returned` the value itself; None where it is not known.
     `error_type` and `error_status` are those of the exception that it ended with, where that is known.
     """
 
     call_id: str
     status: Literal["done", "error", "cancelled"]
     output: str | None = field(repr=False)
+    returned: ToolValue | None = field(default=None, repr=False)
     error_type: str | None = None
     error_status: int | None = None
 

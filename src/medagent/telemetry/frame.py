@@ -21,6 +21,7 @@ class Frame:
             "mode": started.mode,
             "model": started.model,
             "provider": started.provider,
+            "agent_name": started.agent_name,
             "agent_version": started.agent_version,
             "policy_name": policy_name,
             "policy_version": policy_version,

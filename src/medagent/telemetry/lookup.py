@@ -28,9 +28,10 @@ def treated(redactor: Redactor, kind: Lookup, raw: str) -> list[str]:
         case "confirmation":
             said: dict[str, object] = {"confirmation_id": raw.upper()}
             parts = ("result", "arguments")  # one that no result named stands in the arguments as a pseudonym
-            records = [_Raw(name="tool.book_appointment", fields={part: said}) for part in parts]
+            tools = [span for span in redactor.policy.spans if span.startswith("tool.") and not span.endswith(".*")]
+            records = [_Raw(name=tool, fields={part: said}) for tool in tools for part in parts]
     leaves = [leaf for record in records for leaf in _leaves(redactor.redact(record, KnownValues()).fields)]
-    return [leaf for leaf in leaves if leaf != REDACTED]
+    return [leaf for leaf in dict.fromkeys(leaves) if leaf != REDACTED]
 
 
 def _leaves(value: Any) -> list[str]:

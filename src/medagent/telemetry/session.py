@@ -14,6 +14,7 @@ from typing import Literal
 from uuid import UUID, uuid5
 
 from medagent.errors import DoorError
+from medagent.outcomes import Outcomes
 from medagent.pricing import PriceList
 from medagent.proof import Json, PseudonymKey
 from medagent.redaction import Category, Counts, Identifier, KnownValues, Policy, Redactor
@@ -28,6 +29,7 @@ from medagent.telemetry.outbox import Release, Transaction
 from medagent.telemetry.record import Place, Record
 from medagent.telemetry.span import Ancestor, SafeSpan, SpanKind
 from medagent.telemetry.switch import Switch, SwitchState
+from medagent.telemetry.tool_result import UNREADABLE
 
 _DIGITS_OF_A_NUMBER = re.compile(r"\d{7,}")
 _ALWAYS_LEAVE = (SpanKind.SESSION, SpanKind.GUARDRAIL)
@@ -71,6 +73,8 @@ class SessionMaker:
     """Draws each call's offset under a shifted clock."""
     synthetic_callers: bool = False
     """Whether the settings declare that no caller is a real person: session and guardrail of every call show it."""
+    outcomes: Outcomes = field(default_factory=dict)
+    """What the tools of this process declare; a policy's `outcomes` come before it, a call's own before both."""
     closed: Callable[[str], object] = lambda _trace_id: None
     """Told of each call once it is closed and marked: its guardrail goes into the ledger; may raise `LedgerError`."""
 
@@ -102,12 +106,20 @@ class Session:
         self._namespace = UUID(trace_id)
         self._started = started
         self._shared = shared
-        self._call = Call(started, prices=shared.prices, policy_name=policy.name, policy_version=policy.version)
+        self._redactor = shared.redactor.with_rosters(started.rosters)
+        self._call = Call(
+            started,
+            prices=shared.prices,
+            policy_name=policy.name,
+            policy_version=policy.version,
+            outcomes={**shared.outcomes, **policy.outcomes},
+        )
+        _note_withheld_outcomes(policy, started.outcomes or {})
         self._clock = call_clock(policy, trace_id=trace_id, key=shared.key)
         self._self_test = shared.self_test()
         if not self._self_test:
             shared.switch.trip("the policy's self-test failed at the start of a call")
-        self._admission = Admission(policy, lists=shared.redactor.rosters)
+        self._admission = Admission(policy, lists=self._redactor.rosters)
         self._known = KnownValues()
         self._known.learn(_identifiers_of_the_line(started))
         self._waiting: list[Record] = []
@@ -126,6 +138,7 @@ class Session:
         self._is_open = False
         self._is_sealed = False
         self._met_off = False
+        self._has_unreadable = False
         self._gate = StoreGate(shared.switch)
         self._decided: SwitchState = self._gate.decide()
         self._latest_us = started.wall_us
@@ -145,9 +158,11 @@ class Session:
         if isinstance(event, CallerIdentified):
             self._known.learn(_identifiers_of_the_line(event))
         records = [self._declaring(record) for record in self._call.feed(event)]
+        if any(record.fields.get("outcome") == UNREADABLE for record in records if record.kind is SpanKind.TOOL):
+            self._note_unreadable()
         for record in records:
-            self._known.learn(self._shared.redactor.identifiers(record))
-            self._known.learn_answers(self._shared.redactor.answers(record))
+            self._known.learn(self._redactor.identifiers(record))
+            self._known.learn_answers(self._redactor.answers(record))
         writes: list[Write] = []
         try:
             if isinstance(event, ConsentSettled):
@@ -165,6 +180,11 @@ class Session:
             self.suppressed += 1
         return writes + (self._end() if self.over else [])
 
+    def _note_unreadable(self) -> None:
+        if not self._has_unreadable:
+            self._has_unreadable = True
+            _log.warning("call %s: a tool's result could not be read: its trace is not complete", self._trace_id)
+
     @property
     def _has_holes(self) -> bool:
         return self._met_off or self.suppressed > 0
@@ -181,7 +201,7 @@ class Session:
             self._latest_us = max(self._latest_us, record.end_us)
         elif self.over:
             self._waiting.append(record)
-        elif self._shared.redactor.waits_for_end(record):
+        elif self._redactor.waits_for_end(record):
             if provisional := self._attempt(record, final=False, withhold_text=True):
                 self._waiting.append(record)
                 writes += provisional
@@ -271,9 +291,7 @@ class Session:
 
     def _put(self, record: Record, *, final: bool, withhold_text: bool = False, counted: bool = True) -> Write:
         give_way()
-        redacted = self._shared.redactor.redact(
-            record, self._known, at_us=record.place.start_us, withhold_text=withhold_text
-        )
+        redacted = self._redactor.redact(record, self._known, at_us=record.place.start_us, withhold_text=withhold_text)
         if final and counted:
             self._counts += redacted.counts
         *ancestors, own = self._path(record)
@@ -344,6 +362,18 @@ class Session:
             fields=fields,
         )
         return self._call.with_caller(guardrail)
+
+
+def _note_withheld_outcomes(policy: Policy, declared: Outcomes) -> None:
+    """Log each outcome that a host declares and that the policy does not let out, once in a process."""
+    rule = policy.rule_for("session.end", ("outcome",))
+    for word in sorted({one.outcome for one in declared.values()} - _noted_outcomes):
+        _noted_outcomes.add(word)
+        if rule is None or rule.shape is None or not rule.shape.fits(word, {}):
+            _log.warning("outcome %s: not kept by the policy, expected it under 'outcomes' of the policy", word)
+
+
+_noted_outcomes: set[str] = set()
 
 
 def is_sampled(trace_id: str, rate: float) -> bool:

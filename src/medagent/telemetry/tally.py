@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
 
+from medagent.outcomes import INFORMED, Outcomes, ToolOutcome
 from medagent.pricing import Usage
 from medagent.telemetry.costs import Costs
 from medagent.telemetry.events import (
@@ -17,21 +18,9 @@ from medagent.telemetry.events import (
     StartMeasured,
     UserStateChanged,
 )
+from medagent.telemetry.tool_result import FAILURES
 from medagent.telemetry.turns import AgentTurn, UserTurn, milliseconds
 
-OUTCOME_OF_TOOL = {
-    "book_appointment": "booked",
-    "reschedule_appointment": "rescheduled",
-    "cancel_appointment": "cancelled",
-    "transfer_call": "transferred",
-    "check_availability": "informed",
-    "get_opening_hours": "informed",
-    "get_medical_guidelines": "informed",
-}
-"""What a call has come to when this tool did what it was asked; the last that changed something counts."""
-
-_CHANGES = frozenset({"booked", "rescheduled", "cancelled", "transferred"})
-_ENDINGS = (("ok", "informed"), ("failed", "failed"), ("timeout", "failed"), ("refused", "refused"))
 _LOST = ("error", "process_lost")
 _MOST_SAMPLES = 360
 _MOST_LISTED = 100
@@ -44,6 +33,8 @@ class Tally:
     """Counts of one call; times are monotonic nanoseconds."""
 
     start_ns: int
+    outcomes: Outcomes = field(default_factory=dict)
+    """What tools declare; one that declares nothing tells and changes nothing."""
     user_turns: int = 0
     uncommitted_turns: int = 0
     overlaps: int = 0
@@ -58,7 +49,8 @@ class Tally:
     spoken_replies: int = 0
     interruptions: int = 0
     tools_requested: set[str] = field(default_factory=set)
-    tool_outcomes: list[tuple[str, str]] = field(default_factory=list)
+    tool_runs: list[tuple[ToolOutcome, str]] = field(default_factory=list)
+    """What each run's tool declares, and how the run ended."""
     tools: list[dict[str, object]] = field(default_factory=list)
     tool_calls_recorded: set[str] = field(default_factory=set)
     reconnects: int = 0
@@ -110,9 +102,9 @@ class Tally:
         if len(self.errors) < _MOST_LISTED:
             self.errors.append({**error, "at_ms": milliseconds(self.start_ns, at_ns)})
 
-    def tool(self, call_id: str, *, name: str, outcome: str, duration_ms: float) -> None:
-        """Count a tool's run, and list the first twenty."""
-        self.tool_outcomes.append((name, outcome))
+    def tool(self, call_id: str, *, called: str, name: str, outcome: str, duration_ms: float) -> None:
+        """Count a tool's run, and list the first twenty; `called` is the tool's own name, `name` its span's."""
+        self.tool_runs.append((self.outcomes.get(called, INFORMED), outcome))
         self.tool_calls_recorded.add(call_id)
         if len(self.tools) < _MOST_TOOLS:
             self.tools.append({"name": name, "outcome": outcome, "duration_ms": duration_ms})
@@ -204,22 +196,28 @@ class Tally:
         }
 
     def outcome(self, reason: EndReason) -> str:
-        """What the caller got: booked, rescheduled, cancelled, transferred, informed, refused, abandoned or failed.
+        """Return what the caller got: the outcome that a tool declares, or refused, abandoned, failed, informed.
 
-        The last change that was made counts; where none was, how the last attempt at one ended; then what was told.
+        The last attempt at a change decides where it failed, else the last change that was made. In a call that
+        changed nothing a failure counts where it is the last of the tools' runs.
         """
-        outcomes = [(OUTCOME_OF_TOOL.get(tool, "informed"), outcome) for tool, outcome in self.tool_outcomes]
-        changes = [(change, outcome) for change, outcome in outcomes if change in _CHANGES]
-        made = [change for change, outcome in changes if outcome == "ok"]
+        runs = self.tool_runs
+        changes = [(tool.outcome, ended) for tool, ended in runs if tool.changes]
+        made = [outcome for outcome, ended in changes if ended == "ok"]
+        if changes and changes[-1][1] in FAILURES:
+            return "failed"
         if made:
             return made[-1]
-        if reason in _LOST:
+        if reason in _LOST or (runs and runs[-1][1] in FAILURES):
             return "failed"
-        attempts = {outcome for _, outcome in changes[-1:] or outcomes}
-        for ending, said in _ENDINGS:
-            if ending in attempts:
-                return said
-        return "informed" if self.spoken_replies else "abandoned"
+        if changes and changes[-1][1] == "refused":
+            return "refused"
+        told = [tool.outcome for tool, ended in runs if ended == "ok"]
+        if told and not changes:
+            return told[-1]
+        if not changes and any(ended == "refused" for _, ended in runs):
+            return "refused"
+        return INFORMED.outcome if self.spoken_replies else "abandoned"
 
     def missing(self) -> list[str]:
         """What a whole trace of this call would have and this one has not."""
@@ -246,8 +244,8 @@ class Tally:
             "uncommitted_turns": self.uncommitted_turns,
             "agent_turns": self.agent_turns,
             "handoffs": self.handoffs,
-            "tool_calls": len(self.tool_outcomes),
-            "tool_failures": sum(outcome in ("failed", "timeout") for _, outcome in self.tool_outcomes),
+            "tool_calls": len(self.tool_runs),
+            "tool_failures": sum(outcome in FAILURES for _, outcome in self.tool_runs),
             "interruptions": self.interruptions,
             "interruption_rate": round(self.interruptions / self.agent_turns, 4) if self.agent_turns else None,
             "overlaps": self.overlaps,

@@ -48,7 +48,7 @@ class ToolRuns:
         """End the oldest run of a call; its span waits until the model is told of it."""
         for run in self._at_work:
             if run.call_id == event.call_id:
-                run.error = (event.error_type, event.error_status)
+                run.error, run.returned = (event.error_type, event.error_status), event.returned
                 self._end(run, event.at_ns, status=event.status, output=event.output)
                 break
 
@@ -79,8 +79,8 @@ class ToolRuns:
         elif ended:
             run = ended[0]
             self._ended.remove(run)
-            if event.is_error and run.outcome() == "ok":
-                run.status, run.output = "error", event.output
+            if event.is_error and run.status == "done":
+                run.refusal = event.output or ""
             self._emit(run)
         elif running:
             self._answered.add(running[0].number)  # a progress report: the run goes on
@@ -137,5 +137,9 @@ class ToolRuns:
         self._ended = []
 
     def _emit(self, run: ToolRun) -> None:
-        self._tally.tool(run.call_id, name=run.span_name, outcome=run.outcome(), duration_ms=run.duration_ms())
+        self._tally.tool(
+            run.call_id, called=run.name, name=run.span_name, outcome=run.outcome(), duration_ms=run.duration_ms()
+        )
+        if run.status == "done" and not run.result().is_whole:
+            self._tally.parts_missing.add("tool_result")
         self._out(run.record(clock=self._frame.clock))

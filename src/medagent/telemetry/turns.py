@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,13 +10,12 @@ from medagent.pricing import Usage
 from medagent.telemetry.events import TtftStart, TurnSource
 from medagent.telemetry.record import Place, Record
 from medagent.telemetry.span import SpanKind
+from medagent.telemetry.tool_result import FAILURES, UNREADABLE, ToolResult, ToolValue, read_arguments, read_result
 
 SLOW_MS = 1500.0
 """Above this the caller waited too long for the first sound: the turn is marked slow."""
 
 _TOOL_NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
-
-_LONGEST = 100_000
 
 Clock = Callable[[int], int]
 """Monotonic nanoseconds of an event → Unix microseconds."""
@@ -323,7 +320,11 @@ class ToolRun:
     status: str | None = None
     """How it ended: done, error or cancelled; rejected or declined where it never ran; None while it runs."""
     output: str | None = field(default=None, repr=False)
+    returned: ToolValue | None = field(default=None, repr=False)
+    refusal: str | None = field(default=None, repr=False)
+    """What the framework told the model instead of the result: it was none that it can use."""
     error: tuple[str | None, int | None] = (None, None)
+    _result: ToolResult | None = field(default=None, repr=False)
     end_ns: int | None = None
     waits_since_ns: int | None = None
     waited_ns: int = 0
@@ -342,9 +343,23 @@ class ToolRun:
         """The tool's name where it is one; a model can make up others."""
         return self.name if isinstance(self.name, str) and _TOOL_NAME.fullmatch(self.name) else "unnamed"
 
+    def result(self) -> ToolResult:
+        """Return what the tool returned, read once it has ended."""
+        if self._result is None or self.status is None:
+            self._result = read_result(self.output, self.returned)
+        return self._result
+
     def outcome(self) -> str:
-        """Return ok, refused, failed, timeout or cancelled."""
-        return _outcome(self.status or "cancelled", _as_object(self.output))
+        """Return ok, refused, failed, timeout, cancelled or unreadable."""
+        match self.status or "cancelled":
+            case "cancelled":
+                return "cancelled"
+            case "error" | "rejected":
+                return "failed"
+            case "declined":
+                return "refused"
+        outcome = self.result().outcome
+        return "failed" if self.refusal is not None and outcome in ("ok", UNREADABLE) else outcome
 
     @property
     def busy_until_ns(self) -> int:
@@ -359,17 +374,18 @@ class ToolRun:
 
     def record(self, *, clock: Clock) -> Record:
         """The `tool.<name>` span."""
-        status, result, outcome = self.status or "cancelled", _as_object(self.output), self.outcome()
-        failed = outcome in ("failed", "timeout")
+        status, result, outcome = self.status or "cancelled", self.result().fields, self.outcome()
+        failed = outcome in FAILURES
         is_error = status in ("error", "rejected")
         told: dict[str, object] = {}
         if outcome != "ok":
             raised, answered = self.error
             status_told = answered if raised is not None else result.get("error_status")
+            unnamed = "tool_error" if is_error or self.refusal is not None else None
             told = {
-                "error_type": raised or result.get("error_type", "tool_error" if is_error else None),
+                "error_type": raised or result.get("error_type", unnamed),
                 **({} if status_told is None else {"error_status": status_told}),
-                "error_message": result.get("output") if is_error else None,
+                "error_message": self.output if is_error else self.refusal,
                 "error_source": "tool",
                 "error_recoverable": True,
             }
@@ -381,7 +397,7 @@ class ToolRun:
             end_us=clock(self.busy_until_ns),
             status="error" if failed else "ok",
             fields={
-                "arguments": _as_object(self.arguments),
+                "arguments": read_arguments(self.arguments),
                 "result": {} if is_error else result,
                 "outcome": outcome,
                 "duration_ms": self.duration_ms(),
@@ -389,30 +405,3 @@ class ToolRun:
                 **told,
             },
         )
-
-
-def _as_object(text: str | None) -> dict[str, object]:
-    """A tool's object, as JSON or as Python writes it (LiveKit gives `str()` of what a tool returned).
-
-    Anything else stands under `output`, where a policy can name it.
-    """
-    if text is None or text == "":
-        return {}
-    for read in (json.loads, ast.literal_eval):
-        try:
-            value = read(text) if len(text) <= _LONGEST else text
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
-        return value if isinstance(value, dict) else {"output": value}
-    return {"output": text}
-
-
-def _outcome(status: str, result: dict[str, object]) -> str:
-    if status == "cancelled":
-        return "cancelled"
-    if status in ("error", "rejected"):
-        return "failed"
-    if status == "declined":
-        return "refused"
-    said = result.get("outcome")
-    return said if isinstance(said, str) and said in ("ok", "refused", "failed", "timeout", "cancelled") else "ok"

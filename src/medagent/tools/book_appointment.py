@@ -65,6 +65,8 @@ BOOK_APPOINTMENT = Tool(
         "Book an appointment once the caller has agreed to the doctor and the time. "
         "Tell the caller the confirmation_id it returns; when it refuses, nothing is booked."
     ),
+    outcome="booked",
+    changes=True,
     arguments=BookAppointment,
     result_fields=(*COMMON_FIELDS, *BOOKING_FIELDS),
     run=_run,

@@ -24,6 +24,8 @@ CANCEL_APPOINTMENT = Tool(
         "Cancel an appointment once the caller has given the date of birth and the confirmation id or the full name, "
         "and has said that it shall be cancelled. When it refuses, nothing is cancelled."
     ),
+    outcome="cancelled",
+    changes=True,
     arguments=CancelAppointment,
     result_fields=(*COMMON_FIELDS, *BOOKING_FIELDS),
     run=_run,

@@ -51,6 +51,8 @@ CHECK_AVAILABILITY = Tool(
         "See whether one time is free, or list the next free appointment slots (at most five). "
         "Call it before offering a time; offer only what it returns."
     ),
+    outcome="informed",
+    changes=False,
     arguments=CheckAvailability,
     result_fields=(*COMMON_FIELDS, "available", *(f"slots[].{field}" for field in SLOT_FIELDS)),
     run=_run,

@@ -49,6 +49,8 @@ GET_MEDICAL_GUIDELINES = Tool(
         "Look up what the clinic says on a health question or complaint; call it before you say anything about one. "
         "Say its advice first: with red_flag true, say it at once and nothing else. Never add a diagnosis or a dose."
     ),
+    outcome="informed",
+    changes=False,
     arguments=GetMedicalGuidelines,
     result_fields=(
         *COMMON_FIELDS,

@@ -59,6 +59,8 @@ GET_OPENING_HOURS = Tool(
         "Say when the clinic is open or a doctor is there: for the week, or for one day. "
         "The hours are local to each location; on a holiday named it is closed."
     ),
+    outcome="informed",
+    changes=False,
     arguments=GetOpeningHours,
     result_fields=(
         *COMMON_FIELDS,

@@ -43,12 +43,16 @@ A = TypeVar("A", bound=Arguments)
 class Tool(Generic[A]):
     """One thing the agent can do for a caller; `run` gives the answer's fields and raises `Refusal` for a no.
 
+    `outcome` is what a call has come to once the tool did what it was asked; with `changes` the tool changes something,
+    and the last such tool decides the call's outcome.
     `result_fields` are the paths of all leaves that an answer may hold, dotted, `[]` for a list's item: what a policy
     must have a rule for.
     """
 
     name: str
     description: str
+    outcome: str
+    changes: bool
     arguments: type[A]
     result_fields: tuple[str, ...]
     run: Callable[[Clinic, A, datetime], Answer]

@@ -44,6 +44,8 @@ RESCHEDULE_APPOINTMENT = Tool(
         "Move an appointment to another time once the caller has given the date of birth and the confirmation id or "
         "the full name, and has agreed to the new time. It keeps its confirmation id; when it refuses, nothing moved."
     ),
+    outcome="rescheduled",
+    changes=True,
     arguments=RescheduleAppointment,
     result_fields=(*COMMON_FIELDS, *BOOKING_FIELDS),
     run=_run,

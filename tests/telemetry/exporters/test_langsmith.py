@@ -21,7 +21,7 @@ from langsmith.run_trees import RunTree
 
 from calls import KINDS, real_calls
 from medagent.errors import ExportError
-from medagent.telemetry.exporters.exporter import always_open
+from medagent.telemetry.exporters.exporter import Service, always_open
 from medagent.telemetry.exporters.langsmith import LangSmithExporter, run_of
 from medagent.telemetry.span import SafeSpan, SpanKind
 from sink import Sink
@@ -73,6 +73,18 @@ def test_the_dotted_order_is_the_clients_own(span: SafeSpan) -> None:
     moment = datetime.fromtimestamp(root.start_us // 10**6, UTC).replace(microsecond=root.start_us % 10**6)
     theirs = RunTree(name="x", id=root.span_id, start_time=moment, trace_id=root.trace_id, extra={"metadata": {}})
     assert run_of(root, PROJECT)["dotted_order"] == theirs.dotted_order
+
+
+def test_version_and_environment_are_those_of_the_settings(sink: Sink) -> None:
+    """The revision and the environment of a run are the operator's, and pass the request filter."""
+    named = Service(version="2.1.0", environment="staging")
+    exporter = LangSmithExporter(
+        api_key="lsv2_test", endpoint=sink.url, project=PROJECT, gate=always_open, service=named
+    )
+    exporter.export([TURN])
+    exporter.close()
+    metadata = sink.runs()[TURN.span_id]["extra"]["metadata"]
+    assert (metadata["revision_id"], metadata["environment"], metadata["env"]) == ("2.1.0", "staging", "dev")
 
 
 def test_usage_has_langsmiths_names_and_no_invented_zero() -> None:

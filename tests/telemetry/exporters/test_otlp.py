@@ -19,8 +19,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from medagent.errors import ExportError, NotAskableError, PartlyRefusedError, SettingsError
 from medagent.telemetry.door.exit import Exit
-from medagent.telemetry.exporters.attributes import RELEASE, attributes_of
-from medagent.telemetry.exporters.exporter import always_open
+from medagent.telemetry.exporters.attributes import attributes_of
+from medagent.telemetry.exporters.exporter import RELEASE, Service, always_open
 from medagent.telemetry.exporters.otlp import (
     LangfuseExporter,
     OtlpExporter,
@@ -98,6 +98,40 @@ def test_the_resource_says_what_runs_and_nothing_of_where(sink: Sink, exporter: 
     ]
     scopes = {(scope.scope.name, scope.scope.version) for one in request.resource_spans for scope in one.scope_spans}
     assert scopes == {("medagent", RELEASE)}
+
+
+NAMED = Service(name="phone.agents", version="2.1.0", environment="staging", project="Reception, north")
+
+
+def test_the_resource_has_the_names_of_the_settings(sink: Sink) -> None:
+    """Service, version, environment and Phoenix's project are the operator's, and pass the request filter."""
+    headers = {"x-api-key": "secret"}
+    exporter = OtlpExporter(url=f"{sink.url}/v1/traces", headers=headers, gate=always_open, service=NAMED)
+    exporter.export([alone(SESSION, fields={**SESSION.fields, "agent_name": "front-desk"}), TURN])
+    exporter.close()
+    [request] = sink.traces()
+    [resource] = request.resource_spans
+    assert attributes(resource.resource.attributes) == {
+        "service.name": "phone.agents",
+        "service.version": "2.1.0",
+        "openinference.project.name": "Reception, north",
+        "deployment.environment": "staging",
+        "deployment.environment.name": "staging",
+    }
+    sent = attributes(sink.spans()[SESSION.span_id.replace("-", "")[:16]].attributes)
+    named = {"gen_ai.agent.name": "front-desk", "langfuse.environment": "staging", "langfuse.release": "2.1.0"}
+    assert sent.items() >= named.items()
+    assert (sent["medagent.env"], sent["gen_ai.agent.version"]) == ("dev", "0.1.0")
+
+
+def test_a_named_service_without_a_version_has_none(sink: Sink) -> None:
+    """The version of medagent is not the service's."""
+    unversioned = Service(name="phone.agents", version=None)
+    exporter = OtlpExporter(url=f"{sink.url}/v1/traces", headers={}, gate=always_open, service=unversioned)
+    exporter.export([TURN])
+    exporter.close()
+    [request] = sink.traces()
+    assert "service.version" not in attributes(request.resource_spans[0].resource.attributes)
 
 
 def test_every_field_stands_under_its_path(sink: Sink, exporter: OtlpExporter) -> None:

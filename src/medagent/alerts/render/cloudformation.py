@@ -20,7 +20,10 @@ _WIDTH, _HEIGHT = 12, 6
 
 _FILTERS: Mapping[str, tuple[str, str]] = {
     "CallsEnded": ('{ $._event_type = "session_analytics" }', "1"),
-    "CallsFailed": ('{ $._event_type = "session_analytics" && $.outcome = "failed" }', "1"),
+    "CallsFailed": (
+        '{ $._event_type = "session_analytics" && ($.outcome = "failed" || $.tool_failures > 0) }',
+        "1",
+    ),
     "ToolRuns": ('{ $._event_type = "tool_metrics" }', "1"),
     "ToolFailures": ('{ $._event_type = "tool_metrics" && $.success IS FALSE }', "1"),
     "TotalLatency": ('{ $._event_type = "voice_metrics" && $.total_latency >= 0 }', "$.total_latency"),

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
 
 import orjson
 
 from medagent.proof import Json
 from medagent.proof.keys import PSEUDONYM_SHAPE
-from medagent.telemetry.exporters.exporter import seal_of
+from medagent.telemetry.exporters.exporter import Service, seal_of
 from medagent.telemetry.span import SafeSpan, SpanKind
 
-RELEASE = version("medagent")
 PREFIX = "medagent"
 """A field stands under this and its dotted path."""
 
+_OURS = Service()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_MS = 86_400_000
 _TRACE_NAME = "voice_session"
@@ -83,6 +82,7 @@ KEYS = frozenset(
     | {"langfuse.environment", "langfuse.trace.tags", "langfuse.observation.status_message"}
     | {"langfuse.observation.usage_details", "langfuse.observation.cost_details"}
     | {"langfuse.observation.input", "langfuse.observation.output", "langfuse.observation.completion_start_time"}
+    | {"gen_ai.agent.name", "gen_ai.agent.version"}
     | {"gen_ai.tool.name", "gen_ai.provider.name", "gen_ai.response.time_to_first_chunk", "error.type"}
 )
 """Attributes whose values are the span's."""
@@ -97,7 +97,6 @@ CONSTANTS: Mapping[str, frozenset[str]] = {
     "gen_ai.operation.name": frozenset(_OPERATIONS.values()),
     "langfuse.trace.name": frozenset({_TRACE_NAME}),
     "langfuse.trace.tags": frozenset({_TAG}),
-    "langfuse.release": frozenset({RELEASE}),
     "langfuse.observation.type": frozenset(_LANGFUSE_TYPES.values()),
     "langfuse.observation.level": frozenset({"DEFAULT", "WARNING", "ERROR"}),
     "langsmith.span.kind": frozenset({"chain", *_LANGSMITH_KINDS.values()}),
@@ -107,10 +106,19 @@ CONSTANTS: Mapping[str, frozenset[str]] = {
 """Attributes whose values are ours."""
 
 
-def attributes_of(span: SafeSpan) -> dict[str, Json]:
+def constants_of(service: Service) -> dict[str, frozenset[str]]:
+    """Return the attributes whose values are the operator's names."""
+    environment = () if service.environment is None else (service.environment,)
+    return {
+        "langfuse.release": frozenset({service.release}),
+        "langfuse.environment": frozenset(environment),
+    }
+
+
+def attributes_of(span: SafeSpan, service: Service = _OURS) -> dict[str, Json]:
     """All attributes of a span: scalars, lists of scalars of one type, JSON texts; what is null is absent."""
     own: dict[str, Json] = dict(_flat(span.fields, PREFIX))
-    named = _of_any(span)
+    named = _of_any(span, service)
     if span.kind in (SpanKind.AGENT_TURN, SpanKind.LLM):
         named |= _of_generation(span)
     elif span.kind is SpanKind.TOOL:
@@ -118,7 +126,7 @@ def attributes_of(span: SafeSpan) -> dict[str, Json]:
     return own | {name: _flattened(value) for name, value in named.items() if value is not None}
 
 
-def _of_any(span: SafeSpan) -> dict[str, Json]:
+def _of_any(span: SafeSpan, service: Service) -> dict[str, Json]:
     seal, caller = seal_of(span), span.fields.get("participant_id")
     is_pseudonym = isinstance(caller, str) and PSEUDONYM_SHAPE.fullmatch(caller) is not None
     return {
@@ -133,8 +141,10 @@ def _of_any(span: SafeSpan) -> dict[str, Json]:
         "error.type": error_of(span),
         "langfuse.trace.name": _TRACE_NAME,
         "langfuse.trace.tags": [_TAG, span.env],
-        "langfuse.environment": span.env,
-        "langfuse.release": RELEASE,
+        "langfuse.environment": service.environment_of(span),
+        "langfuse.release": service.release,
+        "gen_ai.agent.name": span.fields.get("agent_name"),
+        "gen_ai.agent.version": span.fields.get("agent_version"),
         "langfuse.observation.type": _LANGFUSE_TYPES[span.kind],
         "langfuse.observation.level": _level(span),
         "langfuse.observation.status_message": error_of(span),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from importlib.metadata import version
 from typing import Any, Protocol, runtime_checkable
 
 import requests
@@ -18,6 +19,7 @@ from medagent.telemetry.door.send_log import Sent
 from medagent.telemetry.failures import Failure, FailureCause, cause_of_status
 from medagent.telemetry.span import SafeSpan, Seal
 
+RELEASE = version("medagent")
 Gate = Callable[[], None]
 """Called before every request; raises `EgressOffError` where nothing may leave."""
 _ASK_WITHIN_S = 10.0
@@ -106,6 +108,28 @@ class Envelope:
     part: re.Pattern[str] | None = None
     prefix: str | None = None
     max_bytes: int = 20 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Names under which destinations group calls, the same for all calls of a host.
+
+    `environment` takes the place of the installation's own, dev or prod; `project` is Phoenix's.
+    """
+
+    name: str = "medagent"
+    version: str | None = RELEASE
+    environment: str | None = None
+    project: str | None = None
+
+    def environment_of(self, span: SafeSpan) -> str:
+        """Return the environment under which a span is exported."""
+        return self.environment or span.env
+
+    @property
+    def release(self) -> str:
+        """The version, and that of medagent where none is set."""
+        return self.version or RELEASE
 
 
 def always_open() -> None:

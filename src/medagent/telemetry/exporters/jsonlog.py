@@ -50,7 +50,7 @@ _ANALYTICS = (
 )
 _DONE = ("ok", "refused")
 _MOST_ERRORS = 100
-_FAILED = ("failed", "timeout")
+_FAILED = ("failed", "timeout", "unreadable")
 
 ENVELOPE = Envelope(
     method="APPEND",

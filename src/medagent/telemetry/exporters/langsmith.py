@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -21,6 +20,7 @@ from medagent.telemetry.door.send_log import Sent
 from medagent.telemetry.exporters.exporter import (
     Envelope,
     Gate,
+    Service,
     ask,
     failure,
     failure_of,
@@ -43,7 +43,7 @@ _REGIONS = {
     "apac.api.smith.langchain.com": "apac",
     "aws.api.smith.langchain.com": "us-aws",
 }
-_RELEASE = version("medagent")
+_OURS = Service()
 _TAG = "medagent"
 _RUN_TYPES = {SpanKind.AGENT_TURN: "llm", SpanKind.LLM: "llm", SpanKind.TOOL: "tool"}
 _OPERATIONS = {
@@ -64,7 +64,7 @@ _OUTPUT_DETAILS = {"text": "output_text_tokens", "audio": "output_audio_tokens"}
 _MODEL = ("ls_model_name", "gen_ai.request.model", "gen_ai.response.model")
 _STANDARD = {"gen_ai.usage.input_tokens": "input_tokens", "gen_ai.usage.output_tokens": "output_tokens"}
 _INPUTS = {
-    SpanKind.SESSION: ("mode", "model", "provider", "agent_version", "policy_name", "policy_version"),
+    SpanKind.SESSION: ("mode", "model", "provider", "agent_name", "agent_version", "policy_name", "policy_version"),
     SpanKind.GUARDRAIL: ("policy", "sampling"),
 }
 _OUTPUTS = {
@@ -95,6 +95,7 @@ class LangSmithExporter:
         retention_days: Literal[14, 400] = 14,
         gate: Gate,
         ca_pem: bytes | None = None,
+        service: Service = _OURS,
     ) -> None:
         """Configure the destination without connecting to it.
 
@@ -106,8 +107,10 @@ class LangSmithExporter:
             retention_days: Days that the project keeps a run.
             gate: Called before every request; raises where the switch is off.
             ca_pem: Certificates that are trusted beside the public ones.
+            service: Version and environment under which runs are grouped.
         """
         self._ca_pem = ca_pem
+        self._service = service
         self.retention_days: int | None = retention_days
         self._endpoint = endpoint.rstrip("/")
         self.region = _REGIONS.get(urlsplit(self._endpoint).hostname or "", "self-hosted")
@@ -116,7 +119,13 @@ class LangSmithExporter:
         self._workspace_id = workspace_id
         self._gate = gate
         self._session = ExitSession(
-            envelope(api_key=api_key, endpoint=self._endpoint, project=project, workspace_id=workspace_id),
+            envelope(
+                api_key=api_key,
+                endpoint=self._endpoint,
+                project=project,
+                workspace_id=workspace_id,
+                service=service,
+            ),
             gate=gate,
             ca_pem=ca_pem,
         )
@@ -126,7 +135,7 @@ class LangSmithExporter:
         """Deliver a batch whole; raises `ExportError` with the status where it failed, `DoorError` where refused."""
         if not batch:
             return
-        runs = [run_of(span, self._project) for span in batch]
+        runs = [run_of(span, self._project, self._service) for span in batch]
         status = self._session.deliver(batch, lambda: self._ingest(runs))
         if status == _CONFLICT and self._session.answer.record() is not None:
             # It has one of these runs already: the ones that it has not are found by sending each alone.
@@ -204,7 +213,9 @@ def make_client(session: ExitSession, *, api_key: str, endpoint: str, workspace_
     )
 
 
-def envelope(*, api_key: str, endpoint: str, project: str, workspace_id: str | None = None) -> Envelope:
+def envelope(
+    *, api_key: str, endpoint: str, project: str, workspace_id: str | None = None, service: Service = _OURS
+) -> Envelope:
     """All that LangSmith is told beside the spans."""
     return Envelope(
         method="POST",
@@ -229,7 +240,8 @@ def envelope(*, api_key: str, endpoint: str, project: str, workspace_id: str | N
             "session_name": frozenset({project}),
             "ls_provider": frozenset({_AZURE}),
             "ls_model_type": frozenset({"chat"}),
-            "revision_id": frozenset({_RELEASE}),
+            "revision_id": frozenset({service.release}),
+            "environment": frozenset(() if service.environment is None else (service.environment,)),
             "tags": frozenset({_TAG}),
             "gen_ai.operation.name": frozenset(_OPERATIONS.values()),
         },
@@ -237,7 +249,7 @@ def envelope(*, api_key: str, endpoint: str, project: str, workspace_id: str | N
     )
 
 
-def run_of(span: SafeSpan, project: str) -> dict[str, Any]:
+def run_of(span: SafeSpan, project: str, service: Service = _OURS) -> dict[str, Any]:
     """The run that LangSmith is to show for a span; what is null or missing in the span is no zero here."""
     rest = dict(span.fields)
     inputs: Json = {}
@@ -261,7 +273,7 @@ def run_of(span: SafeSpan, project: str) -> dict[str, Any]:
         "end_time": _moment(span.end_us).isoformat(timespec="microseconds"),
         "inputs": inputs,
         "outputs": outputs,
-        "extra": {"metadata": rest | _metadata(span)},
+        "extra": {"metadata": rest | _metadata(span, service)},
     }
     if span.ancestors:
         run["parent_run_id"] = _path(span)[-2].span_id
@@ -309,15 +321,15 @@ def _known(value: Json) -> Json:
     return value
 
 
-def _metadata(span: SafeSpan) -> dict[str, Json]:
+def _metadata(span: SafeSpan, service: Service) -> dict[str, Json]:
     seal, caller, provider = seal_of(span), span.fields.get("participant_id"), span.fields.get("provider")
     metadata: dict[str, Json] = {
         "thread_id": span.trace_id,
         "session_id": span.trace_id,
         "gen_ai.conversation.id": span.trace_id,
         "env": span.env,
-        "environment": span.env,
-        "revision_id": _RELEASE,
+        "environment": service.environment_of(span),
+        "revision_id": service.release,
         "policy_digest": span.policy_digest,
         "sequence": seal.sequence,
         "previous": seal.previous,

@@ -28,8 +28,8 @@ from medagent.proof import Json
 from medagent.telemetry.door.answer import Answer
 from medagent.telemetry.door.exit import ExitSession
 from medagent.telemetry.door.send_log import Sent
-from medagent.telemetry.exporters.attributes import CONSTANTS, KEYS, PREFIX, RELEASE, attributes_of, error_of
-from medagent.telemetry.exporters.exporter import Envelope, Gate, ask, failure_of, shown
+from medagent.telemetry.exporters.attributes import CONSTANTS, KEYS, PREFIX, attributes_of, constants_of, error_of
+from medagent.telemetry.exporters.exporter import RELEASE, Envelope, Gate, Service, ask, failure_of, shown
 from medagent.telemetry.failures import Failure, FailureCause
 from medagent.telemetry.span import SafeSpan, SpanKind
 
@@ -41,7 +41,10 @@ LANGFUSE_REGIONS = {
 }
 _TRACES = "/v1/traces"
 _MEDIA_TYPE = "application/x-protobuf"
-_SERVICE = "medagent"
+_SCOPE = "medagent"
+_OURS_ALONE = Service()
+_PROJECT = "openinference.project.name"
+_ENVIRONMENT = ("deployment.environment", "deployment.environment.name")
 _CALLS_OUT = (SpanKind.AGENT_TURN, SpanKind.STT, SpanKind.LLM, SpanKind.TTS)
 _SUCCESS = 200
 _NUMBER = re.compile(r"[0-9]{1,18}")
@@ -53,11 +56,7 @@ _MESSAGE_KEYS = {"trace_id", "span_id", "parent_span_id", "name", "attributes", 
 _MESSAGE_CONSTANTS = {
     "kind": frozenset({"SPAN_KIND_INTERNAL", "SPAN_KIND_CLIENT"}),
     "code": frozenset({"STATUS_CODE_OK", "STATUS_CODE_ERROR"}),
-    "service.name": frozenset({_SERVICE}),
-    "service.version": frozenset({RELEASE}),
     "version": frozenset({RELEASE}),
-    "deployment.environment": frozenset({"dev", "prod"}),
-    "deployment.environment.name": frozenset({"dev", "prod"}),
 }
 
 
@@ -74,21 +73,23 @@ class OtlpExporter:
         retention_days: int | None = None,
         gate: Gate,
         ca_pem: bytes | None = None,
+        service: Service = _OURS_ALONE,
     ) -> None:
         self._ca_pem = ca_pem
+        self._service = service
         self.name = name
         self.region = region
         self.retention_days = retention_days
         self._url = url
         self._headers = {**headers, **_OURS}
         self._gate = gate
-        self._session = ExitSession(envelope(url=url, headers=self._headers), gate=gate, ca_pem=ca_pem)
+        self._session = ExitSession(envelope(url=url, headers=self._headers, service=service), gate=gate, ca_pem=ca_pem)
 
     def export(self, batch: Sequence[SafeSpan]) -> None:
         """Deliver a batch whole; raises `ExportError` where not all of it was taken, `DoorError` where refused."""
         if not batch:
             return
-        body = request_of(batch).SerializeToString(deterministic=True)
+        body = request_of(batch, self._service).SerializeToString(deterministic=True)
         headers = {**self._headers, "content-type": _MEDIA_TYPE}
         self._session.deliver(batch, lambda: self._session.request("POST", self._url, data=body, headers=headers))
         if rejected := rejected_spans(self.name, self._session.answer):
@@ -123,6 +124,7 @@ class LangfuseExporter(OtlpExporter):
         retention_days: int | None = None,
         gate: Gate,
         ca_pem: bytes | None = None,
+        service: Service = _OURS_ALONE,
     ) -> None:
         self._base = base_url.rstrip("/")
         pair = base64.b64encode(f"{public_key}:{secret_key}".encode()).decode()
@@ -135,6 +137,7 @@ class LangfuseExporter(OtlpExporter):
             retention_days=retention_days,
             gate=gate,
             ca_pem=ca_pem,
+            service=service,
         )
 
     def holds(self, span: SafeSpan) -> bool:
@@ -174,8 +177,15 @@ def parse_headers(text: str, *, variable: str) -> dict[str, str]:
     return headers
 
 
-def envelope(*, url: str, headers: Mapping[str, str]) -> Envelope:
+def envelope(*, url: str, headers: Mapping[str, str], service: Service = _OURS_ALONE) -> Envelope:
     """All that a collector is told beside the spans."""
+    environments = frozenset({"dev", "prod"} if service.environment is None else {service.environment})
+    named = {
+        "service.name": frozenset({service.name}),
+        **({} if service.version is None else {"service.version": frozenset({service.version})}),
+        **({} if service.project is None else {_PROJECT: frozenset({service.project})}),
+        **dict.fromkeys(_ENVIRONMENT, environments),
+    }
     times = {"start_time_unix_nano", "end_time_unix_nano"}
     return Envelope(
         method="POST",
@@ -183,26 +193,27 @@ def envelope(*, url: str, headers: Mapping[str, str]) -> Envelope:
         media_type=_MEDIA_TYPE,
         headers=headers,
         keys=frozenset({*_MESSAGE_KEYS, *times, "scope", *KEYS}),
-        constants={**CONSTANTS, **_MESSAGE_CONSTANTS, "name": frozenset({_SERVICE})},
+        constants={**CONSTANTS, **constants_of(service), **_MESSAGE_CONSTANTS, **named, "name": frozenset({_SCOPE})},
         part=_PART,
         prefix=PREFIX,
     )
 
 
-def request_of(batch: Sequence[SafeSpan]) -> ExportTraceServiceRequest:
+def request_of(batch: Sequence[SafeSpan], service: Service = _OURS_ALONE) -> ExportTraceServiceRequest:
     """The request for a batch, one resource for each environment in it."""
     request = ExportTraceServiceRequest()
     by_env: dict[str, Any] = {}
     for span in batch:
         if span.env not in by_env:
             resource = request.resource_spans.add()
-            about = {"service.name": _SERVICE, "service.version": RELEASE}
-            environment = dict.fromkeys(("deployment.environment", "deployment.environment.name"), span.env)
-            _put(resource.resource.attributes, {**about, **environment})
+            about = {"service.name": service.name, "service.version": service.version, _PROJECT: service.project}
+            environment = dict.fromkeys(_ENVIRONMENT, service.environment_of(span))
+            known = {name: value for name, value in about.items() if value is not None}
+            _put(resource.resource.attributes, {**known, **environment})
             by_env[span.env] = resource.scope_spans.add()
-            by_env[span.env].scope.name = _SERVICE
+            by_env[span.env].scope.name = _SCOPE
             by_env[span.env].scope.version = RELEASE
-        _fill(by_env[span.env].spans.add(), span)
+        _fill(by_env[span.env].spans.add(), span, service)
     return request
 
 
@@ -239,7 +250,7 @@ def _of_message(body: bytes) -> int | None:
     return None if len(UnknownFieldSet(response)) or len(UnknownFieldSet(known)) else int(known.rejected_spans)
 
 
-def _fill(message: Span, span: SafeSpan) -> None:
+def _fill(message: Span, span: SafeSpan, service: Service) -> None:
     message.trace_id = UUID(span.trace_id).bytes
     message.span_id = _span_id(span.span_id)
     if span.parent_id is not None:
@@ -250,7 +261,7 @@ def _fill(message: Span, span: SafeSpan) -> None:
     message.end_time_unix_nano = span.end_us * 1000
     message.status.code = Status.STATUS_CODE_ERROR if span.status == "error" else Status.STATUS_CODE_OK
     message.status.message = error_of(span) or ""
-    _put(message.attributes, attributes_of(span))
+    _put(message.attributes, attributes_of(span, service))
 
 
 def _span_id(span_id: str) -> bytes:
