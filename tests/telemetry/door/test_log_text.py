@@ -307,7 +307,7 @@ def test_logger_name_of_code_stays_and_another_is_withheld() -> None:
     finally:
         del sys.modules[module.__name__]
     assert [name for name, shown in names.items() if shown != name] == [f"call.{CANARY}", "Maren"]
-    assert names["Maren"] == "(name withheld)"
+    assert names["Maren"] == "(withheld)"
 
 
 def test_python_name_of_a_thread_or_task_stays_and_another_is_withheld() -> None:
@@ -322,7 +322,7 @@ def test_python_name_of_a_thread_or_task_stays_and_another_is_withheld() -> None
     ):
         assert python_name(name) == name
     for name in ("func_exec_find_maren", CANARY, "Thread-1 (Maren Oldfield)", 3):
-        assert python_name(name) == "(name withheld)"
+        assert python_name(name) == "(withheld)"
     assert python_name(None) is None
 
 

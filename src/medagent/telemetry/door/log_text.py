@@ -26,7 +26,7 @@ from medagent.errors import MedagentError
 WITHHELD_TEXT = "(text withheld"
 """The beginning of each withheld line; the setting that opens it follows."""
 WITHHELD_ARGUMENT = "(withheld)"
-WITHHELD_NAME = "(name withheld)"
+WITHHELD_NAME = "(withheld)"
 CONVERSION = re.compile(
     r"%(?:\((?P<key>\w+)\))?[#0\- +]*(?:\*|\d+)?(?:\.(?:\*|\d+))?[hlL]?(?P<type>[diouxXeEfFgGcrsa%])"
 )
