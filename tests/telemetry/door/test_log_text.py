@@ -52,7 +52,6 @@ def filled(template: str, value: object) -> tuple[object, ...]:
     return tuple(value for match in log_text.CONVERSION.finditer(template) if match["type"] != "%")
 
 
-@pytest.mark.timing
 def test_templates_file_matches_the_installed_sources() -> None:
     """The file has each installed library, LiveKit's among them, as a new build would write it."""
     listed = build_log_templates.json.loads(build_log_templates.TARGET.read_text("utf-8"))
@@ -299,7 +298,7 @@ def test_logger_name_of_code_stays_and_another_is_withheld() -> None:
                 "root",
                 "front-desk",
                 "pharmacy.desk",
-                "medagent.x",
+                "medagent.errors",
                 f"call.{CANARY}",
                 "Maren",
             )
@@ -308,6 +307,8 @@ def test_logger_name_of_code_stays_and_another_is_withheld() -> None:
         del sys.modules[module.__name__]
     assert [name for name, shown in names.items() if shown != name] == [f"call.{CANARY}", "Maren"]
     assert names["Maren"] == "(withheld)"
+    assert LogText().logger_name(record("medagent.maren", "x", path=OWN_PATH)) == "medagent.maren"
+    assert LogText().logger_name(record("medagent.maren", "x")) == "(withheld)"
 
 
 def test_python_name_of_a_thread_or_task_stays_and_another_is_withheld() -> None:

@@ -174,7 +174,7 @@ def test_redacted_record_leaves_the_record_as_it_was(
     assert vars(plain) == vars(made)
 
 
-# Which handler gets what
+# Handlers
 
 
 def test_caplog_sees_the_record_itself(caplog: pytest.LogCaptureFixture) -> None:
@@ -319,6 +319,7 @@ def test_memory_handler_passes_on_the_redacted_copy(logger: logging.Logger) -> N
     assert target.records[0].getMessage().startswith(WITHHELD_TEXT)
 
 
+@pytest.mark.timing
 def test_files_sockets_and_http_get_the_redacted_copy(logger: logging.Logger, tmp_path: Path) -> None:
     """A file, a syslog socket, a pickling TCP socket and an HTTP server receive the line without its value."""
     received: list[bytes] = []
@@ -333,6 +334,7 @@ def test_files_sockets_and_http_get_the_redacted_copy(logger: logging.Logger, tm
             pass
 
     server = http.server.HTTPServer(("127.0.0.1", 0), Sink)
+    server.timeout = 60
     thread = threading.Thread(target=server.handle_request)
     thread.start()
     with (
@@ -340,6 +342,8 @@ def test_files_sockets_and_http_get_the_redacted_copy(logger: logging.Logger, tm
         socket.create_server(("127.0.0.1", 0)) as stream,
     ):
         syslog.bind(("127.0.0.1", 0))
+        syslog.settimeout(60)
+        stream.settimeout(60)
         logger.handlers = [
             logging.FileHandler(tmp_path / "file.log"),
             logging.handlers.SysLogHandler(syslog.getsockname()),
@@ -347,11 +351,12 @@ def test_files_sockets_and_http_get_the_redacted_copy(logger: logging.Logger, tm
             logging.handlers.HTTPHandler(f"127.0.0.1:{server.server_port}", "/", "POST"),
         ]
         logger.error("for %s", CANARY, extra={"room": CANARY})
-        thread.join(30)
+        thread.join(90)
         received.append(syslog.recv(65536))
         taken, _address = stream.accept()
         for handler in logger.handlers:
             handler.close()
+        taken.settimeout(60)
         with taken:
             while chunk := taken.recv(65536):
                 received.append(chunk)
@@ -363,6 +368,7 @@ def test_files_sockets_and_http_get_the_redacted_copy(logger: logging.Logger, tm
     assert all(b"text+withheld" in body or b"text withheld" in body for body in received[:2])
 
 
+@pytest.mark.timing
 def test_queue_passes_the_filter_once(logger: logging.Logger) -> None:
     """What a queue's handler formatted is not judged anew at the listener's handler: its words and counts stay."""
     line: queue.Queue[Any] = queue.Queue()
@@ -395,7 +401,7 @@ def test_broken_arguments_are_not_printed_by_handle_error(
     assert CANARY not in stream.getvalue()
 
 
-# What stands before and behind the filter
+# Filters, formats and other libraries
 
 
 def test_filter_of_a_handler_cannot_add_a_value(logger: logging.Logger) -> None:
@@ -537,7 +543,7 @@ def test_error_of_the_filter_costs_the_words_of_the_line(
     assert "attempts" not in stream.getvalue()
 
 
-# Ways of a line
+# Sources of lines
 
 
 @pytest.mark.timing
@@ -586,6 +592,7 @@ async def test_loop_exception_handler_is_withheld(written: io.StringIO) -> None:
     assert "[OSError]" in written.getvalue()
 
 
+@pytest.mark.timing
 async def test_task_and_thread_names_are_withheld(written: io.StringIO) -> None:
     """LiveKit names a task by the tool that the model called, a host a thread by its caller."""
 

@@ -43,7 +43,7 @@ _WITHHELD_LINE = re.compile(
 )
 _PYTHON_NAMES = re.compile(
     r"MainThread|Thread-\d+( \(\w+\))?|ThreadPoolExecutor-\d+_\d+|asyncio_\d+|Dummy-\d+|Task-\d+"
-    r"|MainProcess|\w*Process-\d+(:\d+)*|medagent[\w.-]*"
+    r"|MainProcess|\w*Process-\d+(:\d+)*|medagent[a-z.-]*"
 )
 """The names that Python gives to threads, processes and tasks, and those of this package."""
 
@@ -70,8 +70,8 @@ class LogText:
         known = (
             name in sys.modules
             or name in _catalogue()
-            or name in ("root", "py.warnings", _OURS)
-            or name.startswith(f"{_OURS}.")
+            or name in ("root", "py.warnings")
+            or _is_ours(record)
             or self._is_in_clear(name)
             or _is_global(name, record.pathname, len(sys.modules))
         )
@@ -169,9 +169,8 @@ def _filled(template: str, types: str, arguments: object) -> str | None:
 
 
 def _shown(place: re.Match[str], value: object, type_: str) -> str:
-    if type_ == "-" or type(value) not in (int, float, bool):
+    if type_ == "-" or not isinstance(value, int | float) or type(value) not in (int, float, bool):
         return WITHHELD_ARGUMENT
-    assert isinstance(value, int | float)  # noqa: S101  # for mypy
     if not math.isfinite(value) or abs(value) >= _FIRST_TOO_LARGE or (type_ == "s" and value not in _STATUS_CODES):
         return WITHHELD_ARGUMENT
     if place["type"] in "diouxXeEfFgG":

@@ -72,13 +72,16 @@ def redacted(record: logging.LogRecord) -> RedactedRecord:
 
 
 def guard_logging(*, in_clear: Collection[str] = ()) -> None:
-    """Put the filter before every handler of this process, those added later too.
+    """Put the filter before every handler of this process.
 
-    It is in `logging.Logger.callHandlers`, so that a handler with a `handle` of its own and a library that replaced
-    `callHandlers` get the copy, and in `logging.Handler.handle`, after the handler's own filters: they add fields, and
-    a queue, a buffer or an error tracker calls a handler past its logger. A host program's lines are redacted too,
-    unless it names their loggers in `in_clear`. Warnings become log lines. A further call replaces the list, and puts
-    the filter before what a library has put before it since.
+    Handlers that are added later are behind it too. It is in `logging.Logger.callHandlers`, so that a handler with a
+    `handle` of its own and a library that replaced `callHandlers` get the copy, and in `logging.Handler.handle`, after
+    the handler's own filters: they add fields, and a queue, a buffer or an error tracker calls a handler past its
+    logger. A further call replaces the list, and puts the filter before what a library has put before it since.
+    Warnings become log lines.
+
+    Args:
+        in_clear: Loggers whose words are shown, with those below them; a host program's own, for example.
     """
     _Filter.text = LogText(in_clear)
     if warnings.showwarning is not getattr(logging, "_showwarning", None):
