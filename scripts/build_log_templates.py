@@ -27,7 +27,8 @@ from medagent.telemetry.door.log_text import CONVERSION
 TARGET = Path(__file__).parents[1] / "src/medagent/telemetry/door/log_templates.json"
 
 DISTRIBUTIONS = ("livekit-agents", "livekit", "livekit-api", "aiohttp", "httpx", "httpx2", "openai")
-"""Listed beside each installed `livekit-plugins-*` and `python`."""
+"""Listed beside each installed plugin of LiveKit and `python`."""
+_PLUGIN = "livekit-plugins-"
 METHODS = frozenset(
     {"debug", "info", "warning", "warn", "error", "exception", "critical", "fatal", "log", "trace", "dev"}
 )
@@ -40,7 +41,7 @@ Entry: TypeAlias = dict[str, dict[str, str] | list[str]]
 def main() -> int:
     """Write the file; with `--check` write nothing and exit with 1 where an installed library differs from it."""
     listed: dict[str, dict[str, Entry]] = json.loads(TARGET.read_text("utf-8")) if TARGET.exists() else {}
-    found = dict(installed())
+    found = {library: build(library) for library in libraries()}
     if "--check" in sys.argv[1:]:
         stale = sorted(
             library for library, (version, entry) in found.items() if listed.get(library, {}).get(version) != entry
@@ -53,21 +54,25 @@ def main() -> int:
     return 0
 
 
-def installed() -> Iterator[tuple[str, tuple[str, Entry]]]:
-    """Yield each library that is installed here, with its version and its entry."""
-    plugins = {one.name for one in metadata.distributions() if one.name.startswith("livekit-plugins-")}
-    for name in (*DISTRIBUTIONS, *sorted(plugins)):
-        try:
-            distribution = metadata.distribution(name)
-        except metadata.PackageNotFoundError:
-            continue
-        files = [Path(str(one.locate())) for one in distribution.files or () if one.suffix == ".py"]
+def libraries() -> list[str]:
+    """Return the names of the listed libraries that are installed here."""
+    installed = {one.name for one in metadata.distributions()}
+    return [*sorted(name for name in installed if name in DISTRIBUTIONS or name.startswith(_PLUGIN)), "python"]
+
+
+def build(library: str) -> tuple[str, Entry]:
+    """Return the installed version of a library, and its entry."""
+    if library == "python":
+        root = Path(asyncio.__file__).parents[1]
+        folders = (Path(asyncio.__file__).parent, Path(concurrent.futures.__file__).parent)
+        files = [file for folder in folders for file in folder.rglob("*.py")]
+        version = platform.python_version()
+    else:
+        distribution = metadata.distribution(library)
         root = Path(str(distribution.locate_file("")))
-        yield name, (distribution.version, entry_of({file: _module(file.relative_to(root)) for file in files}))
-    standard = Path(asyncio.__file__).parents[1]
-    folders = (Path(asyncio.__file__).parent, Path(concurrent.futures.__file__).parent)
-    modules = {file: _module(file.relative_to(standard)) for folder in folders for file in folder.rglob("*.py")}
-    yield "python", (platform.python_version(), entry_of(modules))
+        files = [Path(str(one.locate())) for one in distribution.files or () if one.suffix == ".py"]
+        version = distribution.version
+    return version, entry_of({file: _module(file.relative_to(root)) for file in files})
 
 
 def entry_of(modules: dict[Path, str]) -> Entry:
