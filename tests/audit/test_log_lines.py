@@ -43,3 +43,12 @@ def test_log_message_refuses_a_template_with_a_value(logger: str, value: str) ->
                 assert not shape.fits(template % tuple(f"<{value}>" for _ in places))
             assert not shape.fits(f"{template} <{value}>")
     assert not shape.fits(f"<{value}>")
+
+
+def test_log_message_accepts_the_notice_of_a_logger_with_digits_and_no_number() -> None:
+    """`urllib3.connectionpool` may be in a notice; a telephone number, a space and a slash may not."""
+    notice = "(text withheld; MEDAGENT_LOGS_IN_CLEAR={} shows it in dev)"
+    assert log_message().fits(notice.format("urllib3.connectionpool"))
+    assert log_message().fits(notice.format("livekit.agents") + " [OSError]")
+    for name in ("call.4155550123", "Maren Oldfield", "call/x"):
+        assert not log_message().fits(notice.format(name))

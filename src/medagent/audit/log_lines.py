@@ -17,7 +17,7 @@ _PLACE = re.compile(r"%(?:\(\w+\))?[#0\- +]*\d*(?:\.\d+)?[a-zA-Z%]")
 _FILLED = r"(?:\(withheld\)|-?\d{1,6}(?:\.\d{1,9})?(?:e[+-]\d{2,3})?|True|False)"
 _CLASS = r"(?: \[[A-Za-z_]\w{0,80}\])?"
 _NOTICE = (
-    r"\(text withheld; MEDAGENT_LOGS_IN_CLEAR=[A-Za-z_][A-Za-z_.-]* shows it in dev"
+    r"\(text withheld; MEDAGENT_LOGS_IN_CLEAR=[A-Za-z_](?:(?!\d{4})[\w.-])* shows it in dev"
     r"(?:; no message list for [a-z-]+ \d+(?:\.\d+)*)?\)"
 )
 
