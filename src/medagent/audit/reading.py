@@ -18,6 +18,7 @@ from medagent.attestation.report import Mark
 from medagent.attestation.report import SecondReader as Part
 from medagent.audit.capture import Document, inflated
 from medagent.audit.evidence import Evidence
+from medagent.audit.log_lines import log_message
 from medagent.audit.planted import Planted
 from medagent.audit.second_reader import SecondReader, Text
 from medagent.audit.settle import MACHINE_SHAPES, Shape, declared_shapes, matching, moment, settle
@@ -209,4 +210,5 @@ def _envelope(alerts: Alerts) -> list[Shape]:
             ),
             path=re.compile(r" logger$"),
         ),
+        log_message(),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
-import logging
+import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -120,14 +120,17 @@ ALL["runtime_metadata_with_the_exit_open"] = Sabotage(
 
 
 @sabotage(
-    "exporter_logs_its_payload", breaks="an exporter logs what it sends", causes="second_reader: [1-9]", of=_LANGSMITH
+    "exporter_logs_its_payload",
+    breaks="an exporter writes what it sends to stderr",
+    causes="second_reader: [1-9]",
+    of=_LANGSMITH,
 )
 def exporter_logs_its_payload(langsmith: ModuleType) -> None:
     run_of = langsmith.run_of
 
     def logged(span: Any, project: str) -> Any:
         run = run_of(span, project)
-        logging.getLogger("medagent.exporter").warning("sending %s", run)
+        sys.stderr.write(f"sending {run}\n")  # past `logging`, whose filter would withhold it
         return run
 
     langsmith.run_of = logged
