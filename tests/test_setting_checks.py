@@ -37,6 +37,7 @@ def test_a_misspelt_name_is_unknown_and_answered_with_a_setting(name: str, place
         ("MEDAGENT_LIVEKIT_URL", "LIVEKIT_URL"),
         ("MEDAGENT_SLACK_WEBHOOK", "MEDAGENT_SLACK_WEBHOOK_URL"),
         ("MEDAGENT_POLICY_PATH", "MEDAGENT_POLICY"),
+        ("MEDAGENT_ENVIRONMENT", "MEDAGENT_ENV"),
         ("medagent_polcy", "MEDAGENT_POLICY"),
         ("MEDAGNT_ENV", "MEDAGENT_ENV"),
         ("MED_AGENT_CONSENT", "MEDAGENT_CONSENT"),
@@ -72,7 +73,9 @@ def test_a_placeholder_is_named(value: str) -> None:
     assert list(odd_values({"LANGSMITH_API_KEY": value}, KNOWN)) == ["LANGSMITH_API_KEY"]
 
 
-@pytest.mark.parametrize("value", ["lsv2_pt_0a1b", "a$b", "'tis the basis", "https://x.example/?a=<b>", "my clinic"])
+@pytest.mark.parametrize(
+    "value", ["lsv2_pt_0a1b", "a$b", "'tis the basis", "https://x.example/?a=<b>", "The Key clinic", "my-id"]
+)
 def test_an_ordinary_value_is_not_named(value: str) -> None:
     """A dollar or a quote inside a value is the value's own."""
     assert odd_values({"MEDAGENT_CONSENT_BASIS": value}, KNOWN) == {}
@@ -96,6 +99,7 @@ def test_any_text_is_an_address_or_a_settings_error(url: str) -> None:
 NOT_AN_ADDRESS = (
     *("host", "host:4318", "https:/host", "https://", "ftp://host", "https://host:0", "https://host:99999", "//h"),
     *("https://a b", "https://<host>", "https://${HOST}", "https://-a.example", "https://a..example", "https://[::1"),
+    *("https://user:pw@host", "https://host/?key=1", "https://host/#x"),
 )
 
 

@@ -18,10 +18,7 @@ _ALIKE = 0.6
 _ALMOST_EQUAL = 0.88
 _QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’"}
 _UNEXPANDED = re.compile(r"\$\{\w+\}|\$[A-Za-z_]\w*|%[A-Za-z_]\w*%|\{\{.*\}\}")
-_PLACEHOLDER = re.compile(
-    r"<[^<>]*>|(your|my|the|an?)[-_ ].*(key|secret|token|id|endpoint|url|host).*|change[-_ ]?me|todo|x{3,}|\.{3}|…",
-    re.IGNORECASE,
-)
+_PLACEHOLDER = re.compile(r"<[^<>]*>|your[-_ ].*|change[-_ ]?me|todo|x{3,}|\.{3}|…", re.IGNORECASE)
 _FORMS = {
     "MEDAGENT_OTLP_REGION": "lower-case letters, digits and hyphens, like eu-west-1",
     "MEDAGENT_CONSENT_SCRIPT_VERSION": "a number like 1.0",
@@ -64,7 +61,7 @@ def _similar(name: str, known: Collection[str]) -> str | None:
     by_end = {one.removeprefix(PREFIX): one for one in known}
     close = difflib.get_close_matches(bare, by_end, n=1, cutoff=_ALIKE)
     if not close:
-        close = [end for end in by_end if bare in end or (len(end) > 3 and end in bare)][:1]
+        close = [end for end in by_end if bare in end or bare.startswith(end)][:1]
     return by_end[close[0]] if close else None
 
 
@@ -90,15 +87,21 @@ def odd_values(environment: Mapping[str, str], known: Collection[str]) -> dict[s
     return found
 
 
-def check_address(variable: str, url: str, *, schemes: Collection[str] = ("https", "http")) -> None:
+def check_address(
+    variable: str, url: str, *, schemes: Collection[str] = ("https", "http"), is_user_allowed: bool = False
+) -> None:
     """Raise `SettingsError` where a setting is no address that a request can be sent to.
 
     Args:
         variable: Name of the setting, for the message.
         url: Its value.
         schemes: Schemes that are allowed, the recommended one first.
+        is_user_allowed: Whether the address may hold a user and a password, as that of a proxy.
     """
-    if (wrong := _wrong_address(url, schemes)) is not None:
+    wrong = _wrong_address(url, schemes)
+    if wrong is None and not is_user_allowed and "@" in urlsplit(url).netloc:
+        wrong = "a user in the address"
+    if wrong is not None:
         recommended = next(iter(schemes))
         hint = f"set {variable} to an address like {recommended}://HOST"
         raise SettingsError(f"{variable}: {wrong}, expected {recommended}://HOST", hint=hint)
@@ -121,6 +124,8 @@ def _wrong_address(url: str, schemes: Collection[str]) -> str | None:
         return "no host in the address"
     if port == 0:
         return "port 0 in the address"
+    if parts.query or parts.fragment:
+        return "a query in the address"
     if any(mark in url for mark in "<>{}$") or not _is_host(host):
         return "not a host name in the address"
     return None

@@ -66,7 +66,7 @@ async def check_server(
     """
     check_address("LIVEKIT_URL", url, schemes=SCHEMES)
     if proxy:
-        check_address("HTTPS_PROXY", proxy, schemes=("http", "https"))
+        check_address("HTTPS_PROXY", proxy, schemes=("http", "https"), is_user_allowed=True)
     token = api.AccessToken(api_key, api_secret).with_grants(api.VideoGrants(agent=True)).to_jwt()
     address = _websocket(url)
     try:

@@ -65,6 +65,9 @@ def addresses(settings: Settings) -> Iterator[Finding]:
         if variable == "MEDAGENT_OTLP_ENDPOINT" and urlsplit(url).port == _GRPC_PORT:
             says = f"{variable}: port {_GRPC_PORT} is a collector's gRPC port, expected its HTTP port"
             yield Finding(what=what, state="note", says=says, hint="the HTTP port is 4318 by default")
+        if variable == "AZURE_OPENAI_ENDPOINT" and urlsplit(url).path.strip("/"):
+            says = f"{variable}: a path after the host, which is added to the model's own"
+            yield Finding(what=what, state="note", says=says, hint="set it to https://NAME.openai.azure.com alone")
 
 
 def ca_file(settings: Settings) -> Iterator[Finding]:
@@ -79,7 +82,7 @@ def proxies(settings: Settings) -> Iterator[Finding]:
     found = settings.proxies()
     for name, url in found.items():
         try:
-            check_address(name, url, schemes=("http", "https"))
+            check_address(name, url, schemes=("http", "https"), is_user_allowed=True)
         except SettingsError as error:
             yield missing("proxy", error)
     if found:
