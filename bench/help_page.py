@@ -33,10 +33,11 @@ def main() -> int:
     beside = (sys.executable, "-c", "import typer, rich")
     measured(*ours), measured(*beside)  # byte code is written, files are in memory
     pairs = [(measured(*ours), measured(*beside)) for _ in range(_ROUNDS)]
-    print(f"medagent --help beside python -c 'import typer, rich', whole processes in turn, medians of {_ROUNDS}")
+    print(f"medagent --help beside python -c 'import typer, rich', whole processes in turn, {_ROUNDS} times")
     ratios = []
-    for name, column in (("wall time", 0), ("processor time", 1)):
-        a, b = (statistics.median(pair[one][column] for pair in pairs) for one in (0, 1))
+    # Another load only adds to wall time: the fastest run has least of it.
+    for name, column, figure in (("wall time", 0, min), ("processor time", 1, statistics.median)):
+        a, b = (figure([pair[one][column] for pair in pairs]) for one in (0, 1))
         print(f"  {name}: {a * 1e3:.0f} ms beside {b * 1e3:.0f} ms")
         ratios.append(verdict(f"ratio of {name}", a / b, _LIMIT, "×"))
     return int(not all(ratios))
