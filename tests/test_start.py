@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from livekit.agents import AgentSession
 from pydantic import SecretStr
 
 from medagent.clinic import Clinic, seed_demo
-from medagent.compose import Telemetry, ledger_path
+from medagent.compose import Telemetry, archive, ledger_path
 from medagent.errors import MedagentError, SettingsError
 from medagent.settings import load_settings
 from medagent.simulator.play import play
@@ -128,7 +128,12 @@ async def test_in_prod_a_missing_key_turns_telemetry_off(
 
 
 @pytest.mark.parametrize(
-    "environment", [{"MEDAGENT_ENV": "staging"}, {"MEDAGENT_ENV": "prod"}, {"MEDAGENT_CONSENT": "ask"}]
+    "environment",
+    [
+        {"MEDAGENT_ENV": "staging"},
+        {"MEDAGENT_ENV": "prod"},
+        {"MEDAGENT_CONSENT": "ask", "MEDAGENT_CONSENT_SCRIPT_VERSION": "1.0"},
+    ],
 )
 async def test_what_must_not_start_does_not(
     session: AgentSession[Any], monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
@@ -139,6 +144,37 @@ async def test_what_must_not_start_does_not(
             patched.setenv(name, value)
         with pytest.raises(SettingsError):
             trace_call(session)
+
+
+@pytest.mark.parametrize("answer", ["granted", "refused", None])
+async def test_an_agent_with_its_own_words_needs_no_script(
+    session: AgentSession[Any], monkeypatch: pytest.MonkeyPatch, answer: Literal["granted", "refused"] | None
+) -> None:
+    """`MEDAGENT_CONSENT=ask` alone: the spans of a call are stored once `.consent("granted")` is said.
+
+    Otherwise only its root and its guardrail are.
+    """
+    monkeypatch.setenv("MEDAGENT_CONSENT", "ask")
+    bridge = trace_call(session)
+    if answer is not None:
+        bridge.consent(answer)
+    bridge.end("caller_hung_up")
+    assert tracing().loaded(60) is not None
+    assert list(tracing().flush(60)) == []
+    store = archive(load_settings())
+    try:
+        stored = {span.name: span.fields for call in store.calls() for span in store.spans(call.trace_id)}
+    finally:
+        store.close()
+    consent = stored["policy.guardrail"]["consent"]
+    assert isinstance(consent, dict)
+    assert consent["script_version"] is None
+    if answer == "granted":
+        assert consent["state"] == "granted"
+        assert {"session.start", "session.end", "voice_session"} <= set(stored)
+    else:
+        assert consent["state"] != "granted"
+        assert set(stored) <= {"voice_session", "policy.guardrail"}
 
 
 async def test_a_session_that_cannot_be_seen_is_not_ended(caplog: pytest.LogCaptureFixture) -> None:

@@ -22,6 +22,13 @@ class MedagentError(Exception):
 class SettingsError(MedagentError):
     """A setting is missing, unknown or contradictory; nothing starts."""
 
+    others: tuple[SettingsError, ...] = ()
+    """The errors of further settings that were found with this one."""
+
+
+class ServerUnreachableError(MedagentError):
+    """The LiveKit server cannot be reached, or refuses the worker; names the host and the cause."""
+
 
 class KeyFileError(MedagentError):
     """A key is missing, unreadable or readable by others."""

@@ -9,7 +9,7 @@ import ssl
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from medagent.errors import SettingsError
 from medagent.file_access import read_file
+from medagent.setting_checks import expectation, odd_values, unknown_names
 
 Env = Literal["dev", "prod"]
 Days = Annotated[int, Field(ge=1, le=4000)]
@@ -40,6 +41,7 @@ _PAST_THE_DOOR = {
 _LANGSMITH_ADDRESSES = ("LANGSMITH_ENDPOINT", "LANGCHAIN_ENDPOINT")
 _LANGSMITH_REPLICAS = "LANGSMITH_RUNS_ENDPOINTS"
 _SAYS_NO = frozenset({"", "0", "false", "no", "off", "none"})
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY")
 _EXITS = ("text", "session_host", "spans")
 _ENCRYPTED = {"http": "https", "ws": "wss"}
 
@@ -84,6 +86,9 @@ def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
 
+FilePath = Annotated[Path, AfterValidator(Path.expanduser)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentScript:
     """What the agent says, word for word, to ask for consent; its version is what the guardrail names."""
@@ -104,9 +109,9 @@ class Settings(BaseSettings):
         Path("~/.medagent"), alias="MEDAGENT_HOME", validate_default=True
     )
     telemetry: str | None = Field(default_factory=_telemetry_word, alias="MEDAGENT_TELEMETRY")
-    policy_path: Path | None = Field(None, alias="MEDAGENT_POLICY")
-    pricing_path: Path | None = Field(None, alias="MEDAGENT_PRICING")
-    officers_path: Path | None = Field(None, alias="MEDAGENT_OFFICERS")
+    policy_path: FilePath | None = Field(None, alias="MEDAGENT_POLICY")
+    pricing_path: FilePath | None = Field(None, alias="MEDAGENT_PRICING")
+    officers_path: FilePath | None = Field(None, alias="MEDAGENT_OFFICERS")
     ledger_anchor: str | None = Field(None, alias="MEDAGENT_LEDGER_ANCHOR")
     go_days: int = Field(365, alias="MEDAGENT_GO_DAYS", ge=1, le=365)
     agent_name: str | None = Field(None, alias="MEDAGENT_AGENT_NAME", pattern=f"^{AGENT_NAME}$")
@@ -116,8 +121,8 @@ class Settings(BaseSettings):
         None, alias="MEDAGENT_DEPLOYMENT_ENVIRONMENT", pattern=r"^[a-z]([0-9]{0,4}[a-z_-])*[0-9]{0,4}$", max_length=40
     )
     agent_path: Annotated[Path, AfterValidator(_absolute)] | None = Field(None, alias="MEDAGENT_AGENT")
-    alerts_path: Path | None = Field(None, alias="MEDAGENT_ALERTS")
-    processors_path: Path | None = Field(None, alias="MEDAGENT_PROCESSORS")
+    alerts_path: FilePath | None = Field(None, alias="MEDAGENT_ALERTS")
+    processors_path: FilePath | None = Field(None, alias="MEDAGENT_PROCESSORS")
     pseudonym_key: SecretStr | None = Field(None, alias="MEDAGENT_PSEUDONYM_KEY")
     pseudonym_keys_old: SecretStr | None = Field(None, alias="MEDAGENT_PSEUDONYM_KEYS_OLD")
     signing_key: SecretStr | None = Field(None, alias="MEDAGENT_SIGNING_KEY")
@@ -179,13 +184,18 @@ class Settings(BaseSettings):
     livekit_url: str | None = Field(None, alias="LIVEKIT_URL")
     livekit_api_key: str | None = Field(None, alias="LIVEKIT_API_KEY")
     livekit_api_secret: SecretStr | None = Field(None, alias="LIVEKIT_API_SECRET")
-    ca_file: Path | None = Field(None, alias="MEDAGENT_CA_FILE")
+    ca_file: FilePath | None = Field(None, alias="MEDAGENT_CA_FILE")
     livekit_open: Annotated[Listed, _some_of(*_EXITS)] = Field((), alias="MEDAGENT_LIVEKIT_OPEN")
 
     @property
     def is_env_stated(self) -> bool:
         """Whether `MEDAGENT_ENV` is set and not empty; without it the environment counts as dev."""
         return "env" in self.model_fields_set
+
+    @property
+    def asks_in_own_words(self) -> bool:
+        """Whether the traced agent asks for consent by itself: `MEDAGENT_CONSENT=ask` without a script."""
+        return self.consent == "ask" and self.consent_script is None and self.consent_script_version is None
 
     def check_prod(self) -> None:
         """Raise `SettingsError` in prod where callers are declared synthetic, or an address is not encrypted."""
@@ -196,7 +206,7 @@ class Settings(BaseSettings):
                 "MEDAGENT_SYNTHETIC_CALLERS: set with MEDAGENT_ENV=prod, expected unset",
                 hint="unset MEDAGENT_SYNTHETIC_CALLERS, or set MEDAGENT_ENV=dev",
             )
-        for variable, url in self._addresses().items():
+        for variable, url in self.addresses().items():
             self.check_encrypted(variable, url)
 
     def check_encrypted(self, variable: str, url: str) -> None:
@@ -233,7 +243,7 @@ class Settings(BaseSettings):
         content = self.ca_pem()
         return None if content is None else hashlib.sha256(content).hexdigest()
 
-    def _addresses(self) -> dict[str, str]:
+    def addresses(self) -> dict[str, str]:
         """Return the addresses of requests and of calls, by variable."""
         slack = self.slack_webhook_url
         found = {
@@ -265,6 +275,21 @@ class Settings(BaseSettings):
             elif name not in self.destinations and len(unset) < len(variables):
                 found[name] = f"add {name} to MEDAGENT_DESTINATIONS"
         return found
+
+    @staticmethod
+    def unknown_variables() -> dict[str, str | None]:
+        """Return the variables that are no setting and were probably meant as one, each with the most similar."""
+        return unknown_names(os.environ, _names())
+
+    @staticmethod
+    def odd_variables() -> dict[str, str]:
+        """Return the settings whose value is in quotes, padded, unexpanded or a placeholder, each with the cause."""
+        return odd_values(os.environ, _names())
+
+    @staticmethod
+    def proxies() -> dict[str, str]:
+        """Return the proxies of the environment by variable; LiveKit's worker uses the first, no delivery uses any."""
+        return {name: os.environ[name] for name in _PROXIES if os.environ.get(name)}
 
     @staticmethod
     def ways_past_the_door() -> dict[str, str]:
@@ -307,12 +332,14 @@ class Settings(BaseSettings):
     def legal_basis(self) -> str | None:
         """On what ground a call is traced without asking; None: the caller is asked.
 
-        Raises `SettingsError` where prod names neither a ground nor the words to ask with.
+        Raises `SettingsError` where prod names no ground, and where the script of `ask` cannot be used. Without a
+        script the traced agent asks in its own words; its `consent` settles the call.
         """
         if self.env == "dev" and self.consent is None:
             return "synthetic callers"
         if self.consent == "ask":
-            self.asks()
+            if not self.asks_in_own_words:
+                self.asks()
             return None
         if self.consent is None or not self.consent_basis:
             raise SettingsError(
@@ -354,18 +381,38 @@ class Settings(BaseSettings):
         return {name: os.environ[name] for name in kept if name in os.environ} | extra
 
 
+def _names() -> frozenset[str]:
+    return frozenset(str(field.alias) for field in Settings.model_fields.values())
+
+
 def load_settings(**overrides: object) -> Settings:
-    """Read the environment; raises `SettingsError` that names the variable and what it may be, never its value."""
+    """Read the environment; raises `SettingsError` that names the variable and what it may be, never its value.
+
+    The error's `others` are those of the other variables with a value that is not allowed.
+    """
     try:
         settings = Settings(**overrides)  # type: ignore[arg-type]  # aliases are the environment's names
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        name = str(first["loc"][0])
-        raise SettingsError(f"{name}: {first['msg']}", hint=f"change or unset {name}") from None
-    opened = {"MEDAGENT_LIVEKIT_OPEN": settings.livekit_open, "MEDAGENT_LOGS_IN_CLEAR": settings.logs_in_clear}
-    for name in (name for name, value in opened.items() if value and settings.env == "prod"):
-        raise SettingsError(f"{name} is set, expected unset with MEDAGENT_ENV=prod", hint=f"unset {name}")
+        found = [_wrong_value(one) for one in error.errors(include_input=False, include_url=False)]
+    else:
+        opened = {"MEDAGENT_LIVEKIT_OPEN": settings.livekit_open, "MEDAGENT_LOGS_IN_CLEAR": settings.logs_in_clear}
+        found = [
+            SettingsError(f"{name} is set, expected unset with MEDAGENT_ENV=prod", hint=f"unset {name}")
+            for name, value in opened.items()
+            if value and settings.env == "prod"
+        ]
+    if found:
+        found[0].others = tuple(found[1:])
+        raise found[0] from None
     return settings
+
+
+def _wrong_value(error: Any) -> SettingsError:
+    name = ".".join(str(part) for part in error["loc"])
+    hint = f"change or unset {name}"
+    if name == "MEDAGENT_DESTINATIONS":
+        hint += "; archive and LangSmith need no entry: LangSmith is on once LANGSMITH_API_KEY is set"
+    return SettingsError(f"{name}: {expectation(error)}", hint=hint)
 
 
 def make_home(home: Path) -> Path:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import warnings
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from livekit.agents import Agent, AgentServer, AgentSession, JobContext, JobExecutorType, JobProcess, cli, llm
@@ -18,8 +19,10 @@ from medagent.agent.limit import CallLimit, LimitWatch
 from medagent.agent.local import Watch
 from medagent.agent.quality import sample_quality
 from medagent.agent.server_address import check_environment
-from medagent.errors import SettingsError
+from medagent.agent.server_connection import SCHEMES, ConnectionLog, check_server, server_name
+from medagent.errors import ServerUnreachableError, SettingsError
 from medagent.pricing import PriceList
+from medagent.setting_checks import check_address
 from medagent.settings import Settings
 
 Entrypoint = Callable[[JobContext], Awaitable[None]]
@@ -31,13 +34,43 @@ def run_worker(
 ) -> None:
     """Serve calls until a signal ends it, with LiveKit's own command line: `start`, `dev` or `connect --room NAME`.
 
-    Raises `SettingsError` where the settings do not say which LiveKit server hands out the calls.
+    Raises `SettingsError` where the settings do not say which LiveKit server hands out the calls, and
+    `ServerUnreachableError` with host and cause where that server refuses, or was tried to the end in vain.
     """
     server = make_server(settings, entrypoint=entrypoint, prewarm=prewarm)
+    url, secret = settings.livekit_url or "", settings.livekit_api_secret
+    asyncio.run(
+        check_server(
+            url,
+            api_key=settings.livekit_api_key or "",
+            api_secret="" if secret is None else secret.get_secret_value(),
+            proxy=server._http_proxy,
+        )
+    )
     sys.argv = ["medagent worker", *words]
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), connection_logged(server, url):
         warnings.simplefilter("ignore", DeprecationWarning)  # LiveKit's of its own command line
         cli.run_app(server)
+
+
+@contextmanager
+def connection_logged(server: AgentServer, url: str) -> Iterator[None]:
+    """Log host and cause of each failed attempt to connect.
+
+    Raises `ServerUnreachableError` at the end where LiveKit gave up: its own command line would end with exit code 0.
+    """
+    attempts = ConnectionLog(url)
+    server.on("worker_registered", attempts.connected)
+    attempts.install()
+    try:
+        yield
+    except SystemExit:
+        if not server._connection_failed:
+            raise
+    finally:
+        attempts.remove()
+    if server._connection_failed:
+        raise attempts.last or ServerUnreachableError(f"LiveKit server {server_name(url)}: not reached")
 
 
 def make_server(settings: Settings, *, entrypoint: Entrypoint, prewarm: Callable[[JobProcess], None]) -> AgentServer:
@@ -53,6 +86,7 @@ def make_server(settings: Settings, *, entrypoint: Entrypoint, prewarm: Callable
             f"there is no LiveKit server to take calls from: {' and '.join(unset)} not set",
             hint="set LIVEKIT_URL (wss://…), LIVEKIT_API_KEY and LIVEKIT_API_SECRET, as its console shows them",
         )
+    check_address("LIVEKIT_URL", settings.livekit_url or "", schemes=SCHEMES)
     check_environment(settings, settings.livekit_url)
     settings.check_prod()
     server = AgentServer(

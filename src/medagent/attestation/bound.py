@@ -56,7 +56,7 @@ def bound_settings(settings: Settings, key: PseudonymKey) -> tuple[BoundSetting,
 
 
 def _bound(settings: Settings, key: PseudonymKey) -> Iterator[tuple[str, str]]:
-    script = settings.asks()
+    script = None if settings.asks_in_own_words else settings.asks()
     yield "MEDAGENT_PSEUDONYM_KEY", key.key_id
     yield "MEDAGENT_CONSENT", settings.consent or "unset"
     yield "MEDAGENT_CONSENT_BASIS", _keyed(key, "basis", settings.consent_basis)

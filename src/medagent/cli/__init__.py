@@ -4,59 +4,93 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from medagent.cli.help_page import print_help
 from medagent.core_dumps import disable_core_dumps
 from medagent.errors import MedagentError
 
 _COMMANDS = {
-    "call": "medagent.cli.call:call",
-    "worker": "medagent.cli.worker:app",
-    "doctor": "medagent.cli.doctor:doctor",
-    "simulate": "medagent.cli.simulate:simulate",
-    "trace": "medagent.cli.trace:app",
-    "policy": "medagent.cli.policy:app",
-    "redact": "medagent.cli.redact:redact",
-    "telemetry": "medagent.cli.telemetry:app",
-    "keys": "medagent.cli.keys:app",
-    "ship": "medagent.cli.ship:ship",
-    "outbox": "medagent.cli.outbox:app",
-    "incident": "medagent.cli.incident:incident",
-    "archive": "medagent.cli.archive:app",
-    "ledger": "medagent.cli.ledger:app",
-    "alerts": "medagent.cli.alerts:app",
-    "audit": "medagent.cli.audit:app",
-    "gate": "medagent.cli.gate:gate",
+    "call": ("call:call", "Play simulated calls, end to end, and show what left the process."),
+    "worker": ("worker:app", "Answer real calls, which a LiveKit server hands out."),
+    "doctor": ("doctor:doctor", "Check the settings: what is wrong, what is missing and what to set."),
+    "simulate": (
+        "simulate:simulate",
+        'Serve the Realtime protocol on 127.0.0.1; prints {"port": N} once it listens, until Ctrl-C.',
+    ),
+    "trace": ("trace:app", "Read the calls in the local archive."),
+    "policy": ("policy:app", "Read, check and change the policy: what may leave."),
+    "redact": ("redact:redact", "Scrub text, or redact a span's fields, as a call would."),
+    "telemetry": ("telemetry:app", "The kill switch: stop all telemetry on this host, or lift the stop."),
+    "keys": ("keys:app", "Rotate the pseudonym key, or replace a destination's secret, while the GO holds."),
+    "ship": (
+        "ship:ship",
+        "Deliver what waits, what a dead process left too; exit code 1 where something still waits or was set aside.",
+    ),
+    "outbox": ("outbox:app", "What waits to be delivered."),
+    "incident": (
+        "incident:incident",
+        "Show what was sent of calls after a leak, and delete it there; exit code 1 where a deletion is not confirmed.",
+    ),
+    "archive": ("archive:app", "The local archive: how long it keeps what."),
+    "ledger": ("ledger:app", "The six-year record: verify it, read it, take a checkpoint of it."),
+    "alerts": ("alerts:app", "The alerts: how they stand, watching them, making them for other tools."),
+    "audit": ("audit:app", "The week-5 audit: run it, review it, sign it, verify it."),
+    "gate": (
+        "gate:gate",
+        "Look whether a week's exit criterion is met; exit code 0 or 1, and what was seen goes into the ledger.",
+    ),
 }
+"""Place and help line of each command; the line is that of the command itself, whose module `--help` does not load."""
 
 
 class _Loaded(TyperGroup):
     """Imports a command's module when it is called by name: redacting a line need not load a call's machinery."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        """All of them, in the order of a reader."""
-        return list(_COMMANDS)
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = {name: TyperCommand(name, help=line) for name, (_, line) in _COMMANDS.items()}
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of a name; None where there is none."""
-        if cmd_name not in _COMMANDS:
-            return None
-        module, _, attribute = _COMMANDS[cmd_name].partition(":")
-        loaded = getattr(import_module(module), attribute)
-        holder = typer.Typer(callback=_all, add_completion=False)
-        if isinstance(loaded, typer.Typer):
-            holder.add_typer(loaded, name=cmd_name)
-        else:
-            holder.command(cmd_name)(loaded)
-        group: Any = get_command(holder)
-        return group.commands[cmd_name]
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Return the command of the first word, loaded."""
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, found if name is None else load_command(name), rest
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help page, without loading any command."""
+        print_help(ctx, [(name, line) for name, (_, line) in _COMMANDS.items()])
 
 
-def _all() -> None:
+def load_command(name: str) -> Any:
+    """Return a command with its module loaded."""
+    module, _, attribute = _COMMANDS[name][0].partition(":")
+    loaded = getattr(import_module(f"medagent.cli.{module}"), attribute)
+    holder = typer.Typer(callback=_all, add_completion=False)
+    if isinstance(loaded, typer.Typer):
+        holder.add_typer(loaded, name=name)
+    else:
+        holder.command(name)(loaded)
+    group: Any = get_command(holder)
+    return group.commands[name]
+
+
+def _version(is_asked: bool) -> None:
+    if is_asked:
+        from medagent import __version__  # noqa: PLC0415  # `--help` need not pay for it
+
+        typer.echo(f"medagent {__version__}")
+        raise typer.Exit
+
+
+def _all(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
     """A clinic's phone agent whose telemetry a policy limits field by field, and the audit of what is sent."""
 
 

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import textwrap
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Annotated
 
 import typer
-from rich.padding import Padding
 from rich.text import Text
 
+from medagent.cli import doctor_settings
+from medagent.cli.finding import Finding, missing, without_repeats
 from medagent.cli.output import console, print_json
 from medagent.clinic import Clinic
 from medagent.compose import Telemetry, archive, exporters, key_ring, policy, switch_message, waiting
 from medagent.core_dumps import is_pattern_piped
-from medagent.errors import ExportError, MedagentError, NotAskableError
+from medagent.errors import ExportError, MedagentError, NotAskableError, SettingsError
 from medagent.pricing import load_prices
-from medagent.proof import Json
 from medagent.redaction.policy import ClockMode
-from medagent.settings import Settings, load_settings
+from medagent.settings import Settings, load_settings, make_home
 from medagent.telemetry.exporters.exporter import Exporter
 from medagent.telemetry.failures import Explanation, Failure, FailureCause
 from medagent.telemetry.outbox import OutboxStatus
@@ -30,24 +31,8 @@ _DELIVERY_S = 15.0
 _DAY_US = 86_400_000_000
 _MANY_CALLS = 100
 """A day; beyond it a person reads a sample anyway."""
+_INDENT = 21
 _STYLES = {"ok": "green", "note": "yellow", "missing": "red"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing looked at: how it is, and what to do about it."""
-
-    what: str
-    state: Literal["ok", "note", "missing"]
-    says: str
-    hint: str = ""
-    failure: Explanation | None = None
-    """Why a destination did not take a trace."""
-
-    def document(self) -> dict[str, Json]:
-        """Return the fields of a JSON line."""
-        about: dict[str, Json] = {"what": self.what, "state": self.state, "says": self.says, "hint": self.hint}
-        return about if self.failure is None else about | self.failure.document()
 
 
 def doctor(
@@ -56,29 +41,64 @@ def doctor(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """Say what is configured, what is missing and what to set; exit code 1 where something is missing."""
-    settings = load_settings()
-    findings = [finding for look in (*_LOOKS, *([sent] if send else [])) for finding in _looked(look, settings)]
+    """Check the settings: what is wrong, what is missing and what to set.
+
+    Exit code 1 where something is wrong or missing: a destination that is listed and not configured, an address that
+    cannot be used, a file that is not there, an unknown MEDAGENT_* name, http in prod.
+    """
+    findings = without_repeats(list(_findings(send=send)))
     if as_json:
         print_json(finding.document() for finding in findings)
     else:
         for finding in findings:
-            mark = Text(f"{finding.state:<8}", style=_STYLES[finding.state])
-            console().print(Text.assemble(mark, (f"{finding.what:<14}", "bold"), finding.says))
-            if finding.hint:
-                console().print(Padding(Text(finding.hint, style="bright_black"), (0, 0, 0, 22)))
+            _print(finding)
+        wrong = sum(finding.state == "missing" for finding in findings)
+        if wrong:
+            console().print(Text(f"\n{wrong} to fix", style="red"))
     if any(finding.state == "missing" for finding in findings):
         raise typer.Exit(1)
+
+
+def _print(finding: Finding) -> None:
+    out = console()
+    wrap = functools.partial(
+        textwrap.wrap, width=max(20, out.width - _INDENT), break_on_hyphens=False, break_long_words=False
+    )
+    lines = [*((line, "") for line in wrap(finding.says)), *((line, "bright_black") for line in wrap(finding.hint))]
+    for number, (line, style) in enumerate(lines):
+        head = Text(" " * _INDENT)
+        if number == 0:
+            mark = (f"{finding.state:<8}", _STYLES[finding.state])
+            head = Text.assemble(mark, (f"{finding.what:<{_INDENT - 8}}", "bold"))
+        out.print(head.append(line, style=style), soft_wrap=True)
 
 
 Look = Callable[[Settings], Iterator[Finding]]
 
 
-def _looked(look: Look, settings: Settings) -> list[Finding]:
+def _findings(*, send: bool) -> Iterator[Finding]:
     try:
-        return list(look(settings))
+        settings = load_settings()
+        make_home(settings.home)
+    except SettingsError as error:
+        # A value that is not allowed decides nothing here: the other checks could look at the wrong environment.
+        yield from (missing("settings", one) for one in (error, *error.others))
+        yield from doctor_settings.names()
+        return
+    for look in (*_LOOKS, *([sent] if send else [])):
+        yield from _looked(look, settings)
+
+
+def _looked(look: Look, settings: Settings) -> list[Finding]:
+    found = list[Finding]()
+    try:
+        found.extend(look(settings))
     except MedagentError as error:
-        return [Finding(what=look.__name__.strip("_"), state="missing", says=str(error), hint=error.hint)]
+        found.append(missing(look.__name__.strip("_"), error, variable=_VARIABLES.get(look)))
+    except Exception as error:  # noqa: BLE001  # one check that cannot be made must not hide the others; it may quote
+        what = look.__name__.strip("_")
+        found.append(Finding(what=what, state="missing", says=f"cannot be checked ({type(error).__name__})"))
+    return found
 
 
 def _environment(settings: Settings) -> Iterator[Finding]:
@@ -91,7 +111,17 @@ def _environment(settings: Settings) -> Iterator[Finding]:
         yield Finding(what="environment", state="note", says=f"{says}; MEDAGENT_ENV is unset", hint=hint)
     else:
         yield Finding(what="environment", state="ok", says=says)
-    settings.check_prod()
+    if settings.env == "prod" and settings.synthetic_callers is not None:
+        settings.check_prod()
+
+
+def _consent(settings: Settings) -> Iterator[Finding]:
+    if settings.asks_in_own_words:
+        settings.legal_basis()
+        says = "asked for by your agent in its own words; each call is held until trace_call(…).consent(…)"
+        hint = "`medagent worker` needs MEDAGENT_CONSENT_SCRIPT and MEDAGENT_CONSENT_SCRIPT_VERSION"
+        yield Finding(what="consent", state="note", says=says, hint=hint)
+        return
     script = settings.asks()
     ground = f"asked for, script {script.version}" if script else f"not asked: {settings.legal_basis()}"
     yield Finding(what="consent", state="ok", says=ground)
@@ -189,16 +219,13 @@ def _clinic(settings: Settings) -> Iterator[Finding]:
     yield Finding(what="clinic", state="note" if empty else "ok", says=counts, hint=hint)
 
 
-def _model(settings: Settings) -> Iterator[Finding]:
-    if settings.azure_endpoint and settings.azure_api_key is not None:
-        says = f"{settings.azure_endpoint}, deployment {settings.azure_deployment}, priced as {settings.model}"
-        yield Finding(what="model", state="ok", says=says)
-    else:
-        hint = "set AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY to answer real calls"
-        yield Finding(what="model", state="note", says="none: simulated calls only", hint=hint)
-
-
 def _destinations(settings: Settings) -> Iterator[Finding]:
+    for name, remedy in settings.unusable_destinations().items():
+        if name in settings.destinations:
+            says = "listed in MEDAGENT_DESTINATIONS and not configured: nothing is sent"
+            yield Finding(what=name, state="missing", says=says, hint=remedy)
+        else:
+            yield Finding(what=name, state="note", says="off", hint=remedy)
     for one in exporters(settings):
         kept = "as long as it decides" if one.retention_days is None else f"{one.retention_days} days"
         says = f"region {one.region}, kept {kept}"
@@ -207,8 +234,6 @@ def _destinations(settings: Settings) -> Iterator[Finding]:
             says += f", project {settings.langsmith_project}, workspace {workspace}"
         yield Finding(what=one.name, state="ok", says=says)
         one.close()
-    for name, remedy in settings.unusable_destinations().items():
-        yield Finding(what=name, state="note", says="off", hint=remedy)
     if settings.langsmith_api_key is None:
         yield Finding(what="langsmith", state="note", says="off", hint="set LANGSMITH_API_KEY to see traces there")
 
@@ -305,13 +330,15 @@ def _until_shown(destination: Exporter, spans: Sequence[SafeSpan]) -> bool:
 
 _LOOKS: Sequence[Look] = (
     _environment,
+    _consent,
+    doctor_settings.all_of,
     _core_dumps,
+    _policy,
     _telemetry,
     _sampling,
-    _policy,
     _prices,
     _clinic,
-    _model,
     _destinations,
     _exits,
 )
+_VARIABLES: Mapping[Look, str] = {_policy: "MEDAGENT_POLICY", _prices: "MEDAGENT_PRICING"}

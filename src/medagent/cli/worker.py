@@ -61,6 +61,7 @@ def _serve(*words: str) -> None:
     settings = load_settings()
     _guard(settings)
     settings.legal_basis()
+    settings.asks()  # this agent asks with a script
     check_cost_limit(settings, load_prices(settings.pricing_path))
     azure_model(settings)  # what is missing is said here, not in the first call
     print_switch(switch_message(settings), to=console(stderr=True))
