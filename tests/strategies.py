@@ -108,6 +108,7 @@ _happenings = st.one_of(
     ),
     _kind(ev.AgentHandedOver, old=st.none() | st.just("desk"), new=st.just("billing"), call_id=st.none() | _tool_calls),
     _kind(ev.UserTurnCommitted, manual=st.booleans(), speech_id=st.none() | _speeches),
+    _kind(ev.SpeechTranscribed, item_id=_items),
     _kind(ev.TextReceived, speech_id=st.none() | _speeches, received_ns=st.integers(START_NS, START_NS + 10**10)),
     _kind(
         ev.ToolStarted,

@@ -122,6 +122,69 @@ def test_a_turn_that_no_vad_heard_is_known_by_its_message() -> None:
     assert (totals["user_turns"], answer["ttft_ms"], answer["ttft_start"]) == (1, 500, "commit")
     assert tape.spans("user_turn")[0].parents == tape.spans("agent_turn")[0].parents
 
+# ---- a message of the caller is of one turn ---------------------------------------------------------------------------
+
+
+def test_a_second_message_of_one_utterance_is_a_turn_that_was_not_heard() -> None:
+    """The caller speaks on while `on_user_turn_completed` runs: LiveKit adds two messages of what is one turn here."""
+    tape = pipeline().hears("u1", 0, 1000).hears("u2", 1600, 2200).speech("s1", 4000)
+    tape(4010, ev.UserTurnCommitted, speech_id="s1").finishes("s1", 4020, interrupted=True)
+    tape.speech("s2", 4030)(4040, ev.UserTurnCommitted, speech_id="s2").plays("s2", 4500).finishes("s2", 6000)
+    totals = tape.ends(7000)
+    assert (totals["user_turns"], totals["uncommitted_turns"], totals["complete"]) == (2, 0, False)
+    assert totals["missing"] == ["user_turn"]
+    assert [user["incomplete"] for user in tape.all("user_turn")] == [False, True]
+    assert tape.all("user_turn")[1]["audio_ms"] is None
+
+
+def test_a_message_that_comes_while_the_caller_speaks_on_is_a_turn() -> None:
+    """The utterance goes on and has a message of its own, once it is over."""
+    tape = pipeline().hears("u1", 0, 1000)(1600, ev.SpeechStarted, item_id="u2", source="session").speech("s1", 1700)
+    tape(1710, ev.UserTurnCommitted, speech_id="s1").finishes("s1", 1720, interrupted=True)
+    tape(2200, ev.SpeechStopped, item_id="u2", source="session", tentative=True)
+    tape.speech("s2", 2300)(2310, ev.UserTurnCommitted, speech_id="s2").plays("s2", 2500).finishes("s2", 3000)
+    totals = tape.ends(4000)
+    assert (totals["user_turns"], totals["missing"]) == (2, ["user_turn"])
+
+
+def test_a_message_that_comes_after_the_next_utterance_is_of_the_turn_that_was_answered() -> None:
+    """The first utterance was taken for a turn before the second began: each has its own message."""
+    tape = pipeline().hears("u1", 0, 1000).speech("s1", 1100).hears("u2", 1600, 2200)
+    tape(2210, ev.UserTurnCommitted, speech_id="s1").finishes("s1", 2220, interrupted=True)
+    tape.speech("s2", 2300)(2310, ev.UserTurnCommitted, speech_id="s2").plays("s2", 2500).finishes("s2", 3000)
+    totals = tape.ends(4000)
+    assert (totals["user_turns"], totals["uncommitted_turns"], totals["missing"]) == (2, 0, [])
+
+
+def test_a_manual_commit_and_its_message_are_one_turn() -> None:
+    """Also where nothing was heard before it, and where the answer has begun when the message comes."""
+    tape = greeted(pipeline())(3000, ev.UserTurnCommitted, manual=True)(3005, ev.UserTurnCommitted)
+    tape.hears("u1", 5000, 6000, detection="manual")(6100, ev.UserTurnCommitted, manual=True).speech("s1", 6200)
+    tape.plays("s1", 6300)(6400, ev.UserTurnCommitted, speech_id="s1").finishes("s1", 7000)
+    totals = tape.ends(8000)
+    assert (totals["user_turns"], totals["missing"]) == (2, [])
+
+
+def test_a_realtime_model_that_only_transcribes_has_turns_that_were_not_heard() -> None:
+    """Without `input_speech_started` the message is all that is known of a turn; a second text of it changes nothing."""
+    tape = Tape(provider="other")(1000, ev.SpeechTranscribed, item_id="m1")(1100, ev.SpeechTranscribed, item_id="m1")
+    totals = tape.speech("s1", 1200, "server").plays("s1", 1500).finishes("s1", 2000).ends(3000)
+    user = tape.one("user_turn")
+    assert (totals["user_turns"], totals["complete"], totals["missing"]) == (1, False, ["user_turn"])
+    assert (user["audio_ms"], user["ended_by"], user["incomplete"]) == (None, None, True)
+    assert tape.one("agent_turn")["ttft_ms"] is None
+
+
+def test_what_a_realtime_model_transcribes_late_is_of_the_turns_that_were_heard() -> None:
+    """By the server's own items, or in their order where the session heard them."""
+    tape = Tape().says("i1", 0, 1000).answers("r1", 1100, 1500, 1600)(1700, ev.SpeechTranscribed, item_id="i1")
+    tape(1800, ev.TurnDetectionSet, silence_ms=None, detection="none")
+    tape.hears("u1", 5000, 6000, tentative=False).hears("u2", 9500, 9900, tentative=False)
+    for item in ("m1", "m2", "m3"):
+        tape(11_000, ev.SpeechTranscribed, item_id=item)
+    totals = tape.ends(12_000)
+    assert (totals["user_turns"], totals["missing"]) == (4, ["user_turn"])
+
 
 # ---- what is an answer -----------------------------------------------------------------------------------------------
 

@@ -51,8 +51,8 @@ _END_REASONS: Mapping[lk.CloseReason, events.EndReason] = {
     lk.CloseReason.TASK_COMPLETED: "agent_ended",
 }
 _PINNING = (
-    *(events.SpeechStarted, events.SpeechStopped, events.UserTurnCommitted, events.TextReceived),
-    *(events.ToolStarted, events.CallEnded),
+    *(events.SpeechStarted, events.SpeechStopped, events.UserTurnCommitted, events.SpeechTranscribed),
+    *(events.TextReceived, events.ToolStarted, events.CallEnded),
 )
 """With these the caller is chosen among those who are there: until then one who phones may still join."""
 

@@ -166,7 +166,7 @@ class ConversationEvents:
         return "stt" if getattr(activity, "vad", None) is None else "vad"
 
     def _user_message(self, message: llm.ChatMessage) -> None:
-        """What was typed has no confidence of a transcript; what was said to a realtime model is known elsewhere."""
+        """What was typed has no confidence of a transcript; what a realtime model heard is named by its item."""
         speech_id = self._answering()
         if message.transcript_confidence is None:
             claimed_ns, self._claimed_ns = self._claimed_ns, None
@@ -175,6 +175,8 @@ class ConversationEvents:
             self._send(events.TextReceived, speech_id=speech_id, received_ns=received_ns)
         elif isinstance(self._model(), llm.LLM):
             self._send(events.UserTurnCommitted, speech_id=speech_id, detection=self._detection())
+        else:
+            self._send(events.SpeechTranscribed, item_id=message.id)
 
     def _answering(self) -> str | None:
         """The speech whose task added the message."""

@@ -35,6 +35,7 @@ from medagent.telemetry.events import (
     ResponseStarted,
     SpeechStarted,
     SpeechStopped,
+    SpeechTranscribed,
     StageMeasured,
     StartMeasured,
     TextReceived,
@@ -244,12 +245,18 @@ class Call:
     def _committed(self, event: UserTurnCommitted) -> bool:
         """The commit of a turn that a speech answers already is told twice."""
         answer = self._agents.speech(event.speech_id, event.at_ns)
-        if event.manual or answer is None or answer.request is None:
-            self._caller.commit(event, answer)
-            if answer is not None:
-                answer.request = self._caller.request
-            if self._caller.current is None and (event.manual or answer is None):
-                self._step(Committed, event)
+        if not event.manual and answer is not None and answer.request is not None:
+            self._caller.name(event, answer)
+            return False
+        self._caller.commit(event, answer)
+        if answer is not None:
+            answer.request = self._caller.request
+        if self._caller.current is None and (event.manual or answer is None):
+            self._step(Committed, event)
+        return False
+
+    def _transcribed(self, event: SpeechTranscribed) -> bool:
+        self._caller.transcribed(event)
         return False
 
     def _text(self, event: TextReceived) -> bool:
@@ -468,6 +475,7 @@ class Call:
         SpeechStarted: _speech_started,
         SpeechStopped: _speech_stopped,
         UserTurnCommitted: _committed,
+        SpeechTranscribed: _transcribed,
         TextReceived: _text,
         AgentSpeechCreated: _speech_created,
         AgentSpeechPlaying: _speech_playing,

@@ -8,8 +8,10 @@ from medagent.telemetry.events import (
     Detection,
     SpeechStarted,
     SpeechStopped,
+    SpeechTranscribed,
     TextReceived,
     TurnDetectionSet,
+    TurnEnd,
     TurnSource,
     UserTurnCommitted,
 )
@@ -22,7 +24,7 @@ from medagent.telemetry.turns import AgentTurn, Request, UserTurn
 SAME_TURN_NS = 3_000_000_000
 """A caller who speaks on within this time, before the turn was committed, is still in it."""
 
-_ENDED_BY: dict[Detection | None, str] = {
+_ENDED_BY: dict[Detection | None, TurnEnd] = {
     "server_vad": "silence",
     "semantic_vad": "semantic",
     "vad": "silence",
@@ -50,6 +52,8 @@ class CallerTurns:
         self._silence_ms: int | None = None
         self._items: dict[str, str] = {}
         self._replayed: set[str] = set()
+        self._unnamed: list[UserTurn] = []
+        """What the session heard and no message of it has told of: each message of the caller is of one turn."""
         self._unheard = 0
         self._opened = 0
         self.has_had_turn = False
@@ -62,6 +66,8 @@ class CallerTurns:
         if event.detection is not None:
             self._detection = event.detection
             self._is_by_server = event.detection in ("server_vad", "semantic_vad")
+        if event.detection == "none":  # another agent listens: what the last one heard waits for no message
+            self._unnamed.clear()
         self._silence_ms = event.silence_ms
 
     def counts_start(self, event: SpeechStarted) -> bool:
@@ -105,6 +111,8 @@ class CallerTurns:
             if stopped is not None:
                 self._over(stopped)
             self.current = self._new(event.item_id, event.at_ns, source=event.source)
+            if event.source == "session":
+                self._unnamed.append(self.current)
             self.current.start_audio_ms = event.audio_ms
         self._overlaps.setdefault(self.current.index, set()).update(over)
         if is_audible:
@@ -165,7 +173,7 @@ class CallerTurns:
             silence_ms=self._silence_ms if is_server else event.silence_ms,
         )
 
-    def cut(self, at_ns: int, *, by: str | None = None, answered_ns: int | None = None, is_end: bool = False) -> None:
+    def cut(self, at_ns: int, *, by: TurnEnd | None = None, answered_ns: int | None = None, is_end: bool = False) -> None:
         """End the open utterance, whose own end was not heard; `answered_ns`: an answer shows that it ended before.
 
         `is_end`: the call itself is over, so that nothing of it was missed.
@@ -193,27 +201,77 @@ class CallerTurns:
 
     def commit(self, event: UserTurnCommitted, answer: AgentTurn | None = None) -> None:
         """LiveKit took what was said for a turn, whose beginning may not have been heard; `answer` is under way."""
-        if self.current is not None and not event.manual:
-            return
         if event.detection is not None:
             self._detection = event.detection
-        turn, self.current = self.current or self._stopped, None
-        if turn is None and (event.manual or not self._is_waiting()):
-            self._unheard += 1
-            parents = () if answer is None else answer.parents
-            turn = self._new(f"unheard_{self._unheard}", event.at_ns, source="session", parents=parents)
-            turn.start_known = False
+        if event.manual:
+            turn, self.current = self.current or self._stopped, None
+            if turn is None:
+                turn = self._unheard_turn(event.at_ns, answer)
+                self._unnamed.append(turn)
+        else:
+            turn = self._named(is_answered=False)
+            if turn is None and (self.current is not None or self._is_waiting()):
+                self._miss(event.at_ns, answer)
+                return
+            if turn is not None and turn is not self._stopped:
+                return
+            turn = turn or self._unheard_turn(event.at_ns, answer)
         if event.manual or not self._is_waiting():
             self.request = Request(at_ns=event.at_ns, start="commit")
         self.has_had_turn = True
-        if turn is not None:
-            self._items[turn.item_id] = "ended"
-            if turn.end_ns is None:
-                self._end(turn, event.at_ns, None)
-            if event.manual:
-                turn.ended_by = "manual"
-            self._stopped = turn
+        self._items[turn.item_id] = "ended"
+        if turn.end_ns is None:
+            self._end(turn, event.at_ns, None)
+        if event.manual:
+            turn.ended_by = "manual"
+        self._stopped = turn
+        self.accept()
+
+    def name(self, event: UserTurnCommitted, answer: AgentTurn) -> None:
+        """The message of what a speech answers came: of the turn that the speech has taken, or of one not heard."""
+        turn = self._named(is_answered=True)
+        if turn is None:
+            self._miss(event.at_ns, answer)
+        elif turn is self._stopped:
             self.accept()
+
+    def transcribed(self, event: SpeechTranscribed) -> None:
+        """The text of an utterance came: one that the server or the session heard, or one that nobody did."""
+        known = event.item_id in self._items
+        self._items.setdefault(event.item_id, "ended")
+        if known:
+            return
+        if self._unnamed:
+            self._unnamed.pop(0)
+        else:
+            self._miss(event.at_ns, None)
+
+    def _named(self, *, is_answered: bool) -> UserTurn | None:
+        """The turn that a message is of: where a speech answers it the last that was taken, else the last that stopped.
+
+        What was heard before it waits for no message: it was never taken for a turn.
+        """
+        taken = [turn for turn in self._unnamed if turn.committed and turn is not self.current]
+        stopped = [turn for turn in self._unnamed if turn is self._stopped]
+        found = (*stopped, *taken) if is_answered else (*taken, *stopped)
+        if not found:
+            return None
+        self._unnamed = self._unnamed[self._unnamed.index(found[-1]) + 1 :]
+        return found[-1]
+
+    def _unheard_turn(self, at_ns: int, answer: AgentTurn | None) -> UserTurn:
+        self._unheard += 1
+        parents = () if answer is None else answer.parents
+        turn = self._new(f"unheard_{self._unheard}", at_ns, source="session", parents=parents)
+        turn.start_known = False
+        return turn
+
+    def _miss(self, at_ns: int, answer: AgentTurn | None) -> None:
+        """Only the message of a turn came: when the caller spoke is not known."""
+        turn = self._unheard_turn(at_ns, answer)
+        turn.end_ns, turn.end_known, turn.incomplete, self._tally.has_lost_turn = at_ns, False, True, True
+        self.has_had_turn = True
+        self._over(turn)
 
     def accept(self) -> None:
         """Take what the caller said last for a turn."""

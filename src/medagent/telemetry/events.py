@@ -23,6 +23,12 @@ MissingPart = Literal[
 ]
 """A part of a call that could not be observed, by the name that `missing` of `session.end` gives it."""
 
+LostPart = Literal["agent_turn", "user_turn", "tool", "events"]
+"""A part of a call of which the trace itself shows that something was lost; it stands in `missing` too."""
+
+TurnEnd = Literal["silence", "semantic", "manual", "typed", "interrupted", "reconnect", "failed", "completed"]
+"""What ended a turn, of the caller or of the agent."""
+
 Detection = Literal["server_vad", "semantic_vad", "vad", "turn_detector", "stt", "manual", "none"]
 """What ends a caller's turn: the provider (`server_vad`, `semantic_vad`), LiveKit, or the host (`manual`)."""
 
@@ -166,6 +172,16 @@ class UserTurnCommitted(_Event):
     manual: bool = False
     speech_id: str | None = None
     detection: Detection | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechTranscribed(_Event):
+    """A realtime model gave the text of what the caller said; `item_id` names the utterance, where the server heard it.
+
+    It may come before the caller stopped, or long after.
+    """
+
+    item_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -439,6 +455,7 @@ CallEvent: TypeAlias = (
     | SpeechStarted
     | SpeechStopped
     | UserTurnCommitted
+    | SpeechTranscribed
     | TextReceived
     | AgentSpeechCreated
     | AgentSpeechPlaying

@@ -12,6 +12,7 @@ from medagent.telemetry.costs import Costs
 from medagent.telemetry.events import (
     EndReason,
     ErrorRaised,
+    LostPart,
     MissingPart,
     QualitySampled,
     StageMeasured,
@@ -221,7 +222,7 @@ class Tally:
 
     def missing(self) -> list[str]:
         """What a whole trace of this call would have and this one has not."""
-        absent = {
+        absent: dict[LostPart, bool] = {
             "agent_turn": self.agent_turns == 0 and self.has_model,
             "user_turn": self.has_lost_turn,
             "tool": not self.tools_requested <= self.tool_calls_recorded,

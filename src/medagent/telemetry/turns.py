@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from medagent.pricing import Usage
-from medagent.telemetry.events import TtftStart, TurnSource
+from medagent.telemetry.events import TtftStart, TurnEnd, TurnSource
 from medagent.telemetry.record import Place, Record
 from medagent.telemetry.span import SpanKind
 from medagent.telemetry.tool_result import FAILURES, UNREADABLE, ToolResult, ToolValue, read_arguments, read_result
@@ -72,7 +72,7 @@ class UserTurn:
     end_ns: int | None = None
     end_known: bool = True
     end_audio_ms: int | None = None
-    ended_by: str | None = None
+    ended_by: TurnEnd | None = None
     committed: bool = True
     spoken_over: bool = False
     """The agent was still heard when the caller stopped."""
@@ -283,7 +283,7 @@ class AgentTurn:
             },
         )
 
-    def _ended_by(self) -> str | None:
+    def _ended_by(self) -> TurnEnd | None:
         if self.interrupted:
             return "interrupted"
         if self.lost_responses:
