@@ -73,6 +73,7 @@ async def test_samples_are_metadata_of_the_session(tmp_path: Path) -> None:
     costs: list[int] = []
 
     def before(_session: AgentSession[Any], bridge: Bridge) -> None:
+        bridge.begin()
         for rtt in (20.0, 40.0, 90.0):
             sample = Quality(rtt_ms=rtt, jitter_ms=None, packet_loss=0.0)
             costs.append(calls_of(lambda sample=sample: bridge.quality(sample)))
