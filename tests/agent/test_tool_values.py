@@ -128,7 +128,18 @@ def test_a_value_of_any_kind_has_the_outcome_that_it_states(value: object) -> No
         Broken(outcome="ok"),
         [{"a": number} for number in range(50_000)],
     ],
-    ids=str,
+    ids=[
+        "object",
+        "object in a dict",
+        "object as outcome",
+        "unknown outcome",
+        "no outcome",
+        "a flag as outcome",
+        "object in a list",
+        "generator",
+        "broken mapping",
+        "long list",
+    ],
 )
 def test_what_cannot_be_read_is_unreadable(value: object) -> None:
     """Never `ok`: an object without fields, an outcome that is none, too many values, one that raises."""
