@@ -122,7 +122,8 @@ def test_a_turn_that_no_vad_heard_is_known_by_its_message() -> None:
     assert (totals["user_turns"], answer["ttft_ms"], answer["ttft_start"]) == (1, 500, "commit")
     assert tape.spans("user_turn")[0].parents == tape.spans("agent_turn")[0].parents
 
-# ---- a message of the caller is of one turn ---------------------------------------------------------------------------
+
+# ---- a message of the caller is of one turn --------------------------------------------------------------------------
 
 
 def test_a_second_message_of_one_utterance_is_a_turn_that_was_not_heard() -> None:
@@ -166,7 +167,7 @@ def test_a_manual_commit_and_its_message_are_one_turn() -> None:
 
 
 def test_a_realtime_model_that_only_transcribes_has_turns_that_were_not_heard() -> None:
-    """Without `input_speech_started` the message is all that is known of a turn; a second text of it changes nothing."""
+    """Without `input_speech_started` the message is all that is known of a turn; a second text changes nothing."""
     tape = Tape(provider="other")(1000, ev.SpeechTranscribed, item_id="m1")(1100, ev.SpeechTranscribed, item_id="m1")
     totals = tape.speech("s1", 1200, "server").plays("s1", 1500).finishes("s1", 2000).ends(3000)
     user = tape.one("user_turn")

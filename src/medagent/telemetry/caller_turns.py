@@ -173,7 +173,9 @@ class CallerTurns:
             silence_ms=self._silence_ms if is_server else event.silence_ms,
         )
 
-    def cut(self, at_ns: int, *, by: TurnEnd | None = None, answered_ns: int | None = None, is_end: bool = False) -> None:
+    def cut(
+        self, at_ns: int, *, by: TurnEnd | None = None, answered_ns: int | None = None, is_end: bool = False
+    ) -> None:
         """End the open utterance, whose own end was not heard; `answered_ns`: an answer shows that it ended before.
 
         `is_end`: the call itself is over, so that nothing of it was missed.
