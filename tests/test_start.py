@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -182,3 +183,24 @@ async def test_a_session_that_cannot_be_seen_is_not_ended(caplog: pytest.LogCapt
     nothing: Any = object()
     trace_call(nothing).end("error")
     assert "a call cannot be traced: AttributeError" in caplog.text
+
+
+async def test_a_closed_process_holds_no_file_of_its_home(session: AgentSession[Any], tmp_path: Path) -> None:
+    """The outbox, the switch's trips and the ledger's heads each had a connection of their own."""
+    bridge = trace_call(session)
+    bridge.end("caller_hung_up")
+    running = tracing().loaded(60)
+    assert running is not None
+    running.switch.trip("a test")
+    assert list(tracing().flush(60)) == []
+    assert _open_files(tmp_path)
+    tracing().close(60)
+    assert _open_files(tmp_path) == []
+
+
+def _open_files(directory: Path) -> list[str]:
+    found = []
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # the descriptor that lists them
+            found.append(str(link.readlink()))
+    return [path for path in found if path.startswith(str(directory))]

@@ -900,3 +900,4 @@ class Telemetry:
         self._overhead_watch.stop(_STOP_S)
         self.pipeline.stop(timeout_s)
         self._delivery.close(max(0.1, deadline - time.monotonic()))
+        self.switch.close()

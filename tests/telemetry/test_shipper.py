@@ -73,6 +73,9 @@ class Unreadable:
     def record_lift(self, *, through: datetime) -> None:
         """Lift nothing."""
 
+    def close(self) -> None:
+        """Hold nothing."""
+
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:

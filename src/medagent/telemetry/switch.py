@@ -212,6 +212,11 @@ class Switch:
             self._lift(entry.model_copy(update={"lifted_through": trip.at}))
         return trip
 
+    def close(self) -> None:
+        """Hold no connection to the outbox any more; a later look at the switch opens one."""
+        if self._outbox is not None:
+            self._outbox.close()
+
     # ---- trips -----------------------------------------------------------------------------------------------------
 
     def _tripped_still_holds(self) -> bool:

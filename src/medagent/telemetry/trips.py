@@ -41,6 +41,9 @@ class TripStore(TripReader, Protocol):
     def record_lift(self, *, through: datetime) -> None:
         """Lift every trip up to a moment; raises `MedagentError` where it cannot be written."""
 
+    def close(self) -> None:
+        """Hold no connection any more; a later use opens one."""
+
 
 def latest(*trips: Trip | None) -> Trip | None:
     """Return the latest of several trips."""

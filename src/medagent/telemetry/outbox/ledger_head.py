@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -24,30 +26,35 @@ class OutboxAnchor:
         """`host` tells apart the ledgers of hosts that share an outbox."""
         self._url = url
         self._host = host
-        self._database: Database | None = None
 
     def keep(self, head: Head) -> None:
         """Replace the head of this host."""
-        database = self._opened()
-        if database.is_missing():
-            return
-        mine = ledger_heads.c.host == self._host
-        with database.writing() as connection:
-            connection.execute(sa.delete(ledger_heads).where(mine))
-            connection.execute(sa.insert(ledger_heads).values(host=self._host, sequence=head.sequence, hash=head.hash))
+        with self._opened() as database:
+            if database.is_missing():
+                return
+            mine = ledger_heads.c.host == self._host
+            with database.writing() as connection:
+                connection.execute(sa.delete(ledger_heads).where(mine))
+                connection.execute(
+                    sa.insert(ledger_heads).values(host=self._host, sequence=head.sequence, hash=head.hash)
+                )
 
     def heads(self) -> list[Head]:
         """Return the head of this host; none where there is no outbox."""
-        database = self._opened()
-        if database.is_missing():
-            return []
-        with database.reading() as connection:
-            rows = connection.execute(
-                sa.select(ledger_heads.c.sequence, ledger_heads.c.hash).where(ledger_heads.c.host == self._host)
-            ).all()
-        return [Head(sequence=row.sequence, hash=row.hash) for row in rows]
+        with self._opened() as database:
+            if database.is_missing():
+                return []
+            with database.reading() as connection:
+                rows = connection.execute(
+                    sa.select(ledger_heads.c.sequence, ledger_heads.c.hash).where(ledger_heads.c.host == self._host)
+                ).all()
+            return [Head(sequence=row.sequence, hash=row.hash) for row in rows]
 
-    def _opened(self) -> Database:
-        if self._database is None:
-            self._database = Database(self._url, most_connections=1)
-        return self._database
+    @contextmanager
+    def _opened(self) -> Iterator[Database]:
+        """A database that leaves no connection behind: a head is kept once an entry, by whoever writes one."""
+        database = Database(self._url, most_connections=1)
+        try:
+            yield database
+        finally:
+            database.close()
