@@ -182,7 +182,7 @@ async def test_a_session_that_cannot_be_seen_is_not_ended(caplog: pytest.LogCapt
     """Whatever is handed to `trace_call`, nothing is raised into the call."""
     nothing: Any = object()
     trace_call(nothing).end("error")
-    assert "a call cannot be traced: AttributeError" in caplog.text
+    assert "a call cannot be traced: TypeError" in caplog.text
 
 
 async def test_a_closed_process_holds_no_file_of_its_home(session: AgentSession[Any], tmp_path: Path) -> None:

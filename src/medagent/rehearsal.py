@@ -279,9 +279,12 @@ def _problems(
     if end is None:
         return [*problems, "the trace has no session.end"]
     verify_chain(spans)
-    for name, expected in (("outcome", expects.outcome), ("reason", expects.reason), ("complete", True)):
+    for name, expected in (("outcome", expects.outcome), ("reason", expects.reason)):
         if end.get(name) != expected:
             problems.append(f"{name} is {end.get(name)}, not {expected}")
+    missing = end.get("missing")
+    if missing != list(expects.missing) or end.get("complete") is bool(expects.missing):
+        problems.append(f"missing is {missing}, not {list(expects.missing)}")
     if leaked := found(scenario, spans, in_force):
         problems.append(f"found in what left: {', '.join(leaked)}")
     return problems

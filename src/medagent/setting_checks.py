@@ -59,9 +59,13 @@ def _similar(name: str, known: Collection[str]) -> str | None:
     if bare in known:
         return bare
     by_end = {one.removeprefix(PREFIX): one for one in known}
-    close = difflib.get_close_matches(bare, by_end, n=1, cutoff=_ALIKE)
-    if not close:
-        close = [end for end in by_end if bare in end or bare.startswith(end)][:1]
+    longest_start = sorted((end for end in by_end if bare.startswith(end)), key=len)[-1:]
+    close = (
+        difflib.get_close_matches(bare, by_end, n=1, cutoff=_ALMOST_EQUAL)
+        or longest_start
+        or difflib.get_close_matches(bare, by_end, n=1, cutoff=_ALIKE)
+        or [end for end in by_end if bare in end]
+    )
     return by_end[close[0]] if close else None
 
 

@@ -21,7 +21,7 @@ from medagent.setting_checks import expectation, odd_values, unknown_names
 
 Env = Literal["dev", "prod"]
 Days = Annotated[int, Field(ge=1, le=4000)]
-AGENT_NAME = r"[A-Za-z]([0-9]{0,4}[A-Za-z ._-]){0,60}[0-9]{0,4}"
+AGENT_NAME = r"[A-Za-z]([0-9]{0,4}[A-Za-z._-]){0,60}[0-9]{0,4}"
 """Name of an agent or a service, as a pattern."""
 AGENT_VERSION = r"v?[0-9]{1,4}(\.[0-9]{1,4}){0,3}([.+_-]?[a-z]{1,10}(\.?[0-9]{1,4})?){0,2}"
 """Version of an agent, as a pattern: 1.4.0, 2026.11.30 or v2.1.0-rc.1."""

@@ -41,6 +41,7 @@ def loaded(*words: str) -> set[str]:
     return {name for name in names if name.partition(".")[0] not in {*sys.stdlib_module_names, "__main__"}}
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("words", [["--help"], ["--version"]])
 def test_help_loads_only_the_listed_modules(words: list[str]) -> None:
     """`medagent --help` and `--version` load no command, no Rich, no pydantic and no LiveKit."""

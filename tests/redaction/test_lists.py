@@ -47,7 +47,8 @@ def test_error_types_every_installed_class_is_on_the_list() -> None:
 
 def test_error_types_codes_of_the_clinic_stand_in_its_policy() -> None:
     """Every code of a refusal, and every argument's own, is kept by the clinic's policy."""
-    source = "\n".join(file.read_text("utf-8") for file in (ROOT / "src/medagent").rglob("*.py"))
+    rooms = [ROOT / "src/medagent" / room for room in ("clinic", "tools")]
+    source = "\n".join(file.read_text("utf-8") for room in rooms for file in room.rglob("*.py"))
     codes = set(re.findall(r'Refusal\(\s*f?"([a-z_]+)"', source)) | set(re.findall(r'return "([a-z_]+)", ', source))
     codes |= {f"invalid_{name}" for tool in TOOLS for name in tool.arguments.model_fields}
     codes |= {f"{how}_{kind}" for how in ("unknown", "ambiguous") for kind in ("doctor", "location")}

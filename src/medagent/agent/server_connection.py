@@ -75,12 +75,8 @@ async def check_server(
             async with session.ws_connect(address, headers=headers, proxy=proxy or None):
                 return
     except TimeoutError:
-        _log.warning(
-            "LiveKit server %s: no answer within %d s, still waiting. %s",
-            server_name(url),
-            round(answer_s),
-            _ADDRESS_HINT,
-        )
+        server, seconds = server_name(url), round(answer_s)
+        _log.warning("LiveKit server %s: no answer within %d s, still waiting. %s", server, seconds, _ADDRESS_HINT)
     except (aiohttp.ClientError, OSError, ValueError) as error:
         if _is_lasting(error):
             raise unreachable(url, error) from None

@@ -183,11 +183,15 @@ class Holds:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
 class Expects:
-    """What a run of the scenario must leave behind; `clinic: null` says that the scenario leaves it open."""
+    """What a run of the scenario must leave behind; `clinic: null` says that the scenario leaves it open.
+
+    `missing` are the parts of the call that its trace must name as not observed; without one it must be complete.
+    """
 
     outcome: Outcome
     reason: Literal["caller_hung_up", "agent_ended", "shutdown", "error", "limit"] = "caller_hung_up"
     ended: Ended = "done"
+    missing: tuple[str, ...] = ()
     clinic: Holds | None = Holds()
 
 

@@ -304,6 +304,9 @@ class Leaky:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._redactor, name)
 
+    def with_rosters(self, rosters: Any) -> Leaky:
+        return Leaky(self._redactor.with_rosters(rosters), self._where, self._said)
+
     def redact(self, record: Any, known: KnownValues, **options: Any) -> Redacted:
         redacted: Redacted = self._redactor.redact(record, known, **options)
         if record.name != "tool.book_appointment":

@@ -100,13 +100,13 @@ def test_the_resource_says_what_runs_and_nothing_of_where(sink: Sink, exporter: 
     assert scopes == {("medagent", RELEASE)}
 
 
-NAMED = Service(name="phone.agents", version="2.1.0", environment="staging", project="Reception, north")
+STAGING = Service(name="phone.agents", version="2.1.0", environment="staging", project="Reception, north")
 
 
 def test_the_resource_has_the_names_of_the_settings(sink: Sink) -> None:
     """Service, version, environment and Phoenix's project are the operator's, and pass the request filter."""
     headers = {"x-api-key": "secret"}
-    exporter = OtlpExporter(url=f"{sink.url}/v1/traces", headers=headers, gate=always_open, service=NAMED)
+    exporter = OtlpExporter(url=f"{sink.url}/v1/traces", headers=headers, gate=always_open, service=STAGING)
     exporter.export([alone(SESSION, fields={**SESSION.fields, "agent_name": "front-desk"}), TURN])
     exporter.close()
     [request] = sink.traces()
