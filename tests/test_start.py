@@ -195,7 +195,8 @@ async def test_a_closed_process_holds_no_file_of_its_home(session: AgentSession[
     assert list(tracing().flush(60)) == []
     assert _open_files(tmp_path)
     tracing().close(60)
-    assert _open_files(tmp_path) == []
+    left = _open_files(tmp_path)
+    assert not left, left
 
 
 def _open_files(directory: Path) -> list[str]:
