@@ -39,9 +39,14 @@ class Ears(stt.STT):
 
 
 class Mind(llm.LLM[Any]):
-    """Answers what the script says: a text, a call of a tool as (name, arguments), or an error to raise."""
+    """Answers what the script says: a text, a call of a tool as (name, arguments), or an error to raise.
 
-    def __init__(self, answers: list[str | tuple[str, str] | Exception], *, counts: bool = True) -> None:
+    A list of (name, arguments, call id) calls several tools at once.
+    """
+
+    def __init__(
+        self, answers: list[str | tuple[str, str] | list[tuple[str, str, str]] | Exception], *, counts: bool = True
+    ) -> None:
         super().__init__()
         self.answers = answers
         self.counts = counts
@@ -75,8 +80,10 @@ class _Thought(llm.LLMStream):
             raise answer
         identity = uuid.uuid4().hex
         if isinstance(answer, tuple):
-            call = llm.FunctionToolCall(name=answer[0], arguments=answer[1], call_id=f"call_{identity[:8]}")
-            delta = llm.ChoiceDelta(role="assistant", tool_calls=[call])
+            answer = [(*answer, f"call_{identity[:8]}")]
+        if isinstance(answer, list):
+            calls = [llm.FunctionToolCall(name=name, arguments=text, call_id=call) for name, text, call in answer]
+            delta = llm.ChoiceDelta(role="assistant", tool_calls=calls)
             self._event_ch.send_nowait(llm.ChatChunk(id=identity, delta=delta))
         else:
             for word in answer.split(" "):

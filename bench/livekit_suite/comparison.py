@@ -182,6 +182,7 @@ def _said_outcome(output: str | None) -> str | None:
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
         said = value.get("outcome") if isinstance(value, dict) else None
+        said = said.strip().lower() if isinstance(said, str) else None
         return said if said in _SAID else None
     return None
 

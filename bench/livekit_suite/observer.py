@@ -100,14 +100,15 @@ class SessionObserver:
     def _tools(self) -> Iterable[ToolFacts]:
         unclaimed = list(self._answers)
         for run in self._runs:
-            answer = next((one for one in unclaimed if one[0] == run["call_id"]), None)
+            answers = [one for one in unclaimed if one[:2] == (run["call_id"], run["name"])]
+            answer = min(answers, key=lambda one: one[2] is (run["status"] == "done"), default=None)
             if answer is not None:
                 unclaimed.remove(answer)
             status = "error" if answer is not None and answer[2] and run["status"] == "done" else run["status"]
             output = run["output"] if run["output"] is not None else answer and answer[3]
             yield ToolFacts(name=run["name"], status=status or "open", output=output)
         for call_id, name, is_error, output in unclaimed:
-            if not any(run["call_id"] == call_id for run in self._runs):
+            if is_error or not any(run["call_id"] == call_id for run in self._runs):
                 yield ToolFacts(name=name, status="error" if is_error else "done", output=output)
 
     def _close(self, event: lk.CloseEvent) -> None:

@@ -12,6 +12,7 @@ from livekit.plugins import openai
 
 from medagent import trace_call
 from medagent.agent.bridge import Bridge
+from medagent.agent.plugins import ModelNames
 from medagent.pricing import Usage, load_prices
 from medagent.simulator.caller import CallerEar, CallerVoice
 from medagent.telemetry.span import SafeSpan
@@ -108,6 +109,33 @@ async def test_price_follows_the_name_of_the_model(azure: bool) -> None:
     [use] = [use for use in ends["models"] if use["part"] == "realtime"]
     assert use["model"] == (scenario["name"] if azure else mini)
     assert ends["cost_parts"]["realtime"] == pytest.approx(load_prices().realtime_cost(mini, usage_of(ends)))
+
+
+async def test_azure_deployment_with_the_name_of_its_model_has_its_price() -> None:
+    """Where server and deployment have one name, of a realtime model, it is the model's, not LiveKit's default."""
+    mini = "gpt-realtime-mini"
+    async with line({**PLAIN, "name": mini}) as provider:
+        session = realtime_session(llm=provider.model(mini))
+        bridge = await talk(session, Desk(), provider.caller(mini))
+        ends = one(spans_of(bridge.trace_id), "session.end")
+    [use] = [use for use in ends["models"] if use["part"] == "realtime"]
+    assert use["model"] == mini
+    assert ends["cost_parts"]["realtime"] == pytest.approx(load_prices().realtime_cost(mini, usage_of(ends)))
+
+
+@pytest.mark.parametrize(("stated", "named"), [(None, "gpt-realtime"), ("gpt-realtime-mini", "gpt-realtime-mini")])
+@pytest.mark.parametrize("deployment", ["voice", "gpt-realtime-2025-08-28"])
+def test_deployments_name_counts_after_what_the_operator_states(
+    deployment: str, stated: str | None, named: str
+) -> None:
+    """A name that is no model's is none, and the operator's statement is stronger than a deployment's name."""
+    model = openai.realtime.RealtimeModel.with_azure(
+        azure_deployment=deployment, azure_endpoint="http://127.0.0.1:1", api_key="x"
+    )
+    names = ModelNames(azure_model=stated)
+    names.serves(model, deployment)
+    expected = deployment if stated is None and deployment != "voice" else named
+    assert names.of(model) == (expected, "azure.ai.openai")
 
 
 def usage_of(ends: dict[str, Any]) -> Usage:

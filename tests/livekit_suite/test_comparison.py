@@ -153,7 +153,14 @@ def test_compare_totals_beside_spans_must_be_equal() -> None:
 
 @pytest.mark.parametrize(
     ("output", "fits"),
-    [('{"outcome": "refused"}', "refused"), ("{'outcome': 'failed'}", "failed"), ("sunny", "ok"), ("b", "unreadable")],
+    [
+        *[
+            ('{"outcome": "refused"}', "refused"),
+            ("{'outcome': 'failed'}", "failed"),
+            ('{"outcome": "FAILED"}', "failed"),
+        ],
+        *[("sunny", "ok"), ("b", "unreadable")],
+    ],
 )
 def test_compare_result_names_its_outcome(output: str, fits: str) -> None:
     """A tool's own outcome counts; a result without one is ok or unreadable."""

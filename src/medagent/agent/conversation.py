@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
+from collections import Counter
 from collections.abc import Callable, Set
 from typing import Any
 
@@ -33,7 +34,8 @@ class ConversationEvents:
 
     `claims(speech_id)` runs when a speech that the provider began by itself is announced: its response follows.
     `on_tool(call_id, name, status)` runs when a tool starts (its name) and when it ends (done, error, cancelled).
-    `on_spoken(speech_id, is_audible)` runs when a speech that a model wrote was said to its end.
+    `on_spoken(speech_id, asked, heard)` runs when a speech that a model wrote was said to its end: `asked` is how often
+    the model was asked for it, `heard` how many of its steps were played.
     Tools named in `hidden_tools`, a set that may still grow, are not sent.
     """
 
@@ -44,7 +46,7 @@ class ConversationEvents:
         *,
         claims: Callable[[str], None] = lambda _speech_id: None,
         on_tool: Callable[[str, str | None, str | None], None] = lambda _call_id, _name, _status: None,
-        on_spoken: Callable[[str, bool], None] = lambda _speech_id, _is_audible: None,
+        on_spoken: Callable[[str, int, int], None] = lambda _speech_id, _asked, _heard: None,
         hidden_tools: Set[str] = frozenset(),
     ) -> None:
         self._send = send
@@ -52,7 +54,8 @@ class ConversationEvents:
         self._claims = claims
         self._on_tool = on_tool
         self._on_spoken = on_spoken
-        self._audible: set[str] = set()
+        self._heard: dict[str, set[int]] = {}
+        self._asked: Counter[str] = Counter()
         self._hidden = hidden_tools
         self._session: AgentSession[Any] | None = None
         self._began = time.time()
@@ -243,19 +246,20 @@ class ConversationEvents:
         speech, output = self._session.current_speech, self._session.output
         if speech is not None and speech.id in self._announced:
             audio = output.audio is not None and output.audio_enabled
-            self._audible.add(speech.id)
+            self._heard.setdefault(speech.id, set()).add(speech.num_steps)
             self._send(events.AgentSpeechPlaying, speech_id=speech.id, step=speech.num_steps, audio=audio)
 
     def _finished(self, speech: SpeechHandle) -> None:
         self._announce(speech)
         _, about, _ = self._speeches.pop(speech.id)
         self._kinds.pop(speech.id, None)
+        asked, heard = 1 + self._asked.pop(speech.id, 0), self._heard.pop(speech.id, ())
         if speech.id not in self._announced:
             return
         error = speech.exception()
         cause = None if error is None else cause_of(error)
         if error is None and about["generated"] and not speech.interrupted:
-            self._on_spoken(speech.id, speech.id in self._audible)
+            self._on_spoken(speech.id, asked, len(heard))
         self._send(
             events.AgentSpeechFinished,
             speech_id=speech.id,
@@ -306,8 +310,13 @@ class ConversationEvents:
             )
 
     def _executed(self, event: lk.FunctionToolsExecutedEvent) -> None:
-        """What the model was told of each call, also of those that LiveKit refused before a tool ran."""
-        for call, output in event.zipped():
+        """What the model was told of each call, also of those that LiveKit refused before a tool ran.
+
+        A call whose id is in use is refused: the answer of the tool that ran is sent first.
+        """
+        if (speech_id := self._answering()) is not None:
+            asyncio.get_running_loop().call_soon(self._guard(self._asks_again), speech_id, event)
+        for call, output in sorted(event.zipped(), key=lambda pair: pair[1].is_error):
             if call.name in self._hidden:
                 continue
             self._send(
@@ -319,6 +328,11 @@ class ConversationEvents:
                 is_error=output.is_error,
                 reply_required=output.reply_required,
             )
+
+    def _asks_again(self, speech_id: str, event: lk.FunctionToolsExecutedEvent) -> None:
+        """A handler of the host's may still have cancelled the reply."""
+        if event.has_tool_reply and speech_id in self._speeches:
+            self._asked[speech_id] += 1
 
     def _known_tools(self) -> set[str]:
         """The names of tools that exist: a model may make up others, and its words are no name of a span."""

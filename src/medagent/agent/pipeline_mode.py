@@ -7,6 +7,7 @@ those. Whatever LiveKit gives as 0 or -1 is not known.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
@@ -47,7 +48,7 @@ class SessionEvents:
         self._is_measured = is_measured
         self._is_raw = is_raw
         self._missing = missing
-        self._requests: set[tuple[str, str]] = set()
+        self._requests: Counter[tuple[str, str]] = Counter()
         self._replies_of_realtime = 0
         self._responses = 0
         self._heard = self._transcribed = False
@@ -75,16 +76,24 @@ class SessionEvents:
             self._session.off(name, handler)  # type: ignore[arg-type]
         self._handlers = {}
 
-    def spoken(self, speech_id: str, is_audible: bool) -> None:
-        """A reply without a request to the LLM or TTS was made by code of the agent's own (`llm_node`, `tts_node`)."""
+    def spoken(self, speech_id: str, asked: int, heard: int) -> None:
+        """Report requests of a reply that were not measured.
+
+        Code of the agent's own made them (`llm_node`, `tts_node`), or the plugin was replaced before they ended.
+
+        Args:
+            speech_id: The speech that was said to its end.
+            asked: How often a model was asked for it.
+            heard: How many of its steps were played.
+        """
         if self._is_raw():
             return
         if isinstance(model_of(self._session), llm.RealtimeModel):
             self._replies_of_realtime += 1
             return
-        if ("llm", speech_id) not in self._requests:
+        if self._requests["llm", speech_id] < asked:
             self._missing("llm")
-        if is_audible and self._has_voice() and ("tts", speech_id) not in self._requests:
+        if self._has_voice() and self._requests["tts", speech_id] < heard:
             self._missing("tts")
 
     def _has_voice(self) -> bool:
@@ -172,7 +181,7 @@ class SessionEvents:
                 about |= {"stage": "tts", "first": _known(measured.ttfb), "streamed": measured.streamed}
                 about |= {"audio_duration": _known(measured.audio_duration), "cancelled": measured.cancelled}
                 about |= {"characters": measured.characters_count or None, "response_id": measured.speech_id}
-        self._requests.add((about["stage"], about.get("response_id") or ""))
+        self._requests[about["stage"], about.get("response_id") or ""] += 1
         self._transcribed |= about["stage"] == "stt"
         self._send(events.StageMeasured, **about)
 

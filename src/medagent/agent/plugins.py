@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -26,6 +27,7 @@ _PROVIDERS: Mapping[str, str] = {
     "mistralai": "mistral_ai",
     "openai": "openai",
 }
+_REALTIME = re.compile(r"gpt-([a-z0-9.]+-)*realtime(-[a-z0-9.]+)*")
 _HOSTS = {"openai.azure.com": "azure.ai.openai", "openai.com": "openai", "groq.com": "groq"}
 
 
@@ -33,7 +35,8 @@ class ModelNames:
     """Names of models behind their objects.
 
     An Azure object knows its deployment, and LiveKit's default in place of the model. `of` then returns the name that
-    the server gave, else `azure_model` (the operator's statement), else the object's own.
+    the server gave, else `azure_model` (the operator's statement), else the object's own. A deployment's name counts
+    where the server gives it, the operator states none, and it is the name of a realtime model.
     """
 
     def __init__(self, *, azure_model: str | None = None) -> None:
@@ -41,9 +44,10 @@ class ModelNames:
         self._served: WeakKeyDictionary[llm.RealtimeModel, str] = WeakKeyDictionary()
 
     def serves(self, model: llm.RealtimeModel, name: object) -> None:
-        """Take the name of the model that the server gave; a deployment's name is none."""
-        deployment = _option(model, "azure_deployment")
-        if _option(model, "is_azure") and isinstance(name, str) and name and name != deployment:
+        """Take the name of the model that the server gave."""
+        if not _option(model, "is_azure") or not isinstance(name, str) or not name:
+            return
+        if name != _option(model, "azure_deployment") or (self._azure_model is None and _REALTIME.fullmatch(name)):
             self._served[model] = name
 
     def of(self, model: llm.LLM[Any] | llm.RealtimeModel | None) -> tuple[str | None, str | None]:

@@ -231,7 +231,10 @@ class AgentTurns:
     def play(self, event: AgentSpeechPlaying) -> None:
         """The first frame of a step of a speech was given to the session's output."""
         turn = self.speech(event.speech_id, event.at_ns)
-        if turn is None or not event.audio:
+        if turn is None:
+            return
+        if not event.audio:
+            turn.written = True
             return
         self._playing, turn.played = turn, True
         key = turn.steps[-1].key if turn.responses and turn.steps else event.step

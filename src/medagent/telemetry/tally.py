@@ -47,7 +47,8 @@ class Tally:
     has_lost_turn: bool = False
     """The beginning or the end of an utterance was not heard."""
     agent_turns: int = 0
-    spoken_replies: int = 0
+    replies: int = 0
+    """Answers that the caller heard, or was given as text."""
     interruptions: int = 0
     tools_requested: set[str] = field(default_factory=set)
     tool_runs: list[tuple[ToolOutcome, str]] = field(default_factory=list)
@@ -84,7 +85,7 @@ class Tally:
         self.interruptions += turn.interrupted
         if turn.lost_responses:
             self.parts_missing.add("usage")
-        self.spoken_replies += turn.kind == "reply" and turn.first_sound_ns is not None
+        self.replies += turn.kind == "reply" and (turn.written or turn.first_sound_ns is not None)
 
     def error(self, event: ErrorRaised) -> dict[str, object]:
         """Note an error; returns its fields for the span that it happened in."""
@@ -218,7 +219,7 @@ class Tally:
             return told[-1]
         if not changes and any(ended == "refused" for _, ended in runs):
             return "refused"
-        return INFORMED.outcome if self.spoken_replies else "abandoned"
+        return INFORMED.outcome if self.replies else "abandoned"
 
     def missing(self) -> list[str]:
         """What a whole trace of this call would have and this one has not."""

@@ -69,8 +69,8 @@ class ToolRuns:
 
     def answer(self, event: ToolAnswered, turn: AgentTurn | None) -> None:
         """Take what the model was told of a call; where nothing ran, the framework refused it."""
-        ended = [run for run in self._ended if run.call_id == event.call_id]
-        running = [run for run in self._at_work if run.call_id == event.call_id and run.number not in self._answered]
+        ended = [run for run in self._ended if _is_of(run, event)]
+        running = [run for run in self._at_work if _is_of(run, event) and run.number not in self._answered]
         turn = (ended or running)[0].turn if ended or running else turn
         if turn is not None:
             turn.reply_expected |= event.reply_required
@@ -143,3 +143,8 @@ class ToolRuns:
         if run.status == "done" and not run.result().is_whole:
             self._tally.parts_missing.add("tool_result")
         self._out(run.record(clock=self._frame.clock))
+
+
+def _is_of(run: ToolRun, event: ToolAnswered) -> bool:
+    """Return whether an answer can be of a run; a call of another tool may have the same id."""
+    return (run.call_id, run.name) == (event.call_id, event.name)

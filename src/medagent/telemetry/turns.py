@@ -168,6 +168,8 @@ class AgentTurn:
     generated: bool = True
     finished: bool = False
     played: bool = False
+    written: bool = False
+    """It was given to an output without sound, as text."""
     superseded: bool = False
     interrupted: bool = False
     incomplete: bool = False
