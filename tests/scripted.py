@@ -70,6 +70,18 @@ class Mind(llm.LLM[Any]):
         return _Thought(self, chat_ctx=chat_ctx, tools=tools or [], conn_options=conn_options)
 
 
+class Named(Mind):
+    """A language model of another name."""
+
+    def __init__(self, name: str, answers: list[Any]) -> None:
+        super().__init__(answers)
+        self._name = name
+
+    @property
+    def model(self) -> str:
+        return self._name
+
+
 class _Thought(llm.LLMStream):
     async def _run(self) -> None:
         mind = self._llm

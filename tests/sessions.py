@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -124,3 +125,23 @@ def tokens(session: AgentSession[Any]) -> int:
     """LiveKit's own count of a session's tokens of language models."""
     usage = session.usage.model_usage
     return sum(one.input_tokens + one.output_tokens for one in usage if one.type == "llm_usage")
+
+
+class Spoken:
+    """Counts how often the agent has spoken to the end."""
+
+    def __init__(self, session: AgentSession[Any]) -> None:
+        self._times = 0
+        self._changed = asyncio.Event()
+        session.on("agent_state_changed", self._state)
+
+    def _state(self, event: Any) -> None:
+        if event.old_state == "speaking":
+            self._times += 1
+            self._changed.set()
+
+    async def times(self, number: int) -> None:
+        async with asyncio.timeout(120):
+            while self._times < number:
+                self._changed.clear()
+                await self._changed.wait()

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from livekit import rtc
 from livekit.agents import Agent, AgentSession
+from livekit.agents.ipc.mock_room import create_mock_room
 from livekit.agents.telemetry import set_tracer_provider, tracer
 from livekit.agents.testing import fake_job_context
+from livekit.agents.voice.room_io import RoomOptions
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -108,6 +110,52 @@ async def test_trace_after_the_start_says_so_and_shuts_the_exits(caplog: pytest.
     ends = one(spans_of(bridge.trace_id), "session.end")
     assert (ends["complete"], ends["missing"], ends["agent_turns"]) == (False, ["attached_late"], 1)
     assert any(record.levelno == logging.ERROR and "runs already" in record.message for record in caplog.records)
+
+
+class Late(Agent):
+    """An agent that traces its session by itself, once the session starts."""
+
+    def __init__(self) -> None:
+        super().__init__(instructions="You tell the hours.")
+        self.bridge: Any = None
+
+    async def on_enter(self) -> None:
+        self.bridge = trace_call(self.session)
+
+
+@pytest.mark.parametrize("when", ["in on_enter", "after start"])
+async def test_trace_of_a_session_in_a_room_shuts_what_leaves_by_the_room(when: str) -> None:
+    """A session that joined a room before it was traced sends no text and no session message there from then on."""
+    room = create_mock_room()
+    room.reset_mock()
+    with fake_job_context(room=room):
+        session = typed_session(llm=Mind([f"Good morning, {NAME}.", "Until five."]))
+        agent = Late() if when == "in on_enter" else desk()
+        options = RoomOptions(audio_input=False, audio_output=False, text_output=True)
+        await session.start(agent, room=room, room_options=options, record=False)
+        host = session._session_host
+        if isinstance(agent, Late):
+            bridge = agent.bridge
+        else:
+            assert host is not None
+            await ask(session)
+            assert carried(room)
+            bridge = trace_call(session)
+        sent = carried(room)
+        await ask(session)
+        assert carried(room) == sent
+        assert session._session_host is None
+        assert host is None or not host._started
+        assert session.output.transcription_enabled is False
+        await session.aclose()
+    ends = one(spans_of(bridge.trace_id), "session.end")
+    assert (ends["complete"], ends["missing"], ends["agent_turns"]) == (False, ["attached_late"], 1)
+
+
+def carried(room: Any) -> list[str]:
+    """The calls by which text or session messages were sent into a room."""
+    ways = ("send_text", "stream_text", "stream_bytes", "send_file", "publish_transcription", "publish_data")
+    return [name for name, _, _ in room.local_participant.mock_calls if name in ways]
 
 
 async def test_nothing_holds_a_handler_after_the_close() -> None:

@@ -18,8 +18,8 @@ from medagent.simulator.caller import CallerEar, CallerVoice
 from medagent.telemetry.span import SafeSpan
 from medagent.tracing import tracing
 from other_realtime import OtherModel
-from scripted import Ears, Loudness, Mind, Mouth
-from sessions import HELLO, PLAIN, THANKS, Desk, line, one, realtime_session, spans_of, talk, tokens
+from scripted import Ears, Loudness, Mouth, Named
+from sessions import HELLO, PLAIN, THANKS, Desk, Spoken, line, one, realtime_session, spans_of, talk, tokens
 
 pytestmark = pytest.mark.timing
 
@@ -160,18 +160,6 @@ async def test_two_sessions_that_share_a_realtime_model_are_not_mixed() -> None:
         assert (ends["user_turns"], ends["agent_turns"], ends["missing"]) == (2, 3, [])
         assert ends["usage"]["total_tokens"] == tokens(session) > 0
     assert "session" not in vars(shared)
-
-
-class Named(Mind):
-    """A language model of another name."""
-
-    def __init__(self, name: str, answers: list[Any]) -> None:
-        super().__init__(answers)
-        self._name = name
-
-    @property
-    def model(self) -> str:
-        return self._name
 
 
 class Entered(Agent):
@@ -318,26 +306,6 @@ async def test_realtime_model_of_another_plugin_has_what_livekit_has_of_it(detai
     assert (ends["cost_usd"], ends["cost_missing"]) == (None, ["realtime"])
     turns = [span.fields for span in spans if span.name == "agent_turn"]
     assert [turn["model"] for turn in turns] == ["gemini-live", "gemini-live"]
-
-
-class Spoken:
-    """Counts how often the agent has spoken to the end."""
-
-    def __init__(self, session: AgentSession[Any]) -> None:
-        self._times = 0
-        self._changed = asyncio.Event()
-        session.on("agent_state_changed", self._state)
-
-    def _state(self, event: Any) -> None:
-        if event.old_state == "speaking":
-            self._times += 1
-            self._changed.set()
-
-    async def times(self, number: int) -> None:
-        async with asyncio.timeout(120):
-            while self._times < number:
-                self._changed.clear()
-                await self._changed.wait()
 
 
 @pytest.mark.usefixtures("traced")

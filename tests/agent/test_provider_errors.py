@@ -113,7 +113,7 @@ def traced(model: Any, error: Any) -> dict[str, Any]:
     sent: list[Arrival] = []
     line = Line("5f0c3b1e-0c1d-4f6a-9a55-1f2e3d4c5b6a", sent.append)
     bridge = Bridge(line, agent_version="0.1.0", overhead=Overhead())
-    bridge._guard(bridge._error)(ErrorEvent(error=error, source=model))
+    bridge._guard(bridge._errors.raised)(ErrorEvent(error=error, source=model))
     assert bridge.failures == 0
     about: dict[str, Any] = {"wall_us": 1_772_000_000_000_000, "model": "gpt-realtime", "provider": "openai"}
     started = ev.CallStarted(seq=100, at_ns=0, mode="realtime", agent_version="0.1.0", **about)

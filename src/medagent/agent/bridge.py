@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from livekit.agents import Agent, AgentSession, llm, stt, tts
+from livekit.agents import Agent, AgentSession, llm
 from livekit.agents.metrics import LLMModelUsage
 from livekit.agents.utils import is_given
 from livekit.agents.voice import SpeechHandle
@@ -24,6 +24,7 @@ from medagent.agent.caller import Caller, CallerChoice, choice_of_job, named_in
 from medagent.agent.conversation import ConversationEvents
 from medagent.agent.declaration import Declaration
 from medagent.agent.exits import SpansWatch
+from medagent.agent.fallback import next_model, serving_session
 from medagent.agent.pipeline_mode import SessionEvents
 from medagent.agent.plugins import ModelNames
 from medagent.agent.quality import Quality
@@ -35,10 +36,10 @@ from medagent.agent.realtime_sessions import (
     makes_openai_events,
     model_of,
     on,
-    serving,
+    serving_model,
 )
-from medagent.agent.shared import followed, is_of
-from medagent.redaction.error_cause import ErrorCause, cause_of
+from medagent.agent.session_errors import SessionErrors
+from medagent.agent.shared import followed
 from medagent.telemetry import events
 from medagent.telemetry.line import Line
 from medagent.telemetry.overhead import BRIEF_NS, Overhead
@@ -56,7 +57,6 @@ _PINNING = (
 )
 """With these the caller is chosen among those who are there: until then one who phones may still join."""
 
-_SHAREABLE: tuple[Literal["llm"], Literal["stt"], Literal["tts"]] = ("llm", "stt", "tts")
 _log = logging.getLogger(__name__)
 
 
@@ -116,6 +116,7 @@ class Bridge:
             current_speech=self._current_speech,
             hidden_tools=self._hidden_tools,
         )
+        self._errors = SessionErrors(self._send, missing=self.missing)
         self._reported = SessionEvents(
             self._send,
             self._guard,
@@ -140,7 +141,7 @@ class Bridge:
         """
         self._session = session
         self._asks = asks
-        self.is_late = bool(getattr(session, "_started", False))
+        self.is_late = _has_begun(session)
         self._guard(self._listen)()
         if self.is_late:
             _log.error("call %s: session runs already, expected trace_call before session.start", self.trace_id)
@@ -150,6 +151,7 @@ class Bridge:
         if (session := self._session) is None:
             return
         followed.add(session)
+        self._errors.attach(session)
         if self._caller is None:
             self._choice = choice_of_job(self._identified, pattern=self._caller_identity, guard=self._guard)
         if self._choice is not None:
@@ -161,7 +163,7 @@ class Bridge:
             "conversation_item_added": follow,
             "speech_created": follow,
             "agent_state_changed": follow,
-            "error": self._guard(self._error),
+            "error": self._guard(self._errors.raised),
             "close": self._guard(self._close),
         }
         for name, handler in self._handlers.items():
@@ -224,7 +226,8 @@ class Bridge:
         caller = self._caller or Caller()
         if self._caller is None and self._choice is not None:
             caller = self._choice.first()
-        used = model if isinstance(model, llm.LLM | llm.RealtimeModel) else model_of(self._session)
+        given = model if isinstance(model, llm.LLM | llm.RealtimeModel) else None
+        used = serving_model(self._session) if given is None else next_model(given)
         self._used, self._model = (mode, name, provider), _ = self._in_use(used), used
         self._line.send(
             events.CallStarted,
@@ -281,7 +284,7 @@ class Bridge:
         self._begin()
         if self._realtime is not None:
             self._realtime.look()
-        model = model_of(self._session)
+        model = serving_model(self._session)
         used, is_same = self._in_use(model), model is self._model
         if used != self._used:
             self._used, self._model = used, model
@@ -307,7 +310,7 @@ class Bridge:
             return False
         realtime = current(self._session)
         if realtime is not None:
-            return has_openai_events(serving(realtime))
+            return has_openai_events(serving_session(realtime))
         model = model_of(self._session)
         return isinstance(model, llm.RealtimeModel) and makes_openai_events(model)
 
@@ -394,45 +397,14 @@ class Bridge:
 
         return guarded
 
-    # ---- errors and the end -----------------------------------------------------------------------------------------
-
-    def _error(self, event: lk.ErrorEvent) -> None:
-        source = _source(event.source)
-        if source in _SHAREABLE and self._session is not None and is_of(self._session, source) is False:
-            return  # LiveKit gives an error of a shared object to each session that uses it
-        raised = getattr(event.error, "error", event.error)
-        cause = _cause(raised)
-        recoverable = bool(getattr(event.error, "recoverable", False))
-        self._send(
-            events.ErrorRaised,
-            source=source,
-            error_type=cause.error_type,
-            error_status=cause.error_status,
-            message=str(raised),
-            recoverable=recoverable,
-        )
+    # ---- the end ----------------------------------------------------------------------------------------------------
 
     def _close(self, event: lk.CloseEvent) -> None:
+        self._guard(self._errors.closed)(event)
         self._end(_END_REASONS.get(event.reason, "unknown"))
         self._detach()
 
 
-def _cause(raised: object) -> ErrorCause:
-    """Return the class and status of an error; a plugin may report an object other than an exception."""
-    if isinstance(raised, BaseException):
-        return cause_of(raised)
-    return ErrorCause(error_type=type(raised).__name__, error_status=None)
-
-
-def _source(source: object) -> Literal["realtime", "llm", "stt", "tts", "session"]:
-    match source:
-        case llm.RealtimeModel():
-            return "realtime"
-        case llm.LLM():
-            return "llm"
-        case stt.STT():
-            return "stt"
-        case tts.TTS():
-            return "tts"
-        case _:
-            return "session"
+def _has_begun(session: AgentSession[Any]) -> bool:
+    """Return whether a session runs, or is starting: its agent's `on_enter` runs before it is marked as started."""
+    return bool(getattr(session, "_started", False)) or getattr(session, "_root_span_context", None) is not None

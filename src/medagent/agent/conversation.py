@@ -34,8 +34,8 @@ class ConversationEvents:
 
     `claims(speech_id)` runs when a speech that the provider began by itself is announced: its response follows.
     `on_tool(call_id, name, status)` runs when a tool starts (its name) and when it ends (done, error, cancelled).
-    `on_spoken(speech_id, asked, heard)` runs when a speech that a model wrote was said to its end: `asked` is how often
-    the model was asked for it, `heard` how many of its steps were played.
+    `on_spoken(speech_id, asked, heard)` runs when a speech that a model wrote, whole or in part, was not interrupted:
+    `asked` is how often the model was asked for it, `heard` how many of its steps were played.
     Tools named in `hidden_tools`, a set that may still grow, are not sent.
     """
 
@@ -258,7 +258,8 @@ class ConversationEvents:
             return
         error = speech.exception()
         cause = None if error is None else cause_of(error)
-        if error is None and about["generated"] and not speech.interrupted:
+        has_answer = error is None or bool(speech.chat_items)  # what a model began it may have failed to end
+        if has_answer and about["generated"] and not speech.interrupted:
             self._on_spoken(speech.id, asked, len(heard))
         self._send(
             events.AgentSpeechFinished,

@@ -130,6 +130,8 @@ def shut_running(session: AgentSession[Any], *, leave_open: Collection[str] = ()
         _soon(recorder.aclose())
     host = getattr(session, "_session_host", None)
     if host is not None and "session_host" not in leave_open:
+        session._session_host = None  # a session that is still starting would start it
+        host._started = True  # closing one that has not started would leave its handlers
         _soon(host.aclose())
     if "text" not in leave_open:
         session.output.set_transcription_enabled(False)

@@ -14,9 +14,10 @@ from typing import Any
 
 from livekit.agents import AgentSession, llm
 
+from medagent.agent.fallback import serving_session
 from medagent.agent.plugins import ModelNames
 from medagent.agent.raw import usage_of
-from medagent.agent.realtime_sessions import RealtimeSessions, serving
+from medagent.agent.realtime_sessions import RealtimeSessions
 from medagent.errors import SettingsError
 from medagent.pricing import PriceList, Usage
 from medagent.settings import Settings
@@ -94,7 +95,7 @@ class LimitWatch:
 
     def _made(self, realtime: llm.RealtimeSession[Any], _is_late: bool) -> None:
         def server_event(event: Mapping[str, Any]) -> None:
-            model = serving(realtime).realtime_model
+            model = serving_session(realtime).realtime_model
             if event["type"] == "session.created":
                 self._names.serves(model, event["session"].get("model"))
             if event["type"] == "response.done":

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 from livekit.agents import Agent, AgentSession, llm, metrics
 from livekit.agents.voice import events as lk
 
+from medagent.agent.fallback import Stage, is_probe, serving_session
 from medagent.agent.plugins import named_in
 from medagent.agent.raw import Send
 from medagent.agent.realtime_sessions import Guard, current, model_of, on
@@ -21,7 +22,6 @@ from medagent.agent.shared import is_of
 from medagent.pricing import Usage
 from medagent.telemetry import events
 
-_Stage: TypeAlias = metrics.STTMetrics | metrics.LLMMetrics | metrics.TTSMetrics
 _PARTS: Mapping[str, Literal["stt", "llm", "tts"]] = {"stt_metrics": "stt", "llm_metrics": "llm", "tts_metrics": "tts"}
 _LONGEST_S = 86_400.0
 
@@ -130,12 +130,12 @@ class SessionEvents:
         measured = event.metrics
         if isinstance(measured, metrics.RealtimeModelMetrics):
             self._realtime_measured(measured)
-        if isinstance(measured, _Stage) and self._is_own(measured):
+        if isinstance(measured, Stage) and self._is_own(measured):
             self._stage_measured(measured)
 
-    def _is_own(self, measured: _Stage) -> bool:
+    def _is_own(self, measured: Stage) -> bool:
         realtime = current(self._session)
-        if realtime is not None and measured.label == realtime.realtime_model.label:
+        if realtime is not None and measured.label == serving_session(realtime).realtime_model.label:
             return True  # a realtime session has one owner
         part = _PARTS[measured.type]
         is_own = is_of(self._session, part)
@@ -159,7 +159,7 @@ class SessionEvents:
             usage=_usage_of_response(measured),
         )
 
-    def _stage_measured(self, measured: _Stage) -> None:
+    def _stage_measured(self, measured: Stage) -> None:
         model, provider = named_in(measured.metadata)
         about: dict[str, Any] = {
             "key": f"{measured.label}/{measured.request_id}/{measured.timestamp}",
@@ -181,9 +181,11 @@ class SessionEvents:
                 about |= {"stage": "tts", "first": _known(measured.ttfb), "streamed": measured.streamed}
                 about |= {"audio_duration": _known(measured.audio_duration), "cancelled": measured.cancelled}
                 about |= {"characters": measured.characters_count or None, "response_id": measured.speech_id}
-        self._requests[about["stage"], about.get("response_id") or ""] += 1
-        self._transcribed |= about["stage"] == "stt"
-        self._send(events.StageMeasured, **about)
+        probes = is_probe(getattr(getattr(self._session, "_activity", None), about["stage"], None), measured)
+        if not probes:
+            self._requests[about["stage"], about.get("response_id") or ""] += 1
+            self._transcribed |= about["stage"] == "stt"
+        self._send(events.StageMeasured, is_probe=probes, **about)
 
 
 def _nowhere(_kind: type[Any], **_fields: object) -> None:

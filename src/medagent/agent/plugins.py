@@ -10,6 +10,8 @@ from weakref import WeakKeyDictionary
 from livekit.agents import llm
 from livekit.agents.metrics.base import Metadata
 
+from medagent.agent.fallback import next_model
+
 _PROVIDERS: Mapping[str, str] = {
     "anthropic": "anthropic",
     "assemblyai": "assemblyai",
@@ -53,13 +55,11 @@ class ModelNames:
     def of(self, model: llm.LLM[Any] | llm.RealtimeModel | None) -> tuple[str | None, str | None]:
         """Return name and provider of a model; None where neither object nor server knows.
 
-        An adapter that falls back to other models has the name of the one that served last.
+        An adapter that falls back to other models has the name of the one that serves next.
         """
         if model is None:
             return None, None
-        serving = getattr(model, "_active_instance", None)
-        if isinstance(serving, llm.LLM | llm.RealtimeModel) and serving is not model:
-            return self.of(serving)
+        model = next_model(model)
         if not _option(model, "is_azure"):
             return _known_name(model.model), provider_name(model.provider)
         served = self._served.get(model) if isinstance(model, llm.RealtimeModel) else None

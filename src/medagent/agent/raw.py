@@ -11,8 +11,9 @@ from typing import Any
 
 from livekit.agents import llm
 
+from medagent.agent.fallback import serving_session
 from medagent.agent.plugins import ModelNames
-from medagent.agent.realtime_sessions import Guard, has_openai_events, serving
+from medagent.agent.realtime_sessions import Guard, has_openai_events
 from medagent.pricing import Usage
 from medagent.telemetry import events
 
@@ -69,7 +70,7 @@ class RealtimeEvents:
         """Listen to one realtime session; it may have none of these events."""
 
         def server_event(event: Mapping[str, Any]) -> None:
-            self.server_event(serving(realtime), event)
+            self.server_event(serving_session(realtime), event)
 
         handlers = {
             "openai_server_event_received": self._guard(server_event),

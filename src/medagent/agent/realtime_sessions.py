@@ -18,6 +18,8 @@ from livekit import rtc
 from livekit.agents import AgentSession, llm
 from livekit.agents.voice import events as lk
 
+from medagent.agent.fallback import next_model, serving_session
+
 Guard = Callable[[Callable[..., None]], Callable[..., None]]
 """Makes a handler that never raises."""
 
@@ -160,10 +162,13 @@ def current(session: AgentSession[Any]) -> llm.RealtimeSession[Any] | None:
     return None if activity is None else activity.realtime_llm_session
 
 
-def serving(realtime: llm.RealtimeSession[Any]) -> llm.RealtimeSession[Any]:
-    """Return the realtime session that serves now: behind a fallback adapter it is the one of its current model."""
-    active = getattr(realtime, "_active", None)
-    return active if isinstance(active, llm.RealtimeSession) else realtime
+def serving_model(session: AgentSession[Any]) -> llm.LLM[Any] | llm.RealtimeModel | None:
+    """Return the model that serves a session now: behind an adapter one of its models; None without a model."""
+    realtime = current(session)
+    if realtime is not None:
+        return serving_session(realtime).realtime_model
+    model = model_of(session)
+    return None if model is None else next_model(model)
 
 
 def has_openai_events(realtime: llm.RealtimeSession[Any]) -> bool:
@@ -172,7 +177,7 @@ def has_openai_events(realtime: llm.RealtimeSession[Any]) -> bool:
 
 
 def makes_openai_events(model: llm.RealtimeModel) -> bool:
-    """Return whether the sessions of a model will have OpenAI's events; for a fallback adapter its first model."""
-    models = getattr(model, "_models", None)
-    first = models[0] if isinstance(models, list) and models else model
-    return any(one.__name__ == "RealtimeModel" and one.__module__.endswith(_OPENAI) for one in type(first).__mro__)
+    """Return whether the next session of a model will have OpenAI's events."""
+    return any(
+        one.__name__ == "RealtimeModel" and one.__module__.endswith(_OPENAI) for one in type(next_model(model)).__mro__
+    )

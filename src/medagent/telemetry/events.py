@@ -376,7 +376,8 @@ class StageMeasured(_Event):
     """One request to a pipeline's STT, LLM or TTS ended; durations are seconds, None is unknown.
 
     `key` names the request: what has the same is the same one told again. `response_id` is the speech that it was made
-    for, where that is known; `first` is the wait for the first token of an LLM or the first sound of a TTS.
+    for, where that is known; `first` is the wait for the first token of an LLM or the first sound of a TTS. `is_probe`:
+    an adapter tries a plugin that failed, beside the request that serves; it has a cost, and is no part of a turn.
     """
 
     stage: Stage
@@ -391,6 +392,7 @@ class StageMeasured(_Event):
     streamed: bool | None = None
     cancelled: bool | None = None
     usage: Usage | None = None
+    is_probe: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

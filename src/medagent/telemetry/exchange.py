@@ -132,12 +132,12 @@ class Exchanges:
     def stage(self, request: StageMeasured, turn: AgentTurn | None) -> tuple[Record, float | None]:
         """The span of a request and what it cost in US dollars; it stands in the exchange of the turn that it is for.
 
-        Without one it stands in the exchange that is open, or under the call.
+        Without one it stands in the exchange that is open, or under the call, as a probe does.
         """
         exchange = self.current
         if turn is not None:
             exchange = self._answers.get(turn.index) or self._joined.get(turn.index)
-        if turn is None and exchange is not None and exchange.closed:
+        if request.is_probe or (turn is None and exchange is not None and exchange.closed):
             exchange = None
         cost_usd = cost_of(request, self._prices)
         if exchange is not None:
