@@ -15,8 +15,8 @@ def test_arguments_come_before_settings() -> None:
     """Name and version are the user's; without either there is none, and none is invented."""
     named = load_settings(MEDAGENT_AGENT_NAME="front-desk", MEDAGENT_AGENT_VERSION="1.4.0")
     assert declare(named) == Declaration(agent_name="front-desk", agent_version="1.4.0")
-    assert declare(named, agent_name="Night desk", agent_version="v2.0.0-rc.1") == Declaration(
-        agent_name="Night desk", agent_version="v2.0.0-rc.1"
+    assert declare(named, agent_name="night-desk", agent_version="v2.0.0-rc.1") == Declaration(
+        agent_name="night-desk", agent_version="v2.0.0-rc.1"
     )
     assert declare(load_settings()) == Declaration()
 

@@ -168,9 +168,8 @@ async def test_adapter_whose_models_all_fail_once_does_not_fail_the_call() -> No
     bridge = trace_call(session)
     await session.start(Agent(instructions="Hours."))
     await ask(session)
-    await when(
-        adapter, "llm_availability_changed", lambda: all(status.recovering_task.done() for status in adapter._status)
-    )  # type: ignore[union-attr]
+    probes: list[Any] = [status.recovering_task for status in adapter._status]
+    await asyncio.wait_for(asyncio.gather(*(probe for probe in probes if probe is not None)), 60)
     await ask(session, "Until when?")
     spans = await closed(session, bridge)
     assert_survived(spans, errors=1)

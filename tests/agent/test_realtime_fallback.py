@@ -130,7 +130,8 @@ async def test_model_that_takes_over_has_its_own_turns_tokens_and_price() -> Non
         use = found[counted.model]
         assert (use["input_tokens"], use["output_tokens"]) == (counted.input_tokens, counted.output_tokens)
         assert use["cost_usd"] == pytest.approx(load_prices().realtime_cost(counted.model, usage_of(counted)))
-    models = [span.fields["model"] for span in spans if span.name == "agent_turn"]
+    turns = sorted((span for span in spans if span.name == "agent_turn"), key=lambda span: span.fields["index"])
+    models = [span.fields["model"] for span in turns]
     assert models == sorted(models, key=[MINI, WHOLE].index)
     assert set(models) == {MINI, WHOLE}
     assert (ends["missing"], ends["cost_missing"], ends["reconnects"]) == (["usage"], ["realtime"], 1)

@@ -248,6 +248,6 @@ def test_each_event_is_one_operation() -> None:
     bridge._guard(bridge._conversation._user_state)(
         SimpleNamespace(old_state="speaking", new_state="away", created_at=0.0)
     )
-    bridge._guard(bridge._error)(SimpleNamespace(error=SimpleNamespace(recoverable=False), source=None))
+    bridge._guard(bridge._errors.raised)(SimpleNamespace(error=SimpleNamespace(recoverable=False), source=None))
     assert overhead.total().count == 3
     assert bridge.failures == 1
