@@ -64,6 +64,7 @@ class Database:
         self._path = Path(parsed.database or "") if is_sqlite else None
         self._opened: int | None = None
         self._is_ready = False
+        self._closings = 0
         self._lock = threading.Lock()
         if is_sqlite:
             sa.event.listen(self._engine, "connect", _configure_sqlite)
@@ -72,8 +73,12 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """One consistent view, which waits for no writer; raises as `writing`."""
+        closings = self._closings
         with self._translated(), self._engine.connect().execution_options(reading=True) as connection:
-            yield connection
+            try:
+                yield connection
+            finally:
+                self._give_back(connection, closings)
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -81,8 +86,12 @@ class Database:
 
         Raises `OutboxUnavailableError` where a later try may do it, `OutboxError` where none will.
         """
+        closings = self._closings
         with self._translated(), self._engine.begin() as connection:
-            yield connection
+            try:
+                yield connection
+            finally:
+                self._give_back(connection, closings)
 
     def is_missing(self) -> bool:
         """Whether there is no SQLite file yet; a server is never missing."""
@@ -96,8 +105,14 @@ class Database:
         return sorted(path.name for path in found if not path.name.endswith(_SIDE_FILES))
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """Let go of every connection; one that a thread still uses is closed when it gives it back."""
+        self._closings += 1
         self._engine.dispose()
+
+    def _give_back(self, connection: sa.Connection, closings: int) -> None:
+        """Take a connection out of its pool where the database was closed meanwhile: that pool would keep it open."""
+        if self._closings != closings and not (connection.closed or connection.invalidated):
+            connection.detach()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
