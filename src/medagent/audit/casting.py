@@ -207,8 +207,10 @@ def _long(
     base = parts[0]
     turns: list[Turn] = [Turn(model=(Says(says=_GREETING),))]
     given: list[Any] = []
+    missing: set[str] = set()
     spent = _CLOSING_S
     for part in parts:
+        missing |= {*part.expects.missing}
         turns += _shifted(part, by=len(given))
         given += part.given.appointments
         spent = sum(_lasting(turn) for turn in turns) + _CLOSING_S
@@ -222,7 +224,7 @@ def _long(
         turns=tuple(turns),
         given=Given(appointments=tuple(given)),
         patience_s=_PATIENCE_S,
-        expects=Expects(outcome="informed", clinic=None),
+        expects=Expects(outcome="informed", missing=tuple(sorted(missing)), clinic=None),
     )
 
 

@@ -56,6 +56,7 @@ class Evidence:
             if one["kind"] == "tool" and one["status"] == "completed" and one["tool"] not in _NO_SPAN
         )
         refused = {one.scenario.name for one in self.roles if _says_no(one.scenario.consent)}
+        holes = {one.scenario.name: list(one.scenario.expects.missing) for one in self.roles}
         found: list[str] = []
         for call in self.line.done.calls:
             spans = self.chains.get(call.trace_id, ())
@@ -70,7 +71,7 @@ class Evidence:
             elif call.name in refused:
                 if (left := [span.name for span in spans]) != _AFTER_A_NO:
                     found.append(f"{call.name}: consent was refused and {len(left)} spans left")
-            elif end.get("complete") is not True:
+            elif end.get("missing") != holes.get(call.name, []) or end.get("complete") is bool(end.get("missing")):
                 found.append(f"{call.name}: the trace is not complete")
             elif told < made[call.name]:
                 found.append(f"{call.name}: {made[call.name]} tools were called, {told} are told of")
