@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from medagent.audit.casting import Role, cast, cast_drill, texts_of
 from medagent.audit.planted import plant
 from medagent.simulator.scenario import list_scenarios, load_scenario
-from medagent.simulator.steps import CallsTool
+from medagent.simulator.steps import CallsTool, Says
 from medagent.tools import TOOLS
 
 CALLS = 3
@@ -84,3 +84,17 @@ def test_the_drills_call_is_as_long_as_it_must_be() -> None:
 def test_the_same_seed_casts_the_same() -> None:
     """An audit can be played again."""
     assert cast(PLANTED, list_scenarios(), calls=CALLS, seconds=300, seed=5) == ROLES
+
+
+def test_a_call_states_the_holes_of_the_scenarios_that_it_is_made_of() -> None:
+    """A connection that is cut in a sentence loses its usage: the trace names it, and the audit expects it."""
+    cut = [turn for role in ROLES for turn in role.scenario.turns if any(_is_cut(step) for step in turn.model)]
+    assert cut
+    for role in ROLES:
+        is_cut = any(_is_cut(step) for turn in role.scenario.turns for step in turn.model)
+        assert role.scenario.expects.missing == (("usage",) if is_cut else ())
+
+
+def _is_cut(step: object) -> bool:
+    fault = step.fault if isinstance(step, Says) else None
+    return fault is not None and fault.kind == "reconnect" and fault.seconds is not None
