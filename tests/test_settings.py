@@ -61,7 +61,7 @@ def test_langsmiths_own_variables_name_project_and_workspace() -> None:
 def test_agent_service_and_projects_have_names() -> None:
     """The names under which destinations group calls are the user's; without a setting there is none."""
     names = {
-        "MEDAGENT_AGENT_NAME": "Front desk-2",
+        "MEDAGENT_AGENT_NAME": "Front-desk-2",
         "MEDAGENT_AGENT_VERSION": "v2026.11.30-rc.1",
         "MEDAGENT_SERVICE_NAME": "phone.agents",
         "MEDAGENT_DEPLOYMENT_ENVIRONMENT": "staging-eu",

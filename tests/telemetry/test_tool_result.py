@@ -42,7 +42,7 @@ def test_any_text_is_read_without_an_error(text: str) -> None:
     """Whatever a tool writes, it has one of the outcomes, and nothing of it is lost."""
     read = read_result(text)
     assert read.outcome in {*OUTCOMES, UNREADABLE}
-    assert read.fields or not text.strip("\ufeff \t\r\n") or json.loads(text) in ({}, None, "")
+    assert read.fields or not text.replace("\ufeff", " ").strip() or json.loads(text) in ({}, None, "")
 
 
 @pytest.mark.parametrize(
