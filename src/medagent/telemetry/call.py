@@ -242,43 +242,37 @@ class Call:
     def _speech_stopped(self, event: SpeechStopped) -> bool:
         return self._caller.counts_stop(event)
 
-    def _committed(self, event: UserTurnCommitted) -> bool:
+    def _committed(self, event: UserTurnCommitted) -> None:
         """The commit of a turn that a speech answers already is told twice."""
         answer = self._agents.speech(event.speech_id, event.at_ns)
         if not event.manual and answer is not None and answer.request is not None:
             self._caller.name(event, answer)
-            return False
+            return
         self._caller.commit(event, answer)
         if answer is not None:
             answer.request = self._caller.request
         if self._caller.current is None and (event.manual or answer is None):
             self._step(Committed, event)
-        return False
 
-    def _transcribed(self, event: SpeechTranscribed) -> bool:
+    def _transcribed(self, event: SpeechTranscribed) -> None:
         self._caller.transcribed(event)
-        return False
 
-    def _text(self, event: TextReceived) -> bool:
+    def _text(self, event: TextReceived) -> None:
         self._agents.text(event)
-        return False
 
     def _speech_created(self, event: AgentSpeechCreated) -> bool:
         return self._first_of(AgentSpeechCreated, event.speech_id)
 
-    def _speech_playing(self, event: AgentSpeechPlaying) -> bool:
+    def _speech_playing(self, event: AgentSpeechPlaying) -> None:
         self._agents.play(event)
-        return False
 
-    def _speech_marked(self, event: AgentSpeechMarked) -> bool:
+    def _speech_marked(self, event: AgentSpeechMarked) -> None:
         self._agents.mark(event)
-        return False
 
-    def _speech_finished(self, event: AgentSpeechFinished) -> bool:
+    def _speech_finished(self, event: AgentSpeechFinished) -> None:
         self._agents.finish(event)
-        return False
 
-    def _handed_over(self, event: AgentHandedOver) -> bool:
+    def _handed_over(self, event: AgentHandedOver) -> None:
         """The tool that waits for an agent task waits under the turn that it was called in."""
         self._agents.agent = self._caller.agent = event.new
         if event.old is not None:
@@ -288,18 +282,16 @@ class Call:
             run = self._tools.wait(event.call_id, event.at_ns)
             if run is not None and run.turn is not None:
                 self._agents.suspend(run.turn, event.at_ns)
-        return False
 
-    def _response_started(self, event: ResponseStarted) -> bool:
+    def _response_started(self, event: ResponseStarted) -> None:
         if not self._first_of(ResponseStarted, event.response_id):
-            return False
+            return
         turn = self._agents.speech(event.speech_id, event.at_ns)
         if turn is None:
             self._step(ResponseStarted, event)
             turn = self._agents.current
         if turn is not None:
             self._agents.respond(event, turn)
-        return False
 
     def _turn_of(self, event: AudioStarted | ToolRequested | ResponseFinished) -> AgentTurn | None:
         """The turn of a response; one whose beginning was lost begins here, incomplete."""
@@ -309,13 +301,12 @@ class Call:
                 turn.incomplete = True
         return self._agents.of_response.get(event.response_id)
 
-    def _audio_started(self, event: AudioStarted) -> bool:
+    def _audio_started(self, event: AudioStarted) -> None:
         turn = self._turn_of(event)
         if turn is not None and self._first_of(AudioStarted, event.response_id):
             self._agents.audio(turn, event.response_id, event.at_ns)
-        return False
 
-    def _tool_requested(self, event: ToolRequested) -> bool:
+    def _tool_requested(self, event: ToolRequested) -> None:
         turn = self._turn_of(event)
         if turn is not None and self._first_of(ToolRequested, f"{event.response_id}/{event.call_id}"):
             turn.tool_calls += 1
@@ -324,12 +315,11 @@ class Call:
             if not turn.closed and not self._tools.has_run(event.call_id):
                 self._turn_of_tool[event.call_id] = turn
                 turn.requested.add(event.call_id)
-        return False
 
-    def _response_finished(self, event: ResponseFinished) -> bool:
+    def _response_finished(self, event: ResponseFinished) -> None:
         turn = self._turn_of(event)
         if turn is None or not self._first_of(ResponseFinished, event.response_id):
-            return False
+            return
         turn.open_responses.discard(event.response_id)
         turn.last_ns = max(turn.last_ns, event.at_ns)
         turn.status = event.status
@@ -344,7 +334,6 @@ class Call:
             turn.failed_ns, self._agents.is_told = None if self._agents.is_told else event.at_ns, False
             source = "session" if event.measured_apart or turn.model is None else "realtime"
             turn.error = failure(event.error_type or "response_failed", event.error_status, source=source)
-        return False
 
     def _bill(self, turn: AgentTurn | None, event: ResponseFinished | ResponseMeasured) -> None:
         """Count tokens and cost of a response of a realtime model, whose model is the response's own."""
@@ -357,13 +346,12 @@ class Call:
             turn.model = model
             turn.bill.add(event.usage, cost_usd)
 
-    def _response_measured(self, event: ResponseMeasured) -> bool:
+    def _response_measured(self, event: ResponseMeasured) -> None:
         """Usage that comes when the turn is closed is the call's alone."""
         if self._first_of(ResponseMeasured, event.key):
             self._bill(self._agents.last_of_model, event)
-        return False
 
-    def _model_changed(self, event: ModelChanged) -> bool:
+    def _model_changed(self, event: ModelChanged) -> None:
         """Turns that begin from here on are the new model's; what a pipeline left open is closed."""
         self._frame.change_model(event)
         self._tally.has_model |= event.mode is not None
@@ -372,32 +360,26 @@ class Call:
         if self._exchanges.is_pipeline and event.mode != "pipeline" and is_idle:
             self._out += self._exchanges.close(None)
         self._exchanges.is_pipeline = event.mode == "pipeline"
-        return False
 
-    def _part_missing(self, event: PartMissing) -> bool:
+    def _part_missing(self, event: PartMissing) -> None:
         self._tally.parts_missing.add(event.part)
         if event.part in PARTS:
             self._tally.costs.unknown.add(event.part)
-        return False
 
-    def _cost_unknown(self, event: CostUnknown) -> bool:
+    def _cost_unknown(self, event: CostUnknown) -> None:
         self._tally.costs.unknown.add(event.part)
-        return False
 
-    def _tool_started(self, event: ToolStarted) -> bool:
+    def _tool_started(self, event: ToolStarted) -> None:
         turn = self._turn_of_tool.pop(event.call_id, None)
         self._tools.start(event, self._agents.last if turn is None or turn.closed else turn)
-        return False
 
-    def _tool_ended(self, event: ToolEnded) -> bool:
+    def _tool_ended(self, event: ToolEnded) -> None:
         self._tools.end(event)
-        return False
 
-    def _tool_answered(self, event: ToolAnswered) -> bool:
+    def _tool_answered(self, event: ToolAnswered) -> None:
         self._tools.answer(event, self._turn_of_tool.pop(event.call_id, self._agents.last))
-        return False
 
-    def _agent_state(self, event: AgentStateChanged) -> bool:
+    def _agent_state(self, event: AgentStateChanged) -> None:
         is_audible = event.new == "speaking"
         self._tally.is_agent_audible = is_audible
         self._caller.audible(event.at_ns, is_audible=is_audible)
@@ -407,15 +389,13 @@ class Call:
         if turn is not None and (is_audible or turn.audible):
             turn.last_ns = max(turn.last_ns, event.at_ns)
             turn.audible = is_audible
-        return False
 
-    def _user_state(self, event: UserStateChanged) -> bool:
+    def _user_state(self, event: UserStateChanged) -> None:
         self._tally.user_state(event)
         if event.new == "away":
             self._caller.give_up()
-        return False
 
-    def _error(self, event: ErrorRaised) -> bool:
+    def _error(self, event: ErrorRaised) -> None:
         """An error counts once: it may tell of a response that failed already, or of one that will be seen to fail."""
         fields, turn = self._tally.error(event), self._agents.last
         if event.source in _OF_RESPONSES:
@@ -425,47 +405,39 @@ class Call:
                 turn.failed_ns = None
         if turn is not None and not turn.settled:
             turn.error = fields
-        return False
 
-    def _utterance(self, event: UtteranceMeasured) -> bool:
+    def _utterance(self, event: UtteranceMeasured) -> None:
         self._exchanges.measured(event)
-        return False
 
-    def _stage(self, event: StageMeasured) -> bool:
+    def _stage(self, event: StageMeasured) -> None:
         if self._first_of(StageMeasured, f"{event.stage}.{event.key}"):
             identity = event.response_id or ""
             turn = self._agents.of_response.get(identity) or self._agents.of_speech.get(identity)
             record, cost_usd = self._exchanges.stage(event, turn)
             self._tally.stage(event, cost_usd)
             self._out.append(record)
-        return False
 
     def _reconnected(self, event: Reconnected) -> bool:
         self._tally.reconnects += 1
         self._agents.reconnect(event.at_ns)
         return self._caller.reconnect(event.at_ns)
 
-    def _ready(self, event: StartMeasured) -> bool:
+    def _ready(self, event: StartMeasured) -> None:
         self._tally.ready = self._tally.ready or event
-        return False
 
-    def _sample(self, event: QualitySampled) -> bool:
+    def _sample(self, event: QualitySampled) -> None:
         self._tally.sample(event)
-        return False
 
-    def _gap(self, event: Gap) -> bool:
+    def _gap(self, event: Gap) -> None:
         self._lose(event.lost)
-        return False
 
-    def _identified(self, event: CallerIdentified) -> bool:
+    def _identified(self, event: CallerIdentified) -> None:
         self._frame.identify(event)
-        return False
 
-    def _turn_detection(self, event: TurnDetectionSet) -> bool:
+    def _turn_detection(self, event: TurnDetectionSet) -> None:
         self._caller.detect(event)
-        return False
 
-    _FILL: ClassVar[dict[type, Callable[[Any, Any], bool]]] = {
+    _FILL: ClassVar[dict[type, Callable[[Any, Any], bool | None]]] = {
         CallerIdentified: _identified,
         ModelChanged: _model_changed,
         PartMissing: _part_missing,
