@@ -1,4 +1,4 @@
-"""What `medagent --help` costs beside the imports that a command line of Typer and Rich cannot do without."""
+"""Time of `medagent --help` beside the imports that every command line of Typer and Rich needs."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def test_the_framework_names_no_tool_of_the_clinic() -> None:
 
 
 def test_each_of_our_tools_declares_its_outcome() -> None:
-    """What a call has come to, and whether anything is changed."""
+    """The outcome of a call, and whether anything is changed."""
     assert {name: (one.outcome, one.changes) for name, one in outcomes_of(TOOLS).items()} == {
         "check_availability": ("informed", False),
         "book_appointment": ("booked", True),
@@ -73,7 +73,7 @@ def test_a_host_declares_an_outcome_in_any_of_the_forms(written: object) -> None
     ids=str,
 )
 def test_an_outcome_that_no_tool_can_have_is_an_error(given: Any) -> None:
-    """Of the call's own outcomes and of values that are no word; the message quotes nothing."""
+    """Refused are outcomes of the call itself and values that are not words; the message quotes nothing."""
     with pytest.raises(OutcomeError) as error:
         read_outcomes(given)
     assert "Jane" not in str(error.value)

@@ -1,7 +1,7 @@
 """Compare LiveKit's account of a session with the trace's; pure.
 
 LiveKit counts messages, speeches and states where a trace counts turns: a turn of the agent is at least one run of its
-messages between two of the caller's, and at most one of its speeches. What lies between these bounds agrees.
+messages between two of the caller's, and at most one of its speeches. A number between these bounds agrees.
 """
 
 from __future__ import annotations

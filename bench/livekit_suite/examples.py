@@ -90,7 +90,7 @@ def _report(folder: Path) -> dict[str, Any]:
 
 
 class _Anything(MagicMock):
-    """Whatever else a package offers, also awaited."""
+    """Stand in for any other attribute of a package, also awaited."""
 
     def __await__(self) -> Generator[None, None, Any]:
         yield from ()

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What models used: tokens, characters read aloud, seconds of audio."""
+    """Usage of models: tokens, characters read aloud, seconds of audio."""
 
     input_tokens: float = 0
     output_tokens: float = 0

@@ -1,4 +1,4 @@
-"""What a run of the suite found, as one document and as a table."""
+"""Results of a run of the suite, as one document and as a table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Report:
     traced: SuiteRun | None = None
     examples: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     least_examples: int = 0
-    """So many examples have to be played for the measure to count."""
+    """Least number of examples that must be played to the end."""
 
     def changed(self) -> list[str]:
         """Return the tests that pass without tracing and not with it."""

@@ -30,7 +30,7 @@ def frame(seconds: float, rate: int = _RATE) -> rtc.AudioFrame:
 
 
 class Caller:
-    """What the caller says, to every stream that listens in this process."""
+    """The caller's speech, sent to every stream that listens in this process."""
 
     listening: ClassVar[list[Any]] = []
 

@@ -28,7 +28,7 @@ class SuiteError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteRun:
-    """What one run of LiveKit's tests reported."""
+    """Results of one run of LiveKit's tests."""
 
     tests: dict[str, str]
     sessions: list[dict[str, Any]]

@@ -18,7 +18,7 @@ _KEYS = {"outcome", "changes"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolOutcome:
-    """What a call has come to once a tool did what it was asked.
+    """Outcome of a call after a tool succeeded.
 
     With `changes` the tool changes something beyond the call, as a booking does: the last such tool decides the call's
     outcome. Without it the tool only tells.
@@ -58,7 +58,7 @@ class DeclaringTool(Protocol):
 
     @property
     def outcome(self) -> str:
-        """What a call has come to once the tool did what it was asked."""
+        """Outcome of a call after the tool succeeded."""
 
     @property
     def changes(self) -> bool:

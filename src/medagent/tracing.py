@@ -186,7 +186,7 @@ def trace_call(
         caller: Room and caller, where they are not the job's.
         agent_name: Name of the agent; by default MEDAGENT_AGENT_NAME.
         agent_version: Version of the agent; by default MEDAGENT_AGENT_VERSION.
-        outcomes: What a call has come to once a tool did what it was asked, by the tool's name: a `ToolOutcome`, or
+        outcomes: Outcome of a call after a tool succeeded, by the tool's name: a `ToolOutcome`, or
             the outcome alone where the tool changes something (`{"order_refill": "ordered"}`). It comes before the
             `outcomes` of the policy.
         rosters: Closed lists of names that the policy keeps, such as `{"doctors": [...]}`.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from medagent.agent.plugins import ModelNames
 from medagent.pricing import Usage, load_prices
 from medagent.simulator.caller import CallerEar, CallerVoice
 from medagent.telemetry.span import SafeSpan
-from medagent.tracing import tracing
 from other_realtime import OtherModel
 from scripted import Ears, Loudness, Mouth, Named
 from sessions import HELLO, PLAIN, THANKS, Desk, Spoken, line, one, realtime_session, spans_of, talk, tokens
@@ -171,15 +169,6 @@ class Entered(Agent):
 
     async def on_enter(self) -> None:
         self.entered.set()
-
-
-@pytest.fixture
-def traced() -> Iterator[None]:
-    """A tracing of its own."""
-    tracing.cache_clear()
-    yield
-    tracing().close()
-    tracing.cache_clear()
 
 
 async def ask(session: AgentSession[Any], words: str) -> None:

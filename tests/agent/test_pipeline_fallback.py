@@ -93,7 +93,7 @@ async def closed(session: AgentSession[Any], bridge: Bridge) -> list[SafeSpan]:
 
 
 def counted_by_livekit(usage: Any) -> tuple[dict[str, float], float]:
-    """What LiveKit counted of one model, by our names, and what that costs."""
+    """LiveKit's count of one model, by our names, and its cost."""
     if usage.type == "llm_usage":
         fresh, cached, written = LLM_PRICES[usage.model]
         cost = (usage.input_tokens - usage.input_cached_tokens) * fresh + usage.input_cached_tokens * cached

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from medagent import trace_call
 from medagent.pricing import Usage, load_prices
 from medagent.simulator.caller import CallerEar, CallerVoice
 from medagent.telemetry.span import SafeSpan
-from medagent.tracing import tracing
 from other_realtime import OtherModel
 from sessions import HELLO, PACE, PLAIN, THANKS, Desk, Line, line, one, realtime_session, spans_of
 
@@ -48,15 +46,6 @@ TAKES_OVER: dict[str, Any] = {
         {"caller": {"says": THANKS}, "model": [{"says": "Goodbye."}]},
     ],
 }
-
-
-@pytest.fixture
-def traced() -> Iterator[None]:
-    """A tracing of its own."""
-    tracing.cache_clear()
-    yield
-    tracing().close()
-    tracing.cache_clear()
 
 
 def mini(provider: Line, name: str) -> openai.realtime.RealtimeModel:
@@ -141,7 +130,7 @@ async def test_model_that_takes_over_has_its_own_turns_tokens_and_price() -> Non
 
 
 def usage_of(counted: Any) -> Usage:
-    """What LiveKit counted of one model, none of it cached."""
+    """LiveKit's count of one model, without cached tokens."""
     return Usage(
         input_tokens=counted.input_tokens,
         output_tokens=counted.output_tokens,

@@ -101,7 +101,7 @@ async def test_a_push_to_talk_call_has_turns() -> None:
 
 
 async def test_text_to_a_realtime_model_has_turns() -> None:
-    """What is typed beside a server's VAD is a turn of its own, with a wait of its own."""
+    """Typed text beside a server's VAD is a turn of its own, with a wait of its own."""
 
     async def talk(session: AgentSession[Any], _caller: Caller) -> None:
         await is_idle(session, 1)

@@ -132,7 +132,7 @@ async def asks_once(call: Conversation) -> None:
 
 
 def agrees(call: Conversation) -> None:
-    """What LiveKit's own history says of turns and interruptions, and nothing open at the end."""
+    """Turns and interruptions are those of LiveKit's own history, and nothing is open at the end."""
     totals, messages = call.one("session.end"), call.messages
     assert totals["user_turns"] == sum(role == "user" for role, _ in messages)
     spoken = [
@@ -231,7 +231,7 @@ async def test_what_is_typed_is_a_turn(way: str) -> None:
 
 
 async def test_a_session_without_a_tts_that_plays_sound_is_heard() -> None:
-    """What is said from a file is a turn as any other; a session of text alone has no TTFT-A."""
+    """Speech from a file is a turn as any other; a session of text alone has no TTFT-A."""
 
     class Recorded(Agent):
         def __init__(self) -> None:
@@ -259,7 +259,7 @@ async def test_a_session_without_a_tts_that_plays_sound_is_heard() -> None:
 
 @pytest.mark.parametrize("tool", ["search", "look_up"])
 async def test_a_filler_has_its_own_turn(tool: str) -> None:
-    """What a tool says while it works, by `say` or LiveKit's `with_filler`, does not end the wait."""
+    """Speech of a tool at work, by `say` or LiveKit's `with_filler`, does not end the wait."""
     call = await hold(pipeline([(tool, "{}"), "From nine."], ["When?"]), Desk(), asks_once)
     agrees(call)
     _, answer, filler = call.all("agent_turn")
@@ -414,7 +414,7 @@ async def test_an_agent_task_is_visible_and_interrupts_nobody() -> None:
 
 
 async def test_a_hand_over_names_the_agent_that_answers() -> None:
-    """What the next agent says on entering answers the caller."""
+    """The next agent's speech on entering answers the caller."""
     call = await hold(pipeline([("to_billing", "{}"), "This is billing."], ["Billing please."]), Desk(), asks_once)
     agrees(call)
     assert [(one["from_agent"], one["to_agent"]) for one in call.all("agent_handoff")] == [("desk", "billing")]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,22 +15,12 @@ from medagent import trace_call
 from medagent.agent.bridge import Bridge
 from medagent.simulator.caller import CallerEar, CallerVoice
 from medagent.telemetry.span import SafeSpan
-from medagent.tracing import tracing
 from scripted import Loudness, Mind
 from sessions import one, spans_of
 
 pytestmark = [pytest.mark.timing, pytest.mark.usefixtures("traced")]
 
 FAILS = APIConnectionError("gone")
-
-
-@pytest.fixture
-def traced() -> Iterator[None]:
-    """A tracing of its own."""
-    tracing.cache_clear()
-    yield
-    tracing().close()
-    tracing.cache_clear()
 
 
 class Shared:

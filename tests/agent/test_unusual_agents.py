@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,20 +11,10 @@ from livekit.agents.voice import FunctionToolsExecutedEvent
 
 from medagent import trace_call
 from medagent.telemetry.span import SafeSpan
-from medagent.tracing import tracing
 from scripted import Mind
 from sessions import one, spans_of
 
 pytestmark = [pytest.mark.timing, pytest.mark.usefixtures("traced")]
-
-
-@pytest.fixture
-def traced() -> Iterator[None]:
-    """A tracing of its own."""
-    tracing.cache_clear()
-    yield
-    tracing().close()
-    tracing.cache_clear()
 
 
 async def asked(session: AgentSession[Any], agent: Agent, *questions: str) -> list[SafeSpan]:

@@ -147,7 +147,7 @@ def test_compare_failed_call_without_a_failure_is_silent() -> None:
 
 
 def test_compare_totals_beside_spans_must_be_equal() -> None:
-    """What `session.end` counts and the spans of a trace are the same."""
+    """The counts of `session.end` equal the numbers of spans."""
     assert kinds(compare(livekit(), trace(spans={"user_turn": 2, "agent_turn": 3, "tool": 1})).differences) == ["spans"]
 
 

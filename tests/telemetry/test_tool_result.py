@@ -1,4 +1,4 @@
-"""What a tool's text says: JSON, what Python prints, or words; what cannot be read is never `ok`."""
+"""Texts of tools: JSON, Python's print, or words; a text that cannot be read is never `ok`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_text_that_is_cut_off_is_unreadable(fields: dict[str, Any], cut: int, 
 
 @given(text=st.text(max_size=200))
 def test_any_text_is_read_without_an_error(text: str) -> None:
-    """Whatever a tool writes, it has one of the outcomes, and nothing of it is lost."""
+    """Any text of a tool has one of the outcomes, and nothing of it is lost."""
     read = read_result(text)
     assert read.outcome in {*OUTCOMES, UNREADABLE}
     assert read.fields or not text.replace("\ufeff", " ").strip() or json.loads(text) in ({}, None, "")
@@ -82,7 +82,7 @@ def test_a_text_has_the_outcome_that_it_states(text: str | None, outcome: str) -
 
 
 def test_times_keep_their_distance_from_utc() -> None:
-    """What Python prints of times, numbers and sets becomes what JSON would hold."""
+    """Python's print of times, numbers and sets is read as the JSON values."""
     printed = (
         "{'a': datetime.datetime(2026, 1, 1, 9, tzinfo=datetime.timezone(datetime.timedelta(seconds=3600))), "
         "'b': {1}, 'c': Decimal('2'), 'd': datetime.timedelta(seconds=90), 'e': inf}"

@@ -1,4 +1,4 @@
-"""Who spoke when, whoever heard it: commits, typed text, speeches, interruptions, hand-overs, refused tools."""
+"""Turns of both sides: commits, typed text, speeches, interruptions, hand-overs, refused tools."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_commit_begins_ttft_whether_anything_was_heard_or_not() -> None:
 
 
 def test_a_commit_in_the_middle_of_speech_ends_the_turn() -> None:
-    """What a VAD heard until then is its length; pauses before the commit are within the turn."""
+    """Its length is the speech that the VAD heard; pauses before the commit are within the turn."""
     tape = pipeline().hears("u1", 0, 500, detection="manual")(9000, ev.SpeechStarted, item_id="u2", source="session")
     tape(9800, ev.UserTurnCommitted, manual=True).speech("s1", 9900).plays("s1", 10_000).finishes("s1", 11_000)
     tape(10_500, ev.SpeechStopped, item_id="u2", source="session")
@@ -218,7 +218,7 @@ def test_what_a_model_says_before_its_tool_is_a_filler_if_an_answer_follows() ->
 
 
 def test_a_tool_that_speaks_and_asks_for_no_reply_has_answered() -> None:
-    """Whoever made the answer: here the host's code within the tool."""
+    """The answer may come from the host's code within the tool."""
     tape = greeted(pipeline()).hears("u1", 2000, 3000).speech("s1", 3100)
     tape(3200, ev.ToolStarted, call_id="t1", name="lookup", arguments="{}")
     tape.speech("s2", 3300, "host", in_tool=True, generated=False)
@@ -249,7 +249,7 @@ def test_what_is_said_to_a_caller_who_is_away_is_no_answer() -> None:
 
 
 def test_an_apology_for_a_failure_does_not_end_ttft() -> None:
-    """What the host says after the model failed is no answer to the caller."""
+    """A speech of the host after the model failed is no answer to the caller."""
     tape = greeted(pipeline()).hears("u1", 2000, 3000).speech("s1", 3100)
     tape(3500, ev.ErrorRaised, source="llm", error_type="APIError", message=None, recoverable=False)
     tape(3510, ev.AgentSpeechFinished, speech_id="s1", interrupted=False, error_type="APIError")
@@ -296,7 +296,7 @@ def test_text_without_sound_has_no_ttft() -> None:
 
 
 def test_a_caller_who_speaks_over_the_agent_overlaps_and_does_not_interrupt() -> None:
-    """What LiveKit does not call interrupted is not; how long both were heard is a figure of its own."""
+    """A turn is interrupted if LiveKit reports it so; the time in which both were heard is a figure of its own."""
     tape = greeted(pipeline()).hears("u1", 2000, 3000).speech("s1", 3100).plays("s1", 3300)
     totals = tape.hears("u2", 4000, 4300).finishes("s1", 9000).ends(10_000)
     assert [user["overlap_ms"] for user in tape.all("user_turn")] == [0, 300]

@@ -158,7 +158,7 @@ class ConversationEvents:
         return None if self._session is None else model_of(self._session)
 
     def _detection(self) -> events.Detection:
-        """What LiveKit ends the caller's turns by, for the current agent."""
+        """Return how LiveKit detects the end of the caller's turns for the current agent."""
         activity, session = self._activity(), self._session
         chosen = getattr(activity, "_turn_detection", None if session is None else session.turn_detection)
         if chosen is not None and not isinstance(chosen, str):
@@ -169,7 +169,10 @@ class ConversationEvents:
         return "stt" if getattr(activity, "vad", None) is None else "vad"
 
     def _user_message(self, message: llm.ChatMessage) -> None:
-        """What was typed has no confidence of a transcript; what a realtime model heard is named by its item."""
+        """Send a message as typed text, a commit, or the text of a realtime model's item.
+
+        Typed text has no confidence of a transcript.
+        """
         speech_id = self._answering()
         if message.transcript_confidence is None:
             claimed_ns, self._claimed_ns = self._claimed_ns, None
@@ -311,7 +314,7 @@ class ConversationEvents:
             )
 
     def _executed(self, event: lk.FunctionToolsExecutedEvent) -> None:
-        """What the model was told of each call, also of those that LiveKit refused before a tool ran.
+        """Send the answer that the model got to each call, also to a call that LiveKit refused before a tool ran.
 
         A call whose id is in use is refused: the answer of the tool that ran is sent first.
         """

@@ -1,4 +1,4 @@
-"""What a host declares of its agent and of one call: names, outcomes of its tools, rosters."""
+"""Declarations of a host about its agent and one call: names, outcomes of its tools, rosters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a session reports of its requests: how long each took, and what it used.
+"""Duration and usage of each request, as the session reports them.
 
 It comes from the session's `metrics_collected`, which follows every LLM, STT and TTS that the session uses, and only
 those. Whatever LiveKit gives as 0 or -1 is not known.

@@ -1,4 +1,4 @@
-"""What the audit accepts as a filtered log line: listed templates with counts, and the notice of a withheld text.
+"""Log lines that the audit accepts as filtered: listed templates with counts, and the notice of a withheld text.
 
 The list is the log filter's file of public literals; how a template is filled in is written here a second time, on
 purpose, so that the filter is not judged by its own code.

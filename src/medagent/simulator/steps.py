@@ -183,7 +183,7 @@ class Holds:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
 class Expects:
-    """What a run of the scenario must leave behind; `clinic: null` says that the scenario leaves it open.
+    """Expected result of a run of the scenario; `clinic: null` means that the clinic's database is not checked.
 
     `missing` are the parts of the call that its trace must name as not observed; without one it must be complete.
     """

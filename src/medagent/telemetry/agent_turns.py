@@ -22,7 +22,7 @@ from medagent.telemetry.tool_runs import ToolRuns
 from medagent.telemetry.turns import AgentTurn, Request
 
 LONGEST_WAIT_NS = 15_000_000_000
-"""What the agent says by itself after a longer silence is no answer; LiveKit takes the caller for away as late."""
+"""Longest wait for an answer; LiveKit reports the caller as away after the same time."""
 
 Model = tuple[str | None, str | None]
 
@@ -131,7 +131,7 @@ class AgentTurns:
         return None if request is None or request.answered or request.is_over else request
 
     def _purpose(self, event: AgentSpeechCreated, at_ns: int) -> tuple[str, Request | None, AgentTurn | None]:
-        """What a speech is for, what it answers, and the turn that is awaited meanwhile."""
+        """Return the kind of a speech, the request that it answers, and the turn that is awaited meanwhile."""
         request = self._waiting()
         if event.purpose is not None:
             return event.purpose, request if event.purpose == "reply" else None, None
@@ -311,7 +311,7 @@ class AgentTurns:
             turn.requested.clear()
 
     def _drop_unheard(self, turn: AgentTurn) -> None:
-        """What arrived and was never given to the output was not heard."""
+        """Remove the first sound of steps that never reached the output."""
         if turn.played:
             return
         for step in turn.steps:

@@ -53,7 +53,7 @@ class CallerTurns:
         self._items: dict[str, str] = {}
         self._replayed: set[str] = set()
         self._unnamed: list[UserTurn] = []
-        """What the session heard and no message of it has told of: each message of the caller is of one turn."""
+        """Turns that the session heard and that have no message yet; each message of the caller belongs to one turn."""
         self._unheard = 0
         self._opened = 0
         self.has_had_turn = False

@@ -27,22 +27,22 @@ LostPart = Literal["agent_turn", "user_turn", "tool", "events"]
 """A part of a call of which the trace itself shows that something was lost; it stands in `missing` too."""
 
 TurnEnd = Literal["silence", "semantic", "manual", "typed", "interrupted", "reconnect", "failed", "completed"]
-"""What ended a turn, of the caller or of the agent."""
+"""End of a turn, of the caller or of the agent."""
 
 Detection = Literal["server_vad", "semantic_vad", "vad", "turn_detector", "stt", "manual", "none"]
-"""What ends a caller's turn: the provider (`server_vad`, `semantic_vad`), LiveKit, or the host (`manual`)."""
+"""Turn detection: by the provider (`server_vad`, `semantic_vad`), by LiveKit, or by the host (`manual`)."""
 
 TurnSource = Literal["server", "session"]
-"""Who heard the caller: the provider's server, or LiveKit's session."""
+"""Source of a caller's turn: the provider's server, or LiveKit's session."""
 
 TtftStart = Literal["speech_stopped", "user_state", "commit", "text"]
 """The event at which TTFT-A begins."""
 
 Initiator = Literal["server", "turn", "host"]
-"""What made an agent's speech: the provider by itself, a completed turn of the caller, or the host's code."""
+"""Cause of an agent's speech: the provider itself, a completed turn of the caller, or the host's code."""
 
 SpeechKind = Literal["reply", "greeting", "disclosure", "filler", "hold", "apology", "proactive"]
-"""What an agent's speech is for; TTFT-A ends at a `reply` alone."""
+"""Kind of an agent's speech; TTFT-A ends at a `reply`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,7 +333,7 @@ class ToolEnded(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolAnswered(_Event):
-    """What the framework told the model of a tool call; without a run before it the call was refused.
+    """The answer to a tool call that the framework gave the model; without a run before it the call was refused.
 
     `reply_required`: the model is expected to go on.
     """

@@ -74,7 +74,7 @@ class SessionMaker:
     synthetic_callers: bool = False
     """Whether the settings declare that no caller is a real person: session and guardrail of every call show it."""
     outcomes: Outcomes = field(default_factory=dict)
-    """What the tools of this process declare; a policy's `outcomes` come before it, a call's own before both."""
+    """Outcomes of this process's tools; a policy's `outcomes` come before them, a call's own before both."""
     closed: Callable[[str], object] = lambda _trace_id: None
     """Told of each call once it is closed and marked: its guardrail goes into the ledger; may raise `LedgerError`."""
 

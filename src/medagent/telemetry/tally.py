@@ -35,7 +35,7 @@ class Tally:
 
     start_ns: int
     outcomes: Outcomes = field(default_factory=dict)
-    """What tools declare; one that declares nothing tells and changes nothing."""
+    """Declared outcomes by tool; a tool without one informs and changes nothing."""
     user_turns: int = 0
     uncommitted_turns: int = 0
     overlaps: int = 0
@@ -52,7 +52,7 @@ class Tally:
     interruptions: int = 0
     tools_requested: set[str] = field(default_factory=set)
     tool_runs: list[tuple[ToolOutcome, str]] = field(default_factory=list)
-    """What each run's tool declares, and how the run ended."""
+    """The declared outcome of each run's tool, and the run's own outcome."""
     tools: list[dict[str, object]] = field(default_factory=list)
     tool_calls_recorded: set[str] = field(default_factory=set)
     reconnects: int = 0

@@ -1,4 +1,4 @@
-"""What a tool returned, read as fields and an outcome; what cannot be read is `unreadable`, never `ok`.
+"""Result of a tool, read as fields and an outcome; a result that cannot be read is `unreadable`.
 
 A tool's result comes as plain values (`ToolValue`, made on the session's thread) or as the text that the framework told
 the model: JSON, what Python prints of a value, or words.

@@ -47,7 +47,7 @@ class Settled:
 
 
 class Committed:
-    """What the caller said is a turn."""
+    """The caller's utterance was committed as a turn."""
 
 
 TRANSITIONS: dict[tuple[Floor, type], tuple[tuple[str, ...], Floor]] = {

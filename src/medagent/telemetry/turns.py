@@ -126,7 +126,7 @@ class UserTurn:
 
 @dataclass(slots=True, kw_only=True)
 class Request:
-    """What the caller waits to be answered: when TTFT-A began, and by which event."""
+    """A request of the caller that waits for its answer: the start of TTFT-A, and its event."""
 
     at_ns: int
     start: TtftStart
@@ -183,7 +183,7 @@ class AgentTurn:
     reply_expected: bool = False
     """The framework asked the model to go on after a tool."""
     filled_by: list[AgentTurn] = field(default_factory=list)
-    """What else was said while this turn was awaited."""
+    """Turns that were spoken while this one was awaited."""
     closed: bool = False
     cut_in_tool: bool = False
     lost_responses: int = 0
@@ -324,7 +324,7 @@ class ToolRun:
     output: str | None = field(default=None, repr=False)
     returned: ToolValue | None = field(default=None, repr=False)
     refusal: str | None = field(default=None, repr=False)
-    """What the framework told the model instead of the result: it was none that it can use."""
+    """The framework's error to the model in place of a result that it cannot use."""
     error: tuple[str | None, int | None] = (None, None)
     _result: ToolResult | None = field(default=None, repr=False)
     end_ns: int | None = None

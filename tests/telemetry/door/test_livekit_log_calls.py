@@ -131,7 +131,7 @@ def found(kind: type[ast.expr], *, but: bool = False) -> list[tuple[str, str, as
 
 @pytest.mark.parametrize("caller", [ROOM, IDENTITY])
 def test_livekit_each_f_string_is_withheld(written: io.StringIO, caller: str) -> None:
-    """Of a room and an identity with a telephone number nothing is written by any f-string of LiveKit's sources."""
+    """No f-string of LiveKit's sources writes a room or an identity that holds a telephone number."""
     every = found(ast.JoinedStr)
     assert len(every) > 95
     for logger, where, call in every:

@@ -117,7 +117,7 @@ def test_builder_lists_literals_and_no_other_message(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("logger", ["livekit.agents", "livekit", "livekit.plugins.openai", "aiohttp.client", "openai"])
 def test_text_each_listed_template_passes_without_its_arguments(logger: str) -> None:
-    """Of no template of the library does a string, an object, a long number or an error show."""
+    """No template of the library shows a string, an object, a long number or an error."""
 
     class Told:
         def __str__(self) -> str:
@@ -135,7 +135,7 @@ def test_text_each_listed_template_passes_without_its_arguments(logger: str) -> 
 
 @given(number=st.integers(), decimal=st.floats(), value=st.text(min_size=8))
 def test_text_shows_counts_of_six_digits_and_no_other_argument(number: int, decimal: float, value: str) -> None:
-    """Whatever the arguments are, the line is the template with placeholders, and with numbers of up to six digits."""
+    """With any arguments the line is the template with placeholders, and with numbers of up to six digits."""
     template = "failed to synthesize speech: %s, retrying in %ss"
     start = "failed to synthesize speech: (withheld), retrying in "
     shown = str(number) if abs(number) < 1_000_000 else "(withheld)"

@@ -210,7 +210,7 @@ def test_caplog_behind_another_handler_sees_the_record_itself(
 
 
 def test_assert_logs_and_a_buffer_see_the_record_itself(logger: logging.Logger) -> None:
-    """What unittest and `BufferingHandler` keep stays in the process."""
+    """Records that unittest and `BufferingHandler` keep stay in the process."""
     buffer = logging.handlers.BufferingHandler(10)
     logger.addHandler(buffer)
     logger.error("for %s", CANARY)
@@ -370,7 +370,7 @@ def test_files_sockets_and_http_get_the_redacted_copy(logger: logging.Logger, tm
 
 @pytest.mark.timing
 def test_queue_passes_the_filter_once(logger: logging.Logger) -> None:
-    """What a queue's handler formatted is not judged anew at the listener's handler: its words and counts stay."""
+    """A record that a queue's handler formatted keeps its words and counts at the listener's handler."""
     line: queue.Queue[Any] = queue.Queue()
     handler, stream = a_handler()
     listener = logging.handlers.QueueListener(line, handler)
@@ -472,7 +472,7 @@ def test_handler_that_reads_an_extra_costs_its_line_alone(
 
 
 def test_filter_and_adapter_of_a_logger_see_the_record_itself(logger: logging.Logger) -> None:
-    """What a host's filter on a logger and its adapter do, they do with the record; the handler gets the copy."""
+    """A host's filter on a logger, and its adapter, work on the record; the handler gets the copy."""
     seen: list[str] = []
 
     class Watching(logging.Filter):

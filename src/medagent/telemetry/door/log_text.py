@@ -2,7 +2,7 @@
 
 A template passes if `log_templates.json` lists it for the installed version of the library whose logger wrote it; the
 file is written by `scripts/build_log_templates.py` from the string literals at the log calls of the sources. The text
-of an f-string is in no list. Of the arguments only counts and status codes are shown, at the places that the file
+of an f-string is in no list. Arguments are withheld except counts and status codes, at the places that the file
 declares. A version that is not in the file has no templates: all lines of that library are withheld.
 """
 
