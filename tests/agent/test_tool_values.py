@@ -17,6 +17,7 @@ from livekit.agents import Agent, AgentSession, function_tool, llm
 from pydantic import BaseModel, RootModel
 
 from conversations import Conversation, hold
+from medagent.agent.tool_tasks import ToolEnd
 from medagent.agent.tool_values import MOST_VALUES, copied
 from medagent.telemetry.tool_result import UNREADABLE, read_result
 from scripted import Ears, Loudness, Mind, Mouth
@@ -162,7 +163,7 @@ def test_a_copy_is_not_changed_with_the_original() -> None:
 
 
 def test_identifiers_stand_in_the_fields_of_a_copy() -> None:
-    """What the redactor learns from a data class is what it learns from a dictionary."""
+    """The redactor learns the same from a data class as from a dictionary."""
     assert copied(Kept(outcome=Ending.FAILED)).value == {
         "outcome": "failed",
         "patient_name": "Jane Doe",
@@ -171,14 +172,14 @@ def test_identifiers_stand_in_the_fields_of_a_copy() -> None:
 
 
 def test_an_agent_that_is_handed_over_to_is_no_result() -> None:
-    """As LiveKit reads it: the agent alone is nothing, beside it stands what the model is told."""
+    """An agent alone is no result; beside an agent the other value is the result, as LiveKit reads it."""
     agent = Agent(instructions="x")
     assert copied(agent).value is None
     assert copied((agent, {"outcome": "refused"})).value == {"outcome": "refused"}
 
 
 def test_a_long_result_is_read_from_its_text() -> None:
-    """What is too long to be copied on the call's thread is read from what the model is told of it."""
+    """A result that is too long to be copied on the call's thread is read from the text that the model got."""
     rows = {"outcome": "refused", "rows": list(range(MOST_VALUES * 2))}
     read = read_result(str(rows), copied(rows))
     assert (read.is_whole, read.fields) == (True, rows)
@@ -247,3 +248,9 @@ async def test_a_session_s_tool_has_the_outcome_of_what_it_returned(
     assert fields is None or tool["result"] == fields
     assert totals["tool_failures"] == (outcome in ("failed", "unreadable"))
     assert totals["missing"] == missing
+
+
+def test_end_of_a_tool_does_not_print_its_values() -> None:
+    """An exception's message, or a result, may quote a patient."""
+    ends = (ToolEnd(raised=ValueError("Jane Okonkwo")), ToolEnd(returned=copied({"name": "Jane Okonkwo"})))
+    assert not any("Okonkwo" in repr(end) for end in ends)

@@ -20,7 +20,7 @@ _RUNNING = "_RunningTasks"
 class ToolEnd:
     """How a tool ended: what it raised, or what it returned; neither where its task is not known."""
 
-    raised: BaseException | None = None
+    raised: BaseException | None = field(default=None, repr=False)
     returned: ToolValue | None = field(default=None, repr=False)
 
 
