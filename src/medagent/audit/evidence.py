@@ -71,8 +71,8 @@ class Evidence:
             elif call.name in refused:
                 if (left := [span.name for span in spans]) != _AFTER_A_NO:
                     found.append(f"{call.name}: consent was refused and {len(left)} spans left")
-            elif end.get("missing") != holes.get(call.name, []) or end.get("complete") is bool(end.get("missing")):
-                found.append(f"{call.name}: the trace is not complete")
+            elif end.get("missing") != (hole := holes.get(call.name, [])) or end.get("complete") is bool(hole):
+                found.append(f"{call.name}: the trace misses {_listed(end.get('missing'))}, expected {_listed(hole)}")
             elif told < made[call.name]:
                 found.append(f"{call.name}: {made[call.name]} tools were called, {told} are told of")
         return tuple(found)
@@ -106,6 +106,10 @@ class Evidence:
 
 _AFTER_A_NO = ["voice_session", "policy.guardrail"]
 """All that is left of a call whose caller refused."""
+
+
+def _listed(missing: object) -> str:
+    return ", ".join(map(str, missing)) if isinstance(missing, list | tuple) and missing else "nothing"
 
 
 def _says_no(consent: Consent | None) -> bool:

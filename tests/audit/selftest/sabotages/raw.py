@@ -8,9 +8,9 @@ from types import ModuleType
 LATEST: list[str] = []
 
 
-def listen(bridge: ModuleType, each: Callable[[str], None] = LATEST.append) -> None:
-    """Let `each` hear a tool's raw arguments as the bridge gets them."""
-    tool = bridge.Bridge._tool
+def listen(conversation: ModuleType, each: Callable[[str], None] = LATEST.append) -> None:
+    """Let `each` hear a tool's raw arguments as the session reports them."""
+    tool = conversation.ConversationEvents._tool
 
     def heard(self: object, event: object) -> None:
         call = getattr(event.update, "function_call", None)  # type: ignore[attr-defined]  # an event of LiveKit's
@@ -18,7 +18,7 @@ def listen(bridge: ModuleType, each: Callable[[str], None] = LATEST.append) -> N
             each(call.arguments)
         tool(self, event)
 
-    bridge.Bridge._tool = heard
+    conversation.ConversationEvents._tool = heard
 
 
 def once(act: Callable[[str], None]) -> Callable[[str], None]:

@@ -17,15 +17,15 @@ from typing import Any
 from tests.audit.selftest.sabotage import ALL, Sabotage, sabotage
 from tests.audit.selftest.sabotages import raw
 
-_BRIDGE = "medagent.agent.bridge"
+_CONVERSATION = "medagent.agent.conversation"
 _SHARED = Path("/dev/shm")  # that is what is to be found
 
 
 def _with_arguments(name: str, breaks: str, cause: str, act: Callable[[str], None]) -> None:
-    def alter(bridge: ModuleType) -> None:
-        raw.listen(bridge, raw.once(act))
+    def alter(conversation: ModuleType) -> None:
+        raw.listen(conversation, raw.once(act))
 
-    ALL[name] = Sabotage(name=name, breaks=breaks, causes=(cause,), alterations={_BRIDGE: alter})
+    ALL[name] = Sabotage(name=name, breaks=breaks, causes=(cause,), alterations={_CONVERSATION: alter})
 
 
 def _print(arguments: str) -> None:
@@ -121,7 +121,7 @@ def livekit_spans(exits: ModuleType) -> None:
     provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(formatter=_told)))
     trace.set_tracer_provider(provider)
     telemetry.set_tracer_provider(provider)
-    exits.set_tracer_provider = lambda _provider: None
+    exits.set_tracer_provider = lambda *_given, **_named: None
 
 
 @sabotage(
