@@ -46,6 +46,7 @@ def test_another_cause_and_an_unaltered_system_are_no_proof() -> None:
     assert wrong(mistaken) == mistaken
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("name", sorted({module for one in load().values() for module in one.alterations}))
 def test_sabotages_fit_what_they_alter(name: str) -> None:
     """Each alteration changes the module, and what it puts there takes the arguments of what was there.
