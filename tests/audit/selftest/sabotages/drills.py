@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from tests.audit.selftest.sabotage import sabotage
@@ -10,21 +10,24 @@ from tests.audit.selftest.sabotage import sabotage
 _SHIPPER = "medagent.telemetry.shipper"
 
 
-class _Open:
-    """A gate that passes everything."""
+def _open_gate(shipper: ModuleType) -> Any:
+    """Return a gate that passes everything."""
 
-    def is_open(self) -> bool:
-        return True
+    class Open(shipper.ExportGate):  # type: ignore[name-defined, misc]  # a class of the module at hand
+        def __init__(self) -> None:
+            pass
 
-    def __call__(self) -> None:
-        pass
+        def decide(self) -> Any:
+            return SimpleNamespace(on=True, may_export=True)
+
+    return Open()
 
 
-def _open_session(exporter: Any) -> None:
+def _open_session(shipper: ModuleType, exporter: Any) -> None:
     """The exporter's own gate passes everything; that of the shipper stays as it is."""
-    exporter._gate = _Open()
+    exporter._gate = _open_gate(shipper)
     if hasattr(exporter, "_session"):
-        exporter._session._gate = _Open()
+        exporter._session._gate = _open_gate(shipper)
 
 
 def _deaf(shipper: ModuleType, destination: str) -> None:
@@ -33,8 +36,8 @@ def _deaf(shipper: ModuleType, destination: str) -> None:
     def deaf(self: Any, exporter: Any, **how: Any) -> None:
         made(self, exporter, **how)
         if exporter.name == destination:
-            self._gate = _Open()
-            _open_session(exporter)
+            self._gate = _open_gate(shipper)
+            _open_session(shipper, exporter)
 
     shipper.Shipper.__init__ = deaf
 
@@ -65,10 +68,10 @@ def switch_ignored_between_splits(shipper: ModuleType) -> None:
 
     def opened(self: Any, exporter: Any, **how: Any) -> None:
         made(self, exporter, **how)
-        _open_session(exporter)
+        _open_session(shipper, exporter)
 
     def once(self: Any, batch: Any) -> Any:
-        gate, self._gate = self._gate, _Open()
+        gate, self._gate = self._gate, _open_gate(shipper)
         try:
             return send(self, batch)
         finally:
@@ -89,7 +92,7 @@ def switch_ignored_after_409(shipper: ModuleType) -> None:
 
     def opened(self: Any, exporter: Any, **how: Any) -> None:
         made(self, exporter, **how)
-        _open_session(exporter)
+        _open_session(shipper, exporter)
 
     shipper.Shipper.__init__ = opened
 
