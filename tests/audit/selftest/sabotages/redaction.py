@@ -31,7 +31,8 @@ _BLIND = {"medagent.redaction.trial": _blind}
 ALL["field_kept"] = Sabotage(
     name="field_kept",
     breaks="the policy keeps a field of free text",
-    causes=("leaks: ", "door: "),
+    # what a call knows of its caller is stopped in a kept field too; that the text layers are not there the drills show
+    causes=("leaks: ", "door: ", "safeguards: idle: names, patterns, spoken numbers, vocabulary"),
     policy=_kept,
 )
 
