@@ -56,7 +56,11 @@ class Evidence:
             if one["kind"] == "tool" and one["status"] == "completed" and one["tool"] not in _NO_SPAN
         )
         refused = {one.scenario.name for one in self.roles if _says_no(one.scenario.consent)}
-        holes = {one.scenario.name: list(one.scenario.expects.missing) for one in self.roles}
+        cut = {one["scenario"] for one in self.record["responses"] if one["status"] == "disconnected"}
+        holes = {
+            one.scenario.name: list(one.scenario.expects.missing) if one.scenario.name in cut else []
+            for one in self.roles
+        }
         found: list[str] = []
         for call in self.line.done.calls:
             spans = self.chains.get(call.trace_id, ())
