@@ -172,7 +172,7 @@ def test_identifiers_stand_in_the_fields_of_a_copy() -> None:
 
 
 def test_an_agent_that_is_handed_over_to_is_no_result() -> None:
-    """An agent alone is no result; beside an agent the other value is the result, as LiveKit reads it."""
+    """An agent alone counts as an empty result; beside an agent the other value is the result, as LiveKit reads it."""
     agent = Agent(instructions="x")
     assert copied(agent).value is None
     assert copied((agent, {"outcome": "refused"})).value == {"outcome": "refused"}

@@ -249,7 +249,7 @@ def test_what_is_said_to_a_caller_who_is_away_is_no_answer() -> None:
 
 
 def test_an_apology_for_a_failure_does_not_end_ttft() -> None:
-    """A speech of the host after the model failed is no answer to the caller."""
+    """A speech of the host after the model failed does not answer the caller."""
     tape = greeted(pipeline()).hears("u1", 2000, 3000).speech("s1", 3100)
     tape(3500, ev.ErrorRaised, source="llm", error_type="APIError", message=None, recoverable=False)
     tape(3510, ev.AgentSpeechFinished, speech_id="s1", interrupted=False, error_type="APIError")

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from medagent.attestation.report import AlertDrill, Integrity, Scan, SwitchDrill
 from medagent.audit.capture import Document
@@ -17,6 +17,7 @@ from medagent.audit.child import Ran
 from medagent.audit.planted import Planted
 from medagent.redaction.policy import REDACTED
 from medagent.simulator.steps import Consent
+from medagent.telemetry.events import LostPart, MissingPart
 from medagent.telemetry.span import SafeSpan
 
 _NO_SPAN = frozenset({"record_consent"})
@@ -112,8 +113,14 @@ _AFTER_A_NO = ["voice_session", "policy.guardrail"]
 """All that is left of a call whose caller refused."""
 
 
+_PARTS = frozenset({*get_args(MissingPart), *get_args(LostPart), "process"})
+
+
 def _listed(missing: object) -> str:
-    return ", ".join(map(str, missing)) if isinstance(missing, list | tuple) and missing else "nothing"
+    """Return the parts that a trace names as missing; the report quotes no other word of a trace."""
+    if not isinstance(missing, list | tuple):
+        return "no list"
+    return ", ".join(one if isinstance(one, str) and one in _PARTS else "unknown part" for one in missing) or "nothing"
 
 
 def _says_no(consent: Consent | None) -> bool:
@@ -126,11 +133,12 @@ def _wrong_counts(spans: Sequence[SafeSpan]) -> str | None:
     if guardrail is None:
         return None
     actions = guardrail.get("actions")
-    counted = actions.get("redact") if isinstance(actions, Mapping) else None
+    told = actions.get("redact") if isinstance(actions, Mapping) else None
+    counted = told if isinstance(told, int) else None
     shown = sum(_redacted(span.fields) for span in spans if span.name != "policy.guardrail")
-    if isinstance(counted, int) and counted >= shown:
+    if counted is not None and counted >= shown:
         return None
-    return f"its guardrail counts {counted} values as redacted, its spans show {shown}"
+    return f"its guardrail counts {'no' if counted is None else counted} values as redacted, its spans show {shown}"
 
 
 def _redacted(value: object) -> int:
