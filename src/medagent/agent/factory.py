@@ -54,6 +54,8 @@ class AgentContext:
         make_tts: Makes the text-to-speech model.
         simulated: Whether caller and models are simulated. Tools run all the same: check it before a tool
             changes anything real.
+        base_url: Address of an OpenAI-compatible server for clients of your own; any key is right. None outside of a
+            simulated call.
         caller: Room, participant and phone number, for `trace_call(session, caller=ctx.caller)`.
     """
 
@@ -62,6 +64,7 @@ class AgentContext:
     make_llm: Callable[[], LLM[Any]] | None = field(default=None, repr=False)
     make_tts: Callable[[], TTS[Any]] | None = field(default=None, repr=False)
     simulated: bool = False
+    base_url: str | None = None
     caller: Caller | None = None
 
     @functools.cached_property

@@ -35,5 +35,6 @@ def context_of(endpoint: str, deployment: str, *, caller: Caller | None = None) 
         make_llm=lambda: openai.LLM(model=LLM_MODEL, base_url=base_url, api_key=KEY),
         make_tts=lambda: openai.TTS(model=TTS_MODEL, base_url=base_url, api_key=KEY, response_format="pcm"),
         simulated=True,
+        base_url=base_url,
         caller=caller,
     )
