@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from medagent.cli.encoding import never_fail
 from medagent.cli.help_page import print_help
 from medagent.core_dumps import disable_core_dumps
 from medagent.errors import MedagentError
@@ -106,6 +107,7 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line; an error of ours is two lines on stderr and exit code 2."""
     disable_core_dumps()
+    never_fail()
     try:
         app()
     except MedagentError as error:

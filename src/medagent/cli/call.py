@@ -161,11 +161,20 @@ def _one(name: str, settings: Settings, own: _OwnAgent | None, *, pace: float, a
             lacking = await asyncio.to_thread(line.telemetry.flush, _DELIVERY_S)
             return played, lacking
 
+    traces: list[str] = []
+
     def watch(_session: object, bridge: Any) -> None:
         bridge.on_tool = timeline.tool
+        traces.append(bridge.trace_id)
 
-    with timeline:
-        played, lacking = asyncio.run(play())
+    try:
+        with timeline:
+            played, lacking = asyncio.run(play())
+    except KeyboardInterrupt:
+        for trace_id in traces:
+            said = f"Interrupted; what there is of the call is sealed: medagent trace show {trace_id[:8]}"
+            console(stderr=as_json).print(said, style="yellow")
+        raise
     if as_json:
         print_json(span.document() for span in played.spans)
     else:
