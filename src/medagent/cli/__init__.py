@@ -21,7 +21,7 @@ _COMMANDS = {
     "doctor": ("doctor:doctor", "Check the settings: what is wrong, what is missing and what to set."),
     "simulate": (
         "simulate:simulate",
-        'Serve the Realtime protocol on 127.0.0.1; prints {"port": N} once it listens, until Ctrl-C.',
+        "Serve simulated models on 127.0.0.1 until Ctrl-C, and print the variables that lead an agent to them.",
     ),
     "trace": ("trace:app", "Read the calls in the local archive."),
     "policy": ("policy:app", "Read, check and change the policy: what may leave."),
