@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from medagent.cli.output import console, print_failure, print_json, print_switch, tree
+from medagent.cli.own_agent import OwnAgent, own_agent
 from medagent.cli.timeline import Timeline
 from medagent.compose import policy, switch_message, waiting
 from medagent.errors import SettingsError

@@ -71,7 +71,9 @@ def own_agent(text: str, settings: Settings, hosts: Sequence[str], *, send: bool
     if send:
         allowed += [host for url in settings.addresses().values() if (host := urlsplit(url).hostname)]
         said = (
-            f"Its spans are sent to: {', '.join(named)}." if named else "--send sends nothing: no destination is set."
+            f"Its spans are sent to: {', '.join(named)}."
+            if named
+            else "--send: no destination is set, nothing is sent."
         )
     else:
         settings = settings.without_destinations()
