@@ -69,7 +69,8 @@ def call(  # noqa: PLR0917  # typer reads options from the signature
         raise SettingsError(
             "a simulated caller has no place in a real clinic", hint="unset MEDAGENT_ENV to play calls in dev"
         )
-    logging.basicConfig(level=logging.CRITICAL, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    level = logging.CRITICAL if agent is None else logging.ERROR  # what somebody's agent does wrong is to be seen
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("medagent").setLevel(logging.WARNING)  # a scenario's faults make libraries complain
     guard_logging(in_clear=settings.logs_in_clear)
     names = list(list_scenarios()) if every else scenario or ["book"]

@@ -70,11 +70,8 @@ def own_agent(text: str, settings: Settings, hosts: Sequence[str], *, send: bool
     allowed = list(hosts)
     if send:
         allowed += [host for url in settings.addresses().values() if (host := urlsplit(url).hostname)]
-        said = (
-            f"Its spans are sent to: {', '.join(named)}."
-            if named
-            else "--send: no destination is set, nothing is sent."
-        )
+        to = f"are sent to: {', '.join(named)}" if named else "are sent nowhere: no destination is set"
+        said = f"Its spans {to}."
     else:
         settings = settings.without_destinations()
         off = f" ({', '.join(named)}: only with --send)" if named else ""
