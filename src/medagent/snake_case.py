@@ -26,7 +26,28 @@ _LATIN = str.maketrans(
     dict(
         zip(
             "ßẞæÆœŒøØđĐðÐþÞłŁħĦıŋ",
-            "ss SS ae AE oe OE o O d D d D th TH l L h H i n".split(),
+            (
+                "ss",
+                "SS",
+                "ae",
+                "AE",
+                "oe",
+                "OE",
+                "o",
+                "O",
+                "d",
+                "D",
+                "d",
+                "D",
+                "th",
+                "TH",
+                "l",
+                "L",
+                "h",
+                "H",
+                "i",
+                "n",
+            ),
             strict=True,
         )
     )
