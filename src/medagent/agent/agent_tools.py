@@ -249,15 +249,20 @@ class _Search:
 
     def _tool(self, name: object, found: Sequence[ToolField | Unseen], where: str) -> ToolSchema:
         told = str(name)
-        fields = consistent([one for one in found if isinstance(one, ToolField)])
-        tool = ToolSchema(name=told, fields=fields, source=where)
+        fields = [one for one in found if isinstance(one, ToolField)]
+        named = consistent([one for one in fields if one.has_path])
+        tool = ToolSchema(name=told, fields=named, source=where)
+        for one in fields:
+            if not one.has_path:
+                said = f"the name {one.name[:40]!r} has no letter or digit, or is too long: its value is dropped"
+                self._unseen[Unseen(where=tool.span, span=tool.span, reason=said)] = None
         if snake_case(told) is None:
             said = f"its name has no letter or digit, or over {LONGEST_NAME} characters: its span is {tool.span}"
             self._unseen[Unseen(where=told[:40], span=tool.span, reason=said)] = None
-        for one in found:
-            if isinstance(one, Unseen):
-                at = f"{tool.span} {one.path}"
-                self._unseen[dataclasses.replace(one, where=at, span=tool.span)] = None
+        for each in found:
+            if isinstance(each, Unseen):
+                at = f"{tool.span} {each.path}"
+                self._unseen[dataclasses.replace(each, where=at, span=tool.span)] = None
         return tool
 
 

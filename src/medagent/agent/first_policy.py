@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import yaml
@@ -19,7 +19,8 @@ from medagent.agent.tool_fields import DEEPEST
 from medagent.proof import Json, JsonObject
 from medagent.redaction import REDACTED, WITHHELD, Action, Category
 from medagent.redaction.identifier_names import identifier_category, is_a_person
-from medagent.redaction.policy import steps_of
+from medagent.redaction.loading import find_policy, load_policy
+from medagent.redaction.policy import Policy, leaves, steps_of
 from medagent.snake_case import UNNAMED
 from medagent.telemetry.door.admission import identifier_shape
 
@@ -34,6 +35,7 @@ _LETTERS: Mapping[Category, str] = {
     Category.IDENTIFIER: "R",
 }
 """Safe Harbor's letter of each category that names a person."""
+_UNSEEN = "unseen"
 _MOST_CHOICES = 50
 _LONGEST_CHOICE = 40
 _DIGITS = re.compile(r"\d{4}")
@@ -74,8 +76,14 @@ class Guess:
         return ".".join(self.steps).replace(f".{ITEM}", ITEM)
 
 
-def guesses(schema: AgentSchema) -> dict[str, tuple[Guess, ...]]:
-    """Return the guessed rules of each tool, by span; a tool whose span has no name has none."""
+def guesses(schema: AgentSchema, base: Policy) -> dict[str, tuple[Guess, ...]]:
+    """Return the guessed rules of each tool, by span; a tool whose span has no name has none.
+
+    Args:
+        schema: the agent's tools.
+        base: the policy that is extended.
+    """
+    values = {tuple(steps_of(leaf.path)) for leaf in leaves(base.tree("tool.*"))}
     unseen: dict[str, list[Unseen]] = {}
     for one in schema.unseen:
         if one.span is not None and one.path is not None:
@@ -89,7 +97,8 @@ def guesses(schema: AgentSchema) -> dict[str, tuple[Guess, ...]]:
         if span != f"tool.{UNNAMED}":
             opaque = [_dropped(steps_of(one.path or ""), one.reason) for one in unseen.get(span, ())]
             opaque += [_dropped(steps_of(path), "two spellings have this name") for path in sorted(twins.get(span, ()))]
-            found[span] = tuple(_united((), [*opaque, *map(_guess, tool.fields)]))
+            named = [each for each in tool.fields if each.has_path]
+            found[span] = tuple(_united((), [*opaque, *map(_guess, named)], values))
     return found
 
 
@@ -115,7 +124,7 @@ def policy_text(schema: AgentSchema, *, name: str, extends: str, agent: str) -> 
         "#   order_refill: {outcome: ordered, changes: true}",
         "",
     ]
-    rules = guesses(schema)
+    rules = guesses(schema, load_policy(find_policy(extends)))
     if not rules:
         return "\n".join([*lines, "spans: {}", ""])
     lines.append("spans:")
@@ -171,7 +180,7 @@ def _dropped(steps: tuple[str, ...], reason: str, *, declared: tuple[str, ...] =
     return Guess(
         steps=steps[:DEEPEST],
         declared=declared or steps[:DEEPEST],
-        kind="unseen",
+        kind=_UNSEEN,
         action=Action.DROP,
         category=_category(steps) or Category.HEALTH_TEXT,
         why=f"Not seen: {reason}.",
@@ -179,8 +188,12 @@ def _dropped(steps: tuple[str, ...], reason: str, *, declared: tuple[str, ...] =
     )
 
 
-def _united(at: tuple[str, ...], rules: Sequence[Guess]) -> Iterator[Guess]:
-    """Rules of which none stands within another; where they are of several kinds, all is dropped."""
+def _united(at: tuple[str, ...], rules: Sequence[Guess], values: Set[tuple[str, ...]]) -> Iterator[Guess]:
+    """Rules of which none stands within another; where they are of several kinds, all is dropped.
+
+    An object whose name means an identifier is redacted as a whole: whatever is in it is a part of one. `values` are
+    paths that the base policy declares as values.
+    """
     here = [one for one in rules if one.steps == at]
     below: dict[str, list[Guess]] = {}
     for one in rules:
@@ -189,9 +202,12 @@ def _united(at: tuple[str, ...], rules: Sequence[Guess]) -> Iterator[Guess]:
     words = [one for one in here + below.get(OUTPUT, []) if one.kind in (FieldKind.TEXT, FieldKind.MIXED)]
     if len(here) == 1 and not below:
         yield here[0]
-    elif at and (here or (ITEM in below and len(below) > 1)):
-        unseen = next((one for one in here if one.kind == "unseen"), None)
-        yield unseen or _dropped(at, "it has values of several types")
+    elif unseen := next((one for one in here if one.kind == _UNSEEN), None):
+        yield unseen
+    elif (category := _category_within(at)) is not None:
+        yield _whole(at, category)
+    elif at and (here or at in values or (ITEM in below and len(below) > 1)):
+        yield _dropped(at, "it has values of several types")
     elif at == (RESULT,) and words and len(words[0].steps) == 2:
         why = "Words of the tool; a text that is JSON may have any fields."
         yield Guess(
@@ -205,7 +221,25 @@ def _united(at: tuple[str, ...], rules: Sequence[Guess]) -> Iterator[Guess]:
         )
     else:
         for step, inner in below.items():
-            yield from _united((*at, step), inner)
+            yield from _united((*at, step), inner, values)
+
+
+def _category_within(steps: Sequence[str]) -> Category | None:
+    names = [step for step in steps if step != ITEM]
+    return identifier_category(names[-1], within=names[:-1]) if names else None
+
+
+def _whole(steps: tuple[str, ...], category: Category) -> Guess:
+    return Guess(
+        steps=steps,
+        declared=steps,
+        kind="object",
+        action=Action.REDACT,
+        category=category,
+        why=f"Its name means a person's {category.value.replace('_', ' ')}, and all in it.",
+        safe_harbor=_LETTERS.get(category),
+        sample="Jane Doe",
+    )
 
 
 def _is_closed(choices: Sequence[str]) -> bool:
@@ -239,8 +273,14 @@ def _example(span: str, rules: Sequence[Guess]) -> dict[str, Json]:
     """A record of a tool in the agent's own spelling, and what of it is sent."""
     given: JsonObject = {}
     expected: JsonObject = {}
+    spelled: dict[tuple[str, ...], str] = {}
     for one in rules:
-        given = _with(given, one.declared, one.sample)
+        if one.declared != one.steps:
+            for end in range(1, len(one.steps) + 1):
+                spelled.setdefault(one.steps[:end], one.declared[end - 1])
+    for one in rules:
+        declared = [spelled.get(one.steps[:end], one.steps[end - 1]) for end in range(1, len(one.steps) + 1)]
+        given = _with(given, declared, one.sample)
         expected = _with(expected, one.steps, _sent(one), is_dropped=one.action is Action.DROP)
     return {
         "name": f"what is sent of {span}",

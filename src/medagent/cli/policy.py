@@ -200,7 +200,7 @@ def init(
     name = _policy_name(agent if out is None else out.stem)
     text = policy_text(seen, name=name, extends=_packaged(extends), agent=agent)
     parse_policy(text, file=f"{name}.yaml")
-    guessed = guesses(seen)
+    guessed = guesses(seen, load_policy(find_policy(extends)))
     if out is not None:
         _create(out, text)
     if as_json:
