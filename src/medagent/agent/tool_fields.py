@@ -84,12 +84,12 @@ def fields_of_type(
         yield _unseen(steps, f"{_told(hint)} may hold anything, expected a type with fields")
     elif (declared := _parts_of(kind, args, by_alias=by_alias, known=known)) is None:
         yield from _of_class(kind, hint, args, steps, go_on)
-    elif kind.__qualname__ in inside:
+    elif str(hint) in inside:
         yield _unseen(steps, f"{kind.__qualname__} holds itself")
     else:
         parts, names = declared
         for name, inner in parts.items():
-            yield from go_on(inner, (name,), (*inside, kind.__qualname__), names)
+            yield from go_on(inner, (name,), (*inside, str(hint)), names)
         if getattr(kind, "model_config", {}).get("extra") == "allow":
             yield _unseen(steps, f"{kind.__qualname__} allows further fields of any name")
 
