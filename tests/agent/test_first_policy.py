@@ -19,7 +19,16 @@ from medagent.redaction.trial import TrialRecord
 from medagent.telemetry.tool_result import read_result
 
 _ODD = ["patientName", "patient-name", "Größe", "名前", "2nd", "is_ok", "notes", "doctor_name", "x.y", "Dob", "outcome"]
-_names = st.sampled_from(_ODD) | st.text(min_size=1, max_size=12).filter(lambda text: text.strip() != ITEM)
+_CLINICS = [
+    "book_appointment",
+    "Check-Availability",
+    "get_opening_hours",
+    "slots",
+    "alternatives",
+    "available",
+    "hours",
+]
+_names = st.sampled_from(_ODD + _CLINICS) | st.text(min_size=1, max_size=12).filter(lambda text: text.strip() != ITEM)
 _steps = st.lists(_names | st.just(ITEM), max_size=4)
 _kinds = st.sampled_from(FieldKind)
 _choices = st.lists(

@@ -219,7 +219,11 @@ def test_a_first_policy_by_command(tmp_path: Path) -> None:
     theirs = ("--policy", "theirs.yaml", "--agent", "their_agent.py")
     lint = medagent("policy", "lint", *theirs, "--json", cwd=tmp_path)
     assert lint.code == 1
-    assert {json.loads(line)["problem"] for line in lint.out.splitlines()} == {"unreviewed"}
+    problems = {(one["span"], one["problem"]) for one in map(json.loads, lint.out.splitlines())}
+    assert problems == {
+        *((f"tool.{name}", "unreviewed") for name in ("call_back", "transfer", "raw_tool")),
+        ("tool.book_appointment", "changed"),
+    }
     assert medagent("policy", "review", *theirs, "--by", "Officer of a test", "--write", cwd=tmp_path).code == 0
     assert medagent("policy", "lint", *theirs, cwd=tmp_path).code == 0
     guesses = medagent(*init, "--extends", "safe-harbor", "--json", cwd=tmp_path)
