@@ -1,4 +1,4 @@
-"""`medagent call`: a simulated patient phones the clinic; watch it, then see what left."""
+"""`medagent call`: a simulated caller phones the clinic, or somebody's own agent; watch it, then see what left."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import logging
 import statistics
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from medagent.cli.output import console, print_failure, print_json, print_switch, tree
+from medagent.cli.own_agent import OwnAgent, own_agent
 from medagent.cli.timeline import Timeline
 from medagent.compose import policy, switch_message, waiting
 from medagent.errors import SettingsError
@@ -39,14 +41,25 @@ def call(  # noqa: PLR0917  # typer reads options from the signature
     azure: Annotated[
         bool, typer.Option("--azure", help="Talk to the model that AZURE_OPENAI_* name; the caller only hums.")
     ] = False,
+    agent: Annotated[
+        str | None,
+        typer.Option(help="Play your own agent: module:factory or path/to/file.py:factory. Its tools really run."),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="With --agent: a host that it may connect to; repeatable.")
+    ] = None,
+    send: Annotated[
+        bool, typer.Option("--send", help="With --agent: send the spans to your destinations, not only the archive.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a line: per span of one call, or per call of several.")
     ] = False,
 ) -> None:
     """Play simulated calls, end to end, and show what left the process.
 
-    The patients are invented and the model is scripted; the agent, the clinic, the redaction and the delivery are real.
-    Exit code 1 where a call did not come out as its scenario expects, by the clinic's own database and by its trace.
+    The callers are invented and the model is scripted; the agent, its tools, the redaction and the delivery are real.
+    Exit code 1 where a call did not come out as its scenario expects, by its trace and by the clinic's own database; of
+    your own agent also where it connects to a host that is not allowed, or uses none of the simulated models.
     """
     if listed:
         _list(as_json)
@@ -60,13 +73,29 @@ def call(  # noqa: PLR0917  # typer reads options from the signature
     logging.getLogger("medagent").setLevel(logging.WARNING)  # a scenario's faults make libraries complain
     guard_logging(in_clear=settings.logs_in_clear)
     names = list(list_scenarios()) if every else scenario or ["book"]
-    if len(names) == 1:
-        problems = _one(names[0], settings, pace=pace, azure=azure, as_json=as_json)
-    else:
-        problems = _many(names, settings, pace=pace, azure=azure, parallel=parallel, as_json=as_json)
+    with ExitStack() as stack:
+        own = None
+        if agent is not None:
+            if every or not scenario or azure:
+                raise SettingsError(
+                    "--agent: a scenario is missing, or --all or --azure is given, expected scenario files",
+                    hint="medagent call my-scenario.yaml --agent module:factory",
+                )
+            out = console(stderr=as_json)
+            own = stack.enter_context(own_agent(agent, settings, allow_host or [], send=send, out=out))
+            settings = own.settings
+        elif allow_host or send:
+            raise SettingsError(
+                "--allow-host and --send: no agent, expected --agent", hint="add --agent module:factory"
+            )
+        if len(names) == 1:
+            problems = _one(names[0], settings, own, pace=pace, azure=azure, as_json=as_json)
+        else:
+            problems = _many(names, settings, own, pace=pace, azure=azure, parallel=parallel, as_json=as_json)
+    problems += [] if own is None else own.problems()
     if problems:
         for problem in problems:
-            console(stderr=True).print(problem, style="red")
+            console(stderr=True).print(Text(problem, style="red"), soft_wrap=True)
         raise typer.Exit(1)
 
 
@@ -77,43 +106,63 @@ def _list(as_json: bool) -> None:
         return
     table = Table("scenario", "outcome", "what happens", box=None, pad_edge=False)
     for script in scripts:
-        table.add_row(Text(script.name, style="bold"), script.expects.outcome, script.description)
+        table.add_row(Text(script.name, style="bold"), script.expects.outcome or "any", script.description)
     console().print(table)
 
 
 # ---- one call, watched ------------------------------------------------------------------------------------------
 
 
-def _one(name: str, settings: Settings, *, pace: float, azure: bool, as_json: bool) -> list[str]:
+def _one(name: str, settings: Settings, own: OwnAgent | None, *, pace: float, azure: bool, as_json: bool) -> list[str]:
     script = load_scenario(name)
-    timeline = Timeline(console(), script, pace=pace, quiet=as_json)
+    timeline = Timeline(console(), script, pace=pace, quiet=as_json, is_clinic=own is None)
 
     async def play() -> tuple[Rehearsed, Sequence[str]]:
-        async with stage(settings, [name], pace=pace, azure=azure) as line:
+        async with stage(settings, [name], pace=pace, azure=azure, factory=own.factory if own else None) as line:
             timeline.rings()
             played = await line.play(script, on_event=timeline.event, before=watch)
             lacking = await asyncio.to_thread(line.telemetry.flush, _DELIVERY_S)
             return played, lacking
 
+    traces: list[str] = []
+
     def watch(_session: object, bridge: Any) -> None:
         bridge.on_tool = timeline.tool
+        traces.append(bridge.trace_id)
 
-    with timeline:
-        played, lacking = asyncio.run(play())
+    try:
+        with timeline:
+            played, lacking = asyncio.run(play())
+    except KeyboardInterrupt:
+        for trace_id in traces:
+            said = f"Interrupted; what there is of the call is sealed: medagent trace show {trace_id[:8]}"
+            console(stderr=as_json).print(said, style="yellow")
+        raise
     if as_json:
         print_json(span.document() for span in played.spans)
     else:
-        _report(timeline.out, played, lacking, pace=pace, in_force=policy(settings))
+        stays = own is not None and not own.sends
+        _report(timeline.out, played, lacking, pace=pace, in_force=policy(settings), stays=stays)
+        _notes([played], own)
         print_switch(switch_message(settings), to=timeline.out)
     return list(played.problems)
 
 
-def _report(out: Console, played: Rehearsed, lacking: Sequence[str], *, pace: float, in_force: Policy) -> None:
+def _notes(calls: Sequence[Rehearsed], own: OwnAgent | None) -> None:
+    notes = [note for played in calls for note in played.notes]
+    notes += [] if own is None else own.notes([span for played in calls for span in played.spans])
+    for note in dict.fromkeys(notes):
+        console().print(Text(note, style="yellow"), soft_wrap=True)
+
+
+def _report(
+    out: Console, played: Rehearsed, lacking: Sequence[str], *, pace: float, in_force: Policy, stays: bool
+) -> None:
     out.print()
     if not played.spans:
         out.print("The call went on, and nothing of it was stored or sent.", style="red")
         return
-    out.rule("what left the process", align="left", style="bright_black")
+    out.rule("what the archive holds" if stays else "what left the process", align="left", style="bright_black")
     out.print(tree(played.spans))
     if pace != 1:
         out.print(f"Played {pace:g} times as fast as life: its latencies mean nothing.", style="yellow")
@@ -140,7 +189,14 @@ def _report(out: Console, played: Rehearsed, lacking: Sequence[str], *, pace: fl
 
 
 def _many(
-    names: Sequence[str], settings: Settings, *, pace: float, azure: bool, parallel: int, as_json: bool
+    names: Sequence[str],
+    settings: Settings,
+    own: OwnAgent | None,
+    *,
+    pace: float,
+    azure: bool,
+    parallel: int,
+    as_json: bool,
 ) -> list[str]:
     scripts = [load_scenario(name) for name in names]
     shown = console(stderr=True)
@@ -149,7 +205,7 @@ def _many(
     async def play(progress: Progress) -> list[Rehearsed]:
         gate = asyncio.Semaphore(parallel)
         bar = progress.add_task("calls", total=len(scripts))
-        async with stage(settings, names, pace=pace, azure=azure) as line:
+        async with stage(settings, names, pace=pace, azure=azure, factory=own.factory if own else None) as line:
 
             async def one(script: Scenario) -> Rehearsed:
                 async with gate:
@@ -167,6 +223,7 @@ def _many(
         print_json(_summary(played) for played in calls)
     else:
         _table(calls, pace)
+        _notes(calls, own)
         print_switch(switch_message(settings), to=console())
     return [f"{played.scenario.name}: {problem}" for played in calls for problem in played.problems]
 

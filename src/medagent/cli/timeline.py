@@ -22,8 +22,9 @@ class Timeline:
     The caller's words come from the scenario's file, never from telemetry; of a tool its name and time are shown.
     """
 
-    def __init__(self, out: Console, script: Scenario, *, pace: float, quiet: bool) -> None:
+    def __init__(self, out: Console, script: Scenario, *, pace: float, quiet: bool, is_clinic: bool = True) -> None:
         self.out = out
+        self._is_clinic = is_clinic
         self._script = script
         self._pace = pace
         self._quiet = quiet
@@ -36,8 +37,9 @@ class Timeline:
         """Begin to show."""
         if not self._quiet:
             self.out.print(Text(f"{self._script.name}: {self._script.description}", style="bold"))
+            who = "patient" if self._is_clinic else "caller"
             self.out.print(
-                "The patient is invented and the model scripted; all else is real. The words are the scenario's own.",
+                f"The {who} is invented and the model scripted; all else is real. The words are the scenario's own.",
                 style="bright_black",
             )
             if self.out.is_terminal:
@@ -73,14 +75,15 @@ class Timeline:
             case "agent_audio_stops":
                 self._now("the agent is quiet")
             case "hangs_up":
-                self._say("caller", "hangs up" if detail == "done" else f"hangs up ({detail})")
+                ended = {"done": "hangs up", "cut off": "is cut off"}
+                self._say("caller", ended.get(detail, f"hangs up ({detail})"))
                 self._now("sealing and delivering the trace")
 
     def tool(self, call_id: str, name: str | None, status: str | None) -> None:
         """A tool starts, with its name, or ends, with its status."""
         if name is not None:
             self._at_work[call_id] = (name, time.monotonic())
-            self._now(f"the clinic's system: {name}")
+            self._now(f"the clinic's system: {name}" if self._is_clinic else f"the tool {name}")
         elif call_id in self._at_work:
             name, began = self._at_work.pop(call_id)
             self._say("tool", f"{name}: {status}, {(time.monotonic() - began) * 1000:.0f} ms")
