@@ -232,6 +232,16 @@ def test_a_first_policy_by_command(tmp_path: Path) -> None:
     assert ("tool.transfer", "result") in {(one["span"], one["path"]) for one in told}
 
 
+def test_reading_an_agent_reaches_no_host(tmp_path: Path) -> None:
+    """A factory that looks somebody up is an error that names the host, and says how to allow it."""
+    reaching = "import socket\n\ndef factory(ctx):\n    socket.create_connection(('192.0.2.7', 443), timeout=1)\n"
+    (tmp_path / "their_agent.py").write_text(AGENT + reaching)
+    done = medagent("policy", "lint", "--agent", "their_agent:factory", cwd=tmp_path)
+    assert done.code == 2
+    assert "192.0.2.7" in done.err
+    assert "--connect" in done.err
+
+
 def test_a_module_without_tools(tmp_path: Path) -> None:
     """A module that cannot be imported, or holds no tool, is an error and not a clean bill."""
     (tmp_path / "empty_agent.py").write_text("x = 1\n")
