@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from statistics import median
 
 from medagent.outcomes import INFORMED, Outcomes, ToolOutcome
+from medagent.percentiles import percentile
 from medagent.pricing import Usage
 from medagent.telemetry.costs import Costs
 from medagent.telemetry.events import (
@@ -272,4 +272,4 @@ class Tally:
 
 def _summary(values: Iterable[object]) -> dict[str, object]:
     known = [value for value in values if isinstance(value, int | float)]
-    return {"p50": round(median(known), 4), "max": max(known)} if known else {"p50": None, "max": None}
+    return {"p50": round(percentile(known, 50), 4), "max": max(known)} if known else {"p50": None, "max": None}
