@@ -101,7 +101,7 @@ class SilenceTracker:
         since_ns = self._quiet_since_ns
         if since_ns is None or self._turn == "agent":
             return
-        at_ns = max(at_ns, since_ns)
+        at_ns = min(max(at_ns, since_ns), self.now_ns)
         self._close(at_ns, by_agent=False)
         self._be_quiet(at_ns, turn="agent")
 
