@@ -13,7 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from medagent.cli.access import record_access
-from medagent.cli.output import console, moment, print_failure, print_json, tree
+from medagent.cli.call_rows import call_rows
+from medagent.cli.call_timeline import print_timeline
+from medagent.cli.output import console, moment, plain_console, print_failure, print_json, tree
 from medagent.compose import archive, redactors, undelivered
 from medagent.errors import BrokenChainError, OutboxError, TraceNotFoundError
 from medagent.proof import Json
@@ -74,12 +76,24 @@ def list_calls(
 
 
 @app.command()
-def show(trace_id: TraceId = None, as_json: AsJson = False) -> None:
-    """Show one call's spans as they left."""
+def show(
+    trace_id: TraceId = None,
+    as_timeline: Annotated[
+        bool, typer.Option("--timeline", help="Who was heard when, each wait and what it was made of.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show one call's spans as they left, or as a timeline."""
     settings = load_settings()
     spans = _spans(archive(settings), trace_id)
     record_access(settings, "archive", "trace_show", trace_id=spans[0].trace_id if spans else None)
-    if as_json:
+    if as_timeline:
+        call = call_rows(spans)
+        if as_json:
+            print_json(call.documents())
+        else:
+            print_timeline(call, to=plain_console())
+    elif as_json:
         print_json(span.document() for span in spans)
     else:
         console().print(tree(spans))

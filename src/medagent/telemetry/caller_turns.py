@@ -99,9 +99,7 @@ class CallerTurns:
 
     # ---- an utterance ---------------------------------------------------------------------------------------------
 
-    def begin(
-        self, event: SpeechStarted, *, over: set[int], is_audible: bool, caller_silence_ms: float | None
-    ) -> None:
+    def begin(self, event: SpeechStarted, *, over: set[int], is_audible: bool, caller_silence_ms: float | None) -> None:
         """The caller begins to speak, or speaks on; `over` are the agent's turns that are not settled."""
         stopped, self._stopped = self._stopped, None
         is_soon = stopped is not None and event.at_ns - (stopped.end_ns or 0) <= SAME_TURN_NS
