@@ -142,6 +142,7 @@ class _Call:
         self.duration_ms = duration_ms
         self._turns = {str(span.span_id): span for span in spans}
         self._silences = _objects(end.get("silences"))
+        self._listed = {error.get("error_type") for error in _objects(end.get("errors"))}
         self._reconnects = [at for at in map(number, _list(end.get("reconnected_at_ms"))) if at is not None]
 
     def _at_ms(self, at_us: int) -> float:
@@ -211,7 +212,7 @@ class _Call:
             "interrupted" if fields.get("interrupted") is True else "",
             "cut by the reconnect" if fields.get("ended_by") == "reconnect" else "",
             str(fields.get("status")) if fields.get("status") in ("failed", "no_response") else "",
-            _error(fields),
+            "" if fields.get("error_type") in self._listed else _error(fields),
             "incomplete" if fields.get("incomplete") is True else "",
         ]
         names = ("index", "kind", "ttft_ms", "perceived_ms", "first_sound_ms", "dead_air_ms", "interrupted", "status")

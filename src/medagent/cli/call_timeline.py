@@ -18,6 +18,7 @@ SHOWN_SILENCE_MS = 1000.0
 _NARROWEST, _WIDEST = 60, 140
 _PLAIN = str.maketrans({"–": "-", "…": "...", "·": ".", "“": '"', "”": '"', "’": "'", "—": "-", "é": "e"})
 _MOST_PARTS = 3
+_MEDIA = (("rtt_ms", "round trip", " ms"), ("jitter_ms", "jitter", " ms"), ("packet_loss", "loss", " %"))
 _STYLES = {"caller": "magenta", "agent": "cyan", "tool": "green", "silence": "yellow", "line": "red", "error": "red"}
 
 
@@ -71,7 +72,7 @@ def timeline(call: CallRows, *, width: int, marks: Marks) -> Iterator[Text]:
     yield from _wrapped(_about(call), width)
     yield from _gaps(call, width)
     yield Text("")
-    bar = max(10, min(40, (width - 40) // 2))
+    bar = max(10, min(40, (width - 48) // 2))
     scale = clock(call.duration_ms)[:-2]
     yield Text(f" offset 0{scale:>{bar - 1}}    took who", style="bright_black")
     for row in call.rows:
@@ -110,11 +111,13 @@ def clock(at_ms: float) -> str:
 
 def _about(call: CallRows) -> str:
     end = call.end
+    names = ("dead_air_ms", "dead_air_longest_ms", "caller_silence_ms")
+    dead, longest, silent = (seconds(number(end.get(name))) for name in names)
     said = [
         f"Call {call.trace_id[:8]}: {end.get('outcome') or '–'}, {end.get('reason') or 'no end in the trace'}",
         seconds(call.duration_ms),
-        f"dead air {seconds(number(end.get('dead_air_ms')))} (longest {seconds(number(end.get('dead_air_longest_ms')))})",
-        f"caller silence {seconds(number(end.get('caller_silence_ms')))}",
+        f"dead air {dead} (longest {longest})",
+        f"caller silence {silent}",
     ]
     for name in ("interruptions", "reconnects"):
         count = number(end.get(name))
@@ -137,17 +140,15 @@ def _gaps(call: CallRows, width: int) -> Iterator[Text]:
 
 def _lines(row: Row, call: CallRows, *, bar: int, width: int, marks: Marks) -> Iterator[Text]:
     spoken_ms = row.duration_ms
-    if row.who == "agent" and row.kind == "agent_turn":
-        spoken_ms = (
-            None if row.sound_ms is None or row.duration_ms is None else row.at_ms + row.duration_ms - row.sound_ms
-        )
+    if row.kind == "agent_turn" and spoken_ms is not None:
+        spoken_ms = None if row.sound_ms is None else row.at_ms + spoken_ms - row.sound_ms
     is_moment = row.duration_ms is None or row.kind == "agent_handoff"
     took = "" if is_moment else seconds(spoken_ms)
     head = f"{clock(row.shown_ms):>7} {_bar(row, call, bar, marks)} {took:>7} {row.who:<7} "
     notes = [*row.notes, *(["not heard"] if took == "–" else [])]
-    for number_, piece in enumerate(_pieces(notes, width - len(head))):
+    for place, piece in enumerate(_pieces(notes, width - len(head))):
         line = Text()
-        if number_ == 0:
+        if place == 0:
             line.append(head[:8], style="bright_black")
             line.append(head[8 : 8 + bar], style=_STYLES[row.who])
             line.append(head[8 + bar : 17 + bar])
@@ -201,11 +202,7 @@ def _media(quality: Json) -> str:
     if not isinstance(quality, Mapping) or not number(quality.get("samples")):
         return "Media quality: not seen (no sample of the connection)"
     said = []
-    for name, title, unit in (
-        ("rtt_ms", "round trip", " ms"),
-        ("jitter_ms", "jitter", " ms"),
-        ("packet_loss", "loss", " %"),
-    ):
+    for name, title, unit in _MEDIA:
         summary = quality.get(name)
         known = summary if isinstance(summary, Mapping) else {}
         factor = 100 if name == "packet_loss" else 1
@@ -218,11 +215,8 @@ def _media(quality: Json) -> str:
 def _worst_at(quality: Mapping[str, Json], name: str) -> str:
     series = quality.get("series")
     looks = [one for one in series if isinstance(one, Mapping)] if isinstance(series, list) else []
-    known = [
-        (value, at)
-        for one in looks
-        if (value := number(one.get(name))) and (at := number(one.get("at_ms"))) is not None
-    ]
+    pairs = [(number(one.get(name)), number(one.get("at_ms"))) for one in looks]
+    known = [(value, at_ms) for value, at_ms in pairs if value is not None and at_ms is not None]
     return f" at {clock(max(known)[1])[:-2]}" if known else ""
 
 
