@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from medagent.proof import Json
+from medagent.telemetry.call_summary import is_failed
+from medagent.telemetry.call_summary import number as _number
 from medagent.telemetry.span import SafeSpan
 
 MetricName: TypeAlias = Literal["error_rate", "tool_failure_rate", "ttft_p95", "total_latency_p95", "cost_usd"]
@@ -16,7 +16,6 @@ Moment: TypeAlias = tuple[int, SafeSpan]
 """A span and when it ended, in microseconds since the Unix epoch (UTC)."""
 
 _FAILED = ("failed", "timeout", "unreadable")
-_LOST = ("error", "process_lost")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,17 +45,9 @@ def _calls(moments: Iterable[Moment]) -> list[Row]:
     ended: dict[str, Row] = {}
     for at_us, span in moments:
         before = ended.get(span.trace_id, Row(at_us=at_us, value=0.0))
-        failed = before.value == 1.0 or _is_lost(span.fields)
+        failed = before.value == 1.0 or is_failed(span.fields)
         ended[span.trace_id] = Row(at_us=max(at_us, before.at_us), value=float(failed))
     return list(ended.values())
-
-
-def _is_lost(fields: Mapping[str, Json]) -> bool:
-    errors = fields.get("errors")
-    listed = errors if isinstance(errors, Sequence) and not isinstance(errors, str) else ()
-    unrecovered = any(isinstance(error, Mapping) and error.get("error_recoverable") is False for error in listed)
-    has_failed_tool = (_number(fields.get("tool_failures")) or 0) > 0
-    return unrecovered or has_failed_tool or fields.get("reason") in _LOST or fields.get("outcome") == "failed"
 
 
 def _tools(moments: Iterable[Moment]) -> list[Row]:
@@ -78,11 +69,6 @@ def _seconds_of(field: str) -> Callable[[Iterable[Moment]], list[Row]]:
 
 def _costs(moments: Iterable[Moment]) -> list[Row]:
     return [Row(at_us=at_us, value=_number(span.fields.get("cost_usd"))) for at_us, span in moments]
-
-
-def _number(value: Json) -> float | None:
-    sound = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if sound and isinstance(value, int | float) else None
 
 
 METRICS: Mapping[MetricName, Metric] = {
