@@ -104,31 +104,29 @@ def list_calls(  # noqa: PLR0917  # typer reads options from the signature
         return
     if not calls:
         is_narrowed = over_ms is not None or failed or since_us is not None
-        none = "No call in the archive is as asked for." if is_narrowed else "No call is in the archive yet:"
-        console().print(none if is_narrowed else f"{none} `medagent call` plays one.")
+        none = "No call is in the archive yet: `medagent call` plays one."
+        console().print("No call in the archive is as asked for." if is_narrowed else none)
         return
     out = plain_console()
-    out.print(_calls_table(calls, sort=sort, width=out.width, encoding=out.encoding))
+    out.print(_calls_table(calls, sort=sort, encoding=out.encoding))
     if over_ms is not None:
         out.print(encodable(f"Waits over {seconds(over_ms)}. medagent trace show --timeline ID says why", out.encoding))
 
 
-def _calls_table(calls: Sequence[CallSummary], *, sort: Sort, width: int, encoding: str) -> Table:
-    """Eight columns in 80: the third is what was sorted by."""
+def _calls_table(calls: Sequence[CallSummary], *, sort: Sort, encoding: str) -> Table:
+    """The calls in 80 columns; the fourth is what was sorted by."""
     measured = {Sort.TTFT: "TTFT-A", Sort.COST: "cost"}.get(sort, "slowest")
     table = Table("call", "began (UTC)", "took", measured, "outcome", "ended by", "whole", box=None, pad_edge=False)
     for column in table.columns:
         column.no_wrap = True
     for call in calls:
-        figure = {Sort.TTFT: seconds(call.ttft_ms), Sort.COST: _dollars(call.cost_usd)}.get(
-            sort, seconds(call.slowest_ms)
-        )
+        figures = {Sort.TTFT: seconds(call.ttft_ms), Sort.COST: _dollars(call.cost_usd)}
+        figure = figures.get(sort, seconds(call.slowest_ms))
         outcome = Text("doctor" if call.synthetic else encodable(call.outcome or "–", encoding))
         outcome.stylize("red" if call.failed and not call.synthetic else "")
         row = (call.trace_id[:8], moment(call.start_us)[:16], seconds(call.duration_ms), encodable(figure, encoding))
         whole = Text("yes", style="green") if call.complete else Text("no", style="red")
         table.add_row(*row, outcome, encodable(call.reason or "–", encoding), whole)
-    table.width = min(width, 80) if width < 80 else None
     return table
 
 
