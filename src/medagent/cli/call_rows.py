@@ -377,14 +377,13 @@ def seconds(value_ms: float | None) -> str:
     """Write a length of time in seconds; a dash where it is unknown."""
     if value_ms is None:
         return "–"
-    return f"{value_ms / 1000:.1f} s" if value_ms >= 9950 else f"{value_ms / 1000:.2f} s"
+    decimals = 2 if value_ms < 9_995 else 1 if value_ms < 99_950 else 0
+    return f"{value_ms / 1000:.{decimals}f} s"
 
 
 def milliseconds(value_ms: float | None) -> str:
-    """Write a length of time in ms, from ten seconds on in seconds; a dash where it is unknown."""
-    if value_ms is None:
-        return "–"
-    return f"{value_ms:,.0f} ms" if value_ms < 9999.5 else seconds(value_ms)
+    """Write a length of time in ms, from one second on in seconds; a dash where it is unknown."""
+    return f"{value_ms:.0f} ms" if value_ms is not None and value_ms < 999.5 else seconds(value_ms)
 
 
 def _turn(fields: Mapping[str, Json]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ SHOWN_SILENCE_MS = 1000.0
 _NARROWEST, _WIDEST = 60, 140
 _PLAIN = str.maketrans({"–": "-", "…": "...", "·": ".", "“": '"', "”": '"', "’": "'", "—": "-", "é": "e"})
 _MOST_PARTS = 3
+_FIGURE = re.compile(r"(\d) (s|ms|%)(?=\W|$)")
 _MEDIA = (("rtt_ms", "round trip", " ms"), ("jitter_ms", "jitter", " ms"), ("packet_loss", "loss", " %"))
 _STYLES = {"caller": "magenta", "agent": "cyan", "tool": "green", "silence": "yellow", "line": "red", "error": "red"}
 
@@ -72,16 +74,16 @@ def timeline(call: CallRows, *, width: int, marks: Marks) -> Iterator[Text]:
     yield from _wrapped(_about(call), width)
     yield from _gaps(call, width)
     yield Text("")
-    bar = max(10, min(40, (width - 48) // 2))
+    bar = max(10, min(40, (width - 47) // 2))
     scale = clock(call.duration_ms)[:-2]
-    yield Text(f" offset 0{scale:>{bar - 1}}    took who", style="bright_black")
+    yield Text(f" offset 0{scale:>{bar - 1}}   took who", style="bright_black")
     for row in call.rows:
         if row.who != "silence" or (row.duration_ms or 0.0) >= SHOWN_SILENCE_MS or _is_slowest(row, call.slowest):
             yield from _lines(row, call, bar=bar, width=width, marks=marks)
     yield Text("")
     legend = (
-        f"{marks.caller} caller speaks   {marks.wait} caller waits   {marks.agent} agent is heard   "
-        f"{marks.tool} tool at work   {marks.idle} agent waits   {marks.moment} a moment"
+        f"{marks.caller} caller speaks  {marks.wait} caller waits  {marks.agent} agent heard  "
+        f"{marks.tool} tool  {marks.idle} agent waits  {marks.moment} moment"
     )
     yield from _wrapped(legend, width, style="bright_black")
     yield from _wrapped(_media(call.session.get("quality")), width)
@@ -144,15 +146,15 @@ def _lines(row: Row, call: CallRows, *, bar: int, width: int, marks: Marks) -> I
         spoken_ms = None if row.sound_ms is None else row.at_ms + spoken_ms - row.sound_ms
     is_moment = row.duration_ms is None or row.kind == "agent_handoff"
     took = "" if is_moment else seconds(spoken_ms)
-    head = f"{clock(row.shown_ms):>7} {_bar(row, call, bar, marks)} {took:>7} {row.who:<7} "
+    head = f"{clock(row.shown_ms):>7} {_bar(row, call, bar, marks)} {took:>6} {row.who:<7} "
     notes = [*row.notes, *(["not heard"] if took == "–" else [])]
     for place, piece in enumerate(_pieces(notes, width - len(head))):
         line = Text()
         if place == 0:
             line.append(head[:8], style="bright_black")
             line.append(head[8 : 8 + bar], style=_STYLES[row.who])
-            line.append(head[8 + bar : 17 + bar])
-            line.append(head[17 + bar :], style=_STYLES[row.who])
+            line.append(head[8 + bar : 16 + bar])
+            line.append(head[16 + bar :], style=_STYLES[row.who])
         else:
             line.append(" " * len(head))
         line.append(piece, style="red" if row.is_bad else "")
@@ -167,7 +169,7 @@ def _pieces(notes: list[str], width: int) -> list[str]:
         if lines and len(joined) <= width:
             lines[-1] = joined
         else:
-            lines += textwrap.wrap(note, width, break_long_words=True) or [""]
+            lines += _broken(note, width) or [""]
     return lines or [""]
 
 
@@ -221,5 +223,12 @@ def _worst_at(quality: Mapping[str, Json], name: str) -> str:
 
 
 def _wrapped(text: str, width: int, *, style: str = "") -> Iterator[Text]:
-    for line in textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=True, break_on_hyphens=False):
+    for line in _broken(text, width, indent="  "):
         yield Text(line, style=style)
+
+
+def _broken(text: str, width: int, *, indent: str = "") -> list[str]:
+    """Lines of a text; no figure is parted from its unit."""
+    kept = _FIGURE.sub("\\1\x00\\2", text)
+    lines = textwrap.wrap(kept, width, subsequent_indent=indent, break_long_words=True, break_on_hyphens=False)
+    return [line.replace("\x00", " ") for line in lines]
