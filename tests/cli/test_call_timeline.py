@@ -167,7 +167,7 @@ def test_unknown_values_are_dashes_and_null() -> None:
 def test_message_that_the_policy_withheld_is_said_to_be() -> None:
     """A failed tool without a message in the trace says so."""
     lines = shown(failing_call(message=None))
-    assert any("message: not sent" in line for line in lines)
+    assert any("message: none in the trace" in line for line in lines)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])

@@ -17,6 +17,7 @@ Who = Literal["caller", "agent", "tool", "silence", "line", "error"]
 _FAILED = ("failed", "timeout", "unreadable")
 _STAGES = (("llm_generation", "llm", "ttft"), ("tts_synthesis", "tts", "ttfb"))
 _NEAR_MS = 1.0
+_SHORTEST_PART_MS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,9 @@ class Wait:
     turn_kind: str | None
     parts: Mapping[str, float]
     has_reconnect: bool = False
+    errors: tuple[str, ...] = ()
+    is_cut_by_caller: bool = False
+    """The caller spoke again before a sound came."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +75,7 @@ class CallRows:
     session: Mapping[str, Json]
     rows: Sequence[Row]
     slowest: Wait | None
-    longest_tool: Row | None
+    consent: str | None
 
     def documents(self) -> Iterator[dict[str, Json]]:
         """Yield the call, then each row, as JSON objects."""
@@ -80,6 +84,7 @@ class CallRows:
             "row": "call",
             "trace_id": self.trace_id,
             "duration_ms": self.duration_ms,
+            "consent": self.consent,
             **{name: end.get(name) for name in ("outcome", "reason", "complete", "missing")},
             **{name: end.get(name) for name in ("dead_air_ms", "dead_air_longest_ms", "caller_silence_ms")},
             "reconnects": end.get("reconnects"),
@@ -93,6 +98,7 @@ class CallRows:
                 "agent_turn": slow.turn,
                 "parts_ms": dict(slow.parts),
                 "reconnected": slow.has_reconnect,
+                "errors": list(slow.errors),
             },
         }
         for row in self.rows:
@@ -115,7 +121,7 @@ def call_rows(spans: Sequence[SafeSpan]) -> CallRows:
     duration_ms = number(end.get("duration_ms"))
     call = _Call(spans, start_us=start_us, end=end, duration_ms=last_ms if duration_ms is None else duration_ms)
     rows = sorted(call.rows(), key=lambda row: (row.shown_ms, row.who != "silence", row.duration_ms or 0.0))
-    tools = [row for row in rows if row.who == "tool" and row.duration_ms is not None]
+    consent = _object(_fields(spans, "policy.guardrail").get("consent")).get("state")
     return CallRows(
         trace_id=spans[0].trace_id,
         duration_ms=call.duration_ms,
@@ -123,7 +129,7 @@ def call_rows(spans: Sequence[SafeSpan]) -> CallRows:
         session=session,
         rows=rows,
         slowest=call.slowest(),
-        longest_tool=max(tools, key=lambda row: row.duration_ms or 0.0, default=None),
+        consent=consent if isinstance(consent, str) else None,
     )
 
 
@@ -249,9 +255,9 @@ class _Call:
         message = fields.get("error_message")
         notes = [
             f"{name}: {outcome if isinstance(outcome, str) else 'unknown'}",
-            _error(fields) if outcome != "ok" else "",
+            _error(fields) if outcome not in ("ok", fields.get("error_type")) else "",
             f"message: {message}" if is_failed and isinstance(message, str) else "",
-            "message: not sent" if is_failed and message is None else "",
+            "message: none in the trace" if is_failed and message is None else "",
             "incomplete" if fields.get("incomplete") is True else "",
         ]
         names = ("outcome", "error_type", "error_status", "error_message", "incomplete")
@@ -307,7 +313,18 @@ class _Call:
             turn_kind=None if turn is None else str(turn.fields.get("kind")),
             parts=self._parts(turn, start_ms, end_ms),
             has_reconnect=any(start_ms <= at <= end_ms for at in self._reconnects),
+            errors=tuple(dict.fromkeys(self._errors_within(start_ms, end_ms))),
+            is_cut_by_caller=self._is_cut_by_caller(end_ms),
         )
+
+    def _is_cut_by_caller(self, at_ms: float) -> bool:
+        return any(abs(self._at_ms(span.start_us) - at_ms) <= _NEAR_MS for span in self._named("user_turn"))
+
+    def _errors_within(self, start_ms: float, end_ms: float) -> Iterator[str]:
+        for error in _objects(self._end.get("errors")):
+            at_ms = number(error.get("at_ms"))
+            if at_ms is not None and start_ms <= at_ms <= end_ms and error.get("error_source") != "tool":
+                yield f"{error.get('error_source') or 'unknown'} failed ({_error(error) or 'unknown error'})"
 
     def _waits_of_turns(self) -> Iterator[Wait]:
         for span in self._agent_turns():
@@ -325,8 +342,8 @@ class _Call:
                 )
 
     def _turn_heard_at(self, at_ms: float) -> SafeSpan | None:
-        """The agent's turn that was being heard, or waited for, when a silence ended."""
-        if at_ms >= self.duration_ms - _NEAR_MS:
+        """The agent's turn that was heard when a silence ended; None where the caller or the call's end ended it."""
+        if at_ms >= self.duration_ms - _NEAR_MS or self._is_cut_by_caller(at_ms):
             return None
         open_then = [
             span
@@ -360,7 +377,8 @@ class _Call:
             _add(parts, "turn detection", min(perceived_ms - ttft_ms, end_ms - start_ms))
         if ttft_ms is not None and turn is not None and turn.kind is SpanKind.AGENT_TURN:
             _add(parts, "model", end_ms - start_ms - sum(parts.values()))
-        return dict(sorted(parts.items(), key=lambda part: part[1], reverse=True))
+        known = {name: value for name, value in parts.items() if value >= _SHORTEST_PART_MS}
+        return dict(sorted(known.items(), key=lambda part: part[1], reverse=True))
 
 
 def stage_latencies(fields: Mapping[str, Json]) -> dict[str, float | None]:

@@ -95,13 +95,14 @@ def slowest_line(call: CallRows) -> str:
     if wait is None:
         return "Slowest: no wait was measured: the trace has no first sound of the agent"
     if wait.turn is None:
-        where = "unanswered when the call ended"
+        where = "until the caller spoke again" if wait.is_cut_by_caller else "unanswered when the call ended"
     else:
         kind = f" ({wait.turn_kind})" if wait.turn_kind not in (None, "reply", "None") else ""
         where = f"before agent turn {wait.turn}{kind}"
     parts = [f"{name} {seconds(value)}" for name, value in list(wait.parts.items())[:_MOST_PARTS]]
-    parts += ["the model's server reconnected in it"] if wait.has_reconnect else []
-    why = ", ".join(parts) or "what it was made of was not seen"
+    parts += ["the model's server reconnected"] if wait.has_reconnect else []
+    parts += wait.errors
+    why = ", ".join(parts) or "its parts were not seen"
     return f"Slowest: {seconds(wait.duration_ms)} at {clock(wait.at_ms)[:-2]} {where}: {why}"
 
 
@@ -133,7 +134,10 @@ def _gaps(call: CallRows, width: int) -> Iterator[Text]:
     if isinstance(missing, list) and missing:
         names = ", ".join(str(name) for name in missing)
         yield from _wrapped(f"Incomplete: the trace has no, or not all of: {names}", width, style="red")
-    if not call.end:
+    if call.consent == "refused":
+        said = "The caller did not consent: turns, tools and totals were deleted or never stored"
+        yield from _wrapped(said, width, style="yellow")
+    elif not call.end:
         yield from _wrapped("The trace has no session.end: its totals are unknown (–)", width, style="red")
     elif call.end.get("dead_air_ms") is None or call.end.get("caller_silence_ms") is None:
         said = "Silence is unknown (–) where its bounds were not seen: lost events, unheard speech, or a text channel"
