@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from medagent.percentiles import percentile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,9 +19,8 @@ class Figures:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Figures:
-        """Percentiles of at least two values."""
-        cuts = statistics.quantiles(values, n=100, method="inclusive")
-        return cls(count=len(values), p50=cuts[49], p99=cuts[98], max=max(values))
+        """Return the figures of at least one value."""
+        return cls(count=len(values), p50=percentile(values, 50), p99=percentile(values, 99), max=max(values))
 
     def __format__(self, spec: str) -> str:
         return " ".join(f"{value:10{spec or '.1f'}}" for value in (self.p50, self.p99, self.max))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import statistics
 import sys
 import tempfile
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from bench.line import ring
+from medagent.percentiles import percentile
 
 LIMIT_MS = 20.0
 
@@ -52,11 +52,6 @@ async def measure(turns: int, directory: Path) -> list[tuple[float, float]]:
     return list(zip(traced, served, strict=True))
 
 
-def p95(values: list[float]) -> float:
-    """The 95th percentile."""
-    return statistics.quantiles(values, n=20, method="inclusive")[-1] if len(values) > 1 else values[0]
-
-
 def main() -> int:
     """Measure and print; exit code 1 where the limit is not kept."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -67,12 +62,12 @@ def main() -> int:
     errors = [abs(ours - theirs) for ours, theirs in pairs]
     served = [theirs for _, theirs in pairs]
     print(f"TTFT-A over {turns} turns at pace 1, real audio in real time")  # a script's output
-    print(f"  the server's record   p50 {statistics.median(served):7.1f} ms   p95 {p95(served):7.1f} ms")
+    print(f"  the server's record   p50 {percentile(served, 50):7.1f} ms   p95 {percentile(served, 95):7.1f} ms")
     print(
-        f"  trace minus record    p50 {statistics.median(errors):7.2f} ms   p95 {p95(errors):7.2f} ms   "
+        f"  trace minus record    p50 {percentile(errors, 50):7.2f} ms   p95 {percentile(errors, 95):7.2f} ms   "
         f"max {max(errors):7.2f} ms   limit p95 {LIMIT_MS:.0f} ms"
     )
-    return int(p95(errors) > LIMIT_MS)
+    return int(percentile(errors, 95) > LIMIT_MS)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 import medagent
 from medagent.core_dumps import disable_core_dumps
-from medagent.errors import LedgerError, OutboxError, SwitchError
+from medagent.errors import LedgerError, MedagentError, OutboxError, SwitchError
 from medagent.os_account import OsAccount, current_account
 from medagent.outcomes import Outcomes
 from medagent.presidio import recognisers_of
@@ -747,7 +747,16 @@ def alert_watch(settings: Settings, alerts: Alerts) -> Watch:
         switch=stop,
         env=settings.env,
         go_ends=stop.go_ends,
+        names_calls=_shows_days(settings),
     )
+
+
+def _shows_days(settings: Settings) -> bool:
+    """Whether the policy sends the day of a call; a policy that cannot be read counts as one that does not."""
+    try:
+        return policy(settings).clock is ClockMode.EXACT
+    except MedagentError:
+        return False
 
 
 def waiting(settings: Settings) -> OutboxStatus:

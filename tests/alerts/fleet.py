@@ -65,7 +65,12 @@ def tools(outcomes: list[str], end_us: int, *, call: object = "tools") -> list[S
 
 @contextmanager
 def watching(
-    home: Path, sink: Sink | str, *, alerts: Alerts | None = None, timeout_s: tuple[float, float] = (1.0, 1.0)
+    home: Path,
+    sink: Sink | str,
+    *,
+    alerts: Alerts | None = None,
+    timeout_s: tuple[float, float] = (1.0, 1.0),
+    names_calls: bool = True,
 ) -> Iterator[tuple[Watch, Archive]]:
     """A watch as one process has it: everything of it is opened here and closed at the end."""
     archive, state = Archive(home / "archive", gate=always_open), AlertState(home / "alerts")
@@ -79,6 +84,7 @@ def watching(
         senders={"slack": Slack(url, channel=rules.slack_channel, post=post)},
         switch=Switch(home, forced=None, env="dev", audited=audited),
         env="dev",
+        names_calls=names_calls,
     )
     yield watch, archive
     state.close()

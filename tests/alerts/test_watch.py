@@ -321,3 +321,34 @@ def test_the_state_belongs_to_its_user_alone(home: Path, sink: Sink) -> None:
         files = [home / "alerts", *(home / "alerts").iterdir()]
         assert len(files) > 1
         assert all(file.stat().st_mode & 0o077 == 0 for file in files)
+
+
+def test_a_message_names_the_three_worst_calls_and_the_command(home: Path, sink: Sink) -> None:
+    """The slowest turn of each of three calls, with its place in the call; a fourth call is not named."""
+    slow = [turn for n in range(4) for turn in turns(6, NOON_US - n * 30_000_000, ttft_ms=4000.0 + 500 * n, call=n)]
+    store(home, slow)
+    step(home, sink, NOON_US)
+    ids = [slow[6 * n].trace_id[:8] for n in (3, 2, 1)]
+    named = "; ".join(f"{one} at 00:00, {value} s" for one, value in zip(ids, ("5.5", "5", "4.5"), strict=True))
+    assert f" Worst: {named}. Look: medagent trace show --timeline {ids[0]}. Incident " in texts(sink)[0]
+
+
+def test_under_a_shifted_clock_no_call_is_named(home: Path, sink: Sink) -> None:
+    """A call's id beside the time of an alert would show the day that the clock hides: a list is named instead."""
+    store(home, SLOW)
+    with watching(home, sink, names_calls=False) as (watch, _):
+        watch.look(now_us=NOON_US)
+        watch.deliver()
+    [text] = texts(sink)
+    assert SLOW[0].trace_id[:8] not in text
+    assert " Look: medagent trace list --slow. Incident " in text
+
+
+def test_failed_tools_name_the_calls_with_most_failures(home: Path, sink: Sink) -> None:
+    """Of a share the calls with most failures come first, with the place of the last one and no figure."""
+    store(home, [*tools(["failed"], NOON_US, call="one"), *tools(["failed", "failed", "timeout"], NOON_US, call="two")])
+    step(home, sink, NOON_US)
+    first, second = (tools(["failed"], NOON_US, call=call)[0].trace_id[:8] for call in ("two", "one"))
+    assert (
+        f" Worst: {first} at 00:00; {second} at 00:00. Look: medagent trace show --timeline {first}." in texts(sink)[0]
+    )

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from medagent.alerts.metrics import Measure, Row
-from medagent.alerts.windows import Reading, percentile_95, readings
+from medagent.alerts.windows import Reading, readings
 
 SHARES = st.sampled_from([0.0, 1.0])
 ROWS = st.lists(st.builds(Row, at_us=st.integers(0, 60), value=st.none() | SHARES), max_size=30)
@@ -72,24 +71,6 @@ def test_the_borders() -> None:
     row = Row(at_us=100, value=1.0)
     told = [at([row], "share", moment, 50).sample for moment in (99, 100, 149, 150)]
     assert told == [0, 1, 1, 0]
-
-
-@pytest.mark.parametrize(
-    ("count", "rank"), [(1, 1), (2, 2), (19, 19), (20, 19), (21, 20), (40, 38), (100, 95), (101, 96), (1000, 950)]
-)
-def test_the_percentile_is_the_nearest_rank(count: int, rank: int) -> None:
-    """Of n values p95 is the one with rank ceil(0.95 n), exact for every n: from twenty on one outlier is not it."""
-    assert percentile_95([float(n) for n in range(1, count + 1)]) == rank
-
-
-@given(values=NUMBERS)
-def test_the_percentile_is_one_of_the_values(values: list[float]) -> None:
-    """At least 95 % of all values are at or under p95, and fewer are under any smaller one."""
-    ordered = sorted(values)
-    told = percentile_95(ordered)
-    share = Fraction(95, 100) * len(ordered)
-    assert sum(value <= told for value in ordered) >= share
-    assert sum(value < told for value in ordered) < share
 
 
 @given(values=NUMBERS)

@@ -162,3 +162,13 @@ def test_the_outbox_may_be_a_postgresql(settings: Settings, sink: Sink, postgres
     assert (done.code, not sink.runs()) == (0, False)
     assert medagent("trace", "check", home=settings.home).code == 0
     assert not (settings.home / "outbox" / "outbox.db").exists()
+
+
+def test_retry_of_an_unknown_destination_is_an_error(settings: Settings, box: Outbox) -> None:
+    """A name that is neither set up nor waited for is refused, with the names that are; nothing is offered."""
+    fill(box)
+    done = medagent("outbox", "retry", "langsmth", home=settings.home)
+    said = " ".join(done.err.replace("│", " ").split())
+    assert (done.code, done.out) == (2, "")
+    assert "unknown destination, expected one of archive, langsmith" in said
+    assert "langsmth" not in said

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from medagent.proof import Json
+from medagent.telemetry.call_summary import is_failed, number
 from medagent.telemetry.span import SafeSpan
 
 MetricName: TypeAlias = Literal["error_rate", "tool_failure_rate", "ttft_p95", "total_latency_p95", "cost_usd"]
@@ -16,7 +15,6 @@ Moment: TypeAlias = tuple[int, SafeSpan]
 """A span and when it ended, in microseconds since the Unix epoch (UTC)."""
 
 _FAILED = ("failed", "timeout", "unreadable")
-_LOST = ("error", "process_lost")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +26,9 @@ class Row:
 
     at_us: int
     value: float | None
+    trace_id: str = ""
+    offset_ms: float | None = None
+    """Where in the call it began, in ms; None for the whole call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,23 +46,15 @@ def _calls(moments: Iterable[Moment]) -> list[Row]:
     """Return one row for the session and the end of each call; a tool that failed counts, whatever came after it."""
     ended: dict[str, Row] = {}
     for at_us, span in moments:
-        before = ended.get(span.trace_id, Row(at_us=at_us, value=0.0))
-        failed = before.value == 1.0 or _is_lost(span.fields)
-        ended[span.trace_id] = Row(at_us=max(at_us, before.at_us), value=float(failed))
+        before = ended.get(span.trace_id, Row(at_us=at_us, value=0.0, trace_id=span.trace_id))
+        failed = before.value == 1.0 or is_failed(span.fields)
+        ended[span.trace_id] = replace(before, at_us=max(at_us, before.at_us), value=float(failed))
     return list(ended.values())
-
-
-def _is_lost(fields: Mapping[str, Json]) -> bool:
-    errors = fields.get("errors")
-    listed = errors if isinstance(errors, Sequence) and not isinstance(errors, str) else ()
-    unrecovered = any(isinstance(error, Mapping) and error.get("error_recoverable") is False for error in listed)
-    has_failed_tool = (_number(fields.get("tool_failures")) or 0) > 0
-    return unrecovered or has_failed_tool or fields.get("reason") in _LOST or fields.get("outcome") == "failed"
 
 
 def _tools(moments: Iterable[Moment]) -> list[Row]:
     return [
-        Row(at_us=at_us, value=float(span.status == "error" or span.fields.get("outcome") in _FAILED))
+        _row(at_us, span, float(span.status == "error" or span.fields.get("outcome") in _FAILED))
         for at_us, span in moments
     ]
 
@@ -70,19 +63,21 @@ def _seconds_of(field: str) -> Callable[[Iterable[Moment]], list[Row]]:
     """Turns without the figure – a greeting, a turn without a sound – are no turns of this metric."""
 
     def rows(moments: Iterable[Moment]) -> list[Row]:
-        told = ((at_us, _number(span.fields.get(field))) for at_us, span in moments)
-        return [Row(at_us=at_us, value=ms / 1000) for at_us, ms in told if ms is not None]
+        told = ((at_us, span, number(span.fields.get(field))) for at_us, span in moments)
+        return [_row(at_us, span, ms / 1000) for at_us, span, ms in told if ms is not None]
 
     return rows
 
 
 def _costs(moments: Iterable[Moment]) -> list[Row]:
-    return [Row(at_us=at_us, value=_number(span.fields.get("cost_usd"))) for at_us, span in moments]
+    return [
+        Row(at_us=at_us, value=number(span.fields.get("cost_usd")), trace_id=span.trace_id) for at_us, span in moments
+    ]
 
 
-def _number(value: Json) -> float | None:
-    sound = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if sound and isinstance(value, int | float) else None
+def _row(at_us: int, span: SafeSpan, value: float) -> Row:
+    began_us = span.ancestors[0].start_us if span.ancestors else span.start_us
+    return Row(at_us=at_us, value=value, trace_id=span.trace_id, offset_ms=(span.start_us - began_us) / 1000)
 
 
 METRICS: Mapping[MetricName, Metric] = {

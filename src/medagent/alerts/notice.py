@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from medagent.alerts.incidents import Edge
-from medagent.alerts.metrics import METRICS, MetricName
+from medagent.alerts.metrics import METRICS, MetricName, Row
 from medagent.alerts.rules import Rule, is_sayable_title
+from medagent.alerts.worst import MOST_WORST
 from medagent.errors import DoorError
 from medagent.settings import Env
 from medagent.telemetry.door.admission import refuse_identifiers
@@ -18,6 +20,25 @@ from medagent.telemetry.door.admission import refuse_identifiers
 _Count: TypeAlias = Annotated[int, Field(ge=0)]
 _UNITS = ((86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "min"))
 _INCIDENT = re.compile(r"[0-9a-f]{12}")
+_CALL = re.compile(r"[0-9a-f]{8}")
+_LISTED: Mapping[MetricName, str] = {
+    "error_rate": "--failed",
+    "tool_failure_rate": "--failed",
+    "ttft_p95": "--slow",
+    "total_latency_p95": "--slow",
+    "cost_usd": "--sort cost",
+}
+"""The options of `trace list` that list such calls."""
+
+
+class WorstCall(BaseModel):
+    """A call that made an alert fire: the beginning of its id, and where in it what took how long or cost how much."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    call: str
+    offset_s: _Count | None
+    value: float | None
 
 
 class Notice(BaseModel):
@@ -37,17 +58,38 @@ class Notice(BaseModel):
     value: float | None
     sample: _Count
     failures: _Count
+    worst: Annotated[tuple[WorstCall, ...], Field(max_length=MOST_WORST)] = ()
 
-    def text(self) -> str:
-        """The words as they leave; raises `DoorError` where a part is not what it must be."""
+    def text(self, *, with_calls: bool = False) -> str:
+        """Return the words as they leave.
+
+        Args:
+            with_calls: Name the worst calls, and the command that shows them.
+
+        Raises:
+            DoorError: A part is not what it must be.
+        """
         refuse_identifiers(self.title, "alerts: title")
         if not is_sayable_title(self.title):
             raise DoorError("alerts: title: holds a word that is not an ordinary one")
         if not _INCIDENT.fullmatch(self.incident):
             raise DoorError("alerts: incident: has not the shape of an incident's id")
-        return f"[{self.env.upper()}][OBS] {self._said()}"
+        if not all(_CALL.fullmatch(one.call) for one in self.worst):
+            raise DoorError("alerts: call: has not the shape of the beginning of a call's id")
+        return f"[{self.env.upper()}][OBS] {self._said(self._calls() if with_calls else '')}"
 
-    def _said(self) -> str:
+    def _calls(self) -> str:
+        """The worst calls and the command that shows the first; without them the command that lists such calls."""
+        if not self.worst:
+            return f" Look: medagent trace list {_LISTED[self.metric]}."
+        said = []
+        for one in self.worst:
+            at = "" if one.offset_s is None else f" at {one.offset_s // 60:02d}:{one.offset_s % 60:02d}"
+            has_value = one.value is not None and METRICS[self.metric].measure != "share"
+            said.append(f"{one.call}{at}" + (f", {amount(self.metric, one.value)}" if has_value else ""))
+        return f" Worst: {'; '.join(said)}. Look: medagent trace show --timeline {self.worst[0].call}."
+
+    def _said(self, calls: str) -> str:
         metric, at = METRICS[self.metric], f"{datetime.fromtimestamp(self.at_us / 1e6, UTC):%Y-%m-%d %H:%M} UTC"
         limit, window = amount(self.metric, self.threshold), length(self.window_us)
         made_of = f"{self.sample} {metric.things} in {window}" + (
@@ -56,7 +98,7 @@ class Notice(BaseModel):
         value = amount(self.metric, self.value)
         match self.kind:
             case "fired":
-                return f"{self.title}: {value}, over {limit} ({made_of}), at {at}. Incident {self.incident}."
+                return f"{self.title}: {value}, over {limit} ({made_of}), at {at}.{calls} Incident {self.incident}."
             case "cleared":
                 calm = f"at or under {limit} for {length(self.settle_us)}, now {value} ({made_of})"
                 return f"Cleared: {self.title}: {calm}, at {at}. Incident {self.incident}."
@@ -69,8 +111,8 @@ class Notice(BaseModel):
                 return f"Test of the alerts, no incident: this message says that the way to you works, at {at}."
 
 
-def notice_of(rule: Rule, edge: Edge, *, incident: str, env: Env, settle_us: int) -> Notice:
-    """The notice of an incident's beginning or end."""
+def notice_of(rule: Rule, edge: Edge, *, incident: str, env: Env, settle_us: int, worst: Sequence[Row] = ()) -> Notice:
+    """The notice of an incident's beginning or end; `worst` are rows of the worst calls, the worst first."""
     read = edge.reading
     return Notice(
         kind=edge.kind,
@@ -85,6 +127,14 @@ def notice_of(rule: Rule, edge: Edge, *, incident: str, env: Env, settle_us: int
         value=None if read is None else read.value,
         sample=0 if read is None else read.sample,
         failures=0 if read is None else read.failures,
+        worst=tuple(
+            WorstCall(
+                call=row.trace_id[:8],
+                offset_s=None if row.offset_ms is None else max(0, round(row.offset_ms / 1000)),
+                value=row.value,
+            )
+            for row in worst
+        ),
     )
 
 

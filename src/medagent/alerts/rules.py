@@ -138,6 +138,18 @@ def parse_alerts(text: str, *, file: str) -> Alerts:
     return Alerts(rules=tuple(rules.values()), settle_us=settle_us, slack_channel=read.slack_channel)
 
 
+def threshold_ms(alerts: Alerts) -> float:
+    """Return the threshold of the alert on TTFT-A in ms: of the enabled ones the lowest, else of all.
+
+    Raises:
+        PolicyError: No alert is on `ttft_p95`.
+    """
+    on_ttft = [rule for rule in alerts.rules if rule.metric == "ttft_p95"]
+    if not on_ttft:
+        raise PolicyError("alerts: no alert on ttft_p95, expected one for its threshold", hint="say --over 3s instead")
+    return min(rule.threshold for rule in [one for one in on_ttft if one.enabled] or on_ttft) * 1000
+
+
 def is_sayable_title(title: str) -> bool:
     """Whether a title is made of ordinary words, and of our field's own: no name, no number, nothing of a person."""
     return bool(_TITLE.fullmatch(title)) and all(_is_ordinary(word) for word in title.lower().split())

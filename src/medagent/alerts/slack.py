@@ -24,7 +24,7 @@ class Slack:
     def send(self, notice: Notice) -> None:
         """Deliver a notice; raises as every `Sender`."""
         refuse_identifiers(self._channel, "alerts: slack_channel")
-        self._post(self._url, {"channel": self._channel, "text": notice.text()}, is_taken=is_taken)
+        self._post(self._url, {"channel": self._channel, "text": notice.text(with_calls=True)}, is_taken=is_taken)
 
 
 def is_taken(answer: Answer) -> bool:

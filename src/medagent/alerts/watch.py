@@ -11,12 +11,13 @@ from functools import partial
 from typing import Literal, Protocol
 
 from medagent.alerts.incidents import Edge, follow, look_from
-from medagent.alerts.metrics import METRICS, Moment
+from medagent.alerts.metrics import METRICS, Moment, Row
 from medagent.alerts.notice import Notice, go_ends_notice, notice_of, trial_notice
 from medagent.alerts.post import Sender
 from medagent.alerts.rules import Alerts, Rule
 from medagent.alerts.state import AlertState, Message
 from medagent.alerts.windows import Reading, readings
+from medagent.alerts.worst import worst_rows
 from medagent.errors import DoorError, EgressOffError, ExportError, SettingsError, UnansweredError
 from medagent.proof import digest
 from medagent.settings import Env
@@ -49,14 +50,18 @@ class Finding:
 
 def read(spans: Spans, rule: Rule, *, since_us: int, until_us: int) -> list[Reading]:
     """An alert's metric over [since, until]; times in µs since the Unix epoch (UTC)."""
+    return _over(rows_of(spans, rule, since_us=since_us, until_us=until_us), rule, since_us=since_us, until_us=until_us)
+
+
+def rows_of(spans: Spans, rule: Rule, *, since_us: int, until_us: int) -> list[Row]:
+    """Return the rows that an alert's metric over [since, until] is made of."""
     metric = METRICS[rule.metric]
-    return readings(
-        metric.rows(spans.spans_between(since_us - rule.window_us, until_us, metric.names)),
-        metric.measure,
-        window_us=rule.window_us,
-        since_us=since_us,
-        until_us=until_us,
-    )
+    return metric.rows(spans.spans_between(since_us - rule.window_us, until_us, metric.names))
+
+
+def _over(rows: list[Row], rule: Rule, *, since_us: int, until_us: int) -> list[Reading]:
+    measure = METRICS[rule.metric].measure
+    return readings(rows, measure, window_us=rule.window_us, since_us=since_us, until_us=until_us)
 
 
 def check(spans: Spans, alerts: Alerts, *, at_us: int) -> list[Finding]:
@@ -87,8 +92,14 @@ class Watch:
         switch: Switch,
         env: Env,
         go_ends: Callable[[], tuple[str, datetime] | None] = lambda: None,
+        names_calls: bool = True,
     ) -> None:
-        """`go_ends` is asked at each look for the report that allows telemetry and for the end of its GO."""
+        """`go_ends` is asked at each look for the report that allows telemetry and for the end of its GO.
+
+        `names_calls`: messages may name calls. Under a shifted clock they may not: a call's id beside the time of an
+        alert shows the day that the clock hides.
+        """
+        self._names_calls = names_calls
         self._go_ends = go_ends
         self._alerts = alerts
         self._spans = spans
@@ -110,10 +121,13 @@ class Watch:
         for rule in self._alerts.enabled:
             before = self._state.standing(rule.id)
             since_us = look_from(before, now_us=now_us, settle_us=settle_us)
-            over_time = read(self._spans, rule, since_us=since_us, until_us=now_us)
+            rows = rows_of(self._spans, rule, since_us=since_us, until_us=now_us)
+            over_time = _over(rows, rule, since_us=since_us, until_us=now_us)
             after, edges = follow(rule, over_time, before, now_us=now_us, settle_us=settle_us)
             destination = rule.destination if rule.destination in self._senders else None
-            if self._state.move(rule.id, before, after, edges, destination=destination, tell=partial(self._tell, rule)):
+            if self._state.move(
+                rule.id, before, after, edges, destination=destination, tell=partial(self._tell, rule, rows)
+            ):
                 found += [(rule, edge) for edge in edges]
         self._state.drop_all_but({rule.id for rule in self._alerts.enabled}, at_us=now_us)
         self._announce_end(now_us)
@@ -152,8 +166,11 @@ class Watch:
             self._switch.trip(f"exit to {destination}: {error}")
             raise
 
-    def _tell(self, rule: Rule, edge: Edge, incident: str) -> Notice:
-        return notice_of(rule, edge, incident=incident, env=self._env, settle_us=self._alerts.settle_us)
+    def _tell(self, rule: Rule, rows: list[Row], edge: Edge, incident: str) -> Notice:
+        worst: list[Row] = []
+        if edge.kind == "fired" and self._names_calls:
+            worst = worst_rows(rows, METRICS[rule.metric].measure, window_us=rule.window_us, at_us=edge.at_us)
+        return notice_of(rule, edge, incident=incident, env=self._env, settle_us=self._alerts.settle_us, worst=worst)
 
     def _sent(self, sender: Sender, message: Message) -> bool:
         """Try one message; False where the destination is down and the rest can wait."""

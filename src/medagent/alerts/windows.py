@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from medagent.alerts.metrics import Measure, Row
+from medagent.percentiles import percentile_of_sorted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +41,6 @@ def readings(rows: Iterable[Row], measure: Measure, *, window_us: int, since_us:
         _reading(at_us, values, measure, _within(blank, at_us, window_us))
         for at_us, values in _slide(entering, window_us, _moments(rows, window_us, since_us, until_us))
     ]
-
-
-def percentile_95(ordered: Sequence[float]) -> float:
-    """The nearest rank: the smallest value that at least 95 % of all do not exceed; of one value, that one."""
-    return ordered[(95 * len(ordered) + 99) // 100 - 1]
 
 
 def _moments(rows: Iterable[Row], window_us: int, since_us: int, until_us: int) -> list[int]:
@@ -81,7 +77,7 @@ def _reading(at_us: int, ordered: Sequence[float], measure: Measure, unknown: in
             case "share":
                 value = failures / sample
             case "p95":
-                value = percentile_95(ordered)
+                value = percentile_of_sorted(ordered, 95)
             case "sum":
                 value = math.fsum(ordered)
     return Reading(at_us=at_us, value=value, sample=sample, failures=failures, unknown=unknown)

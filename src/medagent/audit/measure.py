@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
+
+from medagent.percentiles import percentile_of_sorted
 
 
 class Spent(BaseModel):
@@ -22,9 +23,9 @@ class Spent(BaseModel):
 
 
 def percentiles(values: Sequence[float]) -> Spent:
-    """The smallest value that at least so many per cent of all do not exceed; zeros where there is none."""
+    """Return count, percentiles and maximum of values, in their unit; zeros where there is none."""
     if not values:
         return Spent(count=0, p50=0.0, p95=0.0, p99=0.0, max=0.0)
     ordered = sorted(values)
-    p50, p95, p99 = (ordered[math.ceil(len(ordered) * share / 100) - 1] for share in (50, 95, 99))
+    p50, p95, p99 = (percentile_of_sorted(ordered, percent) for percent in (50, 95, 99))
     return Spent(count=len(ordered), p50=p50, p95=p95, p99=p99, max=ordered[-1])

@@ -35,6 +35,11 @@ _HOUSE = ("clinic", "somebody")
 _OF_AN_ALERT = (
     r"(\d+(\.\d+)?|%|s|min|h|d|dollars|no figure|over|at or under|for|now|in|calls|turns|tool runs|failed|[ ,()]|%)+"
 )
+_CALL_OF_AN_ALERT = r"[0-9a-f]{8}( at \d\d:\d\d)?(, \d+(\.\d+)? (s|dollars))?"
+_WORST_CALLS = (
+    rf"( Worst: {_CALL_OF_AN_ALERT}(; {_CALL_OF_AN_ALERT}){{0,2}}\.)?"
+    r" Look: medagent trace (show --timeline [0-9a-f]{8}|list --(slow|failed|sort cost))\."
+)
 _PART = re.compile(rb"\r\n\r\n(.*?)\r\n--", re.DOTALL)
 _YEAR = re.compile(r"(19|20)\d\d", re.ASCII)
 
@@ -195,7 +200,7 @@ def _envelope(alerts: Alerts) -> list[Shape]:
         matching(
             "an alert's notice",
             rf"\[(DEV|PROD)\]\[OBS\] (Cleared: )?({titles}): {_OF_AN_ALERT}, at 20\d\d-\d\d-\d\d \d\d:\d\d UTC\."
-            r" Incident [0-9a-f]{12}\.",
+            rf"({_WORST_CALLS})? Incident [0-9a-f]{{12}}\.",
             path=r"^(slack|pagerduty)\.",
         ),
         matching("a title before a placeholder", r"(Doctor|Dr\.?|Mr\.?|Mrs\.?|Ms\.?|Miss) <[A-Z]{4,20}>", inside=True),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import statistics
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Annotated, Any
@@ -21,6 +20,7 @@ from medagent.cli.own_agent import OwnAgent, own_agent
 from medagent.cli.timeline import Timeline
 from medagent.compose import policy, switch_message, waiting
 from medagent.errors import SettingsError
+from medagent.percentiles import percentile
 from medagent.proof import Json
 from medagent.redaction import Policy
 from medagent.rehearsal import Rehearsed, found, stage
@@ -244,8 +244,8 @@ def _summary(played: Rehearsed) -> dict[str, Json]:
         "tool_calls": played.end.get("tool_calls"),
         "cost_usd": played.end.get("cost_usd"),
         "spans": len(played.spans),
-        "ttft_ms_p50": round(statistics.median(waits), 1) if waits else None,
-        "ttft_ms_p95": round(_p95(waits), 1) if waits else None,
+        "ttft_ms_p50": round(percentile(waits, 50), 3) if waits else None,
+        "ttft_ms_p95": round(percentile(waits, 95), 3) if waits else None,
     }
 
 
@@ -255,7 +255,7 @@ def _table(calls: Sequence[Rehearsed], pace: float) -> None:
         table.add_column(name, no_wrap=True)
     for played in calls:
         waits, end = _waits(played), played.end
-        p50, p95 = (f"{statistics.median(waits):.0f} ms", f"{_p95(waits):.0f} ms") if waits else ("–", "–")
+        p50, p95 = (f"{percentile(waits, 50):.0f} ms", f"{percentile(waits, 95):.0f} ms") if waits else ("–", "–")
         verdict = Text("yes", style="green") if not played.problems else Text("no", style="red")
         about = (played.scenario.name, str(end.get("outcome", "–")), str(end.get("reason", "–")))
         counts = (f"{end.get('user_turns', '–')}+{end.get('agent_turns', '–')}", str(end.get("tool_calls", "–")))
@@ -268,7 +268,3 @@ def _table(calls: Sequence[Rehearsed], pace: float) -> None:
 def _waits(played: Rehearsed) -> list[float]:
     told = [span.fields.get("ttft_ms") for span in played.spans if span.name == "agent_turn"]
     return [float(value) for value in told if isinstance(value, int | float)]
-
-
-def _p95(values: Sequence[float]) -> float:
-    return statistics.quantiles(values, n=20, method="inclusive")[-1] if len(values) > 1 else values[0]

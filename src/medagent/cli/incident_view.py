@@ -235,7 +235,7 @@ def _meaning(out: Console, call: CallReport, senders: Sequence[str]) -> None:
         for number, line in enumerate(_meaning_at(call, each)):
             table.add_row("" if number else each.facts.name, line)
     for name in senders:
-        table.add_row(name, "an alert holds counts and an incident's id: no span, and no call's id")
+        table.add_row(name, "an alert holds figures, an incident's id, and of up to three calls the id's beginning")
     if call.archived:
         table.add_row("archive", "kept for the assessment. To delete it: --delete --destination archive --reason …")
     if not table.rows:

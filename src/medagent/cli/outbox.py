@@ -33,10 +33,20 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
 def retry(
     destination: Annotated[str | None, typer.Argument(help="One destination; all if left out.")] = None,
 ) -> None:
-    """Offer what was set aside once more, as after a change at the destination."""
+    """Offer what was set aside once more, as after a change at the destination.
+
+    Exit code 2 where no destination has this name: neither one that is set up, nor one that something waits for.
+    """
     settings = load_settings()
-    box = outbox(settings, exporters(settings))
+    configured = exporters(settings)
+    box = outbox(settings, configured)
     try:
+        if destination is not None:
+            status = box.status()
+            known = {one.name for one in configured} | set(status.due) | set(status.set_aside)
+            if destination not in known:
+                expected = ", ".join(sorted(known))
+                raise typer.BadParameter(f"unknown destination, expected one of {expected}", param_hint="DESTINATION")
         console().print(f"{box.offer_again(destination)} deliveries are due again")
     finally:
         box.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from medagent.telemetry.span import SafeSpan, SpanKind
 from medagent.telemetry.switch_message import SwitchMessage
 
 WIDTH = 100
+PIPED_WIDTH = 80
 _TAKEN = "black on yellow"
 _QUIET = "bright_black"
 _MOST_ITEMS = 2
@@ -30,6 +32,14 @@ def console(*, stderr: bool = False) -> Console:
     made = Console(stderr=stderr, highlight=False, soft_wrap=False)
     if made.width > WIDTH or not made.is_terminal:
         made.width = WIDTH
+    return made
+
+
+def plain_console() -> Console:
+    """Return a console for lines that are laid out already: 80 columns where neither terminal nor COLUMNS say more."""
+    made = Console(highlight=False, soft_wrap=True)
+    if not made.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
+        made.width = PIPED_WIDTH
     return made
 
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import getpass
 import sys
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from medagent.alerts.rules import load_alerts, threshold_ms
 from medagent.cli.access import record_access
-from medagent.cli.output import console, moment, print_failure, print_json, tree
+from medagent.cli.call_rows import call_rows, seconds
+from medagent.cli.call_timeline import encodable, print_timeline
+from medagent.cli.moments import milliseconds_of, moment_of
+from medagent.cli.output import console, moment, plain_console, print_failure, print_json, tree
 from medagent.compose import archive, redactors, undelivered
 from medagent.errors import BrokenChainError, OutboxError, TraceNotFoundError
 from medagent.proof import Json
@@ -27,9 +33,20 @@ from medagent.telemetry.span import SafeSpan
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from medagent.telemetry.exporters.archive import Archive
+    from medagent.telemetry.exporters.archive import Archive, CallSummary
 
 _WHOLE = ("voice_session", "session.start", "agent_turn", "session.end", "policy.guardrail")
+
+
+class Sort(StrEnum):
+    """Orders of a list of calls."""
+
+    START = "start"
+    DURATION = "duration"
+    SLOWEST = "slowest"
+    TTFT = "ttft"
+    COST = "cost"
+
 
 app = typer.Typer(help="Read the calls in the local archive.", no_args_is_help=True)
 
@@ -38,13 +55,33 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
 @app.command("list")
-def list_calls(
-    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20, as_json: AsJson = False
+def list_calls(  # noqa: PLR0917  # typer reads options from the signature
+    limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
+    slow: Annotated[
+        bool, typer.Option("--slow", help="Calls with a wait over the threshold of the alert on TTFT-A.")
+    ] = False,
+    over: Annotated[str | None, typer.Option("--over", metavar="TIME", help="As --slow, over this: 800ms, 2s.")] = None,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Calls that failed, as the alert on errors counts them.")
+    ] = False,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="WHEN", help="Calls that ended since: 30m, 2h, 7d, 2026-11-30.")
+    ] = None,
+    sort: Annotated[Sort, typer.Option("--sort", help="Newest first, or the largest first.")] = Sort.START,
+    as_json: AsJson = False,
 ) -> None:
-    """List the latest calls."""
+    """List calls, the newest first.
+
+    A call's slowest wait is the longest TTFT-A of its turns or its longest dead air, whichever is longer. A call failed
+    if an error was not recovered from, a tool's run failed, or its outcome is failed.
+    """
     settings = load_settings()
+    over_ms = threshold_ms(load_alerts(settings.alerts_path)) if slow else None
+    if over is not None:
+        over_ms = milliseconds_of(over, "--over")
+    since_us = None if since is None else moment_of(since, "--since", now_us=time.time_ns() // 1000)
     record_access(settings, "archive", "trace_list")
-    calls = archive(settings).calls(limit)
+    calls = archive(settings).calls(limit, sort=sort.value, over_ms=over_ms, failed=failed, since_us=since_us)
     if as_json:
         print_json(
             {
@@ -56,30 +93,66 @@ def list_calls(
                 "spans": call.spans,
                 "complete": call.complete,
                 "synthetic": call.synthetic,
+                "failed": call.failed,
+                "ttft_ms": call.ttft_ms,
+                "dead_air_longest_ms": call.dead_air_ms,
+                "slowest_ms": call.slowest_ms,
+                "cost_usd": call.cost_usd,
             }
             for call in calls
         )
         return
     if not calls:
-        console().print("No call is in the archive yet: `medagent call` plays one.")
+        is_narrowed = over_ms is not None or failed or since_us is not None
+        none = "No call is in the archive yet: `medagent call` plays one."
+        console().print("No call in the archive is as asked for." if is_narrowed else none)
         return
-    table = Table("call", "began", "took", "outcome", "ended by", "spans", "complete", box=None, pad_edge=False)
+    out = plain_console()
+    out.print(_calls_table(calls, sort=sort, encoding=out.encoding))
+    if over_ms is not None:
+        out.print(encodable(f"Waits over {seconds(over_ms)}. medagent trace show --timeline ID says why", out.encoding))
+
+
+def _calls_table(calls: Sequence[CallSummary], *, sort: Sort, encoding: str) -> Table:
+    """The calls in 80 columns; the fourth is what was sorted by."""
+    measured = {Sort.TTFT: "TTFT-A", Sort.COST: "cost"}.get(sort, "slowest")
+    table = Table("call", "began (UTC)", "took", measured, "outcome", "ended by", "whole", box=None, pad_edge=False)
+    for column in table.columns:
+        column.no_wrap = True
     for call in calls:
-        complete = Text("yes", style="green") if call.complete else Text("no", style="red")
-        took = f"{call.duration_ms / 1000:.1f} s"
-        outcome = "doctor" if call.synthetic else call.outcome or "–"
-        row = (call.trace_id[:8], moment(call.start_us), took, outcome, call.reason or "–")
-        table.add_row(*row, str(call.spans), complete)
-    console().print(table)
+        figures = {Sort.TTFT: seconds(call.ttft_ms), Sort.COST: _dollars(call.cost_usd)}
+        figure = figures.get(sort, seconds(call.slowest_ms))
+        outcome = Text("doctor" if call.synthetic else encodable(call.outcome or "–", encoding))
+        outcome.stylize("red" if call.failed and not call.synthetic else "")
+        row = (call.trace_id[:8], moment(call.start_us)[:16], seconds(call.duration_ms), encodable(figure, encoding))
+        whole = Text("yes", style="green") if call.complete else Text("no", style="red")
+        table.add_row(*row, outcome, encodable(call.reason or "–", encoding), whole)
+    return table
+
+
+def _dollars(value: float | None) -> str:
+    return "–" if value is None else f"${value:.4f}"
 
 
 @app.command()
-def show(trace_id: TraceId = None, as_json: AsJson = False) -> None:
-    """Show one call's spans as they left."""
+def show(
+    trace_id: TraceId = None,
+    as_timeline: Annotated[
+        bool, typer.Option("--timeline", help="Who was heard when, each wait and what it was made of.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show one call's spans as they left, or as a timeline."""
     settings = load_settings()
     spans = _spans(archive(settings), trace_id)
     record_access(settings, "archive", "trace_show", trace_id=spans[0].trace_id if spans else None)
-    if as_json:
+    if as_timeline:
+        call = call_rows(spans)
+        if as_json:
+            print_json(call.documents())
+        else:
+            print_timeline(call, to=plain_console())
+    elif as_json:
         print_json(span.document() for span in spans)
     else:
         console().print(tree(spans))

@@ -17,6 +17,7 @@ from medagent.telemetry.events import (
 from medagent.telemetry.exchange import Exchanges
 from medagent.telemetry.frame import Frame
 from medagent.telemetry.record import Place, Record
+from medagent.telemetry.silence import SilenceTracker
 from medagent.telemetry.tally import Tally
 from medagent.telemetry.tool_runs import ToolRuns
 from medagent.telemetry.turns import AgentTurn, Request
@@ -41,6 +42,7 @@ class AgentTurns:
         exchanges: Exchanges,
         caller: CallerTurns,
         tools: ToolRuns,
+        silence: SilenceTracker,
         out: Callable[[Record], None],
     ) -> None:
         self._frame = frame
@@ -48,6 +50,7 @@ class AgentTurns:
         self._exchanges = exchanges
         self._caller = caller
         self._tools = tools
+        self._silence = silence
         self._out = out
         self.model: Model | None = None
         self.agent: str | None = None
@@ -74,6 +77,11 @@ class AgentTurns:
     def unsettled(self) -> set[int]:
         """The indexes of the turns of which more is to be expected."""
         return {turn.index for turn in self.open if not turn.settled}
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a response or a tool of an open turn is at work, or was asked for."""
+        return any(turn.open_responses or turn.open_tools or turn.requested for turn in self.open)
 
     @property
     def last(self) -> AgentTurn | None:
@@ -235,7 +243,9 @@ class AgentTurns:
             return
         if not event.audio:
             turn.written = True
+            self._silence.lose()  # what is written ends no silence
             return
+        turn.add_dead_air(self._silence.take_ms("dead_air"))
         self._playing, turn.played = turn, True
         key = turn.steps[-1].key if turn.responses and turn.steps else event.step
         if turn.step(key).first_sound_ns is None:
@@ -274,7 +284,8 @@ class AgentTurns:
     def text(self, event: TextReceived) -> None:
         """The caller typed what a speech answers."""
         turn = None if event.speech_id is None else self._speeches.get(event.speech_id)
-        request = self._caller.text(event, turn)
+        self._silence.caller_writes(event.received_ns)
+        request = self._caller.text(event, turn, caller_silence_ms=self._silence.take_ms("caller_silence"))
         if turn is None:
             return
         heard_ns = turn.first_sound_ns
@@ -353,6 +364,7 @@ class AgentTurns:
             self._speeches.pop(turn.speech_id, None)
         if self._playing is turn:
             self._playing = None
+        turn.add_dead_air(self._silence.take_ms("dead_air"))
         self._answer_by_filler(turn)
         self._tools.flush(turn)
         self._caller.agent_closed(turn)

@@ -51,6 +51,7 @@ from medagent.telemetry.events import (
 from medagent.telemetry.exchange import Exchanges
 from medagent.telemetry.frame import Frame
 from medagent.telemetry.record import Record
+from medagent.telemetry.silence import SilenceTracker
 from medagent.telemetry.tally import Tally
 from medagent.telemetry.tool_runs import ToolRuns
 from medagent.telemetry.transitions import TRANSITIONS, Committed, Floor, Settled
@@ -84,6 +85,8 @@ class Call:
             has_model=started.mode is not None,
             outcomes={**by_name(outcomes or {}), **by_name(started.outcomes or {})},
         )
+        self._silence = SilenceTracker(start_ns=started.at_ns)
+        self._unheard = 0
         self._floor = Floor.IDLE
         self._opened = False
         self._last_ns = started.at_ns
@@ -100,6 +103,7 @@ class Call:
             exchanges=self._exchanges,
             caller=self._caller,
             tools=self._tools,
+            silence=self._silence,
             out=self._emit,
         )
         self._agents.model = self._model
@@ -124,11 +128,12 @@ class Call:
         if not self._opened:
             self._open()
         self._notice_gap(event.seq)
-        self._last_ns = max(self._last_ns, event.at_ns)
+        self._last_ns = self._silence.now_ns = max(self._last_ns, event.at_ns)
         event = replace(event, at_ns=self._last_ns)  # time that goes backwards stands still
         fill = self._FILL.get(type(event))
         if fill is None or fill(self, event):
             self._step(type(event), event)
+        self._follow_silence()
         self._settle(event)
         return [self.with_caller(record) for record in self._out]
 
@@ -154,6 +159,15 @@ class Call:
         if is_over and len(self._agents.open) == (current is not None):
             self._step(Settled, event)
 
+    def _follow_silence(self) -> None:
+        if self._caller.unheard > self._unheard:
+            self._unheard = self._caller.unheard
+            self._silence.caller_unheard()
+        agents = self._agents
+        self._silence.follow(
+            is_busy=bool(agents.unsettled), is_working=agents.is_working, is_asked=self._caller.is_waiting
+        )
+
     # ---- time and order -------------------------------------------------------------------------------------------
 
     def _notice_gap(self, seq: int) -> None:
@@ -167,6 +181,7 @@ class Call:
             if open_one is not None:
                 open_one.incomplete = True
         self._tools.lose()
+        self._silence.lose()
 
     # ---- actions of the table -------------------------------------------------------------------------------------
 
@@ -176,16 +191,23 @@ class Call:
 
     def _open_user(self, event: SpeechStarted) -> None:
         self._agents.is_told, self._answered_ns = False, None
-        is_audible = self._tally.is_agent_audible
-        self._caller.begin(event, over=self._agents.unsettled, is_audible=is_audible)
+        self._silence.caller_begins()
+        self._caller.begin(
+            event,
+            over=self._agents.unsettled,
+            is_audible=self._tally.is_agent_audible,
+            caller_silence_ms=self._silence.take_ms("caller_silence"),
+        )
 
     def _close_user(self, event: SpeechStopped) -> None:
+        self._silence.caller_stops(self._caller.silence_ms(event))
         self._caller.stop(event, is_audible=self._tally.is_agent_audible)
 
     def _cut_user(self, event: CallEvent) -> None:
         self._caller.cut(event.at_ns, answered_ns=self._answered_ns, is_end=isinstance(event, CallEnded))
 
     def _late_user(self, event: SpeechStopped) -> None:
+        self._silence.caller_unheard()
         self._caller.stop_unheard(event)
 
     def _open_agent(self, event: CallEvent) -> None:
@@ -218,12 +240,13 @@ class Call:
 
     def _end(self, event: CallEnded) -> None:
         end_ns = event.at_ns
+        self._silence.end()
         self._caller.end()
         self._out += self._exchanges.close(None)
         unfinished = self._heard_of(ResponseStarted) - self._heard_of(ResponseFinished)
         if unfinished:
             self._tally.costs.unknown.add("llm" if self._model is None else "realtime")
-        totals = self._tally.fields(reason=event.reason, end_ns=end_ns)
+        totals = {**self._tally.fields(reason=event.reason, end_ns=end_ns), **self._silence.fields()}
         summary = {name: totals[name] for name in _SUMMARY}
         self._out.append(self._frame.marker("session.end", end_ns, totals))
         self._out.append(self._frame.session(end_ns=end_ns, summary={**summary, "quality": self._tally.quality()}))
@@ -383,6 +406,7 @@ class Call:
 
     def _agent_state(self, event: AgentStateChanged) -> None:
         is_audible = event.new == "speaking"
+        self._silence.agent_state(is_audible=is_audible)
         self._tally.is_agent_audible = is_audible
         self._caller.audible(event.at_ns, is_audible=is_audible)
         if not is_audible:
@@ -420,9 +444,12 @@ class Call:
             self._out.append(record)
 
     def _reconnected(self, event: Reconnected) -> bool:
-        self._tally.reconnects += 1
+        self._tally.reconnect(event.at_ns)
         self._agents.reconnect(event.at_ns)
-        return self._caller.reconnect(event.at_ns)
+        is_cut = self._caller.reconnect(event.at_ns)
+        if is_cut:
+            self._silence.caller_lost()
+        return is_cut
 
     def _ready(self, event: StartMeasured) -> None:
         self._tally.ready = self._tally.ready or event

@@ -99,7 +99,7 @@ class CallerTurns:
 
     # ---- an utterance ---------------------------------------------------------------------------------------------
 
-    def begin(self, event: SpeechStarted, *, over: set[int], is_audible: bool) -> None:
+    def begin(self, event: SpeechStarted, *, over: set[int], is_audible: bool, caller_silence_ms: float | None) -> None:
         """The caller begins to speak, or speaks on; `over` are the agent's turns that are not settled."""
         stopped, self._stopped = self._stopped, None
         is_soon = stopped is not None and event.at_ns - (stopped.end_ns or 0) <= SAME_TURN_NS
@@ -114,6 +114,7 @@ class CallerTurns:
             if event.source == "session":
                 self._unnamed.append(self.current)
             self.current.start_audio_ms = event.audio_ms
+            self.current.caller_silence_ms = caller_silence_ms
         self._overlaps.setdefault(self.current.index, set()).update(over)
         if is_audible:
             self.current.overlap_begins(event.at_ns)
@@ -166,11 +167,10 @@ class CallerTurns:
 
     def _ask(self, event: SpeechStopped) -> None:
         self.has_had_turn = True
-        is_server = event.source == "server"
         self.request = Request(
             at_ns=event.at_ns,
-            start="speech_stopped" if is_server else "user_state",
-            silence_ms=self._silence_ms if is_server else event.silence_ms,
+            start="speech_stopped" if event.source == "server" else "user_state",
+            silence_ms=self.silence_ms(event),
         )
 
     def cut(
@@ -212,13 +212,13 @@ class CallerTurns:
                 self._unnamed.append(turn)
         else:
             turn = self._named(is_answered=False)
-            if turn is None and (self.current is not None or self._is_waiting()):
+            if turn is None and (self.current is not None or self.is_waiting):
                 self._miss(event.at_ns, answer)
                 return
             if turn is not None and turn is not self._stopped:
                 return
             turn = turn or self._unheard_turn(event.at_ns, answer)
-        if event.manual or not self._is_waiting():
+        if event.manual or not self.is_waiting:
             self.request = Request(at_ns=event.at_ns, start="commit")
         self.has_had_turn = True
         self._items[turn.item_id] = "ended"
@@ -275,6 +275,10 @@ class CallerTurns:
         self.has_had_turn = True
         self._over(turn)
 
+    def silence_ms(self, event: SpeechStopped) -> int | None:
+        """Return the silence in ms that was waited for before an end of speech; None where it is not known."""
+        return self._silence_ms if event.source == "server" else event.silence_ms
+
     def accept(self) -> None:
         """Take what the caller said last for a turn."""
         turn, self._stopped = self._stopped, None
@@ -287,14 +291,22 @@ class CallerTurns:
         if self.request is not None and not self.request.answered:
             self.request.is_over = True
 
-    def _is_waiting(self) -> bool:
+    @property
+    def unheard(self) -> int:
+        """How many turns were committed, or came as text, of which no beginning was heard."""
+        return self._unheard
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the caller asked for something that was not answered yet."""
         return self.request is not None and not (self.request.answered or self.request.is_over)
 
-    def text(self, event: TextReceived, answer: AgentTurn | None) -> Request:
+    def text(self, event: TextReceived, answer: AgentTurn | None, *, caller_silence_ms: float | None) -> Request:
         """The caller typed: a turn without sound, which stands with its answer."""
         at_ns = min(event.received_ns, event.at_ns)
         turn = self._new("text", at_ns, source="session", parents=() if answer is None else answer.parents)
         turn.is_typed, turn.end_ns, turn.ended_by = True, at_ns, "typed"
+        turn.caller_silence_ms = caller_silence_ms
         self.has_had_turn = True
         self._over(turn)
         self.request = Request(at_ns=at_ns, start="text")

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from medagent.percentiles import nearest_rank
+
 if TYPE_CHECKING:
     from medagent.telemetry.switch import Switch
 
@@ -83,7 +85,7 @@ class _Histogram:
 
     def _percentile_us(self, buckets: Iterable[tuple[float, int]], share: int) -> float | None:
         """The cost that so many per cent of the operations do not exceed, as the upper bound of its bucket."""
-        left = -(-self.counts.total() * share // 100)
+        left = nearest_rank(self.counts.total(), share) if self.counts else 0
         for upper_us, count in buckets:
             left -= count
             if left <= 0:

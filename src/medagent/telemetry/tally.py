@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from statistics import median
 
 from medagent.outcomes import INFORMED, Outcomes, ToolOutcome
+from medagent.percentiles import percentile
 from medagent.pricing import Usage
 from medagent.snake_case import snake_case
 from medagent.telemetry.costs import Costs
@@ -57,6 +57,7 @@ class Tally:
     tools: list[dict[str, object]] = field(default_factory=list)
     tool_calls_recorded: set[str] = field(default_factory=set)
     reconnects: int = 0
+    reconnected_at_ms: list[float] = field(default_factory=list)
     events_lost: int = 0
     parts_missing: set[MissingPart] = field(default_factory=set)
     has_model: bool = True
@@ -141,6 +142,12 @@ class Tally:
         """Add the tokens of one request to the call's."""
         if usage is not None:
             self.usage = usage if self.usage is None else self.usage + usage
+
+    def reconnect(self, at_ns: int) -> None:
+        """Count a reconnection, and list the moments of the first hundred."""
+        self.reconnects += 1
+        if len(self.reconnected_at_ms) < _MOST_LISTED:
+            self.reconnected_at_ms.append(milliseconds(self.start_ns, at_ns))
 
     def user_state(self, event: UserStateChanged) -> None:
         """Note a change of the caller's state and the time spent in the one before."""
@@ -255,6 +262,7 @@ class Tally:
             "overlap_ms": self.overlap_ms,
             "first_word": self.first_word(),
             "reconnects": self.reconnects,
+            "reconnected_at_ms": self.reconnected_at_ms,
             "events_lost": self.events_lost,
             "tools": self.tools,
             "usage": {
@@ -273,4 +281,4 @@ class Tally:
 
 def _summary(values: Iterable[object]) -> dict[str, object]:
     known = [value for value in values if isinstance(value, int | float)]
-    return {"p50": round(median(known), 4), "max": max(known)} if known else {"p50": None, "max": None}
+    return {"p50": round(percentile(known, 50), 4), "max": max(known)} if known else {"p50": None, "max": None}

@@ -86,6 +86,8 @@ class UserTurn:
     overlap_from_ns: int | None = None
     overlap_ms: float = 0.0
     incomplete: bool = False
+    caller_silence_ms: float | None = None
+    """How long the agent waited for this turn to begin; None where that is not known."""
 
     def overlap_begins(self, at_ns: int) -> None:
         """Note that caller and agent are heard at once from here on."""
@@ -125,6 +127,7 @@ class UserTurn:
                 "committed": self.committed,
                 "interrupted_agent": self.interrupted_agent,
                 "overlap_ms": None if self.is_typed else self.overlap_ms,
+                "caller_silence_ms": self.caller_silence_ms,
                 "incomplete": self.incomplete,
             },
         )
@@ -199,6 +202,8 @@ class AgentTurn:
     status: str = "no_response"
     bill: Bill = field(default_factory=Bill)
     error: dict[str, object] = field(default_factory=dict)
+    dead_air_ms: float | None = 0.0
+    """Dead air that ended with a sound of this turn, or that this turn ended in; None where it is not known."""
     failed_ns: int | None = None
     """When a response failed of which no error was raised so far."""
 
@@ -206,6 +211,11 @@ class AgentTurn:
     def failed(self) -> bool:
         """An error happened in this turn that it did not survive, or its last response failed."""
         return self.status == "failed" or (bool(self.error) and self.status != "completed")
+
+    def add_dead_air(self, duration_ms: float | None) -> None:
+        """Add dead air in ms; None makes the sum unknown."""
+        known = self.dead_air_ms
+        self.dead_air_ms = None if known is None or duration_ms is None else round(known + duration_ms, 3)
 
     @property
     def is_incomplete(self) -> bool:
@@ -279,6 +289,7 @@ class AgentTurn:
                 "ttft_start": None if request is None else request.start,
                 "first_sound_ms": self.first_sound_ms(),
                 "perceived_ms": self.perceived_ms(),
+                "dead_air_ms": self.dead_air_ms,
                 **({} if self.model is None else self._of_model(*self.model, ttft)),
                 "responses": self.responses,
                 "cancelled_responses": self.cancelled,

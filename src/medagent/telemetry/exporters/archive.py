@@ -6,22 +6,26 @@ import json
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
+from typing import Any, Literal
 
 from medagent.errors import BrokenChainError, ExportError, TraceNotFoundError
 from medagent.file_access import make_database_file
 from medagent.proof import Json
+from medagent.telemetry.call_summary import SUMMARISED, call_figures
 from medagent.telemetry.chain import Cause, Tombstone
 from medagent.telemetry.door.send_log import Sent
 from medagent.telemetry.exporters.exporter import Gate, seal_of
 from medagent.telemetry.failures import FailureCause
 from medagent.telemetry.span import SafeSpan, Seal
+
+SortKey = Literal["start", "duration", "ttft", "slowest", "cost"]
 
 _ID_PREFIX = re.compile(r"[0-9a-f-]{1,36}")
 _MOST_CANDIDATES = 10
@@ -36,6 +40,17 @@ CREATE TABLE IF NOT EXISTS tombstone (
   PRIMARY KEY (trace_id, sequence)
 ) WITHOUT ROWID;
 """
+_CALLS = """
+CREATE TABLE IF NOT EXISTS call (
+  trace_id TEXT PRIMARY KEY, start_us INTEGER NOT NULL, end_us INTEGER NOT NULL, occurred_us INTEGER NOT NULL,
+  spans INTEGER NOT NULL, duration_ms REAL NOT NULL, outcome TEXT, reason TEXT, complete INTEGER NOT NULL,
+  synthetic INTEGER NOT NULL, failed INTEGER NOT NULL, ttft_ms REAL, dead_air_ms REAL, slowest_ms REAL, cost_usd REAL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS call_by_start ON call (start_us);
+CREATE INDEX IF NOT EXISTS call_by_wait ON call (slowest_ms) WHERE slowest_ms IS NOT NULL;
+CREATE INDEX IF NOT EXISTS call_by_failure ON call (start_us) WHERE failed;
+"""
+"""Figures of each call, made again from its spans in the transaction that changes one of them."""
 _INDEX_OF_TIME = "CREATE INDEX IF NOT EXISTS span_by_time ON span (occurred_us)"
 _COLUMNS = "SELECT name FROM pragma_table_info('span')"
 _UPSERT = """
@@ -51,10 +66,21 @@ SELECT trace_id, document FROM span
 WHERE occurred_us < ? AND (name <> 'policy.guardrail' OR occurred_us < ?) ORDER BY trace_id, sequence LIMIT 1000
 """
 _BURY = "INSERT OR IGNORE INTO tombstone (trace_id, sequence, previous, hash, cause) VALUES (?, ?, ?, ?, ?)"
-_LATEST = """
-SELECT trace_id, MIN(start_us), MAX(end_us), COUNT(*) FROM span GROUP BY trace_id ORDER BY MIN(start_us) DESC LIMIT ?
-"""
-_TELLING = "SELECT document FROM span WHERE trace_id = ? AND name IN ('voice_session', 'session.end') ORDER BY sequence"
+_EXTENT = "SELECT MIN(start_us), MAX(end_us), MAX(occurred_us), COUNT(*) FROM span WHERE trace_id = ?"
+_OF_CALL = "SELECT name, document FROM span WHERE trace_id = ? AND name IN (?, ?, ?) ORDER BY sequence"
+_NOT_SUMMARISED = "SELECT DISTINCT trace_id FROM span EXCEPT SELECT trace_id FROM call LIMIT 200"
+_REPLACE_CALL = "REPLACE INTO call VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_COLUMNS_OF_CALL = (
+    "trace_id, start_us, duration_ms, outcome, reason, spans, complete, synthetic, failed, ttft_ms, dead_air_ms,"
+    " slowest_ms, cost_usd"
+)
+_ORDER: Mapping[SortKey, str] = {
+    "start": "start_us DESC",
+    "duration": "duration_ms DESC, start_us DESC",
+    "ttft": "ttft_ms IS NULL, ttft_ms DESC, start_us DESC",
+    "slowest": "slowest_ms IS NULL, slowest_ms DESC, start_us DESC",
+    "cost": "cost_usd IS NULL, cost_usd DESC, start_us DESC",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +96,11 @@ class CallSummary:
     complete: bool
     synthetic: bool
     """Whether `medagent doctor` made it."""
+    failed: bool = False
+    ttft_ms: float | None = None
+    dead_air_ms: float | None = None
+    slowest_ms: float | None = None
+    cost_usd: float | None = None
 
 
 class Archive:
@@ -110,6 +141,7 @@ class Archive:
             database.execute("PRAGMA synchronous = FULL")
             database.execute("PRAGMA secure_delete = ON")
             database.executescript(_SCHEMA)
+            database.executescript(_CALLS)
             if ("occurred_us",) not in database.execute(_COLUMNS).fetchall():
                 database.execute("BEGIN IMMEDIATE")
                 if ("occurred_us",) not in database.execute(_COLUMNS).fetchall():
@@ -124,6 +156,7 @@ class Archive:
         with self._changes() as database:
             self._gate()
             database.executemany(_UPSERT, rows)
+            _summarise(database, {span.trace_id for span in batch})
 
     def bury(self, tombstones: Sequence[Tombstone], *, record: Callable[[], object] = lambda: None) -> None:
         """Put tombstones in the place of spans, here already or not; a later delivery does not bring one back.
@@ -136,6 +169,7 @@ class Archive:
         with self._changes() as database:
             database.executemany(_BURY, rows)
             database.executemany("DELETE FROM span WHERE trace_id = ? AND sequence = ?", places)
+            _summarise(database, {trace_id for trace_id, _ in places})
             record()
 
     def prune(
@@ -177,15 +211,54 @@ class Archive:
         with self._lock:
             self._database.close()
 
-    def calls(self, limit: int = 50) -> list[CallSummary]:
-        """The latest calls, newest first."""
+    def calls(
+        self,
+        limit: int = 50,
+        *,
+        sort: SortKey = "start",
+        over_ms: float | None = None,
+        failed: bool = False,
+        since_us: int | None = None,
+    ) -> list[CallSummary]:
+        """Return calls, by default the latest, newest first.
+
+        Args:
+            limit: Largest number of calls.
+            sort: Order: the newest first, or the largest figure first and unknown figures last.
+            over_ms: Only calls with a wait over this, in ms; the longest TTFT-A or the longest dead air.
+            failed: Only calls that failed, as the alert `error_rate` counts them.
+            since_us: Only calls that ended at this moment or later, in microseconds since the Unix epoch (UTC).
+
+        With `over_ms` or `failed` synthetic calls are left out.
+
+        Raises:
+            ExportError: The archive cannot be read.
+        """
+        self._summarise_older()
+        conditions: dict[str, object] = {}
+        if over_ms is not None:
+            conditions["slowest_ms > :over_ms"] = over_ms
+        if failed:
+            conditions["failed"] = None
+        if over_ms is not None or failed:
+            conditions["NOT synthetic"] = None
+        if since_us is not None:
+            conditions["occurred_us >= :since_us"] = since_us
+        where = " AND ".join(conditions) or "TRUE"
+        query = f"SELECT {_COLUMNS_OF_CALL} FROM call WHERE {where} ORDER BY {_ORDER[sort]} LIMIT :limit"  # noqa: S608  # constants only
         with self._transaction() as database:
-            latest = database.execute(_LATEST, (limit,)).fetchall()
-            telling = [database.execute(_TELLING, (trace_id,)).fetchall() for trace_id, *_ in latest]
-        return [
-            _summary(call, [json.loads(document) for (document,) in rows])
-            for call, rows in zip(latest, telling, strict=True)
-        ]
+            rows = database.execute(query, {"limit": limit, "over_ms": over_ms, "since_us": since_us}).fetchall()
+        return [_summary(row) for row in rows]
+
+    def _summarise_older(self) -> None:
+        """Summarise calls that an earlier version stored, some in each transaction, so that nobody waits long."""
+        while True:
+            with self._transaction() as database:
+                found = [str(row[0]) for row in database.execute(_NOT_SUMMARISED).fetchall()]
+            if not found:
+                return
+            with self._changes() as database:
+                _summarise(database, found)
 
     def spans(self, trace_id_or_prefix: str) -> list[SafeSpan]:
         """A call's spans in the order of their seals.
@@ -302,24 +375,44 @@ def _tombstone(trace_id: str, sequence: int, previous: str, hash_: str, cause: C
     return Tombstone(trace_id=trace_id, seal=Seal(sequence=sequence, previous=previous, hash=hash_), cause=cause)
 
 
-def _summary(call: tuple[str, int, int, int], telling: list[dict[str, Json]]) -> CallSummary:
-    trace_id, start_us, end_us, spans = call
-    said: dict[str, Json] = {}
-    for document in telling:
-        fields = document["fields"]
-        said |= {name: value for name, value in fields.items() if value is not None} if isinstance(fields, dict) else {}
-    duration = said.get("duration_ms")
+def _summarise(database: sqlite3.Connection, trace_ids: Iterable[str]) -> None:
+    for trace_id in trace_ids:
+        start_us, end_us, occurred_us, spans = database.execute(_EXTENT, (trace_id,)).fetchone()
+        if not spans:
+            database.execute("DELETE FROM call WHERE trace_id = ?", (trace_id,))
+            continue
+        rows = database.execute(_OF_CALL, (trace_id, *SUMMARISED)).fetchall()
+        figures = call_figures((name, _fields(document)) for name, document in rows)
+        duration_ms = (end_us - start_us) / 1000 if figures.duration_ms is None else figures.duration_ms
+        extent = (trace_id, start_us, end_us, end_us if occurred_us is None else occurred_us, spans, duration_ms)
+        came_to = (figures.outcome, figures.reason, figures.complete, figures.synthetic, figures.failed)
+        waits = (figures.ttft_ms, figures.dead_air_ms, figures.slowest_ms)
+        database.execute(_REPLACE_CALL, (*extent, *came_to, *waits, figures.cost_usd))
+
+
+def _fields(document: str) -> Mapping[str, Json]:
+    try:
+        fields = json.loads(document).get("fields")
+    except (ValueError, AttributeError):  # a broken span is `check`'s to report
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def _summary(row: Sequence[Any]) -> CallSummary:
+    trace_id, start_us, duration_ms, outcome, reason, spans, complete, synthetic, failed, *figures = row
+    ttft_ms, dead_air_ms, slowest_ms, cost_usd = figures
     return CallSummary(
         trace_id=trace_id,
         start_us=start_us,
-        duration_ms=float(duration) if isinstance(duration, (int, float)) else (end_us - start_us) / 1000,
-        outcome=_text(said.get("outcome")),
-        reason=_text(said.get("reason")),
+        duration_ms=duration_ms,
+        outcome=outcome,
+        reason=reason,
         spans=spans,
-        complete=said.get("complete") is True,
-        synthetic=said.get("synthetic") is True,
+        complete=bool(complete),
+        synthetic=bool(synthetic),
+        failed=bool(failed),
+        ttft_ms=ttft_ms,
+        dead_air_ms=dead_air_ms,
+        slowest_ms=slowest_ms,
+        cost_usd=cost_usd,
     )
-
-
-def _text(value: Json) -> str | None:
-    return value if isinstance(value, str) else None
