@@ -558,16 +558,16 @@ def metrics(settings: Settings, gate: Gate) -> tuple[TotalsExporter, SpanCounter
 
     url = otlp_metrics.metrics_url(otlp.traces_url(settings.otlp_endpoint, variable="MEDAGENT_OTLP_ENDPOINT"))
     given = "" if settings.otlp_headers is None else settings.otlp_headers.get_secret_value()
-    closed = _closed_values(settings)
+    closed, named = _closed_values(settings), service(settings)
     exporter = otlp_metrics.OtlpMetricsExporter(
         url=url,
         headers=otlp.parse_headers(given, variable="MEDAGENT_OTLP_HEADERS"),
         closed=closed,
         gate=gate,
         ca_pem=settings.ca_pem(),
-        service=service(settings),
+        service=named,
     )
-    count = functools.partial(otlp_metrics.amounts_of, closed=closed)
+    count = functools.partial(otlp_metrics.amounts_of, closed=closed, service=named)
     return exporter, SpanCounter(stream=otlp_metrics.stream_of(url), count=count)
 
 

@@ -16,7 +16,7 @@ from medagent.telemetry.span import SafeSpan
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Series:
-    """An instrument, the environment of its spans, and its attributes, sorted by key."""
+    """An instrument, the name of the environment, and the attributes, sorted by key."""
 
     instrument: str
     env: str

@@ -42,13 +42,14 @@ _MEDIA_TYPE = "application/x-protobuf"
 _SCOPE = "medagent"
 _OURS = {"accept-encoding": "identity", "user-agent": "medagent"}
 _SUCCESS = 200
+_MEDAGENT = Service()
 _MOST_TOKENS = 2**40
 _MOST_SECONDS = 86_400.0
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 _FIRST_SECONDS = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 _CALL_SECONDS = (5.0, 15.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)
 _TOKENS = tuple(float(4**power) for power in range(14))
-_OUTPUT = {SpanKind.AGENT_TURN: "speech", SpanKind.LLM: "text"}
+_OUTPUT = {SpanKind.AGENT_TURN: "speech", SpanKind.AGENT_SPEECH: "speech", SpanKind.LLM: "text"}
 _MODALITIES = ("text", "audio")
 _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}\Z")
 
@@ -85,7 +86,7 @@ OPERATION = Instrument(
 FIRST = Instrument(
     name="gen_ai.server.time_to_first_token",
     unit="s",
-    description="Time to the first audio of an answer (TTFT-A), or to the first token of a language model.",
+    description="Time to the first audio of an answer (speech, TTFT-A), or to the first token of a model (text).",
     bounds=_FIRST_SECONDS,
 )
 TOKEN_USAGE = Instrument(
@@ -149,12 +150,13 @@ def stream_of(url: str) -> str:
     return f"otlp {hashlib.sha256(url.encode()).hexdigest()[:32]}"
 
 
-def amounts_of(spans: Sequence[SafeSpan], closed: ClosedValues) -> Amounts:
+def amounts_of(spans: Sequence[SafeSpan], closed: ClosedValues, *, service: Service = _MEDAGENT) -> Amounts:
     """Count redacted spans; those of a call that `medagent doctor` made count in no metric.
 
     Args:
         spans: Spans that a destination took.
         closed: The values that attributes may have.
+        service: Names the environment.
 
     Returns:
         Counts and sums by series and bucket.
@@ -165,7 +167,7 @@ def amounts_of(spans: Sequence[SafeSpan], closed: ClosedValues) -> Amounts:
             continue
         for one in _values(span, closed):
             attributes = tuple(sorted((key, text) for key, text in one.attributes.items() if text is not None))
-            series = Series(instrument=one.instrument.name, env=span.env, attributes=attributes)
+            series = Series(instrument=one.instrument.name, env=service.environment_of(span), attributes=attributes)
             key = series, one.instrument.bucket(one.value)
             before = found.get(key, Amount(count=0, sum=0.0))
             found[key] = Amount(count=before.count + 1, sum=before.sum + one.value)
@@ -182,6 +184,8 @@ def _values(span: SafeSpan, closed: ClosedValues) -> Iterator[_Value]:
                 yield _Value(instrument=CALL, value=seconds / 1000, attributes=named)
         case SpanKind.AGENT_TURN | SpanKind.LLM:
             yield from _of_model(span, closed)
+        case SpanKind.AGENT_SPEECH:
+            yield from _first(span, {"gen_ai.operation.name": "chat"})
         case SpanKind.TOOL:
             yield from _of_tool(span, closed)
         case SpanKind.MARKER if span.name == "session.end":
@@ -207,10 +211,7 @@ def _of_model(span: SafeSpan, closed: ClosedValues) -> Iterator[_Value]:
         lasted = min((span.end_us - span.start_us) / 1e6, _MOST_SECONDS)
     failed = {"error.type": _error_type(span, closed)}
     yield _Value(instrument=OPERATION, value=lasted, attributes=named | failed)
-    first_ms = _number(fields.get("ttft_ms"), most=_MOST_SECONDS * 1000)
-    first = _number(stage.get("ttft"), most=_MOST_SECONDS) if first_ms is None else first_ms / 1000
-    if first is not None:
-        yield _Value(instrument=FIRST, value=first, attributes=named | {"gen_ai.output.type": _OUTPUT[span.kind]})
+    yield from _first(span, named)
     for kind in ("input", "output"):
         if (total := _tokens(fields, f"{kind}_tokens")) is None:
             continue
@@ -219,6 +220,18 @@ def _of_model(span: SafeSpan, closed: ClosedValues) -> Iterator[_Value]:
         yield from _by_modality(span, TOKENS, f"{kind}_%s_tokens", total, typed)
     if (cached := _tokens(fields, "input_cached_tokens")) is not None:
         yield from _by_modality(span, CACHED_TOKENS, "input_cached_%s_tokens", cached, named)
+
+
+def _first(span: SafeSpan, named: Mapping[str, str | None]) -> Iterator[_Value]:
+    """TTFT-A of an agent's turn, the time to the first token of a language model."""
+    stage = span.fields.get("llm")
+    if span.kind is SpanKind.LLM:
+        first = _number(stage.get("ttft"), most=_MOST_SECONDS) if isinstance(stage, Mapping) else None
+    else:
+        milliseconds = _number(span.fields.get("ttft_ms"), most=_MOST_SECONDS * 1000)
+        first = None if milliseconds is None else milliseconds / 1000
+    if first is not None:
+        yield _Value(instrument=FIRST, value=first, attributes={**named, "gen_ai.output.type": _OUTPUT[span.kind]})
 
 
 def _by_modality(
@@ -308,19 +321,21 @@ class OtlpMetricsExporter:
         closed: ClosedValues,
         gate: Gate,
         ca_pem: bytes | None = None,
-        service: Service | None = None,
+        service: Service = _MEDAGENT,
     ) -> None:
         self._url = url
         self._headers = {**headers, **_OURS}
         self._closed = closed.by_attribute()
-        self._service = service or Service()
+        self._service = service
+        environments = ("dev", "prod") if service.environment is None else (service.environment,)
+        self._resources = {env: self._resource(env) for env in environments}
         headed = Envelope(
             method="POST", url=url, media_type=_MEDIA_TYPE, headers=self._headers, keys=frozenset(), constants={}
         )
         allowed = MetricEnvelope(
             headers={one.name: one.header() for one in INSTRUMENTS.values()},
             attributes=self._closed,
-            resources={env: self._resource(env) for env in ("dev", "prod")},
+            resources=self._resources,
             scope={"name": _SCOPE, "version": RELEASE},
         )
         self._exit = MetricExit(headed, metrics=allowed)
@@ -359,17 +374,16 @@ class OtlpMetricsExporter:
     def _is_closed(self, total: Total) -> bool:
         """Whether today's instruments and closed sets hold a series that may have been counted long ago."""
         series = total.series
-        return series.instrument in INSTRUMENTS and all(
-            value in self._closed.get(key, ()) for key, value in series.attributes
-        )
+        is_named = series.instrument in INSTRUMENTS and series.env in self._resources
+        return is_named and all(value in self._closed.get(key, ()) for key, value in series.attributes)
 
     def _resource(self, env: str) -> dict[str, str]:
-        service, environment = self._service, self._service.environment or env
+        service = self._service
         return {
             "service.name": service.name,
             **({} if service.version is None else {"service.version": service.version}),
-            "deployment.environment": environment,
-            "deployment.environment.name": environment,
+            "deployment.environment": env,
+            "deployment.environment.name": env,
         }
 
     def _request(self, points: Sequence[Point], instance_id: str) -> ExportMetricsServiceRequest:
@@ -379,7 +393,9 @@ class OtlpMetricsExporter:
         for point in points:
             if point.env not in by_env:
                 of_resource = request.resource_metrics.add()
-                _put(of_resource.resource.attributes, {**self._resource(point.env), "service.instance.id": instance_id})
+                _put(
+                    of_resource.resource.attributes, {**self._resources[point.env], "service.instance.id": instance_id}
+                )
                 by_env[point.env] = of_resource.scope_metrics.add()
                 by_env[point.env].scope.name = _SCOPE
                 by_env[point.env].scope.version = RELEASE
