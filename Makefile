@@ -37,14 +37,14 @@ check: $(READY)  ## format, lint, types, architecture
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/test_architecture.py -k "says_what_it_is or reads_the_environment or read_the_environment"
 
-bench: $(READY)  ## measure: TTFT-A, a span beside other SDKs, the loop's lag, the worker, the door, the exporters, the start, `--help`
+bench: $(READY)  ## measure each figure beside its peer, as ratios in one table (ARGS="--json", ARGS="spans lag")
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check "pip>=25.1"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --group bench
-	@failed=0; for each in ttft cost lag spans exporters start help_page; do $(BIN)/python -m bench.$$each || failed=1; done; exit $$failed
+	@$(BIN)/python -m bench $(ARGS)
 
 load: $(READY)  ## measure: ten calls of five minutes at once, then ten thousand short ones; load.svg is the picture
-	$(BIN)/python -m tests.load
-	$(BIN)/python -m tests.load.short_calls
+	PYTHONPATH=tests $(BIN)/python -m load
+	PYTHONPATH=tests $(BIN)/python -m load.short_calls
 
 bench-door: $(READY)  ## measure: ten thousand clean calls through both parts of the door, to every destination
 	$(BIN)/python -m bench.clean_calls $(if $(CALLS),--calls $(CALLS))

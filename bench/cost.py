@@ -6,11 +6,9 @@ run. All ship over real HTTP to a destination in yet another process. Figures ar
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,9 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.sink import Sink
-
-from bench.measure import HEAD, Figures, verdict
+from bench.measure import Row, child, row
+from medagent.percentiles import percentile
+from sink import Sink
 
 ARGUMENTS = {
     "doctor_name": "Dr. Amara Okafor",
@@ -177,7 +175,7 @@ async def operate(one: Operation, count: int) -> list[float]:
     return taken[WARM_UP:]
 
 
-def child(way: str, url: str, count: int) -> None:
+def measured(way: str, url: str, count: int) -> None:
     """Measure one way in this process and print its figures."""
 
     async def run() -> list[float]:
@@ -188,53 +186,25 @@ def child(way: str, url: str, count: int) -> None:
     os._exit(0)  # what a client's own exit may hang on is not what is measured
 
 
-def measure(count: int, rounds: int) -> dict[str, list[float]]:
-    """All ways in turn, so many times."""
-    found: dict[str, list[float]] = {way: [] for way in WAYS}
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("LANG", "MEDAGENT"))}
+def rows(count: int = 3000, rounds: int = 3) -> list[Row]:
+    """Measure all ways in turn, and compare the percentiles of each round."""
+    p50, p99 = ({way: list[float]() for way in WAYS} for _ in range(2))
     with tempfile.TemporaryDirectory() as directory, Sink(Path(directory)) as sink:
-        for _ in range(rounds):
-            for way in WAYS:
-                ran = subprocess.run(  # this very file
-                    [sys.executable, "-m", "bench.cost", "--way", way, "--url", sink.url, "--count", str(count)],
-                    capture_output=True,
-                    text=True,
-                    timeout=120,
-                    check=False,
-                    env=environment,
-                )
-                if ran.returncode:
-                    sys.exit(f"{way} failed:\n{ran.stderr}")
-                found[way] += json.loads(ran.stdout.splitlines()[-1])
+        for number in range(rounds):
+            for way in WAYS if number % 2 else reversed(WAYS):
+                taken = child("bench.cost", way, sink.url, str(count))
+                p50[way].append(percentile(taken, 50))
+                p99[way].append(percentile(taken, 99))
+    found = []
+    for name, by_way, bound in (("p50", p50, 1 / 10), ("p99", p99, 1 / 20)):
+        others = [values for way, values in by_way.items() if way != "medagent"]
+        cheapest = [min(values[number] for values in others) for number in range(rounds)]
+        tree, ours = by_way["LangSmith RunTree"], by_way["medagent"]
+        said = f"a tool span on the call's thread, {name}"
+        found.append(row(said, "LangSmith RunTree", list(zip(ours, tree, strict=True)), unit="µs", bound=bound))
+        found.append(row(said, "the cheapest other", list(zip(ours, cheapest, strict=True)), unit="µs", bound=1))
     return found
 
 
-def main() -> int:
-    """Measure and print; exit code 1 where a target is missed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--way", choices=WAYS)
-    parser.add_argument("--url")
-    parser.add_argument("--count", type=int, default=3000)
-    parser.add_argument("--rounds", type=int, default=3)
-    given = parser.parse_args()
-    if given.way:
-        child(given.way, given.url, given.count)
-        return 0
-    taken = {way: Figures.of(values) for way, values in measure(given.count, given.rounds).items()}
-    print("one tool span, µs on the calling thread, 1,000 a second, shipping on")
-    print(f"  {'':20}{HEAD}")
-    for way, figures in taken.items():
-        print(f"  {way:20}{figures}")
-    ours, theirs = taken["medagent"], taken["LangSmith RunTree"]
-    others = [figures for way, figures in taken.items() if way != "medagent"]
-    met = [
-        verdict("p50 beside RunTree", ours.p50 / theirs.p50, 1 / 10, "of it"),
-        verdict("p99 beside RunTree", ours.p99 / theirs.p99, 1 / 20, "of it"),
-        verdict("p50 beside the cheapest other", ours.p50 / min(o.p50 for o in others), 1, "of it"),
-        verdict("p99 beside the cheapest other", ours.p99 / min(o.p99 for o in others), 1, "of it"),
-    ]
-    return int(not all(met))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    measured(sys.argv[1], sys.argv[2], int(sys.argv[3]))

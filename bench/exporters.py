@@ -1,23 +1,16 @@
-"""Measure what a span costs to make, check and write, beside what others need for the same without a check.
-
-OTLP beside OpenTelemetry's own encoder, JSON lines beside `json.dumps`, the start of `medagent redact` beside Python
-with the libraries that it uses. The runs alternate, so that a slow machine slows both.
-"""
+"""What a span costs to make, check and write, beside what others need for the same without a check."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.load.short_calls import short_call
-
-from bench.measure import verdict
+from bench.measure import Row, in_turn, row
+from load.short_calls import short_call
 from medagent.compose import Telemetry
 from medagent.settings import load_settings
 from medagent.telemetry.door.exit import Exit
@@ -27,7 +20,7 @@ from medagent.telemetry.exporters.jsonlog import JsonLog, lines_of
 from medagent.telemetry.exporters.otlp import envelope, request_of
 from medagent.telemetry.span import SafeSpan
 
-_ROUNDS = 15
+_ROUNDS = 31
 _BATCH = 100
 
 
@@ -44,26 +37,20 @@ def some_spans(home: Path) -> Sequence[SafeSpan]:
         telemetry.close()
 
 
-def ratio(ours: Callable[[], object], theirs: Callable[[], object], *, clock: Callable[[], int]) -> float:
-    """Return the cost of ours as a multiple of theirs, the best of alternating rounds."""
-    spent: dict[Callable[[], object], list[int]] = {ours: [], theirs: []}
-    for _ in range(_ROUNDS):
-        for each, times in spent.items():
-            began = clock()
-            each()
-            times.append(clock() - began)
-    return min(spent[ours]) / min(spent[theirs])
+def thread_us(work: Callable[[], object], spans: int = _BATCH) -> float:
+    """Return microseconds of this thread's processor time a span."""
+    begun = time.thread_time_ns()
+    work()
+    return (time.thread_time_ns() - begun) / 1000 / spans
 
 
-def otlp(spans: Sequence[SafeSpan]) -> float:
+def otlp(spans: Sequence[SafeSpan]) -> Row:
     """Compare making and checking a request with OpenTelemetry's encoder on spans of the same attributes."""
     from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
     from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
-    sealed, headers = (
-        envelope(url="http://127.0.0.1:9/v1/traces", headers={}),
-        {"Content-Type": "application/x-protobuf"},
-    )
+    sealed = envelope(url="http://127.0.0.1:9/v1/traces", headers={})
+    headers = {"Content-Type": "application/x-protobuf"}
     tracer = TracerProvider(shutdown_on_exit=False).get_tracer("bench")
     theirs: list[ReadableSpan] = []
     for span in spans:
@@ -76,10 +63,13 @@ def otlp(spans: Sequence[SafeSpan]) -> float:
         body = request_of(spans).SerializeToString(deterministic=True)
         Exit(sealed).check(method="POST", url=sealed.url, headers=headers, body=body, batch=spans)
 
-    return ratio(ours, lambda: encode_spans(theirs).SerializeToString(), clock=time.thread_time_ns)
+    pairs = in_turn(
+        lambda: thread_us(ours), lambda: thread_us(lambda: encode_spans(theirs).SerializeToString()), _ROUNDS
+    )
+    return row("OTLP, made and checked", "OpenTelemetry's encoder", pairs, unit="µs/span", bound=4)
 
 
-def jsonlog(spans: Sequence[SafeSpan], directory: Path) -> float:
+def jsonlog(spans: Sequence[SafeSpan], directory: Path) -> Row:
     """Compare making, checking and writing lines with the standard library's encoder and a plain append."""
     log, plain = JsonLog(directory / "ours.jsonl", gate=always_open), directory / "theirs.jsonl"
 
@@ -87,32 +77,12 @@ def jsonlog(spans: Sequence[SafeSpan], directory: Path) -> float:
         with plain.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(line) + "\n" for span in spans for line in lines_of(span))
 
-    return ratio(lambda: log.export(spans), theirs, clock=time.thread_time_ns)
+    pairs = in_turn(lambda: thread_us(lambda: log.export(spans)), lambda: thread_us(theirs), _ROUNDS)
+    return row("JSON lines, checked and written", "json.dumps, appended", pairs, unit="µs/span", bound=16)
 
 
-def redact_start() -> float:
-    """Compare the start of `medagent redact` for one line with that of Python and the libraries it needs."""
-
-    def run(code: str) -> None:
-        subprocess.run([sys.executable, "-c", code], input=b'{"id":1,"text":"a"}\n', capture_output=True, check=True)
-
-    ours = "import sys; sys.argv = ['medagent', 'redact', '--jsonl']; from medagent.cli import main; main()"
-    theirs = "import pydantic, pydantic_settings, yaml, typer, rich.console"
-    return ratio(lambda: run(ours), lambda: run(theirs), clock=time.perf_counter_ns)
-
-
-def main() -> int:
-    """Measure and print; exit code 1 where a ratio is missed."""
+def rows() -> list[Row]:
+    """Measure both on the same spans."""
     with tempfile.TemporaryDirectory() as directory:
         spans = some_spans(Path(directory) / "home")
-        print(f"{len(spans)} spans, best of {_ROUNDS} alternating rounds")
-        met = [
-            verdict("OTLP, made and checked, beside OpenTelemetry's encoder", otlp(spans), 4, "of it"),
-            verdict("JSON lines, checked and written, beside json.dumps", jsonlog(spans, Path(directory)), 16, "of it"),
-        ]
-    met.append(verdict("start of `medagent redact`, beside its libraries", redact_start(), 2.5, "of it"))
-    return int(not all(met))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        return [otlp(spans), jsonlog(spans, Path(directory))]

@@ -11,10 +11,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bench.measure import verdict
+from bench.measure import Row, in_turn, row
 
 _PAIRS = 9
-_TESTS = Path(__file__).parent.parent / "tests"
 _JOB = """
 import sys, time
 import livekit.agents, livekit.plugins.openai
@@ -39,29 +38,16 @@ print(cpu)
 """
 
 
-def measured() -> bool:
-    """Print the full check's seconds and the ratio of the two starts; false where the ratio misses its target."""
+def checked() -> Row:
+    """Compare the start of a job's process with the check of what is installed and without, in turn."""
     with tempfile.TemporaryDirectory() as place:
-        root = Path(place)
-        environment = _in_force(root)
-        pairs = [
-            tuple(_start(kind, environment) for kind in (("with", "without") if number % 2 else ("without", "with")))
-            for number in range(_PAIRS)
-        ]
-    ordered = [pair if number % 2 else pair[::-1] for number, pair in enumerate(pairs)]
-    cpu = [one["cpu"] / other["cpu"] for one, other in ordered]
-    wall = [one["wall"] / other["wall"] for one, other in ordered]
-    checked, unchecked = (_middle([pair[side]["cpu"] for pair in ordered]) for side in (0, 1))
-    print(
-        f"the start of a job's process with the check of what is installed beside one without, medians of {_PAIRS}"
-        f" pairs ({checked:.2f} s beside {unchecked:.2f} s of processor time; ratio of wall time {_middle(wall):.3f})"
-    )
-    return verdict("processor time, ratio", _middle(cpu), 1.05, "")
+        environment = _in_force(Path(place))
+        pairs = in_turn(lambda: _start("with", environment), lambda: _start("without", environment), _PAIRS)
+    return row("a job's start with the installed check, CPU", "without the check", pairs, unit="s", bound=1.05)
 
 
 def _in_force(root: Path) -> dict[str, str]:
     """The environment of a prod host on which a GO for what is installed here is in force."""
-    sys.path.append(str(_TESTS))
     from attestation.audits import HOST, SECRET, audit, pin
     from medagent import compose
     from medagent.settings import load_settings
@@ -76,14 +62,10 @@ def _in_force(root: Path) -> dict[str, str]:
     os.environ.update(environment)
     settings = load_settings()
     code = compose.installed_code(settings)
-    first, again = code.check(), code.check()
-    print(
-        f"the full check of what is installed: {first.seconds:.1f} s for {first.count} files of "
-        f"{len(first.distributions)} distributions, {first.compiled} sources compiled; "
-        f"{again.seconds:.1f} s the next time, {again.compiled} compiled"
-    )
+    code.check()
+    again = code.check()
     for finding in again.findings:
-        print(f"  {finding}")
+        print(finding, file=sys.stderr)
 
     def bound(report: Any) -> Any:
         here = compose.binding(settings, installed=again.distributions)
@@ -105,19 +87,11 @@ def _in_force(root: Path) -> dict[str, str]:
     return dict(os.environ)
 
 
-def _start(kind: str, environment: dict[str, str]) -> dict[str, float]:
-    began = datetime.now(UTC)
+def _start(kind: str, environment: dict[str, str]) -> float:
+    """Return seconds of processor time."""
     ran = subprocess.run(
         [sys.executable, "-c", _JOB, kind], capture_output=True, text=True, check=False, env=environment, cwd="/"
     )
     if ran.returncode != 0:
         sys.exit(f"the job did not start: {ran.stderr[-2000:]}")
-    return {"cpu": json.loads(ran.stdout.splitlines()[-1]), "wall": (datetime.now(UTC) - began).total_seconds()}
-
-
-def _middle(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2]
-
-
-if __name__ == "__main__":
-    sys.exit(int(not measured()))
+    return float(json.loads(ran.stdout.splitlines()[-1]))

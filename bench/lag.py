@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import sys
 import tempfile
 from pathlib import Path
 
-from tests.load.live import Felt, line
-from tests.sink import Sink
-
-from bench.measure import HEAD, Figures, verdict
+from bench.measure import Row, row
+from load.live import Felt, line
+from medagent.percentiles import percentile
 from medagent.settings import load_settings
 from medagent.tracing import Tracing
-
-LIMIT_MS = 0.5
+from sink import Sink
 
 
 async def measure(url: str, home: Path, *, calls: int, seconds: float, rounds: int) -> tuple[list[Felt], list[Felt]]:
@@ -43,27 +40,17 @@ async def measure(url: str, home: Path, *, calls: int, seconds: float, rounds: i
     return without[1:], traced[1:]
 
 
-def main() -> int:
-    """Measure and print; exit code 1 where the limit is not kept."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calls", type=int, default=10)
-    parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--rounds", type=int, default=3)
-    given = parser.parse_args()
+def rows(calls: int = 10, seconds: float = 20.0, rounds: int = 3) -> list[Row]:
+    """Compare how late the loop was in rounds with and without, played in turn at pace 1."""
     with tempfile.TemporaryDirectory() as directory, Sink(Path(directory)) as sink:
-        without, traced = asyncio.run(
-            measure(sink.url, Path(directory) / "home", calls=given.calls, seconds=given.seconds, rounds=given.rounds)
-        )
-    print(f"{given.calls} calls at once at pace 1, ms that the loop was late")
-    print(f"  {'':20}{HEAD}")
+        home = Path(directory) / "home"
+        without, traced = asyncio.run(measure(sink.url, home, calls=calls, seconds=seconds, rounds=rounds))
     found = []
-    for name, arms in (("no telemetry", without), ("traced and shipped", traced)):
-        for arm in arms:
-            print(f"    {name:18}{Figures.of(arm.lag_ms):.2f}")
-        found.append(Figures.of([value for arm in arms for value in arm.lag_ms]))
-        print(f"  {name:20}{found[-1]:.2f}")
-    return int(not verdict("p99 added", found[1].p99 - found[0].p99, LIMIT_MS, "ms"))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    for percent, bound in ((50, 1.5), (99, 1.5)):
+        pairs = [
+            (percentile(ours.lag_ms, percent), percentile(theirs.lag_ms, percent))
+            for ours, theirs in zip(traced, without, strict=True)
+        ]
+        name = f"loop of {calls} calls, late by, p{percent}"
+        found.append(row(name, "the same loop without telemetry", pairs, unit="ms", bound=bound))
+    return found

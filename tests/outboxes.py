@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from uuid import UUID, uuid5
 
 import pytest
 
 from medagent.telemetry.door.admission import Admitted
+from medagent.telemetry.metric_totals import SpanCounter
 from medagent.telemetry.outbox import Outbox, Release
 from medagent.telemetry.span import Ancestor, SafeSpan, SpanKind
 
@@ -34,9 +35,10 @@ def make_outbox(outbox_url: str) -> Iterator[MakeOutbox]:
         max_bytes: int | None = None,
         destinations: tuple[str, ...] = (),
         delay: Callable[[str, str], int] | None = None,
+        counters: Mapping[str, SpanCounter] | None = None,
     ) -> Outbox:
-        places = destinations or ("archive", "elsewhere")
-        made.append(Outbox(outbox_url, destinations=places, owner=owner, max_bytes=max_bytes, delay=delay))
+        places, more = destinations or ("archive", "elsewhere"), {} if counters is None else {"counters": counters}
+        made.append(Outbox(outbox_url, destinations=places, owner=owner, max_bytes=max_bytes, delay=delay, **more))
         return made[-1]
 
     yield make

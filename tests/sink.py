@@ -24,6 +24,9 @@ from deletion_api import DeletionApi
 from medagent.audit.langsmith_intake import LangSmithIntake
 
 if TYPE_CHECKING:
+    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+        ExportMetricsServiceRequest as OtlpMetricsRequest,
+    )
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest as OtlpRequest
     from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
@@ -45,6 +48,7 @@ _SUCCESS = (
     ("/runs/multipart", 202, _JSON, b'{"message":"Runs batch ingested"}'),
     ("/api/public/otel/v1/traces", 200, _JSON, b"{}"),
     ("/v1/traces", 200, _PROTOBUF, b""),
+    ("/v1/metrics", 200, _PROTOBUF, b""),
     ("/v2/enqueue", 202, _JSON, b'{"status":"success","message":"Event processed","dedup_key":"k"}'),
 )
 """End of a path → the success of the destination that has it (docs/destinations.md); any other path is Slack's."""
@@ -159,7 +163,17 @@ class Sink:
         return [
             ExportTraceServiceRequest.FromString(request.body)
             for request in self.requests()
-            if request.headers.get("Content-Type") == "application/x-protobuf" and 200 <= request.answered < 300
+            if request.path.endswith("/v1/traces") and 200 <= request.answered < 300
+        ]
+
+    def metrics(self) -> list[OtlpMetricsRequest]:
+        """Every request with metrics that a collector took, read by OpenTelemetry's own messages."""
+        from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+        return [
+            ExportMetricsServiceRequest.FromString(request.body)
+            for request in self.requests()
+            if request.path.endswith("/v1/metrics") and 200 <= request.answered < 300
         ]
 
     def spans(self) -> dict[str, OtlpSpan]:

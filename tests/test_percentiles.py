@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bench.measure import Figures
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,7 +72,7 @@ def test_nearest_rank_out_of_range_raises(count: int, percent: int) -> None:
 
 @given(waits=WAITS)
 def test_call_and_alerts_agree_on_p95(waits: list[float]) -> None:
-    """For the same waits `medagent call`, the alert, the audit and the benchmarks have the same p95, p50 and p99."""
+    """For the same waits `medagent call`, the alert and the audit have the same p95 and p50."""
     turns = [span("agent_turn", 1000 + n, number=n, fields={"ttft_ms": wait}) for n, wait in enumerate(waits)]
     bridge: Any = None
     played = Rehearsed(scenario=BOOK, ended="done", trace_id="", spans=turns, problems=[], bridge=bridge)
@@ -81,11 +80,10 @@ def test_call_and_alerts_agree_on_p95(waits: list[float]) -> None:
     metric = METRICS["ttft_p95"]
     rows = metric.rows([(turn.end_us, turn) for turn in turns])
     alert = readings(rows, metric.measure, window_us=1000, since_us=1000 + len(turns), until_us=1000 + len(turns))[-1]
-    audit, figures = percentiles(waits), Figures.of(waits)
+    audit = percentiles(waits)
     assert alert.value is not None
     assert shown["ttft_ms_p95"] == audit.p95 == round(alert.value * 1000, 3)
-    assert shown["ttft_ms_p50"] == audit.p50 == figures.p50
-    assert (audit.p99, audit.max) == (figures.p99, figures.max)
+    assert shown["ttft_ms_p50"] == audit.p50
 
 
 def test_no_other_percentile_is_computed_in_the_code() -> None:

@@ -28,6 +28,7 @@ from medagent.redaction import Policy, Redactor, load_policy
 from medagent.redaction.clock import call_clock, release_delay_days
 from medagent.redaction.loading import find_policy
 from medagent.redaction.policy import ClockMode, Queued
+from medagent.redaction.shapes import members
 from medagent.settings import Settings, make_home
 from medagent.telemetry.delivery import Delivery
 from medagent.telemetry.events import AudioStarted, CallEnded, CallStarted, ResponseFinished, ResponseStarted
@@ -41,6 +42,8 @@ from medagent.telemetry.keeper import Housekeeping, Keeper
 from medagent.telemetry.ledger import Ledger, LedgerTrips, check_clock, entries, last_trip, votes
 from medagent.telemetry.ledger.anchors import Anchor, FileAnchor, Head, check_heads, heads_in, second_place
 from medagent.telemetry.line import Inlet
+from medagent.telemetry.metric_totals import SpanCounter
+from medagent.telemetry.metrics_worker import MetricsWorker, TotalsExporter
 from medagent.telemetry.outbox import Lacking, Outbox, OutboxStatus
 from medagent.telemetry.outbox.ledger_head import OutboxAnchor
 from medagent.telemetry.outbox.trips import OutboxTrips
@@ -71,6 +74,7 @@ if TYPE_CHECKING:
     from medagent.attestation.officers import Officers
     from medagent.attestation.report import Destination as BoundDestination
     from medagent.attestation.report import InstalledDistribution
+    from medagent.telemetry.exporters.otlp_metrics import ClosedValues
     from medagent.telemetry.incident import Investigation
 
 _LANGFUSE_CLOUD = "https://cloud.langfuse.com"
@@ -546,7 +550,56 @@ def _listed(name: str, settings: Settings, gate: Gate, ca_pem: bytes | None) -> 
     )
 
 
-def outbox(settings: Settings, destinations: Sequence[Exporter], *, owner: str | None = None) -> Outbox:
+def metrics(settings: Settings, gate: Gate) -> tuple[TotalsExporter, SpanCounter] | None:
+    """Return the exporter of OTLP metrics and what counts spans for it; None where no collector gets any."""
+    if not settings.otlp_metrics or settings.otlp_endpoint is None or "otlp" not in settings.destinations:
+        return None
+    from medagent.telemetry.exporters import otlp, otlp_metrics  # noqa: PLC0415  # OpenTelemetry's messages take 40 ms to load
+
+    url = otlp_metrics.metrics_url(otlp.traces_url(settings.otlp_endpoint, variable="MEDAGENT_OTLP_ENDPOINT"))
+    given = "" if settings.otlp_headers is None else settings.otlp_headers.get_secret_value()
+    closed, named = _closed_values(settings), service(settings)
+    exporter = otlp_metrics.OtlpMetricsExporter(
+        url=url,
+        headers=otlp.parse_headers(given, variable="MEDAGENT_OTLP_HEADERS"),
+        closed=closed,
+        gate=gate,
+        ca_pem=settings.ca_pem(),
+        service=named,
+    )
+    count = functools.partial(otlp_metrics.amounts_of, closed=closed, service=named)
+    return exporter, SpanCounter(stream=otlp_metrics.stream_of(url), count=count)
+
+
+def _closed_values(settings: Settings) -> ClosedValues:
+    """Return the values that attributes of metrics may have: closed lists of the policy, and the operator's models."""
+    from medagent.telemetry.exporters.otlp_metrics import ClosedValues  # noqa: PLC0415  # OpenTelemetry's messages take 40 ms to load
+
+    in_force = policy(settings)
+
+    def listed(span: str, *path: str | int) -> frozenset[str]:
+        rule = in_force.rule_for(span, path)
+        return frozenset() if rule is None else members(rule.shape)
+
+    families = (name.partition(".") for name in in_force.spans)
+    return ClosedValues(
+        tools=frozenset(name for family, _, name in families if family == "tool" and name not in ("", "*")),
+        models=load_prices(settings.pricing_path).models | {settings.model},
+        providers=listed("agent_turn", "provider"),
+        error_types=listed("session.end", "errors", 0, "error_type") | listed("tool.*", "error_type"),
+        error_sources=listed("session.end", "errors", 0, "error_source"),
+        call_outcomes=listed("voice_session", "outcome"),
+        tool_outcomes=listed("tool.*", "outcome"),
+    )
+
+
+def outbox(
+    settings: Settings,
+    destinations: Sequence[Exporter],
+    *,
+    owner: str | None = None,
+    counters: Mapping[str, SpanCounter] | None = None,
+) -> Outbox:
     """The durable queue of this host, for these destinations; whoever opens calls in it names an owner that can die."""
     make_home(settings.home)
     return Outbox(
@@ -555,6 +608,7 @@ def outbox(settings: Settings, destinations: Sequence[Exporter], *, owner: str |
         owner=owner or str(uuid4()),
         max_bytes=settings.outbox_max_mb * 2**20,
         delay=_delay(settings),
+        counters=counters or {},
     )
 
 
@@ -592,7 +646,9 @@ def delivery(settings: Settings, destinations: Sequence[Exporter], stop: Switch,
     """A shipper for each destination on this host's outbox, and who ends what dead processes left; not started."""
     living = owners(settings)
     owner = living.claim()
-    box = outbox(settings, destinations, owner=owner.name)
+    counted = metrics(settings, ExportGate(stop))
+    counters = {} if counted is None else {counted[0].name: counted[1]}
+    box = outbox(settings, destinations, owner=owner.name, counters=counters)
     store = next(one for one in destinations if isinstance(one, Archive))
     purges = policy(settings).queued_when_off is Queued.PURGE
     entries = GuardrailEntries(box, ledger(settings))
@@ -608,6 +664,7 @@ def delivery(settings: Settings, destinations: Sequence[Exporter], stop: Switch,
             shipper.wake()
         return found
 
+    workers = [] if counted is None else [MetricsWorker(counted[0], stream=counted[1].stream, outbox=box, switch=stop)]
     return Delivery(
         outbox=box,
         owner=owner,
@@ -615,6 +672,7 @@ def delivery(settings: Settings, destinations: Sequence[Exporter], stop: Switch,
         shippers=shippers,
         housekeeping=Housekeeping(keeper(settings, box, store), switch=stop, purges_when_off=purges),
         recovery=RecoveryWatch(look),
+        metrics=workers,
     )
 
 

@@ -168,6 +168,11 @@ class PriceList(_Entry):
     tts: Mapping[str, TtsPrice]
     line: LinePrice
 
+    @property
+    def models(self) -> frozenset[str]:
+        """The names of all models with a price."""
+        return frozenset({*self.realtime, *self.llm, *self.stt, *self.tts})
+
     def realtime_cost(self, model: str | None, usage: Usage | None) -> float | None:
         """US dollars of a response of `model`; None where the usage, the model or a price is unknown."""
         price = _named(self.realtime, model)

@@ -166,6 +166,7 @@ class Settings(BaseSettings):
     destinations: Annotated[Listed, _some_of(*_LISTED)] = Field((), alias="MEDAGENT_DESTINATIONS")
     otlp_endpoint: str | None = Field(None, alias="MEDAGENT_OTLP_ENDPOINT")
     otlp_headers: SecretStr | None = Field(None, alias="MEDAGENT_OTLP_HEADERS")
+    otlp_metrics: bool = Field(True, alias="MEDAGENT_OTLP_METRICS")
     otlp_region: str = Field("self-hosted", alias="MEDAGENT_OTLP_REGION", pattern=r"^[a-z][a-z0-9-]{0,30}$")
     phoenix_project: str | None = Field(
         None, alias="PHOENIX_PROJECT_NAME", pattern=r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]{0,198}[^\s\x00-\x1f\x7f])?$"

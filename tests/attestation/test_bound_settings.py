@@ -81,6 +81,7 @@ CHANGES: dict[str, tuple[dict[str, str], str]] = {
         "slack: workspace (MEDAGENT_SLACK_WEBHOOK_URL)",
     ),
     "pseudonym key": ({"MEDAGENT_PSEUDONYM_KEY": "ef" * 32}, "): MEDAGENT_PSEUDONYM_KEY"),
+    "metrics over OTLP": ({"MEDAGENT_OTLP_METRICS": "0"}, "): MEDAGENT_OTLP_METRICS"),
     "sampling": ({"MEDAGENT_SAMPLING": "0.5"}, "MEDAGENT_SAMPLING"),
     "outbox": ({"MEDAGENT_OUTBOX_DAYS": "4000"}, "MEDAGENT_OUTBOX_DAYS"),
     "archive": ({"MEDAGENT_ARCHIVE_DAYS": "4000"}, "archive: retention_days (MEDAGENT_ARCHIVE_DAYS)"),

@@ -6,12 +6,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.load.__main__ import load, picture
-from tests.load.short_calls import growth
-from tests.sink import Sink
 
+from load.__main__ import load, picture
+from load.short_calls import growth
 from medagent.compose import Telemetry
 from medagent.settings import load_settings
+from sink import Sink
 
 pytestmark = pytest.mark.slow
 MOST_MB = 10.0

@@ -65,7 +65,8 @@ def test_off_takes_effect_within_a_second(tmp_path: Path, name: str, status: int
             until = time.monotonic() + 60
             is_repeated = status == 409 and name != "langsmith"
             while time.monotonic() < until:
-                counts = [span_count(name, one.raw) for one in capture.documents() if one.path.endswith(" body")]
+                bodies = [one.raw for one in capture.documents() if one.path.endswith(" body") and not one.is_metrics]
+                counts = [span_count(name, body) for body in bodies]
                 if (len(counts) > 1) if is_repeated else (1 in counts):
                     break
                 time.sleep(0.02)
@@ -80,3 +81,41 @@ def test_off_takes_effect_within_a_second(tmp_path: Path, name: str, status: int
         finally:
             following.kill()
             following.wait()
+
+
+@pytest.mark.parametrize("is_off", [True, False], ids=["off", "on"])
+def test_off_stops_metrics_within_a_second(tmp_path: Path, is_off: bool) -> None:
+    """Metrics of what was just delivered are due seconds later: after off no request begins, without it one does."""
+    home = tmp_path / "home"
+    with Capture() as capture:
+        environment = {"MEDAGENT_DESTINATIONS": "otlp", "MEDAGENT_OTLP_ENDPOINT": capture.url("otlp")}
+        outbox = Outbox(f"sqlite:///{home / 'outbox' / 'outbox.db'}", destinations=["otlp"], owner="o")
+        spans = call()
+        following = subprocess.Popen(
+            [MEDAGENT, "ship", "--follow"],
+            env={**os.environ, "MEDAGENT_HOME": str(home), **environment},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            with outbox.transaction() as transaction:
+                transaction.open_call(spans[0].trace_id, release="released")
+                for span in spans:
+                    transaction.put(Admitted.of(span), final=True)
+            until = time.monotonic() + 60
+            while outbox.waits("otlp") and time.monotonic() < until:
+                time.sleep(0.01)
+            assert not outbox.waits("otlp")
+            told = [one for one in capture.documents() if one.is_metrics]
+            off_at = time.time()
+            if is_off:
+                command = medagent("telemetry", "off", "--reason", "drill", home=home, **environment)
+                assert command.code == 0
+                off_at = datetime.fromisoformat(json.loads((home / "switch.json").read_bytes())["at"]).timestamp()
+            time.sleep(8)
+            late = [one for one in capture.documents() if one.is_metrics and one.at > off_at + 1]
+            assert (late == []) if is_off else (told or late)
+        finally:
+            following.terminate()
+            assert exit_code(following) == 0
+            outbox.close()

@@ -29,6 +29,8 @@ _ANSWERS: Mapping[str, tuple[int, str, bytes]] = {
     "pagerduty": (202, "application/json", b'{"status":"success"}'),
 }
 _LANGSMITH_INFO = b'{"version":"0.18.0","batch_ingest_config":{"use_multipart_endpoint":true}}'
+METRICS_BODY = " metrics body"
+_METRICS = "/v1/metrics"
 _MOST_BYTES = 1 << 28
 _ALONE_S = 1.0
 _HELD_S = 20.0
@@ -45,6 +47,11 @@ class Document:
     at: float = 0.0
     taken: bool = True
     """Whether its destination answered that it took it."""
+
+    @property
+    def is_metrics(self) -> bool:
+        """Whether it is the body of a request with OTLP metrics, which holds no span."""
+        return self.path.endswith(METRICS_BODY)
 
 
 class Capture:
@@ -71,6 +78,7 @@ class Capture:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(min(length, _MOST_BYTES))
                 channel = self.path.split("/")[1].split("?")[0] or "unknown"
+                is_metrics = self.path.endswith(_METRICS)
                 head, at = f"{self.requestline}\n{self.headers}".encode(), time.time()
                 status, media_type, answer = _ANSWERS.get(channel, (404, "text/plain", b""))
                 if channel == "langsmith" and self.path.endswith("/info"):
@@ -83,7 +91,7 @@ class Capture:
                     )
                 if capture.refuses:
                     status, answer = 503, b""
-                elif batch_status is not None and (spans := span_count(channel, body)):
+                elif batch_status is not None and not is_metrics and (spans := span_count(channel, body)):
                     if spans > 1:
                         status, media_type, answer = (
                             batch_status,
@@ -93,7 +101,8 @@ class Capture:
                     else:
                         capture._goes_on.wait(_HELD_S)
                         time.sleep(_ALONE_S)
-                capture._keep(channel, head, body, at=at, taken=200 <= status < 300)
+                kind = METRICS_BODY if is_metrics else " body"
+                capture._keep(channel, {" head": head, kind: body}, at=at, taken=200 <= status < 300)
                 self.send_response(status)
                 self.send_header("Content-Type", media_type)
                 self.send_header("Content-Length", str(len(answer)))
@@ -141,11 +150,11 @@ class Capture:
         with self._lock:
             return list(self._documents)
 
-    def _keep(self, channel: str, head: bytes, body: bytes, *, at: float, taken: bool) -> None:
+    def _keep(self, channel: str, parts: Mapping[str, bytes], *, at: float, taken: bool) -> None:
         with self._lock:
             number = len(self._documents) // 2
-            for part, raw in (("head", head), ("body", body)):
-                path = f"request {number} {part}"
+            for part, raw in parts.items():
+                path = f"request {number}{part}"
                 self._documents.append(Document(channel=channel, path=path, raw=raw, at=at, taken=taken))
 
 
@@ -182,7 +191,7 @@ def arrivals(documents: Sequence[Document], span_ids: Iterable[str]) -> dict[str
     spans = {UUID(span_id).hex[:16]: span_id for span_id in span_ids}
     found: dict[str, Counter[str]] = {"langsmith": Counter(), "otlp": Counter(), "langfuse": Counter()}
     for document in documents:
-        is_body = document.path.endswith(" body") and document.raw and document.taken
+        is_body = document.path.endswith(" body") and document.raw and document.taken and not document.is_metrics
         if document.channel not in found or not is_body:
             continue
         if document.channel == "langsmith":

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.metadata import packages_distributions
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from medagent.alerts.rules import Alerts
 from medagent.attestation.report import Mark
@@ -130,6 +132,8 @@ def _beside(documents: Sequence[Document]) -> Iterator[tuple[str, str]]:
             case "langsmith" if document.path.endswith("body"):
                 for match in _PART.finditer(inflated(document.raw)):
                     yield from _of_json("langsmith", match[1])
+            case "otlp" if document.is_metrics:
+                yield from _of_metrics(document.channel, document.raw)
             case "otlp" | "langfuse" if document.path.endswith("body"):
                 yield from _of_otlp(document.channel, document.raw)
             case "slack" | "pagerduty" if document.path.endswith("body"):
@@ -187,6 +191,27 @@ def _of_otlp(channel: str, raw: bytes) -> Iterator[tuple[str, str]]:
             for pair in span.attributes:
                 for value in (pair.value, *pair.value.array_value.values):
                     yield from _of_text(f"{channel}.{pair.key}", value.string_value)
+
+
+def _of_metrics(channel: str, raw: bytes) -> Iterator[tuple[str, str]]:
+    """Every text in a request with metrics: names, units, descriptions, attributes."""
+    try:
+        request = ExportMetricsServiceRequest.FromString(raw)
+    except DecodeError:
+        yield f"{channel} metrics body", raw.decode("utf-8", "replace")
+        return
+    pending: list[tuple[str, Message]] = [(f"{channel}.metrics", request)]
+    while pending:
+        path, message = pending.pop()
+        if isinstance(message, KeyValue):
+            yield f"{path}.{message.key}", message.value.string_value
+            continue
+        for part, value in message.ListFields():
+            for one in value if part.is_repeated else (value,):
+                if isinstance(one, Message):
+                    pending.append((f"{path}.{part.name}", one))
+                elif isinstance(one, str):
+                    yield f"{path}.{part.name}", one
 
 
 def _envelope(alerts: Alerts) -> list[Shape]:

@@ -115,7 +115,7 @@ def _until_busy(capture: Capture, status: int, process: subprocess.Popen[bytes])
     """Wait until every destination is sent spans alone, or its batch again; returns those that are."""
     deadline, busy = time.monotonic() + _BUSY_WITHIN_S, set[str]()
     while len(busy) < len(DESTINATIONS) and time.monotonic() < deadline and process.poll() is None:
-        bodies = [one for one in capture.documents() if one.path.endswith(" body")]
+        bodies = [one for one in capture.documents() if one.path.endswith(" body") and not one.is_metrics]
         busy = {name for name in DESTINATIONS if _is_busy(name, status, bodies)}
         time.sleep(_LOOK_S)
     return busy

@@ -27,7 +27,8 @@ _WORDS = {Sent.DELIVERED: "delivered", Sent.UNKNOWN: "no answer", Sent.REFUSED: 
 _OUTCOMES = {Sent.DELIVERED: "delivered", Sent.UNKNOWN: "unknown", Sent.REFUSED: "refused"}
 _MACHINE = ("measurement", "machine")
 _BY_HAND = {
-    "otlp": "OTLP has no deletion. Ask whoever runs the collector and what is behind it, by trace_id {hex}",
+    "otlp": "OTLP has no deletion. Ask whoever runs the collector and what is behind it, by trace_id {hex}. "
+    "Its metrics are totals without an id: nothing of one call can be found in them",
     "jsonlog": "A log has no deletion by id. Delete the lines whose trace_id is {id}; in CloudWatch find them with "
     '{{ $.trace_id = "{id}" }}, and delete the log stream or shorten its retention',
 }

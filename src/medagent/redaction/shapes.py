@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from medagent.proof import Json
 from medagent.redaction.linear_pattern import LinearPattern
-from medagent.redaction.lists import is_in_code
+from medagent.redaction.lists import CODE_LISTS, is_in_code
 
 Rosters: TypeAlias = Mapping[str, Collection[str]]
 
@@ -197,6 +197,17 @@ def is_sayable(shape: Shape | None) -> bool:
 def is_closed(shape: Shape | None) -> bool:
     """Tell whether the value is a member of a list or roster: it is compared whole with whole values of the call."""
     return isinstance(shape, Member | ListMember)
+
+
+def members(shape: Shape | None) -> frozenset[str]:
+    """Return the members that the policy or code gives a closed shape; none for any other shape."""
+    match shape:
+        case OneOf():
+            return shape.values
+        case ListMember():
+            return shape.added | (CODE_LISTS[shape.name]() if shape.name in CODE_LISTS else frozenset())
+        case _:
+            return frozenset()
 
 
 def year_of(value: object, at_us: int | None = None) -> str | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from medagent.errors import OutboxUnavailableError
 from medagent.telemetry.keeper import Housekeeping
+from medagent.telemetry.metrics_worker import MetricsWorker
 from medagent.telemetry.outbox import Outbox
 from medagent.telemetry.owners import Owner
 from medagent.telemetry.recovery import GuardrailEntries, RecoveryWatch
@@ -27,11 +28,14 @@ class Delivery:
     shippers: Sequence[Shipper]
     housekeeping: Housekeeping
     recovery: RecoveryWatch
+    metrics: Sequence[MetricsWorker] = ()
 
     def start(self) -> None:
         """Begin to ship, and to end what dead processes left open."""
         for shipper in self.shippers:
             shipper.start()
+        for worker in self.metrics:
+            worker.start()
         self.housekeeping.start()
         self.recovery.start()
 
@@ -41,9 +45,15 @@ class Delivery:
             shipper.wake()
 
     def flush(self, timeout_s: float) -> list[str]:
-        """Wait until all that is due is delivered; returns the destinations that still lack something."""
+        """Wait until all that is due is delivered; returns the destinations that still lack something.
+
+        Metrics are tried once; a destination without them lacks nothing.
+        """
         deadline = time.monotonic() + timeout_s
-        return [s.name for s in self.shippers if not s.flush(max(0.1, deadline - time.monotonic()))]
+        lacking = [s.name for s in self.shippers if not s.flush(max(0.1, deadline - time.monotonic()))]
+        for worker in self.metrics:
+            worker.flush(deadline - time.monotonic())
+        return lacking
 
     def close(self, timeout_s: float) -> None:
         """Ship what the time allows, then stop, whatever hangs; what is not delivered stays in the outbox."""
@@ -52,12 +62,14 @@ class Delivery:
         with suppress(OutboxUnavailableError):  # what cannot be read cannot be shipped now
             for shipper in self.shippers:
                 shipper.flush(max(0.0, deadline - _STOP_S - time.monotonic()))
+            for worker in self.metrics:
+                worker.flush(max(0.0, deadline - _STOP_S - time.monotonic()))
         self.stop(deadline - time.monotonic())
 
     def stop(self, timeout_s: float) -> None:
         """Stop shipping at once; what is not delivered stays in the outbox."""
         deadline = time.monotonic() + timeout_s
-        ends = [*(s.stop for s in self.shippers), self.housekeeping.stop, self.recovery.join]
+        ends = [*(one.stop for one in (*self.shippers, *self.metrics)), self.housekeeping.stop, self.recovery.join]
         self.recovery.stop()
         for left in (False, True):  # all are asked before one is waited for
             for end in ends:

@@ -38,9 +38,7 @@ class Exit:
         self, *, method: str, url: str, headers: Mapping[str, str], body: bytes, batch: Sequence[SafeSpan]
     ) -> None:
         """Raises `DoorError`, naming rule and path, unless all of the request is admitted or on the envelope."""
-        if method != self._envelope.method or _place(url) != self._place:
-            raise DoorError("exit: the request does not go to the configured address")
-        content_type, content_encoding = self._headers(headers, len(body))
+        content_type, content_encoding = self._addressed(method=method, url=url, headers=headers, length=len(body))
         documents = decode(
             body, content_type=content_type, content_encoding=content_encoding, limit=self._envelope.max_bytes
         )
@@ -60,6 +58,12 @@ class Exit:
         for number, document in enumerate(documents):
             owner = self._owner(document.name or "", f"part {number}", self._envelope.part, admitted)
             self._read(document.value, document.name or "", owner)
+
+    def _addressed(self, *, method: str, url: str, headers: Mapping[str, str], length: int) -> tuple[str, str | None]:
+        """Check address and headers; returns content type and content encoding."""
+        if method != self._envelope.method or _place(url) != self._place:
+            raise DoorError("exit: the request does not go to the configured address")
+        return self._headers(headers, length)
 
     def _headers(self, headers: Mapping[str, str], length: int) -> tuple[str, str | None]:
         content_type, content_encoding = "", None
@@ -130,15 +134,16 @@ class ExitSession(PlainSession):
         gate: Gate,
         timeout_s: tuple[float, float] = _TIMEOUT_S,
         ca_pem: bytes | None = None,
+        exit: Exit | None = None,  # noqa: A002  # what it is called here
     ) -> None:
         """`gate` is called before every request; `timeout_s`: to connect, and for all of a request and its answer.
 
-        `ca_pem` as in `PlainSession`.
+        `ca_pem` as in `PlainSession`; `exit` takes the place of one that compares with spans.
         """
         super().__init__(ca_pem=ca_pem)
         self._gate = gate
         self._timeout_s = timeout_s
-        self._exit = Exit(envelope)
+        self._exit = exit or Exit(envelope)
         self.send_log = SendLog()
         """Which spans left in a request, and how it was answered."""
         self._batch: Sequence[SafeSpan] = ()

@@ -29,15 +29,15 @@ def named_documents(body: bytes) -> list[tuple[str, Json]]:
         raise DoorError("exit: the body holds unknown fields or is not in its one encoding")
     found: list[tuple[str, Json]] = []
     for number, of_resource in enumerate(request.resource_spans):
-        found.append((f"resource.{number}", _plain(of_resource, without="scope_spans")))
+        found.append((f"resource.{number}", plain(of_resource, without="scope_spans")))
         for index, of_scope in enumerate(of_resource.scope_spans):
-            found.append((f"scope.{number}.{index}", _plain(of_scope, without="spans")))
-            found += [(f"span.{span.span_id.hex()}", _plain(span)) for span in of_scope.spans]
+            found.append((f"scope.{number}.{index}", plain(of_scope, without="spans")))
+            found += [(f"span.{span.span_id.hex()}", plain(span)) for span in of_scope.spans]
     return found
 
 
-def _plain(message: Message, *, without: str = "") -> dict[str, Json]:
-    """All that is set in a message, under its field's name; ids in hex, enumerations by name."""
+def plain(message: Message, *, without: str = "") -> dict[str, Json]:
+    """Return all that is set in a message, under its field's name; ids in hex, enumerations by name."""
     return {
         field.name: _attributes(value) if field.message_type is KeyValue.DESCRIPTOR else _field(field, value)
         for field, value in message.ListFields()
@@ -53,7 +53,7 @@ def _field(field: FieldDescriptor, value: Any) -> Json:
 
 def _scalar(field: FieldDescriptor, value: Any) -> Json:
     if isinstance(value, Message):
-        return _plain(value)
+        return plain(value)
     if field.enum_type is not None:
         if value not in field.enum_type.values_by_number:
             raise DoorError(f"exit: {field.name} is a number without a name")

@@ -143,10 +143,10 @@ def renew(connection: sa.Connection, destination: str, ids: Sequence[str], *, ow
 
 def delivered(
     connection: sa.Connection, destination: str, batch: Sequence[SafeSpan], *, sent: Mapping[str, Sent] | None
-) -> None:
+) -> list[SafeSpan]:
     """Take spans off a destination's list; a span that is on no list any more leaves the outbox.
 
-    Spans in `sent`, or all where it is None, get a receipt.
+    Spans in `sent`, or all where it is None, get a receipt. Returns those that were still on the list.
     """
     ids, now = [span.span_id for span in batch], now_ms()
     history = (deliveries.c.span_id, deliveries.c.attempts, deliveries.c.first_sent_ms)
@@ -170,6 +170,7 @@ def delivered(
         ],
     )
     _forget(connection, ids)
+    return [span for span in batch if span.span_id in before]
 
 
 def failed(

@@ -14,7 +14,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from medagent.telemetry.door.send_log import Sent
-from medagent.telemetry.outbox import deliveries, ownership, receipts
+from medagent.telemetry.metric_totals import SpanCounter, Totals
+from medagent.telemetry.outbox import deliveries, ownership, receipts, totals
 from medagent.telemetry.outbox.database import Database
 from medagent.telemetry.outbox.deliveries import Deleted, Lacking
 from medagent.telemetry.outbox.ownership import Mark, OpenCall
@@ -26,6 +27,7 @@ from medagent.telemetry.outbox.transaction import Delay, Transaction
 from medagent.telemetry.span import SafeSpan, Seal
 
 _NOTHING: Mapping[str, Sent] = {}
+_NO_COUNTERS: Mapping[str, SpanCounter] = {}
 _log = logging.getLogger(__name__)
 
 
@@ -40,10 +42,12 @@ class Outbox:
         owner: str,
         max_bytes: int | None = None,
         delay: Delay | None = None,
+        counters: Mapping[str, SpanCounter] = _NO_COUNTERS,
     ) -> None:
         """`owner` is this process; `max_bytes` of spans make the outbox full. Raises `OutboxError` on what is no URL.
 
-        `delay` gives the days for which a call is held from a destination; it is stored with each delivery.
+        `counters` count, by destination, the spans that it took. `delay` gives the days for which a call is held from
+        a destination; it is stored with each delivery.
 
         The database is opened at the first use, so that one that is away does not keep a process from starting.
         """
@@ -51,6 +55,7 @@ class Outbox:
         self._owner = owner
         self._max_bytes = max_bytes
         self._delay = delay
+        self._counters = counters
         self._database = Database(url)
 
     @contextmanager
@@ -139,7 +144,9 @@ class Outbox:
         Spans in `sent`, or all where it is None, get a receipt; the others were not sent.
         """
         with self._database.writing() as connection:
-            deliveries.delivered(connection, destination, batch, sent=sent)
+            taken = deliveries.delivered(connection, destination, batch, sent=sent)
+            if (counter := self._counters.get(destination)) is not None:
+                totals.add(connection, counter, taken)
 
     def failed(
         self, destination: str, batch: Sequence[SafeSpan], *, error: str, sent: Mapping[str, Sent] = _NOTHING
@@ -184,6 +191,34 @@ class Outbox:
         """Make due what was set aside, at one destination or at all; returns how many deliveries."""
         with self._database.writing() as connection:
             return deliveries.offer_again(connection, destination)
+
+    # ---- metrics ---------------------------------------------------------------------------------------------------
+
+    def claim_totals(self, stream: str, *, at_once: bool = False) -> Totals | None:
+        """Return a stream's totals for us to send within 40 s; None where nothing is due or somebody else sends.
+
+        With `at_once` what changed is due, however short the last request is ago.
+        """
+        with self._database.reading() as connection:
+            if not totals.is_due(connection, stream, at_once=at_once):
+                return None
+        with self._database.writing() as connection:
+            return totals.claim(connection, stream, at_once=at_once)
+
+    def totals_sent(self, stream: str, version: int) -> None:
+        """Note that the destination took the totals of a version."""
+        with self._database.writing() as connection:
+            totals.sent(connection, stream, version=version)
+
+    def release_totals(self, stream: str) -> None:
+        """Note that the totals were not taken; whoever comes may send them."""
+        with self._database.writing() as connection:
+            totals.release(connection, stream)
+
+    def has_unsent_totals(self, stream: str) -> bool:
+        """Return whether totals changed since they were last sent."""
+        with self._database.reading() as connection:
+            return totals.is_unsent(connection, stream)
 
     # ---- what is kept ----------------------------------------------------------------------------------------------
 

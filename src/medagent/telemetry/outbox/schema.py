@@ -128,9 +128,30 @@ deletion_requests = sa.Table(
     sa.Column("checked_ms", _Big, nullable=False, server_default="0"),
     sa.Column("was_shown", sa.Boolean, nullable=False, server_default=sa.false()),
 )
+metric_streams = sa.Table(
+    "metric_streams",
+    metadata,
+    sa.Column("stream", sa.String(80), primary_key=True),
+    sa.Column("instance_id", sa.String(36), nullable=False),
+    sa.Column("started_ms", _Big, nullable=False),
+    sa.Column("version", _Big, nullable=False),
+    sa.Column("sent_version", _Big, nullable=False, server_default="0"),
+    sa.Column("sent_ms", _Big, nullable=False, server_default="0"),
+    sa.Column("leased_until_ms", _Big, nullable=False, server_default="0"),
+)
+metric_totals = sa.Table(
+    "metric_totals",
+    metadata,
+    sa.Column("stream", sa.String(80), primary_key=True),
+    sa.Column("series", sa.String(1000), primary_key=True),
+    sa.Column("bucket", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("count", _Big, nullable=False),
+    sa.Column("sum", sa.Double, nullable=False),
+)
+"""Numbers and closed words of delivered spans, added up; kept after the spans are deleted."""
 _version = sa.Table("outbox_version", metadata, sa.Column("version", sa.Integer, nullable=False))
 
-VERSION = 6
+VERSION = 7
 """Goes up with every column; a file without one is of version 1."""
 _MAKING = 0x6D65_6462
 """The advisory lock under which PostgreSQL's tables are made: two processes may start at once."""
