@@ -1,4 +1,4 @@
-"""`python -m scripts.backends`: send the same calls to Phoenix and MLflow, read them back; exit code 1 on a difference."""
+"""`python -m scripts.backends`: send the same calls to Phoenix and MLflow and read them back; 1 where one differs."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from scripts.backends.servers import NotStartedError, Server
 
 PROJECT = "Reception, north"
 _EXPERIMENT = "x-mlflow-experiment-id"
+_WIDTH = 160
 
 
 def main() -> int:
@@ -77,7 +78,8 @@ def _run(place: Path, running: ExitStack, console: Console, *, short: bool) -> l
         )
         phoenix, mlflow = first.result(), second.result()
     said(f"they answer: {phoenix.url} {mlflow.url}")
-    read_phoenix.set_prices(phoenix, for_phoenix(load_prices(prices)).document)
+    read_phoenix.post(phoenix, for_phoenix(load_prices()).document)  # ours as shipped, to be updated
+    read_phoenix.set_prices(phoenix, for_phoenix(load_prices(prices), read_phoenix.models(phoenix)).document)
     experiment = read_mlflow.make_experiment(mlflow, PROJECT)
     said("they have our prices")
     to = {f"{phoenix.url}/v1/traces": {}, f"{mlflow.url}/v1/traces": {_EXPERIMENT: experiment}}
@@ -130,11 +132,13 @@ def _print(rows: Sequence[Row], *, as_json: bool) -> None:
         for row in rows:
             sys.stdout.write(json.dumps(asdict(row), ensure_ascii=False) + "\n")
         return
-    table = Table("backend", "what", "ours", "theirs", "ok", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for name, width in {"backend": 7, "what": 20, "ours": 20, "theirs": 20, "ok": 6}.items():
+        table.add_column(name, no_wrap=True, min_width=width)
     words = {True: "yes", False: "[red]no[/red]", None: "listed"}
     for row in sorted(rows, key=lambda one: one.backend):
         table.add_row(row.backend, row.what, row.ours, row.theirs, words[row.ok])
-    Console(width=140).print(table)
+    Console(width=_WIDTH).print(table)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The calls that are sent: a booking, one with a failing tool, one of a pipeline; together they have every kind of span."""
+"""The calls that are sent: a booking, one with a failing tool, one of a pipeline; together with every kind of span."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ _MODALITIES = {"input_audio": "input_audio_tokens", "output_audio": "output_audi
 _COST_WITHIN = 0.01
 _CLOCK_WITHIN_US = 2  # Phoenix reads nanoseconds as a floating point number
 _LONG_NUMBER = 8
-_LONGEST = 44
+_LONGEST = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,4 +215,6 @@ def _text(value: Any) -> str:
     if value is None:
         return "–"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, dict):
+        text = ", ".join(f"{name} {count}" for name, count in value.items())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -24,13 +24,18 @@ tokenCountPrompt tokenCountCompletion tokenCountTotal costSummary{total{cost}}
 costDetailSummaryEntries{tokenType isPrompt value{cost tokens}} input{value} output{value}}}}}}}"""
 
 
-def set_prices(server: Server, request: Mapping[str, Any]) -> None:
-    """POST what `medagent pricing export phoenix` prints, and wait until Phoenix reads its prices anew.
+def post(server: Server, request: Mapping[str, Any]) -> None:
+    """POST what `medagent pricing export phoenix` prints.
 
     Raises:
         ValueError: Phoenix refused it.
     """
     _ask(server, request["query"], request["variables"])
+
+
+def set_prices(server: Server, request: Mapping[str, Any]) -> None:
+    """POST prices, and wait until Phoenix has read its table anew, which it does every five seconds."""
+    post(server, request)
     time.sleep(2 * _PRICES_ARE_READ_EVERY_S)
 
 

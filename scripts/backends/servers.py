@@ -16,7 +16,7 @@ import requests
 
 _STARTS_WITHIN_S = 180.0
 _LOOK_EVERY_S = 0.3
-_ENDS_WITHIN_S = 10.0
+_ENDS_WITHIN_S = 3.0
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE")
 
 
