@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import sys
 import tempfile
 import time
@@ -20,7 +21,7 @@ from rich.table import Table
 
 from medagent.cli.backend_prices import MLFLOW_PROVIDERS, for_mlflow, for_phoenix
 from medagent.pricing import load_prices
-from medagent.settings import load_settings
+from medagent.settings import Settings, load_settings
 from medagent.telemetry.door.logs import guard_logging
 from scripts.backends import read_mlflow, read_phoenix, servers
 from scripts.backends.calls import CallsWentWrongError, Played, play, write_prices
@@ -32,7 +33,8 @@ from scripts.backends.servers import NotStartedError, Server
 
 PROJECT = "Reception, north"
 _EXPERIMENT = "x-mlflow-experiment-id"
-_WIDTH = 160
+_TAKEN_OVER = "MEDAGENT_OTLP_VOICE_DRAFTS"
+_WIDTH = 180
 
 
 def main() -> int:
@@ -48,7 +50,8 @@ def main() -> int:
             rows = _run(Path(directory), running, console, short=arguments.short)
             _print(rows, as_json=arguments.json)
             if arguments.keep:
-                input("Enter ends the backends. ")
+                console.print("Enter ends the backends.")
+                sys.stdin.readline()
     except (NotInstalledError, NotStartedError, CallsWentWrongError, ValueError) as error:
         console.print(f"backends: {error}", style="red", markup=False)
         return 1
@@ -96,7 +99,13 @@ def _run(place: Path, running: ExitStack, console: Console, *, short: bool) -> l
 
 
 def _play(place: Path, prices: Path, collector: Collector, *, short: bool) -> list[Played]:
-    """Play with settings of this run alone; the environment's are not read."""
+    """Play with settings of this run alone: nothing of it goes where the environment's settings lead.
+
+    Only `MEDAGENT_OTLP_VOICE_DRAFTS` is taken over.
+    """
+    for field in Settings.model_fields.values():
+        if field.alias is not None and field.alias != _TAKEN_OVER:
+            os.environ.pop(field.alias, None)
     logging.basicConfig(level=logging.CRITICAL)
     settings = load_settings(
         MEDAGENT_HOME=place / "home",

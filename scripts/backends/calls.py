@@ -165,9 +165,12 @@ async def _spoken(session: AgentSession[Any]) -> None:
             await asyncio.sleep(0.01)
         quiet = 0
         while quiet < 30:  # a hand-over speaks again within 0.3 s
-            is_quiet = session.agent_state == "listening" and session.current_speech is None
-            quiet = quiet + 1 if is_quiet else 0
+            quiet = quiet + 1 if _is_listening(session) else 0
             await asyncio.sleep(0.01)
+
+
+def _is_listening(session: AgentSession[Any]) -> bool:
+    return session.agent_state == "listening" and session.current_speech is None
 
 
 def write_prices(path: Path) -> None:

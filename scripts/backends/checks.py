@@ -140,6 +140,9 @@ def _of_costs(
     if made_up := [(a, b) for a, b in unknown if a.fields["model"] == UNPRICED]:
         its_own = _dollars(b.cost_usd for _, b in made_up)
         yield row(f"cost of {UNPRICED} (no price of ours)", None, its_own or None, shows=False)
+    if shown.cost_split_usd is not None:
+        split = {"input": round(shown.cost_split_usd[0], 8), "output": round(shown.cost_split_usd[1], 8)}
+        yield row("cost by direction (USD)", None, split, shows=False)
     if not holds_measures:
         for kind, unit in _BILLED_BY_MEASURE.items():
             billed = [one for one in call.spans if one.kind is kind and one.fields.get("cost_usd") is not None]
@@ -204,7 +207,7 @@ def _sum(values: Iterable[Any]) -> int:
 
 
 def _dollars(values: Iterable[Any]) -> float:
-    return round(sum(value for value in values if value is not None), 8)
+    return round(float(sum(value for value in values if value is not None)), 8)
 
 
 def _is_near(ours: float, theirs: float | None) -> bool:

@@ -81,7 +81,7 @@ def read(server: Server, traces: Sequence[tuple[str, int]]) -> list[ShownTrace]:
 
 
 def _trace(trace_id: str, found: Mapping[str, Any]) -> ShownTrace:
-    tokens, metadata = found["tokens"] or {}, found["metadata"]
+    tokens, metadata, cost = found["tokens"] or {}, found["metadata"], found["cost"] or {}
     return ShownTrace(
         trace_id=trace_id.replace("-", ""),
         project=found["project"],
@@ -89,7 +89,8 @@ def _trace(trace_id: str, found: Mapping[str, Any]) -> ShownTrace:
         user=metadata.get("mlflow.trace.user"),
         is_error=found["state"] == "ERROR",
         tokens={name.removesuffix("_tokens"): count for name, count in tokens.items()},
-        cost_usd=(found["cost"] or {}).get("total_cost"),
+        cost_usd=cost.get("total_cost"),
+        cost_split_usd=(cost.get("input_cost", 0.0), cost.get("output_cost", 0.0)),
         spans=sorted((_span(one) for one in found["spans"]), key=lambda span: (span.start_us, span.span_id)),
         everything=json.dumps(found, ensure_ascii=False),
     )

@@ -67,6 +67,7 @@ def read(server: Server, project: str, trace_id: str, *, spans: int) -> ShownTra
         is_error=trace["errorCount"] > 0,
         tokens={name: round(total[part]["tokens"] or 0) for name, part in _TOTALS.items()},
         cost_usd=total["total"]["cost"],
+        cost_split_usd=None,  # its own, by its prices
         spans=sorted((_span(node) for node in nodes), key=lambda span: (span.start_us, span.span_id)),
         everything=json.dumps(trace, ensure_ascii=False),
     )

@@ -29,7 +29,10 @@ class ShownSpan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownTrace:
-    """A trace as a backend's API gives it, its spans by their start; `everything` is the whole answer as a text."""
+    """A trace as a backend's API gives it, its spans by their start.
+
+    `cost_split_usd` is that of input and output, where it comes from the spans; `everything` is the whole answer.
+    """
 
     trace_id: str
     project: str
@@ -38,5 +41,6 @@ class ShownTrace:
     is_error: bool
     tokens: Mapping[str, int]
     cost_usd: float | None
+    cost_split_usd: tuple[float, float] | None
     spans: Sequence[ShownSpan]
     everything: str = field(repr=False)
