@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from medagent.telemetry.span import SafeSpan, SpanKind
 from scripts.backends.calls import Played
 from scripts.backends.checks import KINDS, Row, compare
 from scripts.backends.pins import load_pins
 from scripts.backends.shown import ShownSpan, ShownTrace
+
+from medagent.telemetry.span import SafeSpan, SpanKind
 from spans import CALLER, alone, call
 
 SESSION, START, TURN, TOOLED, FAILED, END = call()
