@@ -547,6 +547,7 @@ def _listed(name: str, settings: Settings, gate: Gate, ca_pem: bytes | None) -> 
         gate=gate,
         ca_pem=ca_pem,
         service=service(settings),
+        names=otlp.Names(voice_drafts=settings.otlp_voice_drafts),
     )
 
 

@@ -171,6 +171,7 @@ class Settings(BaseSettings):
     phoenix_project: str | None = Field(
         None, alias="PHOENIX_PROJECT_NAME", pattern=r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]{0,198}[^\s\x00-\x1f\x7f])?$"
     )
+    otlp_voice_drafts: bool = Field(False, alias="MEDAGENT_OTLP_VOICE_DRAFTS")
     otlp_retention_days: Days | None = Field(None, alias="MEDAGENT_OTLP_RETENTION_DAYS")
     langfuse_public_key: str | None = Field(None, alias="LANGFUSE_PUBLIC_KEY")
     langfuse_secret_key: SecretStr | None = Field(None, alias="LANGFUSE_SECRET_KEY")

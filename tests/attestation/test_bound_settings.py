@@ -85,6 +85,7 @@ CHANGES: dict[str, tuple[dict[str, str], str]] = {
     "sampling": ({"MEDAGENT_SAMPLING": "0.5"}, "MEDAGENT_SAMPLING"),
     "outbox": ({"MEDAGENT_OUTBOX_DAYS": "4000"}, "MEDAGENT_OUTBOX_DAYS"),
     "archive": ({"MEDAGENT_ARCHIVE_DAYS": "4000"}, "archive: retention_days (MEDAGENT_ARCHIVE_DAYS)"),
+    "voice drafts": ({"MEDAGENT_OTLP_VOICE_DRAFTS": "true"}, "MEDAGENT_OTLP_VOICE_DRAFTS"),
     "another library's exit": ({"LANGSMITH_TRACING": "true"}, "variables of other libraries"),
     "policy": ({"MEDAGENT_POLICY": "safe-harbor"}, "the policy here"),
 }

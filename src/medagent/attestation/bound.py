@@ -69,6 +69,7 @@ def _bound(settings: Settings, key: PseudonymKey) -> Iterator[tuple[str, str]]:
     yield "MEDAGENT_OUTBOX_DAYS", str(settings.outbox_days)
     given = settings.outbox_url
     yield "MEDAGENT_OUTBOX_URL", "unset" if given is None else bound_address(given.get_secret_value(), key)
+    yield "MEDAGENT_OTLP_VOICE_DRAFTS", "on" if settings.otlp_voice_drafts else "off"
     yield "MEDAGENT_PROCESSORS", _processors(settings.processors_path)
     yield "MEDAGENT_OTLP_METRICS", "on" if settings.otlp_metrics and "otlp" in settings.destinations else "off"
     yield "MEDAGENT_AGENT", agent_digest(settings.agent_path)

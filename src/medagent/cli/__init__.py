@@ -38,6 +38,7 @@ _COMMANDS = {
         "Show what was sent of calls after a leak, and delete it there; exit code 1 where a deletion is not confirmed.",
     ),
     "archive": ("archive:app", "The local archive: how long it keeps what."),
+    "pricing": ("pricing:app", "What models cost, for the tools that show your calls."),
     "ledger": ("ledger:app", "The six-year record: verify it, read it, take a checkpoint of it."),
     "alerts": ("alerts:app", "The alerts: how they stand, watching them, making them for other tools."),
     "audit": ("audit:app", "The week-5 audit: run it, review it, sign it, verify it."),

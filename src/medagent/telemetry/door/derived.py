@@ -14,7 +14,7 @@ _DONE = ("ok", "refused")
 
 
 def derived(span: SafeSpan) -> Iterator[str | float | bool]:
-    """Times in other units, ids without dashes, order, label; a tool's success; the first sound or token."""
+    """Times in other units, ids without dashes, order, label; a tool's success; the first sound; fresh audio."""
     own = Ancestor(span_id=span.span_id, start_us=span.start_us)
     root, *below = (*span.ancestors, own)
     yield _moment(span.start_us).isoformat(timespec="microseconds")
@@ -33,6 +33,9 @@ def derived(span: SafeSpan) -> Iterator[str | float | bool]:
         if isinstance(wait, int | float) and 0 <= wait * ms < _DAY_MS:
             yield _moment(span.start_us + round(wait * ms * 1000)).isoformat(timespec="microseconds")
             yield wait * ms / 1000
+    audio, cached = (span.fields.get(name) for name in ("input_audio_tokens", "input_cached_audio_tokens"))
+    if type(audio) is int and type(cached) is int:  # a flag is no count
+        yield audio - cached
     for key, value in _leaves(span.fields):
         if key.endswith("_ms") and isinstance(value, int | float):
             yield value / 1000

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
@@ -28,7 +29,20 @@ from medagent.proof import Json
 from medagent.telemetry.door.answer import Answer
 from medagent.telemetry.door.exit import ExitSession
 from medagent.telemetry.door.send_log import Sent
-from medagent.telemetry.exporters.attributes import CONSTANTS, KEYS, PREFIX, attributes_of, constants_of, error_of
+from medagent.telemetry.exporters.attributes import (
+    BACKEND_CONSTANTS,
+    BACKEND_KEYS,
+    CONSTANTS,
+    DRAFT_CONSTANTS,
+    DRAFT_KEYS,
+    GENAI_SCHEMA_URL,
+    KEYS,
+    PREFIX,
+    attributes_of,
+    constants_of,
+    error_of,
+    message_of,
+)
 from medagent.telemetry.exporters.exporter import RELEASE, Envelope, Gate, Service, ask, failure_of, shown
 from medagent.telemetry.failures import Failure, FailureCause
 from medagent.telemetry.span import SafeSpan, SpanKind
@@ -60,6 +74,22 @@ _MESSAGE_CONSTANTS = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """Attribute names that a collector gets beside our own, Langfuse's and LangSmith's.
+
+    `backend_names`: the GenAI conventions' schema and tokens by modality, OpenInference, MLflow; and a failed span's
+    message in place of its class. `voice_drafts`: the conventions' drafts for voice.
+    """
+
+    backend_names: bool = True
+    voice_drafts: bool = False
+
+
+_ALL_BACKENDS = Names()
+_LANGFUSE_ALONE = Names(backend_names=False)
+
+
 class OtlpExporter:
     """Delivers to `url` with these headers; a second delivery brings the same ids. For one thread, its shipper's."""
 
@@ -74,22 +104,26 @@ class OtlpExporter:
         gate: Gate,
         ca_pem: bytes | None = None,
         service: Service = _OURS_ALONE,
+        names: Names = _ALL_BACKENDS,
     ) -> None:
         self._ca_pem = ca_pem
         self._service = service
+        self._names = names
         self.name = name
         self.region = region
         self.retention_days = retention_days
         self._url = url
         self._headers = {**headers, **_OURS}
         self._gate = gate
-        self._session = ExitSession(envelope(url=url, headers=self._headers, service=service), gate=gate, ca_pem=ca_pem)
+        self._session = ExitSession(
+            envelope(url=url, headers=self._headers, service=service, names=names), gate=gate, ca_pem=ca_pem
+        )
 
     def export(self, batch: Sequence[SafeSpan]) -> None:
         """Deliver a batch whole; raises `ExportError` where not all of it was taken, `DoorError` where refused."""
         if not batch:
             return
-        body = request_of(batch, self._service).SerializeToString(deterministic=True)
+        body = request_of(batch, self._service, self._names).SerializeToString(deterministic=True)
         headers = {**self._headers, "content-type": _MEDIA_TYPE}
         self._session.deliver(batch, lambda: self._session.request("POST", self._url, data=body, headers=headers))
         if rejected := rejected_spans(self.name, self._session.answer):
@@ -138,6 +172,7 @@ class LangfuseExporter(OtlpExporter):
             gate=gate,
             ca_pem=ca_pem,
             service=service,
+            names=_LANGFUSE_ALONE,
         )
 
     def holds(self, span: SafeSpan) -> bool:
@@ -177,7 +212,9 @@ def parse_headers(text: str, *, variable: str) -> dict[str, str]:
     return headers
 
 
-def envelope(*, url: str, headers: Mapping[str, str], service: Service = _OURS_ALONE) -> Envelope:
+def envelope(
+    *, url: str, headers: Mapping[str, str], service: Service = _OURS_ALONE, names: Names = _ALL_BACKENDS
+) -> Envelope:
     """All that a collector is told beside the spans."""
     environments = frozenset({"dev", "prod"} if service.environment is None else {service.environment})
     named = {
@@ -187,19 +224,32 @@ def envelope(*, url: str, headers: Mapping[str, str], service: Service = _OURS_A
         **dict.fromkeys(_ENVIRONMENT, environments),
     }
     times = {"start_time_unix_nano", "end_time_unix_nano"}
+    more = [
+        *([(BACKEND_KEYS, BACKEND_CONSTANTS)] if names.backend_names else []),
+        *([(DRAFT_KEYS, DRAFT_CONSTANTS)] if names.voice_drafts else []),
+    ]
     return Envelope(
         method="POST",
         url=url,
         media_type=_MEDIA_TYPE,
         headers=headers,
-        keys=frozenset({*_MESSAGE_KEYS, *times, "scope", *KEYS}),
-        constants={**CONSTANTS, **constants_of(service), **_MESSAGE_CONSTANTS, **named, "name": frozenset({_SCOPE})},
+        keys=frozenset({*_MESSAGE_KEYS, *times, "scope", *KEYS, *(key for keys, _ in more for key in keys)}),
+        constants={
+            **CONSTANTS,
+            **{name: values for _, constants in more for name, values in constants.items()},
+            **constants_of(service),
+            **_MESSAGE_CONSTANTS,
+            **named,
+            "name": frozenset({_SCOPE}),
+        },
         part=_PART,
         prefix=PREFIX,
     )
 
 
-def request_of(batch: Sequence[SafeSpan], service: Service = _OURS_ALONE) -> ExportTraceServiceRequest:
+def request_of(
+    batch: Sequence[SafeSpan], service: Service = _OURS_ALONE, names: Names = _ALL_BACKENDS
+) -> ExportTraceServiceRequest:
     """The request for a batch, one resource for each environment in it."""
     request = ExportTraceServiceRequest()
     by_env: dict[str, Any] = {}
@@ -213,7 +263,9 @@ def request_of(batch: Sequence[SafeSpan], service: Service = _OURS_ALONE) -> Exp
             by_env[span.env] = resource.scope_spans.add()
             by_env[span.env].scope.name = _SCOPE
             by_env[span.env].scope.version = RELEASE
-        _fill(by_env[span.env].spans.add(), span, service)
+            if names.backend_names:
+                by_env[span.env].schema_url = GENAI_SCHEMA_URL
+        _fill(by_env[span.env].spans.add(), span, service, names)
     return request
 
 
@@ -250,7 +302,7 @@ def _of_message(body: bytes) -> int | None:
     return None if len(UnknownFieldSet(response)) or len(UnknownFieldSet(known)) else int(known.rejected_spans)
 
 
-def _fill(message: Span, span: SafeSpan, service: Service) -> None:
+def _fill(message: Span, span: SafeSpan, service: Service, names: Names) -> None:
     message.trace_id = UUID(span.trace_id).bytes
     message.span_id = _span_id(span.span_id)
     if span.parent_id is not None:
@@ -260,8 +312,9 @@ def _fill(message: Span, span: SafeSpan, service: Service) -> None:
     message.start_time_unix_nano = span.start_us * 1000
     message.end_time_unix_nano = span.end_us * 1000
     message.status.code = Status.STATUS_CODE_ERROR if span.status == "error" else Status.STATUS_CODE_OK
-    message.status.message = error_of(span) or ""
-    _put(message.attributes, attributes_of(span, service))
+    message.status.message = (message_of(span) if names.backend_names else error_of(span)) or ""
+    named = attributes_of(span, service, backend_names=names.backend_names, voice_drafts=names.voice_drafts)
+    _put(message.attributes, named)
 
 
 def _span_id(span_id: str) -> bytes:
