@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from medagent.attestation.report import Report
-from medagent.audit.protocol import load_protocol
+from medagent.audit.extra import check_extra
+from medagent.audit.protocol import WEEK5, find_protocol, load_protocol
 from medagent.cli import audit_render, audit_review, audit_signing
 from medagent.cli.output import console, print_json
 from medagent.compose import officers
@@ -34,7 +35,6 @@ app.command()(audit_signing.verify)
 app.command()(audit_render.render)
 app.add_typer(audit_signing.key, name="key")
 
-_WEEK5 = Path("audits/week5.yaml")
 _MARKS = {True: Text("passed", style="green"), False: Text("FAILED", style="bold red")}
 
 
@@ -45,7 +45,9 @@ def _group() -> None:
 
 @app.command()
 def run(
-    protocol: Annotated[Path, typer.Argument(help="What is played, planted, measured and asked for.")] = _WEEK5,
+    protocol: Annotated[
+        str, typer.Argument(help="What is played, planted, measured and asked for: week5, agent, or a YAML file.")
+    ] = WEEK5,
     *,
     pace: Annotated[
         float | None, typer.Option(min=1, max=50, help="Over 1 it is a rehearsal: so many times as fast as life.")
@@ -63,10 +65,11 @@ def run(
 
     Exit code 0 where the machine's part is clean: GO, which signatures must still complete, or CLEAN for a rehearsal.
     """
+    loaded, sha256 = load_protocol(find_protocol(protocol))
+    check_extra()
     from medagent.audit.run import Order, run_audit  # noqa: PLC0415  # a call's machinery; to verify needs none of it
 
     settings = load_settings()
-    loaded, sha256 = load_protocol(protocol)
     order = Order(
         protocol=loaded,
         protocol_sha256=sha256,
