@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     __version__: str
+    from medagent.agent.factory import AgentContext as AgentContext
     from medagent.outcomes import ToolOutcome as ToolOutcome
     from medagent.redaction import Redactor as Redactor
     from medagent.redaction import load_policy as load_policy
     from medagent.tracing import trace_call as trace_call
 
-__all__ = ["__version__", "Redactor", "ToolOutcome", "load_policy", "trace_call"]
+__all__ = ["__version__", "AgentContext", "Redactor", "ToolOutcome", "load_policy", "trace_call"]
 
 _LAZY = {
+    "AgentContext": "medagent.agent.factory",
     "Redactor": "medagent.redaction",
     "ToolOutcome": "medagent.outcomes",
     "load_policy": "medagent.redaction",

@@ -153,7 +153,7 @@ class BrokenChainError(MedagentError):
 
 
 class AgentModuleError(MedagentError):
-    """A module that should hold an agent's tools cannot be imported, or holds none."""
+    """A module that should hold an agent or its tools cannot be imported, or holds none."""
 
 
 class LedgerError(MedagentError):
