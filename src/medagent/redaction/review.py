@@ -18,6 +18,10 @@ class Problem(StrEnum):
     UNNAMED = "unnamed"
     UNREVIEWED = "unreviewed"
     CHANGED = "changed"
+    SAME_NAME = "same_name"
+    """Two spellings of a tool or field have one name."""
+    UNSEEN = "unseen"
+    """A part of the agent could not be seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
