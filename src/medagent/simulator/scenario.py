@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, PositiveFloat, TypeAdapter, ValidationError
+from pydantic import Field, JsonValue, PositiveFloat, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from medagent.errors import ConfigFileError, ScenarioError
@@ -33,7 +33,7 @@ from medagent.simulator.steps import (
     Says,
     Turn,
 )
-from medagent.simulator.template import Value, is_day, references
+from medagent.simulator.template import is_day, references
 from medagent.yaml_text import check, read_text
 
 _PACKAGED = resources.files("medagent.simulator") / "scenarios"
@@ -188,7 +188,7 @@ def _check_script(scenario: Scenario, origin: str) -> None:
                 _check(step.otherwise.says, scenario, called, f"{where}.otherwise.says")
 
 
-def _check(template: Value, scenario: Scenario, called: list[str], where: str) -> None:
+def _check(template: JsonValue, scenario: Scenario, called: list[str], where: str) -> None:
     for reference in references(template):
         head, _, rest = reference.partition(".")
         if head == "person" and rest not in scenario.person:

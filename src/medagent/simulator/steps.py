@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import ConfigDict, Discriminator, Field, NonNegativeFloat, PositiveFloat, Tag
+from pydantic import ConfigDict, Discriminator, Field, JsonValue, NonNegativeFloat, PositiveFloat, Tag
 from pydantic.dataclasses import dataclass
 
-from medagent.simulator.template import Value
 from medagent.simulator.voice import speech_seconds
 
 Outcome = Literal["booked", "rescheduled", "cancelled", "informed", "transferred", "refused", "abandoned", "failed"]
@@ -17,6 +16,8 @@ Ended: TypeAlias = Literal["done", "gave up", "hung up", "cut off"]
 
 STRICT = ConfigDict(strict=True, extra="forbid")
 _TOOL_NAME = r"^[a-z][a-z0-9_]*$"
+_LONGEST_NAME = 128
+"""Of a tool's name, in any spelling; OpenAI allows 64 characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
@@ -74,8 +75,8 @@ class Says:
 class CallsTool:
     """The model calls a tool, in a response of its own; `otherwise` is said in place of the turn's rest if it fails."""
 
-    tool: Annotated[str, Field(pattern=_TOOL_NAME)]
-    arguments: dict[str, Value] = Field(default_factory=dict)
+    tool: Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME)]
+    arguments: dict[str, JsonValue] = Field(default_factory=dict)
     otherwise: Says | None = None
     fault: Fault | None = None
 
