@@ -27,8 +27,6 @@ class FieldKind(StrEnum):
     """One of `ToolField.choices`."""
     TIME = "time"
     """A date, a time or both, in ISO 8601."""
-    OPAQUE = "opaque"
-    """An object or value of unknown content; it is listed in `AgentSchema.unseen` too."""
     MIXED = "mixed"
     """Several of these."""
 
