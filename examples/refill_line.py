@@ -10,7 +10,7 @@ from typing import TypedDict
 from livekit.agents import Agent, AgentSession, JobContext, WorkerOptions, cli, function_tool
 from livekit.plugins import openai
 
-from medagent import trace_call  # 1
+from medagent import AgentContext, trace_call  # 1
 
 
 class Prescription(TypedDict):
@@ -49,6 +49,11 @@ class RefillDesk(Agent):
     async def order_refill(self, rx_number: str, deliver_to: str, note: str = "") -> Order:
         """Order a refill and say where it is to be delivered."""
         return {"ordered": True, "pickup_code": "HP-7731", "note": note}
+
+
+def factory(ctx: AgentContext) -> tuple[AgentSession[None], Agent]:
+    """Make session and agent for one call, with the models of `ctx`: what `--agent` plays and audits."""
+    return AgentSession(llm=ctx.realtime), RefillDesk()
 
 
 async def entrypoint(ctx: JobContext) -> None:
