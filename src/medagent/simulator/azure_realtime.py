@@ -25,12 +25,13 @@ from medagent.simulator.protocol import (
     check_server_event,
     default_session,
     problem,
+    transcription_session,
     updated_session,
 )
 from medagent.simulator.record import Record, ResponseRecord
 from medagent.simulator.reply import CancelReason, DroppedError, Reply, new_id
 from medagent.simulator.script import Heard, Move, ToolCall
-from medagent.simulator.switchboard import Switchboard
+from medagent.simulator.switchboard import Call, Switchboard
 from medagent.simulator.vad import SpeechDetector, SpeechStarted, VadOptions
 
 _TRANSCRIPTION_S = 0.3
@@ -51,7 +52,10 @@ class _UserTurn:
 
 
 class Connection:
-    """One WebSocket: a session, a conversation, a script, at most one response in flight."""
+    """One WebSocket: a session, a conversation, a script, at most one response in flight.
+
+    With `transcribes` it writes down what the caller says and answers nothing.
+    """
 
     def __init__(
         self,
@@ -62,17 +66,22 @@ class Connection:
         dialect: Dialect,
         pace: float,
         record: Record,
+        call: Call,
+        transcribes: bool = False,
     ) -> None:
         self._socket = socket
         self._switchboard = switchboard
-        self._script = switchboard.script(model)
+        self._call = call
+        self._transcribes = transcribes
+        self._script = call.script
         self._scenario = self._script.scenario
         self._hears: Dialect = dialect
         self._tells: Dialect = "legacy" if self._scenario.events == "legacy" else dialect
         self._pace = pace
         self._record = record
         expires_at = int(time.time()) + _SESSION_LIFE_S
-        self._session = default_session(session_id=new_id("sess"), model=model, expires_at=expires_at)
+        made = transcription_session if transcribes else default_session
+        self._session = made(session_id=new_id("sess"), model=model, expires_at=expires_at)
         self._conversation = Conversation()
         self._detector = SpeechDetector(self._vad_options())
         self._speech_item = new_id("item")
@@ -160,8 +169,9 @@ class Connection:
     # The session
 
     async def _on_session_update(self, event: Event) -> None:
-        if event["session"].get("type") != "realtime":
-            raise RefusedError("Only realtime sessions are served.", code="invalid_value", param="session.type")
+        kind = "transcription" if self._transcribes else "realtime"
+        if event["session"].get("type") != kind:
+            raise RefusedError(f"The session is a {kind} session.", code="invalid_value", param="session.type")
         self._session = updated_session(self._session, event["session"])
         self._record.offer(self._scenario.name, (tool.get("name") for tool in self._session["tools"]))
         self._detector.options = self._vad_options()
@@ -185,9 +195,9 @@ class Connection:
                 await self._send(
                     "input_audio_buffer.speech_stopped", audio_end_ms=edge.audio_end_ms, item_id=self._speech_item
                 )
-                await self._commit(self._script.hear())
+                await self._commit(self._heard())
                 options = self._detector.options
-                if options is not None and options.create_response:
+                if options is not None and options.create_response and not self._transcribes:
                     await self._respond(self._script.next(self._session["tools"]), {})
         await self._watch_idleness()
 
@@ -217,7 +227,10 @@ class Connection:
         if self._detector.buffered_ms < _SMALLEST_COMMIT_MS:
             raise RefusedError("The buffer holds less than 100 ms.", code="input_audio_buffer_commit_empty")
         self._user_turn = _UserTurn(since=self._now())
-        await self._commit(self._script.hear())
+        await self._commit(self._heard())
+
+    def _heard(self) -> Heard:
+        return self._call.hear() if self._transcribes else self._script.hear()
 
     async def _on_clear(self, _: Event) -> None:
         self._detector.take_turn()
@@ -292,6 +305,8 @@ class Connection:
     # The model's answers
 
     async def _on_response_create(self, event: Event) -> None:
+        if self._transcribes:
+            raise RefusedError("A transcription session has no responses.", code="invalid_event", param="type")
         if self._active() is not None:
             message = "The conversation has an active response already."
             raise RefusedError(message, code="conversation_already_has_active_response")

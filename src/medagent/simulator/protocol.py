@@ -128,9 +128,29 @@ def default_session(*, session_id: str, model: str, expires_at: int) -> Event:
     }
 
 
+def transcription_session(*, session_id: str, model: str, expires_at: int) -> Event:
+    """The session that a transcription starts with; `model` is the deployment, which such a session does not name."""
+    return {
+        "type": "transcription",
+        "object": "realtime.transcription_session",
+        "id": session_id,
+        "expires_at": expires_at,
+        "include": None,
+        "audio": {
+            "input": {
+                "format": {"type": "audio/pcm", "rate": 24_000},
+                "transcription": {"model": model} if model else None,
+                "noise_reduction": None,
+                "turn_detection": None,
+            }
+        },
+    }
+
+
 def updated_session(session: Event, update: Event) -> Event:
     """The whole session after a `session.update`: what is given replaces, a turn detection is filled with defaults."""
-    merged: Event = _merge(session, {**update, "model": session["model"]})
+    kept = {"model": session["model"]} if "model" in session else {}
+    merged: Event = _merge(session, {**update, **kept})
     detection = update.get("audio", {}).get("input", {}).get("turn_detection")
     if detection is not None:
         defaults = _SEMANTIC_VAD if detection["type"] == "semantic_vad" else _SERVER_VAD

@@ -20,6 +20,7 @@ from medagent.errors import ConfigFileError, ScenarioError
 from medagent.settings import ConsentScript
 from medagent.simulator import steps
 from medagent.simulator.steps import (
+    CLINIC_OUTCOMES,
     STRICT,
     Adversary,
     CallsTool,
@@ -33,7 +34,7 @@ from medagent.simulator.steps import (
     Says,
     Turn,
 )
-from medagent.simulator.template import is_day, references
+from medagent.simulator.template import head_of, is_day, references
 from medagent.yaml_text import check, read_text
 
 _PACKAGED = resources.files("medagent.simulator") / "scenarios"
@@ -132,6 +133,24 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
     return scenario
 
 
+def check_for_clinic(scenario: Scenario) -> None:
+    """Raise `ScenarioError` where a scenario expects an outcome that no call of the clinic's agent can have."""
+    if (outcome := scenario.expects.outcome) not in CLINIC_OUTCOMES:
+        said = "no outcome" if outcome is None else f"{outcome!r} is not an outcome of the clinic's agent"
+        hint = _did_you_mean(outcome or "", CLINIC_OUTCOMES) or f"there are: {', '.join(CLINIC_OUTCOMES)}"
+        raise ScenarioError(f"scenario {scenario.name}: expects.outcome: {said}", hint=hint)
+
+
+def check_for_agent(scenario: Scenario) -> None:
+    """Raise `ScenarioError` where a scenario needs the clinic, which somebody else's agent does not have."""
+    needs = {"given.appointments": scenario.given.appointments, "clinic_fault": scenario.clinic_fault}
+    if wanted := [name for name, value in needs.items() if value]:
+        raise ScenarioError(
+            f"scenario {scenario.name}: {', '.join(wanted)}: only the clinic's own agent has a clinic",
+            hint="play it without --agent, or take it out of the scenario",
+        )
+
+
 def _read(name_or_path: str | Path) -> tuple[str, str]:
     packaged = _PACKAGED / f"{name_or_path}.yaml"
     is_path = isinstance(name_or_path, Path) or "/" in name_or_path or _is_yaml(name_or_path)
@@ -190,7 +209,8 @@ def _check_script(scenario: Scenario, origin: str) -> None:
 
 def _check(template: JsonValue, scenario: Scenario, called: list[str], where: str) -> None:
     for reference in references(template):
-        head, _, rest = reference.partition(".")
+        head = head_of(reference, called)
+        rest = reference[len(head) + 1 :]
         if head == "person" and rest not in scenario.person:
             hint = _did_you_mean(rest, tuple(scenario.person))
             raise ScenarioError(f"{where}: ${{{reference}}} is not in person", hint=hint)

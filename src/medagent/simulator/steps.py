@@ -10,14 +10,15 @@ from pydantic.dataclasses import dataclass
 
 from medagent.simulator.voice import speech_seconds
 
-Outcome = Literal["booked", "rescheduled", "cancelled", "informed", "transferred", "refused", "abandoned", "failed"]
+CLINIC_OUTCOMES = ("booked", "rescheduled", "cancelled", "informed", "transferred", "refused", "abandoned", "failed")
+"""Outcomes that a call of the clinic's own agent can have."""
 Ended: TypeAlias = Literal["done", "gave up", "hung up", "cut off"]
 """How a call ended for the caller: said all, had no answer, hung up as they meant to, lost the line."""
 
 STRICT = ConfigDict(strict=True, extra="forbid")
 _TOOL_NAME = r"^[a-z][a-z0-9_]*$"
-_LONGEST_NAME = 128
-"""Of a tool's name, in any spelling; OpenAI allows 64 characters."""
+_ANY_NAME = r"^[^\x00-\x1f\x7f{}$]{1,128}$"
+"""A tool's name in any spelling; what would end a reference is not allowed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
@@ -73,11 +74,16 @@ class Says:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
 class CallsTool:
-    """The model calls a tool, in a response of its own; `otherwise` is said in place of the turn's rest if it fails."""
+    """The model calls a tool, in a response of its own; `otherwise` is said in place of the turn's rest if it fails.
 
-    tool: Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME)]
+    A tool has failed if it raised, if its result is an object whose `outcome` is "failed", "refused" or "timeout", or
+    if its result contains the text `fails_if`.
+    """
+
+    tool: Annotated[str, Field(pattern=_ANY_NAME)]
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
     otherwise: Says | None = None
+    fails_if: Annotated[str, Field(min_length=1)] | None = None
     fault: Fault | None = None
 
 
@@ -186,10 +192,12 @@ class Holds:
 class Expects:
     """Expected result of a run of the scenario; `clinic: null` means that the clinic's database is not checked.
 
-    `missing` are the parts of the call that its trace must name as not observed; without one it must be complete.
+    `outcome` is one of the clinic's, or of those that an agent's policy declares; without it any is right. `missing`
+    are the parts of the call that its trace must name as not observed; without one it must be complete. With an agent
+    of somebody else's the clinic's database is never checked.
     """
 
-    outcome: Outcome
+    outcome: Annotated[str, Field(pattern=_TOOL_NAME)] | None = None
     reason: Literal["caller_hung_up", "agent_ended", "shutdown", "error", "limit"] = "caller_hung_up"
     ended: Ended = "done"
     missing: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,6 +33,13 @@ def is_day(reference: str) -> bool:
     return _TODAY.fullmatch(reference) is not None
 
 
+def head_of(reference: str, names: Container[str]) -> str:
+    """Return the longest of the names with which a reference begins, as a tool's may hold dots; else its first part."""
+    parts = reference.split(".")
+    heads = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
+    return next((head for head in heads if head in names), parts[0])
+
+
 def resolve(template: JsonValue, *, person: Mapping[str, str], results: Mapping[str, Any]) -> Any:
     """Put values into `${…}`; one that is the whole template keeps its type. Raises `UnresolvedError`.
 
@@ -52,7 +59,8 @@ def resolve(template: JsonValue, *, person: Mapping[str, str], results: Mapping[
 def _look_up(reference: str, person: Mapping[str, str], results: Mapping[str, Any]) -> Any:
     if today := _TODAY.fullmatch(reference):
         return (datetime.now(UTC).date() + timedelta(days=int(today[1] or 0))).isoformat()
-    head, *path = reference.split(".")
+    head = head_of(reference, results)
+    path = reference[len(head) + 1 :].split(".") if len(reference) > len(head) else []
     value: Any = person if head == "person" else results.get(head)
     try:
         for part in path:
