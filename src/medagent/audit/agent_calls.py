@@ -101,7 +101,8 @@ def arguments_of(tool: ToolSchema, values: Sequence[Planted], *, at: int, is_typ
         at: Step in the order of letters; a tool's fields are given following letters.
         is_typed: Whether each value is of the field's declared kind.
     """
-    rows, made = by_letter(values), {}
+    rows = by_letter(values)
+    made: dict[str, Any] = {}
     fields = [each for each in tool.fields if each.declared[0] == ARGUMENTS]
     for place, each in enumerate(fields):
         text = text_at(rows, at + place)
@@ -138,8 +139,6 @@ def _typed(each: ToolField, text: str, values: Sequence[Planted], at: int) -> ob
             return each.choices[at % len(each.choices)]
         case FieldKind.TIME:
             return person_of(values)["dob"]
-        case FieldKind.OPAQUE:
-            return {"memo": text}
         case _:
             return _story(text, at)
 

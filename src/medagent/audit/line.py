@@ -24,12 +24,14 @@ from medagent.agent.bridge import Bridge
 from medagent.agent.clinic_agent import azure_model
 from medagent.agent.limit import CallLimit
 from medagent.agent.local import answer
+from medagent.audit.agent_subject import AgentSubject
 from medagent.audit.casting import Role
 from medagent.audit.host import AuditedAgent, House, MarkedVoice, line_texts, log_lines, room_of
 from medagent.audit.measure import Spent, percentiles
 from medagent.audit.offers import Offers
 from medagent.audit.planted import plant
 from medagent.audit.safeguards import idle
+from medagent.audit.their_agent import AgentDone, TheirAgent
 from medagent.audit.watching import Touched
 from medagent.clinic import Clinic, seed_demo
 from medagent.clinic.demo import CLINIC_NAME
@@ -37,7 +39,7 @@ from medagent.compose import Telemetry, policy, redactor
 from medagent.outcomes import outcomes_of
 from medagent.pricing import load_prices
 from medagent.settings import Settings, load_settings
-from medagent.simulator.appointments import prepare
+from medagent.simulator.appointments import Before, prepare
 from medagent.simulator.caller import Caller
 from medagent.simulator.play import expect_call
 from medagent.telemetry.overhead import Spent as Cost
@@ -63,6 +65,8 @@ class Spec(BaseModel):
     deleted: Path
     """Where the process keeps what it deletes."""
     report_fd: int
+    agent: AgentSubject | None = None
+    """Somebody's agent; None is the packaged receptionist."""
 
 
 class CallDone(BaseModel):
@@ -101,6 +105,7 @@ class Done(BaseModel):
     """What it wrote and deleted, and could not be kept to be read."""
     addresses: tuple[str, ...]
     started: tuple[str, ...]
+    agent: AgentDone | None = None
     off_after: float | None
     """When this process saw its switch go off, in Unix seconds; None where it did not."""
 
@@ -108,12 +113,22 @@ class Done(BaseModel):
 class _Line:
     """All calls of this process and what they stand on."""
 
-    def __init__(self, spec: Spec, settings: Settings, telemetry: Telemetry, clinic: Clinic, offers: Offers) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        settings: Settings,
+        telemetry: Telemetry,
+        clinic: Clinic,
+        offers: Offers,
+        *,
+        theirs: TheirAgent | None,
+    ) -> None:
         self._spec = spec
         self._settings = settings
         self._telemetry = telemetry
         self._clinic = clinic
         self._offers = offers
+        self._theirs = theirs
         self._report = os.fdopen(spec.report_fd, "w", buffering=1, encoding="utf-8")
         self._booking = asyncio.Lock()
         self.lag_ms: list[float] = []
@@ -199,8 +214,10 @@ class _Line:
             traced.append(self._telemetry.watch(session, asks=scenario.consent is not None))
             return traced[0]
 
-        async with self._booking:  # two receptionists who give out the first free slot give out the same
-            held = await asyncio.to_thread(prepare, scenario, self._clinic, now=datetime.now(UTC))
+        held = Before()
+        if self._theirs is None:
+            async with self._booking:  # two receptionists who give out the first free slot give out the same
+                held = await asyncio.to_thread(prepare, scenario, self._clinic, now=datetime.now(UTC))
         deployment = await expect_call(settings, scenario, held)
         caller = Caller(scenario, given=held.facts, pace=spec.pace, on_event=heard)
         ended = "cut off"
@@ -212,6 +229,21 @@ class _Line:
         seconds = scenario_seconds(role, spec.pace)
         logging_ = asyncio.create_task(log_lines(role, met, every_s=seconds / max(1, len(role.log_texts))))
         mark = bytes.fromhex(role.voice_mark)
+        voice = MarkedVoice(caller.input, mark, lambda: self._offers.marked(role.number))
+        if self._theirs is not None:
+            try:
+                await self._theirs.answer(
+                    role,
+                    settings.model_copy(update={"azure_deployment": deployment}),
+                    watch=watch,
+                    audio_in=voice,
+                    audio_out=caller.output,
+                    caller=talk,
+                    met=met,
+                )
+            finally:
+                logging_.cancel()
+            return ended
         agent = AuditedAgent(
             self._clinic,
             House(role, met),
@@ -225,7 +257,7 @@ class _Line:
                 agent,
                 model=azure_model(settings.model_copy(update={"azure_deployment": deployment})),
                 watch=agent.seen_by(watch),
-                audio_in=MarkedVoice(caller.input, mark, lambda: self._offers.marked(role.number)),
+                audio_in=voice,
                 audio_out=caller.output,
                 caller=talk,
                 limit=CallLimit.of(settings),
@@ -287,11 +319,13 @@ def main() -> int:
     planted = plant(seed=spec.seed, calls=spec.calls, per_kind=spec.per_kind, day=spec.day)
     clinic = Clinic.open(settings.clinic_url)
     seed_demo(clinic)
-    not_stopped = idle(settings, redactor(settings, clinic.rosters()))
-    offers = Offers(planted, policy(settings))
+    theirs = None if spec.agent is None else TheirAgent(spec.agent, planted, calls=spec.calls)
+    rosters = clinic.rosters() if theirs is None else {}
+    not_stopped = idle(settings, redactor(settings, rosters))
+    offers = Offers(planted, policy(settings), paths={} if theirs is None else theirs.paths)
     offers.watch()
-    telemetry = Telemetry(settings, rosters=clinic.rosters(), outcomes=outcomes_of(TOOLS)).start()
-    line = _Line(spec, settings, telemetry, clinic, offers)
+    telemetry = Telemetry(settings, rosters=rosters, outcomes=outcomes_of(TOOLS) if theirs is None else None).start()
+    line = _Line(spec, settings, telemetry, clinic, offers, theirs=theirs)
     line.say(kind="started", pid=os.getpid(), home=str(Path(settings.home)))
     calls = asyncio.run(line.play())
     lacking = telemetry.flush(_DELIVERY_S)  # where the switch is off it waits for no destination
@@ -299,7 +333,11 @@ def main() -> int:
     telemetry.close()
     clinic.close()
     done = _done(line, calls, telemetry, offers, touched).model_copy(
-        update={"lacking": tuple(lacking), "idle": not_stopped}
+        update={
+            "lacking": tuple(lacking),
+            "idle": not_stopped,
+            "agent": None if theirs is None else theirs.done(offers.fields()),
+        }
     )
     line.say(kind="done", done=done.model_dump(mode="json"))
     return 0

@@ -111,7 +111,7 @@ class PlantedResults:
         else:
             made = planting.result(returned)
         if isinstance(made, dict) and nth % _EXTRA_EVERY == 1:
-            made |= self._undeclared(nth)
+            made = {**self._undeclared(nth), **made}
         return (agents[0], made) if agents and not self._role.is_long else made
 
     def _undeclared(self, nth: int) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from medagent.attestation.report import Report
+from medagent.audit.agent_subject import bound_agent, check_no_agent, read_subject
 from medagent.audit.extra import check_extra
 from medagent.audit.protocol import WEEK5, find_protocol, load_protocol
 from medagent.cli import audit_render, audit_review, audit_signing
@@ -55,6 +56,9 @@ def run(
     seed: Annotated[
         int | None, typer.Option(min=0, help="Plants and draws the same again; a new one by default.")
     ] = None,
+    agent: Annotated[
+        str | None, typer.Option(help="Audit an agent of your own: module:factory or path/to/file.py:factory.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Where the report goes; a new directory by default.")] = None,
     example: Annotated[
         bool, typer.Option("--example", help="Mark the report as an example on every page; it is never a GO.")
@@ -63,15 +67,24 @@ def run(
 ) -> None:
     """Play the calls, read every byte that left, and write the report that people review and sign.
 
+    With --agent your agent is played instead of the packaged receptionist, by calls that are made from its tools: they
+    run, with planted arguments and without your environment's variables, and the report is bound to its files.
+
     Exit code 0 where the machine's part is clean: GO, which signatures must still complete, or CLEAN for a rehearsal.
     """
     loaded, sha256 = load_protocol(find_protocol(protocol))
     check_extra()
     from medagent.audit.run import Order, run_audit  # noqa: PLC0415  # a call's machinery; to verify needs none of it
 
-    settings = load_settings()
+    settings, subject = load_settings(), None
+    if agent is None:
+        check_no_agent(settings)
+    else:
+        subject = read_subject(agent, settings)
+        settings = bound_agent(subject, settings)
     order = Order(
         protocol=loaded,
+        agent=subject,
         protocol_sha256=sha256,
         pace=pace or loaded.pace,
         seed=secrets.randbits(31) if seed is None else seed,

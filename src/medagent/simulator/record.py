@@ -40,6 +40,7 @@ class Record:
         self._path = path
         self._responses: list[ResponseRecord] = []
         self._offered: dict[str, dict[str, None]] = {}
+        self._called: dict[str, list[str]] = {}
 
     def add(self, response: ResponseRecord) -> None:
         """Keep one response."""
@@ -54,9 +55,14 @@ class Record:
         names = self._offered.setdefault(scenario, {})
         names |= {name: None for name in tools if isinstance(name, str)}
 
+    def call(self, scenario: str, tool: str) -> None:
+        """Keep that a language model of a pipeline called a tool; a repeated request counts again."""
+        self._called.setdefault(scenario, []).append(tool)
+
     def document(self) -> dict[str, object]:
-        """Return the document that `/_record` serves: every response, and by scenario the tools that were offered."""
+        """Return what `/_record` serves: every response, and by scenario the tools offered and called in chats."""
         return {
             "responses": [asdict(response) for response in self._responses],
             "offered": {scenario: list(names) for scenario, names in self._offered.items()},
+            "called": self._called,
         }
