@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from medagent.errors import OutcomeError
+from medagent.snake_case import same_name, snake_case
 
 OUTCOME_WORD = re.compile(r"[a-z][a-z_]{0,40}")
-_TOOL = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _OF_THE_CALL = frozenset({"refused", "abandoned", "failed", "no_answer", "busy", "voicemail"})
 """Outcomes that a call has by the way it went, and that no tool can declare."""
 _KEYS = {"outcome", "changes"}
@@ -65,6 +65,11 @@ class DeclaringTool(Protocol):
         """Whether the tool changes something beyond the call."""
 
 
+def by_name(outcomes: Outcomes) -> dict[str, ToolOutcome]:
+    """Return outcomes by the normalised names of their tools; a tool that has none is left out."""
+    return {name: one for spelled, one in outcomes.items() if (name := snake_case(spelled)) is not None}
+
+
 def outcomes_of(tools: Iterable[DeclaringTool]) -> dict[str, ToolOutcome]:
     """Return what each tool declares.
 
@@ -78,15 +83,19 @@ def read_outcomes(given: Mapping[str, object]) -> dict[str, ToolOutcome]:
     """Read outcomes by tool name, in any of the forms that a host may write.
 
     Args:
-        given: for each tool a `ToolOutcome`, a mapping with `outcome` and `changes`, a pair of both, or the outcome
-            alone: then the tool changes something, unless its outcome is `informed`.
+        given: for each tool, by its name in any spelling, a `ToolOutcome`, a mapping with `outcome` and `changes`, a
+            pair of both, or the outcome alone: then the tool changes something, unless its outcome is `informed`.
 
     Raises:
         OutcomeError: A name or an outcome is not usable.
     """
     found: dict[str, ToolOutcome] = {}
+    spelled = [name for name in given if isinstance(name, str)]
+    for name, spellings in same_name(spelled).items():
+        several = " and ".join(map(ascii, spellings))
+        raise OutcomeError(f"outcomes: {several} are one tool, {name}, expected it once")
     for name, declared in given.items():
-        if not isinstance(name, str) or not _TOOL.fullmatch(name):
+        if not isinstance(name, str) or snake_case(name) is None:
             raise OutcomeError(
                 "outcomes: a tool's name is not usable, expected the name under which the model calls it"
             )

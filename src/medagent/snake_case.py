@@ -81,18 +81,23 @@ def same_name(spellings: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(several) for name, several in found.items() if len(several) > 1}
 
 
+def latin(text: str) -> str:
+    """Return a text with Latin letters instead of their accented, joined and wide forms."""
+    decomposed = unicodedata.normalize("NFKD", text.translate(_LATIN))
+    return "".join(sign for sign in decomposed if not unicodedata.combining(sign))
+
+
 def _normalised(spelling: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", spelling.translate(_LATIN))
-    plain = "".join(map(_ascii, decomposed))
+    plain = "".join(map(_ascii, latin(spelling)))
     name = "_".join(word.lower() for word in _WORD.findall(plain))
     return f"{_BEFORE_A_DIGIT}{name}" if name[:1].isdigit() else name
 
 
 def _ascii(sign: str) -> str:
-    """Return a sign as ASCII letters and digits; a blank for what parts words, nothing for an accent."""
+    """Return a sign as ASCII letters and digits; a blank for what parts words, nothing for what has no width."""
     if sign.isascii():
         return sign if sign.isalnum() else " "
-    if unicodedata.combining(sign) or unicodedata.category(sign) in ("Cf", "Mn", "Me"):
+    if unicodedata.category(sign) in ("Cf", "Mn", "Me"):
         return ""
     if sign.isdecimal():
         return str(unicodedata.decimal(sign))

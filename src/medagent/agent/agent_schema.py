@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from medagent.redaction.policy import Action, Policy, steps_of
 from medagent.redaction.review import Objection, Problem
 from medagent.snake_case import UNNAMED, snake_case
 
@@ -122,21 +123,39 @@ class AgentSchema:
         """Return the names that `session.end` has for these tools in `tools[].name`."""
         return tuple(dict.fromkeys(tool.span.removeprefix("tool.") for tool in self.tools))
 
-    def objections(self) -> Iterator[Objection]:
-        """Yield what `policy lint` reports whatever the policy: what was not seen, and spellings of one name."""
+    def objections(self, policy: Policy) -> Iterator[Objection]:
+        """Yield what speaks against a policy besides fields and reviews.
+
+        These are spellings of one name, names that `session.end` hides, and what could not be seen; a part of a tool
+        that the policy redacts or drops as a whole need not be seen.
+        """
         for same in self.same_names:
             spelled = " and ".join(map(repr, same.spellings))
             says = f"{spelled} have one name, expected different ones: their values are redacted"
             yield Objection(
                 span=same.span, problem=Problem.SAME_NAME, says=says, fields=(same.path,) if same.path else ()
             )
+        rule = policy.rule_for("session.end", ("tools", 0, "name"))
+        names = [name for name in self.session_names() if name != UNNAMED]
+        if hidden := [name for name in names if rule is None or rule.shape is None or not rule.shape.fits(name, {})]:
+            says = "the policy does not let out the name of a tool, expected a span of the tool"
+            yield Objection(span="session.end", problem=Problem.UNNAMED, says=says, fields=tuple(hidden))
         for one in self.unseen:
+            if one.span is not None and one.path is not None and _is_hidden(policy, one.span, one.path):
+                continue
             yield Objection(
                 span=one.span or one.where,
                 problem=Problem.UNSEEN,
                 says=one.reason,
                 fields=(one.path,) if one.path else (),
             )
+
+
+def _is_hidden(policy: Policy, span: str, path: str) -> bool:
+    """Whether a rule redacts or drops a path, or all that it stands in, whatever the value."""
+    steps = [0 if step == ITEM else step for step in steps_of(path)]
+    rules = (policy.rule_for(span, tuple(steps[:depth])) for depth in range(1, len(steps) + 1))
+    return any(rule is not None and rule.action in (Action.REDACT, Action.DROP) for rule in rules)
 
 
 def path_of(declared: Sequence[str]) -> str:

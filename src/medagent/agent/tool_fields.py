@@ -245,7 +245,7 @@ def _of_class(kind: type, hint: Any, args: tuple[Any, ...], steps: Steps, go_on:
 
 def _by_pydantic(hint: Any, steps: Steps) -> Found:
     """Leaves of a type that pydantic can describe, such as `EmailStr`."""
-    if hint is object:
+    if hint in (Any, object):
         yield _unseen(steps, f"{_told(hint)} may be anything, expected a type with fields")
         return
     try:

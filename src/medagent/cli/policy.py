@@ -3,51 +3,68 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import RenderableType
 
 from medagent.cli import policy_view as view
-from medagent.cli.agent_tools import tools_of
 from medagent.cli.output import console, print_json
 from medagent.errors import PolicyError
-from medagent.file_access import read_file, write_file
+from medagent.file_access import open_to_write, read_file, write_file
 from medagent.proof import Json
 from medagent.redaction import Policy, find_policy, load_policy
 from medagent.redaction.comparison import rule_changes, value_changes
 from medagent.redaction.explanation import explain as explained
-from medagent.redaction.loading import failing_examples, read_policy
+from medagent.redaction.loading import POLICY_NAME, failing_examples, parse_policy, read_policy
 from medagent.redaction.policy import Review
 from medagent.redaction.review import digest_of, objections, review_line, with_review
 from medagent.redaction.safe_harbor import all_rules, matrix
 from medagent.redaction.schema import json_schema
 from medagent.redaction.trial import run
 from medagent.settings import load_settings
+from medagent.snake_case import snake_case
+
+if TYPE_CHECKING:
+    from medagent.agent.agent_schema import AgentSchema
 
 app = typer.Typer(help="Read, check and change the policy: what may leave.", no_args_is_help=True)
 
 PolicyPath = Annotated[
     str | None, typer.Option("--policy", help="A policy's file, or a packaged one's name; else the one in force.")
 ]
-AgentModule = Annotated[str | None, typer.Option("--agent", help="A Python module: its tools instead of ours.")]
+AgentName = Annotated[
+    str | None,
+    typer.Option("--agent", help="An agent, module:factory or path/to/file.py: its tools instead of ours."),
+]
+Connect = Annotated[
+    bool,
+    typer.Option("--connect", help="Set up its toolsets and connect its MCP servers: this starts their programs."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
 @app.command()
-def lint(policy: PolicyPath = None, agent: AgentModule = None, as_json: AsJson = False) -> None:
-    """List all that is wrong: errors of the file, failing examples, fields without a rule, rules without a review."""
-    path, tools = _path(policy), _tools(agent)
+def lint(policy: PolicyPath = None, agent: AgentName = None, connect: Connect = False, as_json: AsJson = False) -> None:
+    """List all that is wrong: errors of the file, failing examples, fields without a rule, rules without a review.
+
+    With --agent its module is imported and its factory called; no tool runs and no model is connected. Whatever of it
+    cannot be seen is listed.
+    """
+    path, schema = _path(policy), _schema(agent, connect=connect)
+    tools = _own_tools() if schema is None else schema.paths()
     try:
         loaded = read_policy(path)
     except PolicyError as error:
         invalid, found = error.problems, []
     else:
         invalid, found = tuple(failing_examples(loaded)), list(objections(loaded, tools))
+        found += schema.objections(loaded) if schema is not None else ()
     if as_json:
         print_json(view.located(problem) for problem in invalid)
         print_json(
@@ -141,10 +158,13 @@ def review(
     by: Annotated[str, typer.Option(help="Who has read these rules.")] = "",
     write: Annotated[bool, typer.Option("--write", help="Write it into the policy's file.")] = False,
     policy: PolicyPath = None,
-    agent: AgentModule = None,
+    agent: AgentName = None,
+    *,
+    connect: Connect = False,
 ) -> None:
     """Print, or write, the review of a tool's rules as they are now."""
-    path, known = _path(policy), _tools(agent)
+    path, schema = _path(policy), _schema(agent, connect=connect)
+    known = _own_tools() if schema is None else schema.paths()
     loaded = load_policy(path)
     spans = [f"tool.{name.removeprefix('tool.')}" for name in tools or ()] or list(known)
     for span in spans:
@@ -158,6 +178,64 @@ def review(
         _write(path, made)
     for span, one in made.items():
         console().print(f"{span}:\n  {review_line(one)}", soft_wrap=True, markup=False)
+
+
+@app.command()
+def init(
+    agent: Annotated[str, typer.Option("--agent", help="The agent: module:factory or path/to/file.py:factory.")],
+    out: Annotated[Path | None, typer.Option("--out", help="The file to write; else the policy is printed.")] = None,
+    extends: Annotated[str, typer.Option("--extends", help="The packaged policy that it extends.")] = "clinic",
+    connect: Connect = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a first policy for an agent: a guess for each field, with the reason; a file is never overwritten.
+
+    The guess fails closed: booleans and closed lists are kept, all else is redacted or dropped. Its module is imported
+    and its factory called; no tool runs and no model is connected.
+    """
+    from medagent.agent.first_policy import guesses, policy_text  # noqa: PLC0415  # livekit costs seconds
+
+    seen = _schema(agent, connect=connect)
+    assert seen is not None  # noqa: S101  # an agent was named
+    name = _policy_name(agent if out is None else out.stem)
+    text = policy_text(seen, name=name, extends=_packaged(extends), agent=agent)
+    parse_policy(text, file=f"{name}.yaml")
+    guessed = guesses(seen)
+    if out is not None:
+        _create(out, text)
+    if as_json:
+        print_json(view.guess(span, one) for span, several in guessed.items() for one in several)
+        print_json(view.unseen(one) for one in seen.unseen)
+    elif out is None:
+        sys.stdout.write(text)
+    else:
+        _print(view.first_policy(out, guessed, seen, agent=agent))
+
+
+def _packaged(name: str) -> str:
+    if not POLICY_NAME.fullmatch(name):
+        raise PolicyError(f"--extends {name}: not a packaged policy, expected clinic or safe-harbor")
+    find_policy(name)
+    return name
+
+
+def _policy_name(text: str) -> str:
+    """The name of a policy for a file or module: its last part in small letters."""
+    place = text.rpartition(":")[0] or text
+    stem = snake_case(Path(place).name.removesuffix(".py").rpartition(".")[2]) or "agent"
+    return stem.replace("_", "-")[:30].rstrip("-")
+
+
+def _create(path: Path, text: str) -> None:
+    """Write a new file; one that is there, of any kind, is an error."""
+    try:
+        descriptor = open_to_write(path, flags=os.O_WRONLY | os.O_EXCL, mode=0o644)
+    except FileExistsError:
+        raise PolicyError(f"{path}: exists, expected a new file", hint="name another file with --out") from None
+    except OSError as error:
+        raise PolicyError(f"{path}: cannot be written ({type(error).__name__}), expected a writable place") from None
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 @app.command()
@@ -203,9 +281,15 @@ def _path(policy: str | None) -> Path:
     return find_policy(policy) if policy is not None else load_settings().policy_path or find_policy()
 
 
-def _tools(agent: str | None) -> dict[str, tuple[str, ...]]:
-    if agent is not None:
-        return tools_of(agent)
+def _schema(agent: str | None, *, connect: bool) -> AgentSchema | None:
+    if agent is None:
+        return None
+    from medagent.agent.agent_tools import read_agent  # noqa: PLC0415  # livekit costs seconds
+
+    return read_agent(agent, connect=connect)
+
+
+def _own_tools() -> dict[str, tuple[str, ...]]:
     from medagent.tools import TOOLS  # noqa: PLC0415  # a database's client, which reading a policy need not load
 
     return {f"tool.{tool.name}": tool.field_paths for tool in TOOLS}

@@ -6,6 +6,8 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.padding import Padding
@@ -20,6 +22,10 @@ from medagent.redaction.policy import ClockMode, leaves
 from medagent.redaction.review import Objection
 from medagent.redaction.safe_harbor import Row, all_rules
 from medagent.redaction.trial import Outcome
+
+if TYPE_CHECKING:
+    from medagent.agent.agent_schema import AgentSchema, Unseen
+    from medagent.agent.first_policy import Guess
 
 _LOCATED = re.compile(
     r"(?P<file>[^:]*):(?P<line>[0-9]+): (?:(?P<rule>[a-z][A-Za-z0-9_.*\[\] ]*): )?(?P<says>.*)", re.DOTALL
@@ -74,6 +80,53 @@ def lint(policy: Policy, tools: Mapping[str, Sequence[str]], found: Sequence[Obj
             review = policy.reviews[span]
             about = f"  {len(paths)} fields, reviewed {review.on.isoformat()} by {review.by}"
             yield verdict(True, span, (about, _QUIET))
+    yield from against(objection for objection in found if objection.span not in tools)
+
+
+def guess(span: str, one: Guess) -> dict[str, Json]:
+    """One guessed rule for a script."""
+    return {
+        "span": span,
+        "path": one.path,
+        "declared": list(one.declared),
+        "type": one.kind,
+        "action": one.action.value,
+        "category": one.category.value,
+        "why": one.why,
+    }
+
+
+def unseen(one: Unseen) -> dict[str, Json]:
+    """One part of an agent that was not seen, for a script."""
+    return {"unseen": one.where, "span": one.span, "path": one.path, "why": one.reason}
+
+
+def first_policy(
+    path: Path, guessed: Mapping[str, Sequence[Guess]], schema: AgentSchema, *, agent: str
+) -> Iterator[RenderableType]:
+    """Each field with its guess and the reason, what was not seen, and what to do next."""
+    rules = [one for several in guessed.values() for one in several]
+    counts = ", ".join(f"{count} {action}" for action, count in Counter(one.action.value for one in rules).items())
+    yield Text.assemble((f"{path}", "bold"), (f"  {len(guessed)} tools, {len(rules)} fields: {counts}", _QUIET))
+    for span, several in guessed.items():
+        table = _table(span, "type", "guess", "why")
+        for one in several:
+            table.add_row(f"  {one.path}", one.kind, _action(one.action), one.why)
+        yield Text("")
+        yield table if several else Text.assemble(span, ("  no fields", _QUIET))
+    others = [one for one in schema.unseen if one.path is None]
+    if others or schema.same_names:
+        yield Text("")
+    yield from (verdict(False, one.where, (f"  not seen: {one.reason}", _QUIET)) for one in others)
+    for same in schema.same_names:
+        spelled = " and ".join(map(repr, same.spellings))
+        yield verdict(False, same.span, (f"  {spelled} have one name: rename one of them", _QUIET))
+    yield Text("")
+    yield Text("Nobody has read these rules. Read and change them, then:", style=_QUIET)
+    yield Text(f"  medagent policy lint --policy {path} --agent {agent}", no_wrap=True, overflow="ignore")
+    yield Text(
+        f'  medagent policy review --policy {path} --agent {agent} --by "NAME" --write', no_wrap=True, overflow="ignore"
+    )
 
 
 def show(policy: Policy, rows: Iterable[Row], *, release_delay_days: int = 0) -> Iterator[RenderableType]:

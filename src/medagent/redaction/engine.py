@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from medagent.errors import PolicyError
 from medagent.proof import Json, PseudonymKey
@@ -29,6 +29,7 @@ from medagent.redaction.recognisers import Recogniser
 from medagent.redaction.records import Counts, Finding, Record, Redacted
 from medagent.redaction.shapes import Moment, Setting, is_closed, is_sayable
 from medagent.redaction.text import Identifier, KnownValues, Scrubbed, scrub
+from medagent.snake_case import snake_case
 
 _LONGEST_LIST = 100
 _DIGITS_THAT_TELL = 4
@@ -48,6 +49,17 @@ class _Gone:
 
 
 _GONE: Final = _Gone()
+
+
+@dataclass(slots=True)
+class _Member:
+    """One value of an object: the declared name that its key has in any spelling, and where that is declared."""
+
+    name: str
+    node: Node | None
+    value: object = field(repr=False)
+    has_twin: bool = False
+    """Another key of the object has the same name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,20 +119,19 @@ class Redactor:
         root = self.policy.tree(name)
         fields: dict[str, Json] = {}
         findings = [] if name == record.name else [self.decision(_SPAN_NAME, None, Action.DROP)]
-        for key, value in tuple(record.fields.items()):
-            node = root.children.get(key) if type(key) is str else None
-            if node is None:
+        for member in _members(root, record.fields):
+            if member.node is None:
                 findings.append(self.decision(_UNNAMED, None, Action.DROP))
                 continue
             walk.findings = []
             try:
-                treated = walk.node(node, value)
+                treated = walk.member(member)
             except Exception:  # noqa: BLE001  # the one place that catches all: a value that breaks us stays here
                 walk.findings = []
-                treated = walk.refuse(node)
+                treated = walk.refuse(member.node)
             findings += walk.findings
             if not isinstance(treated, _Gone):
-                fields[key] = treated
+                fields[member.name] = treated
         return Redacted(name=name, fields=fields, counts=Counts.of(findings), findings=tuple(findings))
 
     def waits_for_end(self, record: Record) -> bool:
@@ -182,7 +193,7 @@ class Redactor:
         try:
             if not _is_agreed(record.fields):
                 return []
-            declared = _leaves(self.policy.tree(record.name), record.fields)
+            declared = _leaves(self.policy.tree(record.name), record.fields, several=False)
             return [
                 Identifier(category=leaf.rule.category, value=str.__str__(value))
                 for leaf, value in declared
@@ -223,6 +234,12 @@ class _Walk:
         self._standing: dict[frozenset[str], bool] = {}
         self._own_answers: frozenset[tuple[Category, str]] | None = None
 
+    def member(self, member: _Member) -> Json | _Gone:
+        """What is left of a value under its name; where several values have the name, none of them is read."""
+        if member.node is None:
+            return _GONE
+        return self.refuse(member.node) if member.has_twin else self.node(member.node, member.value)
+
     def node(self, node: Node, value: object) -> Json | _Gone:
         """What is left of a value; a value that has not the declared kind of container is refused."""
         match node:
@@ -245,14 +262,13 @@ class _Walk:
 
     def _object(self, node: ObjectNode, value: Mapping[object, object]) -> Json:
         left: dict[str, Json] = {}
-        for key, item in value.items():
-            child = node.children.get(key) if type(key) is str else None
-            if child is None:
+        for member in _members(node, value):
+            if member.node is None:
                 self._note(f"{node.path}.{_UNNAMED}", None, Action.DROP)
                 continue
-            treated = self.node(child, item)
+            treated = self.member(member)
             if not isinstance(treated, _Gone):
-                left[str(key)] = treated
+                left[member.name] = treated
         return left
 
     def _list(self, node: ListNode, value: list[object] | tuple[object, ...]) -> Json:
@@ -385,25 +401,49 @@ def _is_result(leaf: Leaf) -> bool:
     return leaf.path == _RESULT or leaf.path.startswith((f"{_RESULT}.", f"{_RESULT}["))
 
 
+def _members(node: ObjectNode, values: Mapping[Any, object]) -> list[_Member]:
+    """The values of an object by the declared names that their keys have; a key that no rule names has no node.
+
+    Only a declared name is sent: a key that is a value, as a patient's name is one, has none.
+    """
+    found: list[_Member] = []
+    first: dict[str, _Member] = {}
+    for key, value in tuple(values.items()):
+        name = key if type(key) is str else ""
+        if name and name not in node.children:
+            name = snake_case(name) or ""
+        child = node.children.get(name)
+        has_twin = child is not None and name in first
+        if has_twin:
+            first[name].has_twin = True
+        found.append(_Member(name, child, value, has_twin))
+        if child is not None:
+            first.setdefault(name, found[-1])
+    return found
+
+
 def _is_agreed(fields: Mapping[str, object]) -> bool:
     """Whether a tool did what it was asked; a result that does not say so did."""
-    result = fields.get(_RESULT)
-    outcome = fields.get(_OUTCOME, result.get(_OUTCOME, _OK) if isinstance(result, Mapping) else _OK)
-    return isinstance(outcome, str) and outcome == _OK
+    if _OUTCOME in fields:
+        stated = [fields[_OUTCOME]]
+    else:
+        result = fields.get(_RESULT)
+        items = result.items() if isinstance(result, Mapping) else ()
+        stated = [value for key, value in items if type(key) is str and snake_case(key) == _OUTCOME]
+    return all(isinstance(outcome, str) and outcome == _OK for outcome in stated)
 
 
-def _leaves(node: Node, value: object) -> Iterator[tuple[Leaf, object]]:
-    """Every declared leaf that a raw value fills."""
+def _leaves(node: Node, value: object, *, several: bool = True) -> Iterator[tuple[Leaf, object]]:
+    """Every declared leaf that a raw value fills; without `several` no value whose name another one has too."""
     match node:
         case Leaf():
             yield node, value
         case ObjectNode() if isinstance(value, Mapping):
-            for key, item in value.items():
-                child = node.children.get(key) if type(key) is str else None
-                if child is not None:
-                    yield from _leaves(child, item)
+            for member in _members(node, value):
+                if member.node is not None and (several or not member.has_twin):
+                    yield from _leaves(member.node, member.value, several=several)
         case ListNode() if isinstance(value, (list, tuple)):
             for item in value:
-                yield from _leaves(node.item, item)
+                yield from _leaves(node.item, item, several=several)
         case _:
             return

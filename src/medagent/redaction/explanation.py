@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,9 @@ from medagent.proof import Json
 from medagent.redaction.policy import Action, Policy, Rule, steps_of
 from medagent.redaction.reading import nearest
 from medagent.redaction.trial import treat
+from medagent.snake_case import snake_case
+
+_STEP = re.compile(r"[^.\[\]]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +35,12 @@ class Explanation:
 def explain(policy: Policy, field: str, value: Json, *, span: str | None = None) -> tuple[Explanation, ...]:
     """How a value is treated, and once more beside what a condition of its rule asks for.
 
-    `field` is a dotted path, or a name that stands in a tool's arguments or result; raises `PolicyError` for a span
-    that the policy does not name.
+    `field` is a dotted path, or a name that stands in a tool's arguments or result, in any spelling; raises
+    `PolicyError` for a span that the policy does not name.
     """
     if span is not None and policy.span_name(span) != span:
         raise PolicyError(f"{policy.name}: no span {span!r}{nearest(span, policy.spans)}")
+    field = _STEP.sub(lambda step: snake_case(step[0]) or step[0], field)
     where, path = next(_places(policy, field, span), (span or "tool.unknown", f"arguments.{field}"))
     rule = _rule(policy, where, path)
     fields = _nested(steps_of(path), value)

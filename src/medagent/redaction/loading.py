@@ -387,7 +387,7 @@ def _spans(
     for span, paths in declared.items():
         family = declared.get(f"{span.partition('.')[0]}.*", {})
         try:
-            trees[span] = compile_span({**family, **paths}, fields)
+            trees[span] = compile_span({**_without_whole(family, paths), **paths}, fields)
         except PathConflictError as conflict:
             problem = f"{str(conflict)!r} is declared as two kinds of thing, expected one"
             problems.add(reading.error(at[span], f"spans.{span}", problem))
@@ -405,6 +405,16 @@ def _let_out(
         if made is not None and isinstance(made.shape, OneOf):
             shape = OneOf(values=made.shape.values | frozenset(words))
             declared[span][steps] = replace(made, shape=shape)
+
+
+def _without_whole(
+    family: Mapping[tuple[str, ...], Rule | None], own: Mapping[tuple[str, ...], Rule | None]
+) -> dict[tuple[str, ...], Rule | None]:
+    """The family's paths, but for those within an object that the span itself redacts or drops as a whole."""
+    whole = {steps for steps, made in own.items() if made is not None and made.action in (Action.DROP, Action.REDACT)}
+    return {
+        steps: made for steps, made in family.items() if not any(steps[:end] in whole for end in range(1, len(steps)))
+    }
 
 
 def _says_synthetic(made: Rule) -> bool:

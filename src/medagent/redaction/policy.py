@@ -240,10 +240,15 @@ class Policy:
     """The outcomes of tools that do not declare them themselves, by the tool's name."""
     names: frozenset[str] = field(init=False, repr=False, compare=False)
     """Every step of a declared path."""
+    tool_names: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Every tool that has rules of its own."""
 
     def __post_init__(self) -> None:
         declared = {leaf.path for tree in self.spans.values() for leaf in leaves(tree)}
         object.__setattr__(self, "names", frozenset(step for path in declared for step in steps_of(path)))
+        tools = (span.partition(".") for span in self.spans)
+        own = frozenset(name for family, _, name in tools if family == "tool" and name not in ("", "*"))
+        object.__setattr__(self, "tool_names", own)
 
     def span_name(self, raw: str) -> str:
         """The name under which a span may leave: its own where the policy names it; a model may make up others."""

@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from functools import cache
 
+from medagent.snake_case import latin
+
 _MOST_VALUES = 10_000
 _BEGINS_JSON = ("{", "[", '"')
 _LONGEST_JSON = 100_000
@@ -28,7 +30,7 @@ def plain_key(key: str) -> str:
     quick = key.replace("_", "").lower()
     if quick.isascii() and quick.isalnum():
         return quick
-    return _NOT_ALNUM.sub("", unicodedata.normalize("NFKC", key).casefold())
+    return _NOT_ALNUM.sub("", latin(unicodedata.normalize("NFKC", key).casefold()))
 
 
 def members(raw: object) -> Iterator[tuple[str | None, object]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from medagent.outcomes import Outcomes
+from medagent.outcomes import Outcomes, by_name
 from medagent.pricing import PriceList
 from medagent.telemetry.agent_turns import AgentTurns, failure
 from medagent.telemetry.caller_turns import CallerTurns
@@ -71,7 +71,9 @@ class Call:
         policy_name: str,
         policy_version: str,
         outcomes: Outcomes | None = None,
+        tool_names: Set[str] = frozenset(),
     ) -> None:
+        """Begin a call; `tool_names` are those that the policy has rules for."""
         self._frame = Frame(started, policy_name=policy_name, policy_version=policy_version)
         self._model: tuple[str | None, str | None] | None = None
         if started.mode == "realtime":
@@ -80,7 +82,7 @@ class Call:
         self._tally = Tally(
             start_ns=started.at_ns,
             has_model=started.mode is not None,
-            outcomes={**(outcomes or {}), **(started.outcomes or {})},
+            outcomes={**by_name(outcomes or {}), **by_name(started.outcomes or {})},
         )
         self._floor = Floor.IDLE
         self._opened = False
@@ -91,7 +93,7 @@ class Call:
         self._out: list[Record] = []
         self._exchanges = Exchanges(self._frame, prices=prices, is_pipeline=started.mode == "pipeline")
         self._caller = CallerTurns(frame=self._frame, tally=self._tally, exchanges=self._exchanges, out=self._emit)
-        self._tools = ToolRuns(frame=self._frame, tally=self._tally, out=self._emit)
+        self._tools = ToolRuns(frame=self._frame, tally=self._tally, out=self._emit, tool_names=tool_names)
         self._agents = AgentTurns(
             frame=self._frame,
             tally=self._tally,

@@ -113,6 +113,7 @@ class Session:
             policy_name=policy.name,
             policy_version=policy.version,
             outcomes={**shared.outcomes, **policy.outcomes},
+            tool_names=policy.tool_names,
         )
         _note_withheld_outcomes(policy, started.outcomes or {})
         self._clock = call_clock(policy, trace_id=trace_id, key=shared.key)

@@ -8,6 +8,7 @@ from statistics import median
 
 from medagent.outcomes import INFORMED, Outcomes, ToolOutcome
 from medagent.pricing import Usage
+from medagent.snake_case import snake_case
 from medagent.telemetry.costs import Costs
 from medagent.telemetry.events import (
     EndReason,
@@ -35,7 +36,7 @@ class Tally:
 
     start_ns: int
     outcomes: Outcomes = field(default_factory=dict)
-    """Declared outcomes by tool; a tool without one informs and changes nothing."""
+    """Declared outcomes by the tool's normalised name; a tool without one informs and changes nothing."""
     user_turns: int = 0
     uncommitted_turns: int = 0
     overlaps: int = 0
@@ -106,7 +107,7 @@ class Tally:
 
     def tool(self, call_id: str, *, called: str, name: str, outcome: str, duration_ms: float) -> None:
         """Count a tool's run, and list the first twenty; `called` is the tool's own name, `name` its span's."""
-        self.tool_runs.append((self.outcomes.get(called, INFORMED), outcome))
+        self.tool_runs.append((self.outcomes.get(snake_case(called) or "", INFORMED), outcome))
         self.tool_calls_recorded.add(call_id)
         if len(self.tools) < _MOST_TOOLS:
             self.tools.append({"name": name, "outcome": outcome, "duration_ms": duration_ms})

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from medagent.snake_case import snake_case
 from medagent.telemetry.python_repr import NotReadableError, parse_repr
 
 OUTCOMES = ("ok", "refused", "failed", "timeout", "cancelled")
@@ -76,6 +77,12 @@ def read_result(text: str | None, returned: ToolValue | None = None) -> ToolResu
     return again if again.is_whole and again.fields and is_value else read
 
 
+def stated(fields: Mapping[str, object], name: str) -> object:
+    """Return the value that has a name in any spelling; None where there is none, or several."""
+    keys = _keys_of(fields, name)
+    return fields[keys[0]] if len(keys) == 1 else None
+
+
 def read_arguments(text: str) -> dict[str, object]:
     """Read what a model sends to a tool; anything but an object stands under `output`, where a policy can name it."""
     found = _parsed(text.strip()) if text.strip() else ToolValue(value={})
@@ -127,9 +134,16 @@ def _read_value(value: object, *, is_whole: bool) -> ToolResult:
         fields: dict[str, object] = {} if value is None else {_OUTPUT: value}
         return ToolResult(fields=fields, outcome="ok" if is_whole else UNREADABLE, is_whole=is_whole)
     fields = dict(value)
-    if _OUTCOME not in fields:
+    keys = _keys_of(fields, _OUTCOME)
+    if not keys:
         return ToolResult(fields=fields, outcome="ok" if is_whole else UNREADABLE, is_whole=is_whole)
-    said = fields[_OUTCOME]
-    stated = said.strip().lower() if isinstance(said, str) else ""
-    outcome = stated if stated in OUTCOMES else UNREADABLE
-    return ToolResult(fields={**fields, _OUTCOME: outcome}, outcome=outcome, is_whole=is_whole and outcome == stated)
+    said = fields[keys[0]] if len(keys) == 1 else None
+    word = said.strip().lower() if isinstance(said, str) else ""
+    outcome = word if word in OUTCOMES else UNREADABLE
+    told = fields | dict.fromkeys(keys, outcome)
+    return ToolResult(fields=told, outcome=outcome, is_whole=is_whole and outcome == word)
+
+
+def _keys_of(fields: Mapping[str, object], name: str) -> list[str]:
+    """Return the keys that have a name in any spelling."""
+    return [key for key in fields if key == name or (isinstance(key, str) and snake_case(key) == name)]

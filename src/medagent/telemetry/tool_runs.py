@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import re
+from collections.abc import Callable, Set
 
+from medagent.snake_case import UNNAMED, snake_case
 from medagent.telemetry.events import ToolAnswered, ToolEnded, ToolStarted
 from medagent.telemetry.frame import Frame
 from medagent.telemetry.record import Record
 from medagent.telemetry.tally import Tally
 from medagent.telemetry.turns import AgentTurn, ToolRun
 
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
+_log = logging.getLogger(__name__)
+
 
 class ToolRuns:
     """The runs of one call; `out` takes the record of each run once nothing more can change it."""
 
-    def __init__(self, *, frame: Frame, tally: Tally, out: Callable[[Record], None]) -> None:
+    def __init__(
+        self, *, frame: Frame, tally: Tally, out: Callable[[Record], None], tool_names: Set[str] = frozenset()
+    ) -> None:
         self._frame = frame
         self._tally = tally
         self._out = out
+        self._tool_names = tool_names
+        self._spelling: dict[str, str] = {}
+        """The tool's own name by its name in spans, the first of this call."""
         self._count = 0
         self._at_work: list[ToolRun] = []
         self._ended: list[ToolRun] = []
@@ -106,7 +117,23 @@ class ToolRuns:
             parents=(self._frame.root,) if turn is None else (*turn.parents, turn.place),
             turn=turn,
             arguments=arguments,
+            span_name=self._span_name(name),
         )
+
+    def _span_name(self, name: str) -> str:
+        """Return a tool's name in spans.
+
+        A name of another spelling is one where the policy has rules for it: a model can make a name of a value. Of
+        several spellings in a call the first has the name.
+        """
+        spelled = name if isinstance(name, str) else ""
+        found = spelled if _NAME.fullmatch(spelled) else snake_case(spelled)
+        if found is None or not (found == spelled or found in self._tool_names):
+            return UNNAMED
+        first = self._spelling.setdefault(found, spelled) if found in self._tool_names else spelled
+        if first != spelled:
+            _log.warning("two tools of a call have one name in spans, expected names that differ in more than spelling")
+        return found if first == spelled else UNNAMED
 
     def wait(self, call_id: str, at_ns: int) -> ToolRun | None:
         """Note that a tool waits for an agent task, or goes on; returns its run where it has just begun to wait."""

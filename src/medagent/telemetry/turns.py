@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from medagent.pricing import Usage
+from medagent.snake_case import UNNAMED
 from medagent.telemetry.events import TtftStart, TurnEnd, TurnSource
 from medagent.telemetry.record import Place, Record
 from medagent.telemetry.span import SpanKind
-from medagent.telemetry.tool_result import FAILURES, UNREADABLE, ToolResult, ToolValue, read_arguments, read_result
+from medagent.telemetry.tool_result import (
+    FAILURES,
+    UNREADABLE,
+    ToolResult,
+    ToolValue,
+    read_arguments,
+    read_result,
+    stated,
+)
 
 SLOW_MS = 1500.0
 """Above this the caller waited too long for the first sound: the turn is marked slow."""
-
-_TOOL_NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
 
 Clock = Callable[[int], int]
 """Monotonic nanoseconds of an event → Unix microseconds."""
@@ -318,6 +324,8 @@ class ToolRun:
     parents: tuple[Place, ...]
     turn: AgentTurn | None
     arguments: str = field(repr=False)
+    span_name: str = UNNAMED
+    """The tool's name in spans."""
     incomplete: bool = False
     status: str | None = None
     """How it ended: done, error or cancelled; rejected or declined where it never ran; None while it runs."""
@@ -339,11 +347,6 @@ class ToolRun:
         else:
             self.waited_ns += at_ns - self.waits_since_ns
             self.waits_since_ns = None
-
-    @property
-    def span_name(self) -> str:
-        """The tool's name where it is one; a model can make up others."""
-        return self.name if isinstance(self.name, str) and _TOOL_NAME.fullmatch(self.name) else "unnamed"
 
     def result(self) -> ToolResult:
         """Return what the tool returned, read once it has ended."""
@@ -382,10 +385,10 @@ class ToolRun:
         told: dict[str, object] = {}
         if outcome != "ok":
             raised, answered = self.error
-            status_told = answered if raised is not None else result.get("error_status")
+            status_told = answered if raised is not None else stated(result, "error_status")
             unnamed = "tool_error" if is_error or self.refusal is not None else None
             told = {
-                "error_type": raised or result.get("error_type", unnamed),
+                "error_type": raised or stated(result, "error_type") or unnamed,
                 **({} if status_told is None else {"error_status": status_told}),
                 "error_message": self.output if is_error else self.refusal,
                 "error_source": "tool",
