@@ -843,14 +843,23 @@ class Telemetry:
         """End the calls of processes that died, and tell the ledger what it was still to be told."""
         return self._delivery.recovery.look()
 
-    def watch(self, session: AgentSession[Any], *, caller: Caller | None = None, asks: bool = False) -> Bridge:
+    def watch(
+        self,
+        session: AgentSession[Any],
+        *,
+        caller: Caller | None = None,
+        asks: bool = False,
+        declared: Mapping[str, object] | None = None,
+    ) -> Bridge:
         """Trace a session that has not started; the bridge's `trace_id` names the call, its `end` closes it.
 
+        `declared` are the arguments of `trace_call` that tell of the agent.
         With `asks` nothing of the call is released before the bridge is told of its consent, whatever the settings say.
         Inside a LiveKit job the call ends with the job, which waits up to 2.5 s for its delivery. From here on log
         lines pass the door too, whatever handlers there are or will be, and LiveKit's own exits are shut.
         """
-        from medagent.agent.watching import watch  # noqa: PLC0415  # livekit costs seconds; the CLI need not pay them
+        from medagent.agent.declaration import declare  # noqa: PLC0415  # livekit costs seconds; the CLI need not pay them
+        from medagent.agent.watching import watch  # noqa: PLC0415  # the same
 
         return watch(
             session,
@@ -858,6 +867,7 @@ class Telemetry:
             overhead=self.overhead,
             settings=self.settings,
             caller=caller,
+            declared=declare(self.settings, **(declared or {})),
             asks=asks,
             deliver=self.flush,
         )

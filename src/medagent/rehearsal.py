@@ -1,4 +1,4 @@
-"""Simulated calls on a whole line: a clinic, its telemetry, a simulator; what came of each, and what is wrong in it."""
+"""Simulated calls with their telemetry and a simulator: to the clinic, or to an agent that somebody's factory makes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from medagent.redaction.shapes import is_sayable
 from medagent.settings import Settings
 from medagent.simulator.appointments import check_clinic, prepare
 from medagent.simulator.process import SimulatorProcess
-from medagent.simulator.scenario import Scenario
+from medagent.simulator.scenario import Scenario, check_for_agent, check_for_clinic
 from medagent.telemetry.chain import verify_chain
 from medagent.telemetry.span import SafeSpan
 from medagent.tools import TOOLS, Tool
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from medagent.agent.bridge import Bridge
     from medagent.agent.caller import Caller
+    from medagent.agent.factory import Factory
 
 _SEALED_WITHIN_S = 60.0
 _LOOK_EVERY_S = 0.05
@@ -57,7 +58,10 @@ Before = Callable[["AgentSession[Any]", "Bridge"], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsed:
-    """What came of one call: how it ended for the caller, its spans as the archive has them, what is wrong."""
+    """What came of one call: how it ended for the caller, its spans as the archive has them, what is wrong.
+
+    `notes` are facts about the call that are no problem.
+    """
 
     scenario: Scenario
     ended: str
@@ -65,6 +69,7 @@ class Rehearsed:
     spans: Sequence[SafeSpan]
     problems: Sequence[str]
     bridge: Bridge
+    notes: Sequence[str] = ()
 
     @property
     def end(self) -> dict[str, Any]:
@@ -79,16 +84,19 @@ class Stage:
         self,
         settings: Settings,
         *,
-        clinic: Clinic,
+        clinic: Clinic | None,
         telemetry: Telemetry,
         simulator: SimulatorProcess | None,
         pace: float,
+        factory: Factory | None = None,
     ) -> None:
+        """Either `clinic` or `factory` is given: whose agent answers."""
         self.settings = settings
         self.clinic = clinic
         self.telemetry = telemetry
         self.simulator = simulator
         self.pace = pace
+        self.factory = factory
         self.policy = policy(settings)
 
     async def play(
@@ -103,9 +111,14 @@ class Stage:
         """Play one scenario to its end and wait until its trace is in the archive.
 
         `caller` says who phones, None for whoever the LiveKit job says; by default the scenario's person on a SIP line.
+        `tools` are those of the clinic's agent. Raises `ScenarioError` where the scenario is not for this agent.
         """
+        if self.factory is not None:
+            return await self._play_factory(scenario, self.factory, on_event=on_event, before=before, caller=caller)
+        assert self.clinic is not None  # noqa: S101  # without a factory it is given
         from medagent.simulator.play import play  # noqa: PLC0415  # livekit costs seconds; `--help` need not pay them
 
+        check_for_clinic(scenario)
         held = await asyncio.to_thread(prepare, scenario, self.clinic, now=datetime.now(UTC))
         bridges: list[Bridge] = []
 
@@ -136,6 +149,78 @@ class Stage:
         problems = [*wrong, *_problems(scenario, spans, ended, self.policy, traced=self._is_traced())]
         return Rehearsed(
             scenario=scenario, ended=ended, trace_id=trace_id, spans=spans, problems=problems, bridge=bridges[0]
+        )
+
+    async def _play_factory(
+        self,
+        scenario: Scenario,
+        factory: Factory,
+        *,
+        on_event: OnEvent | None,
+        before: Before | None,
+        caller: Callable[[Scenario], Caller | None] | None,
+    ) -> Rehearsed:
+        from medagent.agent.factory import TRACED_BY  # noqa: PLC0415  # see above
+        from medagent.simulator.agent_call import play_agent  # noqa: PLC0415  # the same
+
+        check_for_agent(scenario)
+        phones = (caller or phoning)(scenario)
+        traced: list[tuple[AgentSession[Any], Bridge]] = []
+        is_made = False
+
+        def trace(
+            session: AgentSession[Any],
+            *,
+            caller: Caller | None = None,
+            declared: Mapping[str, object] | None = None,
+        ) -> Bridge:
+            """Trace as `trace_call` does; a session that is traced already keeps its bridge."""
+            if (known := next((bridge for one, bridge in traced if one is session), None)) is not None:
+                return known
+            asks = scenario.consent is not None
+            bridge = self.telemetry.watch(session, caller=caller or phones, asks=asks, declared=declared)
+            traced.append((session, bridge))
+            return bridge
+
+        def watch(session: AgentSession[Any]) -> Bridge:
+            nonlocal is_made
+            is_made = any(one is session for one, _ in traced)
+            bridge = trace(session)
+            traced.sort(key=lambda entry: entry[0] is not session)
+            if before is not None:
+                before(session, bridge)
+            return bridge
+
+        token = TRACED_BY.set(trace)
+        try:
+            ended, requests = await play_agent(
+                scenario,
+                factory,
+                settings=self.settings,
+                watch=watch,
+                phoning=phones,
+                pace=self.pace,
+                on_event=on_event,
+            )
+        finally:
+            TRACED_BY.reset(token)
+            for _, bridge in traced:
+                bridge.end("error")  # counts only where nothing else ended the call
+        bridge = traced[0][1]
+        spans = await self._sealed(bridge.trace_id) if self._is_traced() else []
+        problems = _problems(scenario, spans, ended, self.policy, traced=self._is_traced())
+        if not requests.get("realtime") and not requests.get("llm"):
+            problems.insert(
+                0, f"{factory.text}: no request reached the simulator, expected ctx.realtime or ctx.llm in use"
+            )
+        return Rehearsed(
+            scenario=scenario,
+            ended=ended,
+            trace_id=bridge.trace_id,
+            spans=spans,
+            problems=problems,
+            bridge=bridge,
+            notes=[f"{factory.text}: traced by its own trace_call, not traced a second time"] if is_made else [],
         )
 
     def _is_traced(self) -> bool:
@@ -169,15 +254,22 @@ async def stage(
     pace: float = 1.0,
     azure: bool = False,
     simulator: SimulatorProcess | None = None,
+    factory: Factory | None = None,
 ) -> AsyncIterator[Stage]:
     """Set the stage: the demo clinic, telemetry, and a simulator that serves these scenarios, unless one is given.
 
-    With `azure` the model is the one that the settings name.
+    With `azure` the model is the one that the settings name. With a `factory` its agent answers, and there is no
+    clinic; outcomes and rosters are those of its policy and of its `trace_call`.
     """
-    clinic = Clinic.open(settings.clinic_url)
-    seed_demo(clinic)
-    settings = settings.of_agent("receptionist", __version__)
-    telemetry = Telemetry(settings, rosters=clinic.rosters(), outcomes=outcomes_of(TOOLS)).start()
+    clinic: Clinic | None = None
+    if factory is None:
+        clinic = Clinic.open(settings.clinic_url)
+        seed_demo(clinic)
+        settings = settings.of_agent("receptionist", __version__)
+        telemetry = Telemetry(settings, rosters=clinic.rosters(), outcomes=outcomes_of(TOOLS)).start()
+    else:
+        settings = settings.model_copy(update={"agent_path": factory.file})
+        telemetry = Telemetry(settings).start()
     own = None if azure or simulator is not None else _simulator(settings, scenarios, pace)
     served = simulator or own
     try:
@@ -186,12 +278,13 @@ async def stage(
         if served is not None:
             model = {"azure_endpoint": served.endpoint, "azure_api_key": SecretStr("simulator")}
             settings = settings.model_copy(update=model)
-        yield Stage(settings, clinic=clinic, telemetry=telemetry, simulator=served, pace=pace)
+        yield Stage(settings, clinic=clinic, telemetry=telemetry, simulator=served, pace=pace, factory=factory)
     finally:
         if own is not None:
             await asyncio.to_thread(own.__exit__, None, None, None)
         await asyncio.to_thread(telemetry.close)
-        clinic.close()
+        if clinic is not None:
+            clinic.close()
 
 
 def _simulator(settings: Settings, scenarios: Sequence[str | Path], pace: float) -> SimulatorProcess:
@@ -280,7 +373,7 @@ def _problems(
         return [*problems, "the trace has no session.end"]
     verify_chain(spans)
     for name, expected in (("outcome", expects.outcome), ("reason", expects.reason)):
-        if end.get(name) != expected:
+        if expected is not None and end.get(name) != expected:
             problems.append(f"{name} is {end.get(name)}, not {expected}")
     missing = end.get("missing")
     if missing != list(expects.missing) or end.get("complete") is bool(expects.missing):

@@ -375,6 +375,11 @@ class Settings(BaseSettings):
             update={"agent_name": self.agent_name or name, "agent_version": self.agent_version or version}
         )
 
+    def without_destinations(self) -> Settings:
+        """Return these settings with the local archive as the only destination."""
+        unset = ("langsmith_api_key", "otlp_endpoint", "langfuse_public_key", "langfuse_secret_key")
+        return self.model_copy(update={**dict.fromkeys(unset), "destinations": ()})
+
     def child_environment(self, **extra: str) -> dict[str, str]:
         """What a child process of ours inherits: paths and locale, no key and no setting but the given ones."""
         kept = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "SYSTEMROOT")

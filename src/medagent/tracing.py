@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import medagent
+from medagent.agent.factory import TRACED_BY
 from medagent.core_dumps import disable_core_dumps
 from medagent.errors import MedagentError
 from medagent.settings import Settings, load_settings
@@ -201,6 +202,8 @@ def trace_call(
     """
     _note_agent(sys._getframe(1).f_code.co_filename)
     declared = {"agent_name": agent_name, "agent_version": agent_version, "outcomes": outcomes, "rosters": rosters}
+    if (simulated := TRACED_BY.get()) is not None:
+        return simulated(session, caller=caller, declared=declared)
     return tracing().watch(session, caller=caller, declared=declared)
 
 

@@ -12,6 +12,7 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
     from livekit.agents.stt import STT
     from livekit.agents.tts import TTS
 
+    from medagent.agent.bridge import Bridge
     from medagent.agent.caller import Caller
 
     Made: TypeAlias = tuple[AgentSession[Any], Agent]
 
+TRACED_BY: ContextVar[Callable[..., Bridge] | None] = ContextVar("TRACED_BY", default=None)
+"""Traces sessions in place of `trace_call` in a simulated call, with its arguments; None outside of one."""
 _Model = TypeVar("_Model")
 _FACTORY = "factory"
 _EXPECTED = "(AgentSession, Agent)"
@@ -50,6 +54,8 @@ class AgentContext:
         make_tts: Makes the text-to-speech model.
         simulated: Whether caller and models are simulated. Tools run all the same: check it before a tool
             changes anything real.
+        base_url: Address of an OpenAI-compatible server for clients of your own; any key is right. None outside of a
+            simulated call.
         caller: Room, participant and phone number, for `trace_call(session, caller=ctx.caller)`.
     """
 
@@ -58,6 +64,7 @@ class AgentContext:
     make_llm: Callable[[], LLM[Any]] | None = field(default=None, repr=False)
     make_tts: Callable[[], TTS[Any]] | None = field(default=None, repr=False)
     simulated: bool = False
+    base_url: str | None = None
     caller: Caller | None = None
 
     @functools.cached_property
@@ -139,7 +146,16 @@ class Factory:
         if not isinstance(session, AgentSession) or not isinstance(agent, Agent):
             found = ", ".join(type(one).__name__ for one in made)
             raise AgentModuleError(f"{self.text}: returned ({found}), expected {_EXPECTED}")
+        if _has_started(session):
+            raise AgentModuleError(f"{self.text}: returned a session that has started, expected one that has not")
         return session, agent
+
+
+def _has_started(session: AgentSession[Any]) -> bool:
+    try:
+        return session.current_agent is not None
+    except RuntimeError:
+        return False
 
 
 def load_factory(text: str) -> Factory:

@@ -11,11 +11,14 @@ from livekit.agents.utils import http_context
 from livekit.agents.voice.io import AudioInput, AudioOutput
 
 from medagent.agent.bridge import Bridge
+from medagent.agent.factory import AgentContext, Factory
 from medagent.agent.limit import CallLimit, LimitWatch
 from medagent.pricing import PriceList
+from medagent.telemetry.events import EndReason
 
 Watch = Callable[[AgentSession[Any]], Bridge]
 """Attaches telemetry to a session that has not started."""
+_MODELS = ("realtime", "stt", "llm", "tts")
 
 
 async def answer(
@@ -42,24 +45,80 @@ async def answer(
         broken = asyncio.Event()
         watched = LimitWatch(limit, prices=prices, model_name=model_name, on_limit=lambda: _reached(bridge, broken))
         watched.attach(session)
-        session.on("close", lambda _event: broken.set())
-        session.on("error", lambda event: None if getattr(event.error, "recoverable", False) else broken.set())
-        session.input.audio, session.output.audio = audio_in, audio_out
         try:
-            await session.start(agent, record=False)
-            talk, breaks = asyncio.ensure_future(caller()), asyncio.ensure_future(broken.wait())
+            await _talk(session, agent, bridge, broken, audio_in=audio_in, audio_out=audio_out, caller=caller)
+        finally:
+            watched.close()
+            await model.aclose()
+
+
+async def answer_made(
+    factory: Factory,
+    context: AgentContext,
+    *,
+    watch: Watch,
+    audio_in: AudioInput,
+    audio_out: AudioOutput,
+    caller: Callable[[], Awaitable[object]],
+) -> None:
+    """Answer a simulated call with the session and the agent that a factory makes; the session's options are its own.
+
+    Args:
+        factory: Makes session and agent.
+        context: Models and caller of the call; what it made is closed at the end.
+        watch: Returns the bridge of the session, which the factory may have traced already.
+        audio_in: Sound of the caller.
+        audio_out: Sound for the caller.
+        caller: Holds the call; returns when the caller has hung up.
+
+    Raises:
+        AgentModuleError: The factory raised, or returned something else.
+    """
+    async with http_context.open():
+        try:
+            session, agent = await factory.make(context)
+            bridge = watch(session)
+            broken = asyncio.Event()
+            await _talk(session, agent, bridge, broken, audio_in=audio_in, audio_out=audio_out, caller=caller)
+        finally:
+            for made in [vars(context)[name] for name in _MODELS if name in vars(context)]:
+                await made.aclose()
+
+
+async def _talk(
+    session: AgentSession[Any],
+    agent: Agent,
+    bridge: Bridge,
+    broken: asyncio.Event,
+    *,
+    audio_in: AudioInput,
+    audio_out: AudioOutput,
+    caller: Callable[[], Awaitable[object]],
+) -> None:
+    session.on("close", lambda _event: broken.set())
+    session.on("error", lambda event: None if getattr(event.error, "recoverable", False) else broken.set())
+    session.input.audio, session.output.audio = audio_in, audio_out
+    reason: EndReason = "error"  # counts only where nothing else ended the call
+    try:
+        await session.start(agent, record=False)
+        talk, breaks = asyncio.ensure_future(caller()), asyncio.ensure_future(broken.wait())
+        try:
             await asyncio.wait((talk, breaks), return_when=asyncio.FIRST_COMPLETED)
             if talk.done():
                 talk.result()
                 bridge.end("caller_hung_up")
+        finally:
             for task in (talk, breaks):
                 task.cancel()
             await asyncio.gather(talk, breaks, return_exceptions=True)
-        finally:
-            watched.close()
-            await session.aclose()
-            bridge.end("error")  # counts only where nothing else ended the call
-            await model.aclose()
+    except asyncio.CancelledError:
+        reason = "shutdown"  # Ctrl-C: the process ends, the call did not fail
+        raise
+    finally:
+        if reason == "shutdown":
+            bridge.end(reason)  # before the session's close, which would count as the agent's
+        await session.aclose()
+        bridge.end(reason)
 
 
 def _reached(bridge: Bridge, broken: asyncio.Event) -> None:

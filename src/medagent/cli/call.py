@@ -1,4 +1,4 @@
-"""`medagent call`: a simulated patient phones the clinic; watch it, then see what left."""
+"""`medagent call`: a simulated caller phones the clinic, or somebody's own agent; watch it, then see what left."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import json
 import logging
 import statistics
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -15,14 +18,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from medagent.agent.factory import Factory, load_factory
 from medagent.cli.output import console, print_failure, print_json, print_switch, tree
 from medagent.cli.timeline import Timeline
-from medagent.compose import policy, switch_message, waiting
+from medagent.compose import exporters, policy, switch_message, waiting
 from medagent.errors import SettingsError
 from medagent.proof import Json
 from medagent.redaction import Policy
 from medagent.rehearsal import Rehearsed, found, stage
 from medagent.settings import Settings, load_settings
+from medagent.simulator.network_guard import NetworkGuard
 from medagent.simulator.scenario import Scenario, list_scenarios, load_scenario
 from medagent.telemetry.door.logs import guard_logging
 from medagent.telemetry.failures import Failure
@@ -39,14 +44,25 @@ def call(  # noqa: PLR0917  # typer reads options from the signature
     azure: Annotated[
         bool, typer.Option("--azure", help="Talk to the model that AZURE_OPENAI_* name; the caller only hums.")
     ] = False,
+    agent: Annotated[
+        str | None,
+        typer.Option(help="Play your own agent: module:factory or path/to/file.py:factory. Its tools really run."),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="With --agent: a host that it may connect to; repeatable.")
+    ] = None,
+    send: Annotated[
+        bool, typer.Option("--send", help="With --agent: send the spans to your destinations, not only the archive.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a line: per span of one call, or per call of several.")
     ] = False,
 ) -> None:
     """Play simulated calls, end to end, and show what left the process.
 
-    The patients are invented and the model is scripted; the agent, the clinic, the redaction and the delivery are real.
-    Exit code 1 where a call did not come out as its scenario expects, by the clinic's own database and by its trace.
+    The callers are invented and the model is scripted; the agent, its tools, the redaction and the delivery are real.
+    Exit code 1 where a call did not come out as its scenario expects, by its trace and by the clinic's own database; of
+    your own agent also where it connects to a host that is not allowed, or uses none of the simulated models.
     """
     if listed:
         _list(as_json)
@@ -60,14 +76,64 @@ def call(  # noqa: PLR0917  # typer reads options from the signature
     logging.getLogger("medagent").setLevel(logging.WARNING)  # a scenario's faults make libraries complain
     guard_logging(in_clear=settings.logs_in_clear)
     names = list(list_scenarios()) if every else scenario or ["book"]
-    if len(names) == 1:
-        problems = _one(names[0], settings, pace=pace, azure=azure, as_json=as_json)
-    else:
-        problems = _many(names, settings, pace=pace, azure=azure, parallel=parallel, as_json=as_json)
+    with ExitStack() as stack:
+        own = None
+        if agent is not None:
+            if every or not scenario or azure:
+                raise SettingsError(
+                    "--agent: a scenario is missing, or --all or --azure is given, expected scenario files",
+                    hint="medagent call my-scenario.yaml --agent module:factory",
+                )
+            settings, own = _own_agent(agent, settings, stack, allow_host or [], send=send, as_json=as_json)
+        elif allow_host or send:
+            raise SettingsError(
+                "--allow-host and --send: no agent, expected --agent", hint="add --agent module:factory"
+            )
+        if len(names) == 1:
+            problems = _one(names[0], settings, own, pace=pace, azure=azure, as_json=as_json)
+        else:
+            problems = _many(names, settings, own, pace=pace, azure=azure, parallel=parallel, as_json=as_json)
+    if own is not None:
+        problems += [
+            f"{host}: connection refused, expected a host of --allow-host (add --allow-host {host})"
+            for host in own.guard.refused
+        ]
     if problems:
         for problem in problems:
-            console(stderr=True).print(problem, style="red")
+            console(stderr=True).print(Text(problem, style="red"), soft_wrap=True)
         raise typer.Exit(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OwnAgent:
+    """Somebody's own agent, and the guard of its connections."""
+
+    factory: Factory
+    guard: NetworkGuard
+
+
+def _own_agent(
+    text: str, settings: Settings, stack: ExitStack, hosts: Sequence[str], *, send: bool, as_json: bool
+) -> tuple[Settings, _OwnAgent]:
+    """Say that the tools really run, then guard the connections, then load the agent: a module's code runs at once."""
+    out = console(stderr=as_json)
+    says = f"Agent {text}: its tools really run; only the caller and the models are simulated."
+    out.print(Text(says, style="bold yellow"), soft_wrap=True)
+    named = [one.name for one in exporters(settings) if one.name != "archive"]
+    allowed = list(hosts)
+    if send:
+        allowed += [host for url in settings.addresses().values() if (host := urlsplit(url).hostname)]
+        said = (
+            f"Its spans are sent to: {', '.join(named)}." if named else "No destination is set: --send sends nothing."
+        )
+    else:
+        settings = settings.without_destinations()
+        off = f" ({', '.join(named)}: only with --send)" if named else ""
+        said = f"Its spans stay in the archive of this host{off}."
+    reach = "It connects to no other host" + (f", but to: {', '.join(allowed)}." if allowed else ".")
+    out.print(Text(f"{said} {reach}", style="bright_black"), soft_wrap=True)
+    guard = stack.enter_context(NetworkGuard(allowed))
+    return settings, _OwnAgent(factory=load_factory(text), guard=guard)
 
 
 def _list(as_json: bool) -> None:
@@ -77,19 +143,19 @@ def _list(as_json: bool) -> None:
         return
     table = Table("scenario", "outcome", "what happens", box=None, pad_edge=False)
     for script in scripts:
-        table.add_row(Text(script.name, style="bold"), script.expects.outcome, script.description)
+        table.add_row(Text(script.name, style="bold"), script.expects.outcome or "any", script.description)
     console().print(table)
 
 
 # ---- one call, watched ------------------------------------------------------------------------------------------
 
 
-def _one(name: str, settings: Settings, *, pace: float, azure: bool, as_json: bool) -> list[str]:
+def _one(name: str, settings: Settings, own: _OwnAgent | None, *, pace: float, azure: bool, as_json: bool) -> list[str]:
     script = load_scenario(name)
-    timeline = Timeline(console(), script, pace=pace, quiet=as_json)
+    timeline = Timeline(console(), script, pace=pace, quiet=as_json, is_clinic=own is None)
 
     async def play() -> tuple[Rehearsed, Sequence[str]]:
-        async with stage(settings, [name], pace=pace, azure=azure) as line:
+        async with stage(settings, [name], pace=pace, azure=azure, factory=_factory(own)) as line:
             timeline.rings()
             played = await line.play(script, on_event=timeline.event, before=watch)
             lacking = await asyncio.to_thread(line.telemetry.flush, _DELIVERY_S)
@@ -104,8 +170,14 @@ def _one(name: str, settings: Settings, *, pace: float, azure: bool, as_json: bo
         print_json(span.document() for span in played.spans)
     else:
         _report(timeline.out, played, lacking, pace=pace, in_force=policy(settings))
+        for note in played.notes:
+            timeline.out.print(Text(note, style="bright_black"), soft_wrap=True)
         print_switch(switch_message(settings), to=timeline.out)
     return list(played.problems)
+
+
+def _factory(own: _OwnAgent | None) -> Factory | None:
+    return None if own is None else own.factory
 
 
 def _report(out: Console, played: Rehearsed, lacking: Sequence[str], *, pace: float, in_force: Policy) -> None:
@@ -140,7 +212,14 @@ def _report(out: Console, played: Rehearsed, lacking: Sequence[str], *, pace: fl
 
 
 def _many(
-    names: Sequence[str], settings: Settings, *, pace: float, azure: bool, parallel: int, as_json: bool
+    names: Sequence[str],
+    settings: Settings,
+    own: _OwnAgent | None,
+    *,
+    pace: float,
+    azure: bool,
+    parallel: int,
+    as_json: bool,
 ) -> list[str]:
     scripts = [load_scenario(name) for name in names]
     shown = console(stderr=True)
@@ -149,7 +228,7 @@ def _many(
     async def play(progress: Progress) -> list[Rehearsed]:
         gate = asyncio.Semaphore(parallel)
         bar = progress.add_task("calls", total=len(scripts))
-        async with stage(settings, names, pace=pace, azure=azure) as line:
+        async with stage(settings, names, pace=pace, azure=azure, factory=_factory(own)) as line:
 
             async def one(script: Scenario) -> Rehearsed:
                 async with gate:
@@ -167,6 +246,8 @@ def _many(
         print_json(_summary(played) for played in calls)
     else:
         _table(calls, pace)
+        for note in dict.fromkeys(note for played in calls for note in played.notes):
+            console().print(Text(note, style="bright_black"), soft_wrap=True)
         print_switch(switch_message(settings), to=console())
     return [f"{played.scenario.name}: {problem}" for played in calls for problem in played.problems]
 

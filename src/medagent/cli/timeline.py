@@ -22,8 +22,9 @@ class Timeline:
     The caller's words come from the scenario's file, never from telemetry; of a tool its name and time are shown.
     """
 
-    def __init__(self, out: Console, script: Scenario, *, pace: float, quiet: bool) -> None:
+    def __init__(self, out: Console, script: Scenario, *, pace: float, quiet: bool, is_clinic: bool = True) -> None:
         self.out = out
+        self._is_clinic = is_clinic
         self._script = script
         self._pace = pace
         self._quiet = quiet
@@ -36,8 +37,9 @@ class Timeline:
         """Begin to show."""
         if not self._quiet:
             self.out.print(Text(f"{self._script.name}: {self._script.description}", style="bold"))
+            who = "patient" if self._is_clinic else "caller"
             self.out.print(
-                "The patient is invented and the model scripted; all else is real. The words are the scenario's own.",
+                f"The {who} is invented and the model scripted; all else is real. The words are the scenario's own.",
                 style="bright_black",
             )
             if self.out.is_terminal:
@@ -80,7 +82,7 @@ class Timeline:
         """A tool starts, with its name, or ends, with its status."""
         if name is not None:
             self._at_work[call_id] = (name, time.monotonic())
-            self._now(f"the clinic's system: {name}")
+            self._now(f"the clinic's system: {name}" if self._is_clinic else f"the tool {name}")
         elif call_id in self._at_work:
             name, began = self._at_work.pop(call_id)
             self._say("tool", f"{name}: {status}, {(time.monotonic() - began) * 1000:.0f} ms")
