@@ -389,8 +389,12 @@ class AgentAudit(Part):
     tools: tuple[AgentTool, ...]
     unseen: tuple[str, ...]
     """Parts of it that could not be seen, and why."""
+    withheld: tuple[str, ...]
+    """Those of which the policy lets nothing out."""
     objections: tuple[str, ...]
     """What `policy lint --agent` says against the policy."""
+    tool_hosts: tuple[str, ...] = ()
+    """Hosts that its tools were expected to call; connections to them were refused, as to any other."""
 
 
 class Report(Part):

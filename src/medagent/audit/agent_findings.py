@@ -20,7 +20,7 @@ from medagent.audit.planted import Planted
 from medagent.audit.their_agent import AgentDone
 from medagent.redaction import Action, Policy, Rule
 from medagent.redaction.policy import steps_of
-from medagent.redaction.review import objections
+from medagent.redaction.review import Problem, objections
 
 _SHOWN = 5
 _LONGEST_NUMBER = 15
@@ -35,6 +35,7 @@ def agent_audit(
     policy: Policy,
     planted: Sequence[Planted],
     entry: Path,
+    tool_hosts: Sequence[str] = (),
 ) -> AgentAudit:
     """Put together the report's part on the agent.
 
@@ -45,6 +46,7 @@ def agent_audit(
         policy: The policy in force.
         planted: Values of all calls.
         entry: The file to which the report is bound.
+        tool_hosts: Hosts that its tools were expected to call.
     """
     called = Counter(one["tool"] for one in record["responses"] if one["kind"] == "tool")
     called.update(name for names in record.get("called", {}).values() for name in names)
@@ -88,17 +90,26 @@ def agent_audit(
             )
         )
     schema = subject.schema_
-    against = [*schema.objections(), *objections(policy, schema.paths())]
+    against = [*objections(policy, schema.paths()), *schema.objections(policy)]
+    not_seen = {(one.span, one.fields) for one in against if one.problem is Problem.UNSEEN}
+    unseen: list[str] = []
+    withheld: list[str] = []
+    for part in subject.unseen:
+        place = (part.span or part.where, (part.path,) if part.path else ())
+        says = f"{part.where}: {part.path + ': ' if part.path else ''}{part.reason}"
+        (unseen if place in not_seen else withheld).append(says)
     return AgentAudit(
         factory=subject.text,
         entry=agent_entry(entry),
         files=tuple(AgentFile(name=name, sha256=sha256) for name, sha256 in file_digests(entry).items()),
         unbound=tuple(sorted({name for one in done for name in one.unbound})),
         tools=tuple(tools),
-        unseen=tuple(f"{one.where}: {one.reason}" for one in subject.unseen),
+        unseen=tuple(unseen),
+        withheld=tuple(withheld),
         objections=tuple(
             f"{one.span}: {one.says}" + (f": {', '.join(one.fields)}" if one.fields else "") for one in against
         ),
+        tool_hosts=tuple(host for host in tool_hosts if any(host in one.refused for one in done)),
     )
 
 

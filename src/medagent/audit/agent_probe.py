@@ -11,6 +11,7 @@ from medagent.agent.agent_tools import read_agent
 from medagent.agent.factory import load_factory
 from medagent.audit.agent_subject import AgentSubject
 from medagent.errors import MedagentError
+from medagent.simulator.network_guard import NetworkGuard
 
 
 def main() -> int:
@@ -20,8 +21,9 @@ def main() -> int:
         os.dup2(2, 1)
         try:
             sys.path.insert(0, asked["directory"])
-            factory = load_factory(asked["factory"])
-            schema = read_agent(asked["factory"])
+            with NetworkGuard():
+                factory = load_factory(asked["factory"])
+                schema = read_agent(asked["factory"])
         except MedagentError as error:
             json.dump({"error": str(error), "hint": error.hint}, answer)
             return 0

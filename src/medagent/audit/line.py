@@ -12,7 +12,8 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ from medagent.pricing import load_prices
 from medagent.settings import Settings, load_settings
 from medagent.simulator.appointments import Before, prepare
 from medagent.simulator.caller import Caller
+from medagent.simulator.network_guard import NetworkGuard
 from medagent.simulator.play import expect_call
 from medagent.telemetry.overhead import Spent as Cost
 from medagent.tools import TOOLS
@@ -210,9 +212,11 @@ class _Line:
                 met("speech", detail)
                 self.say(kind="turn", call=scenario.name, turn=spoken, turns=len(scenario.lines))
 
-        def watch(session: Any) -> Bridge:
-            traced.append(self._telemetry.watch(session, asks=scenario.consent is not None))
-            return traced[0]
+        def watch(session: Any, **about: Any) -> Bridge:
+            bridge = self._telemetry.watch(session, asks=scenario.consent is not None, **about)
+            if all(one is not bridge for one in traced):
+                traced.append(bridge)
+            return bridge
 
         held = Before()
         if self._theirs is None:
@@ -234,8 +238,9 @@ class _Line:
             try:
                 await self._theirs.answer(
                     role,
-                    settings.model_copy(update={"azure_deployment": deployment}),
-                    watch=watch,
+                    str(settings.azure_endpoint),
+                    deployment,
+                    trace=self._traced_once(watch),
                     audio_in=voice,
                     audio_out=caller.output,
                     caller=talk,
@@ -267,6 +272,20 @@ class _Line:
         finally:
             logging_.cancel()
         return ended
+
+    @staticmethod
+    def _traced_once(watch: Callable[..., Bridge]) -> Callable[..., Bridge]:
+        """Trace each session once: a factory may have called `trace_call` itself."""
+        known: list[tuple[Any, Bridge]] = []
+
+        def trace(session: Any, *, caller: Any = None, declared: Any = None) -> Bridge:
+            for one, bridge in known:
+                if one is session:
+                    return bridge
+            known.append((session, watch(session, caller=caller, declared=declared)))
+            return known[-1][1]
+
+        return trace
 
 
 def scenario_seconds(role: Role, pace: float) -> float:
@@ -310,10 +329,16 @@ def _done(line: _Line, calls: Sequence[CallDone], telemetry: Telemetry, offers: 
 
 
 def main() -> int:
-    """Read the spec, play, deliver, say what was measured."""
+    """Read the spec, play, deliver, say what was measured; an agent of somebody else's reaches no other host."""
     spec = Spec.model_validate_json(sys.stdin.buffer.read())
     touched = Touched(spec.deleted)
     sys.addaudithook(touched.hook)
+    guard = NetworkGuard()
+    with nullcontext() if spec.agent is None else guard:
+        return _played(spec, touched, guard)
+
+
+def _played(spec: Spec, touched: Touched, guard: NetworkGuard) -> int:
     settings = load_settings(**spec.settings)
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     planted = plant(seed=spec.seed, calls=spec.calls, per_kind=spec.per_kind, day=spec.day)
@@ -336,7 +361,7 @@ def main() -> int:
         update={
             "lacking": tuple(lacking),
             "idle": not_stopped,
-            "agent": None if theirs is None else theirs.done(offers.fields()),
+            "agent": None if theirs is None else theirs.done(offers.fields(), guard.refused),
         }
     )
     line.say(kind="done", done=done.model_dump(mode="json"))

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
-from functools import wraps
+from functools import partial, wraps
 from itertools import count
 from typing import Any
 
@@ -151,11 +151,7 @@ class _Planting:
         made = self._like(returned, (), 0)
         if isinstance(made, dict):
             for each in self._fields:
-                _add(
-                    made,
-                    each.declared[1:],
-                    lambda each=each: self._leaf(_EXAMPLES.get(each.kind, ""), each.declared[1:]),
-                )  # type: ignore[misc]  # a default binds the loop's value
+                _add(made, each.declared[1:], partial(self._leaf, _EXAMPLES.get(each.kind, ""), each.declared[1:]))
         return made
 
     def _like(self, value: Any, path: tuple[str, ...], depth: int) -> Any:
@@ -240,7 +236,7 @@ RESULTS: ContextVar[PlantedResults | None] = ContextVar("medagent_audit_results"
 def plant_results() -> None:
     """Run every function tool of this process through `RESULTS` from here on."""
     for kind in (llm.FunctionTool, llm.RawFunctionTool):
-        kind.__call__ = _planted(kind.__call__)  # type: ignore[method-assign]  # seen from outside, whoever calls it
+        setattr(kind, "__call__", _planted(kind.__call__))  # noqa: B010  # seen from outside, whoever calls it
 
 
 def _planted(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

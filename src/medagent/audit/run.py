@@ -90,6 +90,8 @@ class Order:
     """What the run's own clock writes is planted nowhere."""
     agent: AgentSubject | None = None
     """Somebody's agent, which is played with calls made from its tools; None is the packaged receptionist."""
+    tool_hosts: tuple[str, ...] = ()
+    """Hosts that the agent's tools call: a connection that is refused to one of them is no finding."""
     example: bool = False
     """Mark the report as an example: no signature makes it a GO."""
 
@@ -216,7 +218,9 @@ def _played(settings: Settings, order: Order, rooms: Rooms, told: Told) -> Evide
         documents=tuple(documents),
         bodies=tuple(bodies),
         unread=(*files_left.unread, *(one for ran in (line, drilled) for one in (*ran.done.lost, *ran.seen.unread))),
-        strangers=tuple(one for ran in (line, drilled) for one in ran.done.addresses if _strange(one, known)),
+        strangers=tuple(
+            one for ran in (line, drilled) for one in ran.done.addresses if _strange(one, known, order.tool_hosts)
+        ),
         record=record,
         rosters=rosters,
         alerts=tuple(alerts),
@@ -247,8 +251,11 @@ def _planned(order: Order, planted: Sequence[Planted]) -> tuple[list[Role], Role
     )
 
 
-def _strange(address: str, known: Sequence[str]) -> bool:
-    """Whether it is neither the capture nor the model; a local socket and the name of this machine lead nowhere."""
+def _strange(address: str, known: Sequence[str], refused: Sequence[str]) -> bool:
+    """Whether it is neither the capture nor the model, nor a host to which the agent's tools may try to connect."""
+    if address.removeprefix("name ") in refused or address.rpartition(":")[0] in refused:
+        return False
+    # a local socket and the name of this machine lead nowhere
     return address not in known and address not in ("name 127.0.0.1", "name localhost", "name None")
 
 
@@ -412,6 +419,7 @@ def _agent(settings: Settings, order: Order, evidence: Evidence, in_force: Polic
         policy=in_force,
         planted=evidence.planted,
         entry=settings.agent_path,
+        tool_hosts=order.tool_hosts,
     )
 
 
@@ -425,6 +433,7 @@ def _of_agent(order: Order) -> tuple[str, ...]:
         return ()
     return (
         "The agent's tools ran with planted arguments; what they returned was replaced by planted values.",
+        "Connections of the agent to other hosts were refused.",
         "The agent's process had none of the variables of this environment but paths and locale.",
     )
 

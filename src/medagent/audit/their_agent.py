@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from livekit.agents.utils import http_context
 from livekit.agents.voice.io import AudioInput, AudioOutput
 from pydantic import BaseModel, ConfigDict
 
+from medagent.agent.bridge import Bridge
 from medagent.agent.caller import Caller
-from medagent.agent.clinic_agent import azure_model
-from medagent.agent.factory import AgentContext, load_factory
-from medagent.agent.local import Watch
+from medagent.agent.factory import TRACED_BY, load_factory
+from medagent.agent.local import answer_made
 from medagent.attestation.agent_files import agent_files, agent_root
 from medagent.attestation.binding import PACKAGE
 from medagent.audit.agent_subject import AgentSubject
 from medagent.audit.casting import Role
 from medagent.audit.planted import Planted
 from medagent.audit.planted_results import RESULTS, PlantedResults, ToolRuns, plant_results
-from medagent.settings import Settings
+from medagent.simulator.stand_ins import context_of
 
 
 class AgentDone(BaseModel):
@@ -32,6 +30,7 @@ class AgentDone(BaseModel):
         runs: How often each tool's own code ran.
         fields: By span and declared path, how often the field held planted values, by letter.
         unbound: Modules of the agent's directory that it loaded and no report is bound to.
+        refused: Hosts to which the agent tried to connect.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,6 +38,7 @@ class AgentDone(BaseModel):
     runs: ToolRuns
     fields: dict[str, dict[str, dict[str, int]]]
     unbound: tuple[str, ...]
+    refused: tuple[str, ...]
 
 
 class TheirAgent:
@@ -67,9 +67,10 @@ class TheirAgent:
     async def answer(
         self,
         role: Role,
-        settings: Settings,
+        endpoint: str,
+        deployment: str,
         *,
-        watch: Watch,
+        trace: Callable[..., Bridge],
         audio_in: AudioInput,
         audio_out: AudioOutput,
         caller: Callable[[], Awaitable[object]],
@@ -79,8 +80,9 @@ class TheirAgent:
 
         Args:
             role: The call.
-            settings: Those with the address and deployment of the simulated model.
-            watch: Attaches telemetry to the session.
+            endpoint: Address of the simulator.
+            deployment: Deployment that leads to the call.
+            trace: Traces the session, as `trace_call` does with its arguments; it is used in place of it too.
             audio_in: What the agent hears.
             audio_out: Where it speaks.
             caller: Plays the caller to the end of the call.
@@ -91,35 +93,21 @@ class TheirAgent:
         """
         values = [one for one in self._planted if one.call == role.number]
         RESULTS.set(PlantedResults(role, values, self._tools, calls=self._calls, met=met, runs=self._runs))
-        context = AgentContext(
-            make_realtime=lambda: azure_model(settings),
-            simulated=True,
-            caller=Caller(room=role.room, participant=role.participant, number=role.scenario.person.get("phone")),
+        phones = Caller(room=role.room, participant=role.participant, number=role.scenario.person.get("phone"))
+        TRACED_BY.set(trace)
+        await answer_made(
+            self._factory,
+            context_of(endpoint, deployment, caller=phones),
+            watch=trace,
+            audio_in=audio_in,
+            audio_out=audio_out,
+            caller=caller,
         )
-        async with http_context.open():
-            session, agent = await self._factory.make(context)
-            bridge = watch(session)
-            broken = asyncio.Event()
-            session.on("close", lambda _event: broken.set())
-            session.on("error", lambda event: None if getattr(event.error, "recoverable", False) else broken.set())
-            session.input.audio, session.output.audio = audio_in, audio_out
-            try:
-                await session.start(agent, record=False)
-                talk, breaks = asyncio.ensure_future(caller()), asyncio.ensure_future(broken.wait())
-                await asyncio.wait((talk, breaks), return_when=asyncio.FIRST_COMPLETED)
-                if talk.done():
-                    talk.result()
-                    bridge.end("caller_hung_up")
-                for task in (talk, breaks):
-                    task.cancel()
-                await asyncio.gather(talk, breaks, return_exceptions=True)
-            finally:
-                await session.aclose()
-                bridge.end("error")  # counts only where nothing else ended the call
 
-    def done(self, fields: dict[str, dict[str, dict[str, int]]]) -> AgentDone:
-        """Return what was seen of it; `fields` are those that held planted values."""
-        return AgentDone(runs=self._runs, fields=fields, unbound=tuple(sorted(self._unbound())))
+    def done(self, fields: dict[str, dict[str, dict[str, int]]], refused: Sequence[str]) -> AgentDone:
+        """Return what was seen of it; `fields` are those that held planted values, `refused` the hosts."""
+        unbound = tuple(sorted(self._unbound()))
+        return AgentDone(runs=self._runs, fields=fields, unbound=unbound, refused=tuple(refused))
 
     def _unbound(self) -> set[str]:
         """Modules that it loaded from beside its own and to whose files no report is bound."""

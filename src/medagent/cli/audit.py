@@ -59,6 +59,10 @@ def run(
     agent: Annotated[
         str | None, typer.Option(help="Audit an agent of your own: module:factory or path/to/file.py:factory.")
     ] = None,
+    tool_host: Annotated[
+        list[str] | None,
+        typer.Option(help="A host that the agent's tools call; refused like any other, and no finding. Repeatable."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Where the report goes; a new directory by default.")] = None,
     example: Annotated[
         bool, typer.Option("--example", help="Mark the report as an example on every page; it is never a GO.")
@@ -85,6 +89,7 @@ def run(
     order = Order(
         protocol=loaded,
         agent=subject,
+        tool_hosts=tuple(host.casefold() for host in tool_host or ()),
         protocol_sha256=sha256,
         pace=pace or loaded.pace,
         seed=secrets.randbits(31) if seed is None else seed,
