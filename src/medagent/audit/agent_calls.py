@@ -20,7 +20,8 @@ from medagent.simulator.steps import CallsTool, Expects, Line, Says, Turn
 
 LETTERS = 18
 TOOLS_A_TURN = 2  # LiveKit lets a model call tools three times before it must speak
-_RUNS_A_LETTER = 3.2  # half of a tool's calls may be refused, of the others some raise and some return other types
+_RUNS_A_LETTER, _REFUSED_A_LETTER = 2.0, 3.2
+"""Calls of a tool for each letter: some raise and some return other types; half are refused where text is no value."""
 _CLOSING_S = 12.0
 _MARGIN = 1.45
 _SPOKEN_S = 1.2
@@ -150,10 +151,16 @@ def _story(text: str, at: int) -> str:
 def _planted_turns(
     values: Sequence[Planted], tools: Sequence[ToolSchema], *, number: int, calls: int, seconds: float, seed: int
 ) -> list[Turn]:
-    each = 2 * (round(LETTERS / calls * _RUNS_A_LETTER / 2) + 1)
-    needed = -(-each * len(tools) // TOOLS_A_TURN)
+    needed = -(-max(_calls_of(tool, calls) for tool in tools) * len(tools) // TOOLS_A_TURN) if tools else 0
     turns = max(needed, _fill(seconds))
     return _turns(values, tools, number=number, calls=calls, turns=turns, seed=seed)
+
+
+def _calls_of(tool: ToolSchema, calls: int) -> int:
+    """How often one long call of so many must call a tool, an even number."""
+    arguments = [each for each in tool.fields if each.declared[0] == ARGUMENTS]
+    is_text = all(each.kind is FieldKind.TEXT for each in arguments)
+    return 2 * (round(LETTERS / calls * (_RUNS_A_LETTER if is_text else _REFUSED_A_LETTER) / 2) + 1)
 
 
 def _fill(seconds: float) -> int:

@@ -21,6 +21,7 @@ from medagent.audit.their_agent import AgentDone
 from medagent.redaction import Action, Policy, Rule
 from medagent.redaction.policy import steps_of
 from medagent.redaction.review import Problem, objections
+from medagent.redaction.shapes import Moment
 
 _SHOWN = 5
 _LONGEST_NUMBER = 15
@@ -142,8 +143,11 @@ def _fields(
 
 
 def _kept(rule: Rule | None, texts: Collection[str]) -> tuple[int, int]:
-    """How many planted texts, and numbers in them, have the shape that a rule keeps; of so many."""
-    if rule is None or rule.action is not Action.KEEP:
+    """How many planted texts, and numbers in them, have the shape that a rule keeps; of so many.
+
+    A date or time has the shape of any other: one that is kept is found among what left.
+    """
+    if rule is None or rule.action is not Action.KEEP or isinstance(rule.shape, Moment):
         return 0, 0
     digits = {re.sub(r"\D", "", text) for text in texts}
     values: list[object] = [*texts, *(int(one) for one in digits if one.isascii() and 6 <= len(one) <= _LONGEST_NUMBER)]

@@ -25,6 +25,7 @@ _CLINIC = _ROOT / "policies" / "clinic.yaml"
 _REFILL_LINE = _ROOT / "examples" / "refill-line.yaml"
 _AUDIT = "from medagent.cli import main; main()"
 _LONGEST_S = {False: 400.0, True: 900.0}  # those at the pace of life last longer
+_LONGEST_OF_AGENT_S = 600.0
 _PACE = 20
 _SHARED = Path("/dev/shm")  # where one of the sabotages leaves something
 _SHORT = {
@@ -84,7 +85,10 @@ def play(sabotage: Sabotage, room: Path, *, seed: int) -> Played:
     site, out, witness = room / "site", room / "out", room / "witness"
     for path in (site, room / "tmp", room / "home"):
         path.mkdir()
-    is_control, longest = sabotage is CONTROL, _LONGEST_S[sabotage.timed]
+    is_control, longest = (
+        sabotage is CONTROL,
+        _LONGEST_S[sabotage.timed] if sabotage.agent is None else _LONGEST_OF_AGENT_S,
+    )
     if not is_control and sabotage.alterations:
         text = SITE.format(root=str(_ROOT), name=sabotage.name, witness=str(witness))
         (site / "sitecustomize.py").write_text(text)
