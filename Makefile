@@ -6,7 +6,7 @@ READY := .venv/.ready
 LIVEKIT_VENV := .venv/livekit
 LIVEKIT_READY := $(LIVEKIT_VENV)/.ready
 
-.PHONY: call test slow deadline slow-cpu faults check audit-selftest example bench load bench-door bench-redaction backends livekit-tests setup postgres lock clean help
+.PHONY: call test slow deadline slow-cpu faults check audit-agent audit-selftest example bench load bench-door bench-redaction backends livekit-tests setup postgres lock clean help
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -60,6 +60,10 @@ backends: $(READY)  ## send calls to a real Phoenix and a real MLflow and read t
 livekit-tests: $(LIVEKIT_READY)  ## LiveKit's tests and examples, traced, beside LiveKit's own account (LIVEKIT=a checkout, JSON=a file)
 	@test -d "$(LIVEKIT)" || { echo "LIVEKIT: no checkout of LiveKit's agents repository, expected LIVEKIT=/path"; exit 2; }
 	$(LIVEKIT_VENV)/bin/python -m bench.livekit_suite "$(LIVEKIT)" $(if $(JSON),--json $(JSON)) $(ARGS)
+
+audit-agent: $(READY)  ## rehearse the audit of the example agent: its tools, its policy, its files
+	@home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && MEDAGENT_HOME=$$home MEDAGENT_POLICY=examples/refill-line.yaml \
+		$(BIN)/medagent audit run audits/agent.yaml --agent examples.refill_line:factory --pace 20 --out $$home/report
 
 audit-selftest: $(READY)  ## break the audited system in each of many ways: the audit must find and name every one (ONLY="names")
 	@$(BIN)/python -m tests.audit.selftest $(if $(ONLY),--only $(ONLY)) $(if $(JOBS),--jobs $(JOBS))

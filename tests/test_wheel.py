@@ -20,6 +20,9 @@ from medagent.redaction.loading import find_policy, load_policy
 from medagent.simulator.scenario import list_scenarios
 pages = {file.name for file in files("medagent.audit.render").joinpath("templates").iterdir()}
 assert pages == {"report.css", "report.html.j2", "report.typ"}, pages
+from medagent.audit.protocol import find_protocol, list_protocols, load_protocol
+assert list_protocols() == ("agent", "week5"), list_protocols()
+assert {load_protocol(find_protocol(name))[0].name for name in list_protocols()} == {"agent", "week5"}
 assert medagent.__file__.startswith(sys.argv[1]), medagent.__file__
 strict = load_policy(find_policy("safe-harbor"))
 from medagent.attestation.binding import code_digest, lock_digest

@@ -215,8 +215,8 @@ def binding(settings: Settings, *, installed: Sequence[InstalledDistribution] = 
 
 def installed_code(settings: Settings) -> InstalledCode:
     """Return the installed code of this host, one object for all uses in this process."""
+    from medagent.attestation.agent_files import agent_files  # noqa: PLC0415  # the same
     from medagent.attestation.installed_code import InstalledCode  # noqa: PLC0415  # only prod and the audit need it
-    from medagent.attestation.process_check import agent_files  # noqa: PLC0415  # the same
 
     case = (settings.home, settings.agent_path)
     if case not in _INSTALLED:
@@ -235,9 +235,9 @@ _INSTALLED: dict[tuple[Path, Path | None], InstalledCode] = {}
 
 
 def _places(settings: Settings) -> Places:
+    from medagent.attestation.agent_files import agent_files  # noqa: PLC0415  # the same
     from medagent.attestation.binding import PACKAGE  # noqa: PLC0415  # only a check needs it
     from medagent.attestation.installed_check import places_here  # noqa: PLC0415  # the same
-    from medagent.attestation.process_check import agent_files  # noqa: PLC0415  # the same
 
     return places_here([PACKAGE], agent_files(settings.agent_path))
 

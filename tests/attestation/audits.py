@@ -17,9 +17,10 @@ from audit.reports import report as invented
 from medagent import compose
 from medagent.attestation.bundle import Bundle
 from medagent.attestation.legal import LOCAL, VOICE_PATH
+from medagent.attestation.minimum import AGENT_CRITERIA
 from medagent.attestation.officers import Officer, Officers, shipped_protocols
 from medagent.attestation.person_key import PersonKey
-from medagent.attestation.report import Report
+from medagent.attestation.report import AgentAudit, AgentField, AgentFile, AgentTool, Criterion, Report
 from medagent.attestation.sealed_review import SealedReview, commitment
 from medagent.attestation.statements import (
     AdjudicationSaid,
@@ -241,6 +242,32 @@ def bound_to(settings: Settings) -> Callable[[Report], Report]:
     def change(report: Report) -> Report:
         assert report.legal is not None
         legal = report.legal.model_copy(update={"processors": tuple(map(processor, names))})
-        return report.model_copy(update={"system": report.system.model_copy(update=here), "legal": legal})
+        played = report.model_copy(update={"system": report.system.model_copy(update=here), "legal": legal})
+        return played if settings.agent_path is None else with_agent(played)
 
     return change
+
+
+def with_agent(report: Report, **changes: Any) -> Report:
+    """A report of an audit that played an agent of the clinic's own, and found nothing against it."""
+    letters = tuple("ABCDEFGHIJKLMNOPQR")
+    field = AgentField(path="result.note", kind="text", letters=letters, held=40, action="redact", category="name")
+    tool = AgentTool(
+        name="find", span="tool.find", declared=True, offered=12, called=40, ran=40, raised=0, fields=(field,)
+    )
+    agent = AgentAudit(
+        factory="desk:factory",
+        entry="desk.py",
+        files=(AgentFile(name="desk.py", sha256="a" * 64),),
+        unbound=(),
+        tools=(tool,),
+        unseen=(),
+        withheld=(),
+        objections=(),
+    )
+    criteria = tuple(
+        Criterion(name=name, question="?", limit="all", measured="all", passed=True) for name in sorted(AGENT_CRITERIA)
+    )
+    return report.model_copy(
+        update={"agent": agent.model_copy(update=changes), "criteria": (*report.criteria, *criteria)}
+    )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from attestation.audits import HOST, SECRET, audit, bound_to, pin
 from medagent import tracing
+from medagent.attestation.agent_files import agent_files
 from medagent.attestation.bound import agent_digest, bound_address, bound_settings
 from medagent.compose import audits, switch
 from medagent.errors import AttestationError, KeyFileError, SettingsError
@@ -220,6 +221,24 @@ def test_an_agent_in_a_package_is_its_whole_package(tmp_path: Path) -> None:
     assert agent_digest(None) == "medagent"
     with pytest.raises(AttestationError, match="MEDAGENT_AGENT"):
         agent_digest(tmp_path / "nowhere.py")
+
+
+def test_an_agent_in_a_directory_is_what_it_imports_from_there(tmp_path: Path) -> None:
+    """A directory whose name a file imports is bound whole, one that none imports is not; so is which file it is."""
+    for name in ("desk", "tools", "deep", "notes"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "one.py").write_text("")
+    agent = tmp_path / "agent.py"
+    agent.write_text("from tools import one\nimport agents.desk.one\n")
+    (tmp_path / "tools" / "one.py").write_text("from deep.one import *\n")
+    (tmp_path / "other.py").write_text("")
+    was = agent_digest(agent)
+    assert {one.parent.name for one in agent_files(agent)} == {tmp_path.name, "tools", "deep", "desk"}
+    (tmp_path / "notes" / "one.py").write_text("changed = True\n")
+    assert agent_digest(agent) == was
+    assert agent_digest(tmp_path / "other.py") != was
+    (tmp_path / "deep" / "one.py").write_text("changed = True\n")
+    assert agent_digest(agent) != was
 
 
 PARTS = st.tuples(

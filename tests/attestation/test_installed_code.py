@@ -23,10 +23,10 @@ from attestation.audits import HOST, LIST, NOW, SECRET, audit, bound_to, pin
 from installations import Site, check_a_small_installation, compiled, ledger_entries, loaded, recorded, small_site
 from medagent import compose
 from medagent.attestation import installed_check
+from medagent.attestation.agent_files import agent_files
 from medagent.attestation.installed_check import ResultStore, installed_digest, places_here, run_check
 from medagent.attestation.installed_code import InstalledCode
 from medagent.attestation.installed_watch import InstalledWatch, parent_started
-from medagent.attestation.process_check import agent_files
 from medagent.cli import worker
 from medagent.cli.telemetry import on
 from medagent.compose import switch

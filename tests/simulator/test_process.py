@@ -70,6 +70,6 @@ def test_a_child_that_is_slow_to_start_is_given_up() -> None:
 def test_the_record_of_a_fresh_process_is_empty(fast: SimulatorProcess) -> None:
     """The account is served as JSON, and the child is another process than this one."""
     with SimulatorProcess(["book"], environment=dict(os.environ)) as process:
-        assert process.record() == {"responses": []}
+        assert process.record() == {"responses": [], "offered": {}, "called": {}}
         assert process.pid not in (None, os.getpid(), fast.pid)
         assert json.dumps(process.endpoint).startswith('"http://127.0.0.1:')

@@ -10,7 +10,7 @@ from typing import Literal
 
 from medagent.attestation.binding import Binding
 from medagent.attestation.bundle import BUNDLE, Bundle, annexes
-from medagent.attestation.minimum import REQUIRED_ROLES, REVIEWER_SENSITIVITY, SIGN_OFF
+from medagent.attestation.minimum import REQUIRED_ROLES, REVIEWER_SENSITIVITY, SIGN_OFF, unmet_by_agent
 from medagent.attestation.officers import REVIEWER, Officers
 from medagent.attestation.report import ADJUDICABLE
 from medagent.attestation.verify import VerifiedReport, moment, verify
@@ -66,6 +66,7 @@ def not_a_go(verified: VerifiedReport, officers: Officers) -> Iterator[str]:
             yield f"criterion {one.name}: not judged or not passed"
     if not report.criteria or report.scan.findings or report.unclassified or not open_marks <= no_leak:
         yield "the report has a finding, an open mark or no criterion"
+    yield from unmet_by_agent(report)
     if report.run.protocol_sha256 not in officers.protocol_digests:
         yield f"protocol {report.run.protocol_name} is not pinned beside the officers"
     yield from _signatures(verified, officers)

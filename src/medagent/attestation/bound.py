@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from medagent.attestation.agent_files import agent_entry, agent_files, agent_root
 from medagent.attestation.binding import code_digest
 from medagent.attestation.report import BoundSetting
 from medagent.errors import AttestationError
@@ -77,21 +78,29 @@ def _bound(settings: Settings, key: PseudonymKey) -> Iterator[tuple[str, str]]:
 
 
 def agent_digest(path: Path | None) -> str:
-    """Return the digest of an agent's own module and what lies beside it; raises `AttestationError` without a file.
+    """Return the digest of an agent's own module, by its name, and of what lies beside it.
 
-    The whole package where the file is in one, else the Python files of its directory: its tools are among them. None
-    is the packaged receptionist, which the digest of the code covers.
+    The whole package where the file is in one, else the Python files of its directory and of what they import from
+    there: its tools are among them. Another file of the same package is another agent. None is the packaged
+    receptionist, which the digest of the code covers.
+
+    Raises:
+        AttestationError: There is no such file.
     """
     if path is None:
         return "medagent"
     if not path.is_file():
         raise AttestationError(f"MEDAGENT_AGENT: {path} is no file", hint="name the file in which your agent calls us")
-    package = path.parent
-    if (package / "__init__.py").exists():
-        while (package.parent / "__init__.py").exists():
-            package = package.parent
-        return code_digest(package)
-    return digest({one.name: hashlib.sha256(one.read_bytes()).hexdigest() for one in sorted(package.glob("*.py"))})
+    root, entry = agent_root(path), agent_entry(path)
+    if (root / "__init__.py").exists():
+        return digest({"agent": entry, "package": code_digest(root)})
+    return digest({"agent": entry, "files": file_digests(path)})
+
+
+def file_digests(path: Path) -> dict[str, str]:
+    """Return the SHA-256 of each Python file of an agent, by its name below the agent's root."""
+    root = agent_root(path)
+    return {one.relative_to(root).as_posix(): hashlib.sha256(one.read_bytes()).hexdigest() for one in agent_files(path)}
 
 
 def _processors(path: Path | None) -> str:

@@ -36,6 +36,8 @@ REQUIRED_CRITERIA = frozenset(
         "tampering",
     }
 )
+AGENT_CRITERIA = frozenset({"agent_tools", "agent_fields", "agent_policy", "agent_code"})
+"""Those that an audit of an agent of the clinic's own has besides."""
 LETTERS = 18
 ALERTS = frozenset({"error_rate", "ttft_p95", "tool_failure_rate"})
 ALERT_MESSAGES = 2
@@ -70,6 +72,7 @@ def unmet(report: Report, *, protocols: Collection[str], adjudicated: bool) -> I
         yield f"protocol {report.run.protocol_name} {report.run.protocol_sha256[:12]} is not pinned beside the officers"
     yield from _criteria(report, adjudicated=adjudicated)
     yield from _measured(report)
+    yield from unmet_by_agent(report)
     yield from _asked(report)
 
 
@@ -120,6 +123,35 @@ def _measured(report: Report) -> Iterator[str]:
         and report.system.installed_sha256 is not None,
         "the report names a cause against itself": report.verdict != "GO"
         or not (report.causes or report.trips_switch or report.earliest_launch),
+    }
+    yield from (what for what, holds in checks.items() if not holds)
+
+
+def unmet_by_agent(report: Report) -> Iterator[str]:
+    """Yield what a GO lacks for the agent that the report is bound to, whatever its criteria say.
+
+    A report that is bound to an agent of the clinic's own is of an audit that played it.
+    """
+    bound = next((one.value for one in report.system.settings if one.name == "MEDAGENT_AGENT"), "medagent")
+    agent = report.agent
+    if agent is None:
+        if bound != "medagent":
+            yield "it is bound to an agent that was not played"
+        return
+    if bound == "medagent":
+        yield "it is not bound to the agent that was played"
+    missing = sorted(AGENT_CRITERIA - {one.name for one in report.criteria})
+    yield from (f"criterion {name} is missing" for name in missing)
+    idle = [tool.name for tool in agent.tools if not (tool.declared and tool.called and tool.ran)]
+    fields = [one for tool in agent.tools for one in tool.fields]
+    checks = {
+        f"the tool {', '.join(idle)} was not declared, called and run": not idle,
+        "no field of a tool was seen": bool(fields),
+        "a field of a tool did not hold every kind of identifier": all(len(one.letters) == LETTERS for one in fields),
+        "a field of a tool is kept with an identifier in it": not any(one.keeps for one in fields),
+        "a part of the agent was not seen": not agent.unseen,
+        "`policy lint` objects to the policy": not agent.objections,
+        "a module of the agent is not bound": not agent.unbound and bool(agent.files),
     }
     yield from (what for what, holds in checks.items() if not holds)
 

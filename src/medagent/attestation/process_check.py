@@ -134,18 +134,6 @@ class ProcessCheck:
         return path if root is None else os.path.relpath(path, root)
 
 
-def agent_files(path: Path | None) -> tuple[Path, ...]:
-    """Return the files of an agent to which a report is bound by another digest (`bound.agent_digest`)."""
-    if path is None or not path.is_file():
-        return ()
-    package = path.parent
-    if not (package / "__init__.py").exists():
-        return tuple(sorted(package.glob("*.py")))
-    while (package.parent / "__init__.py").exists():
-        package = package.parent
-    return tuple(sorted(package.rglob("*.py")))
-
-
 def check_findings(problem: str | None) -> None:
     """Raise `AttestationError` where what is installed is not as it should be."""
     if problem is not None:

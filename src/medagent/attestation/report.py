@@ -338,6 +338,65 @@ class Bound(Part):
     upper_95: float
 
 
+class AgentField(Part):
+    """A field of a tool of an agent: in which calls it held planted values, and what the policy does with it.
+
+    `letters` are the kinds of identifiers that it held, `held` how often; `action` is None where no rule names it.
+    `keeps` of `tried` planted texts have the shape that the policy keeps.
+    """
+
+    path: str
+    kind: str
+    letters: tuple[Letter, ...]
+    held: Count
+    action: str | None
+    category: str | None
+    keeps: Count = 0
+    tried: Count = 0
+
+
+class AgentTool(Part):
+    """A tool of an agent: how often the model was offered and called it, how often its own code ran, its fields."""
+
+    name: str
+    span: str
+    declared: bool
+    """False where it was offered to the model and the agent does not declare it."""
+    offered: Count
+    """In so many calls."""
+    called: Count
+    ran: Count
+    raised: Count
+    fields: tuple[AgentField, ...]
+
+
+class AgentFile(Part):
+    """A file to which the report is bound, by its name below the agent's directory."""
+
+    name: str
+    sha256: Sha256
+
+
+class AgentAudit(Part):
+    """The agent of the clinic's own that was played: what it is made of and what became of its tools."""
+
+    factory: str
+    entry: str
+    """The file to which a GO is bound: it calls `trace_call`."""
+    files: tuple[AgentFile, ...]
+    unbound: tuple[str, ...]
+    """Modules that it loaded from its directory and that are none of `files`."""
+    tools: tuple[AgentTool, ...]
+    unseen: tuple[str, ...]
+    """Parts of it that could not be seen, and why."""
+    withheld: tuple[str, ...]
+    """Those of which the policy lets nothing out."""
+    objections: tuple[str, ...]
+    """What `policy lint --agent` says against the policy."""
+    tool_hosts: tuple[str, ...] = ()
+    """Hosts that its tools were expected to call; connections to them were refused, as to any other."""
+
+
 class Report(Part):
     """All that an audit found; `verdict` is the machine's part of it, which people's signatures must still complete."""
 
@@ -371,3 +430,5 @@ class Report(Part):
     annexes: tuple[Annex, ...]
     legal: LegalStatus | None = None
     """None in a report from before it was stated."""
+    agent: Annotated[AgentAudit | None, Field(exclude_if=lambda agent: agent is None)] = None
+    """None where the packaged receptionist was played; then no report has it, so that older ones stay as they are."""

@@ -81,11 +81,11 @@ def cast(planted: Sequence[Planted], names: Sequence[str], *, calls: int, second
         rest = parts[1:]
         dice.shuffle(rest)
         scenario = _long(number, [parts[0], *rest], values, seconds=seconds, dice=dice)
-        roles.append(_role(scenario, number, values, is_long=True))
+        roles.append(role_of(scenario, number, values, is_long=True))
     for index, scenario in enumerate(packaged):
         number = index % calls
         short = replace(_played_by(scenario, person_of(by_call[number])), name=f"short-{index:02}-{scenario.name}")
-        roles.append(_role(short, number, by_call[number], is_long=False))
+        roles.append(role_of(short, number, by_call[number], is_long=False))
     return roles
 
 
@@ -95,7 +95,7 @@ def cast_drill(planted: Sequence[Planted], names: Sequence[str], *, seconds: flo
     base = next(each for each in map(load_scenario, names) if _lasts(each) and _joins(each))
     dice = random.Random(f"{seed} drill")  # noqa: S311 - a seeded script, no secret
     scenario = _long(0, [_played_by(base, person_of(values))], values, seconds=seconds, dice=dice)
-    return _role(replace(scenario, name=f"drill-{base.name}"), 0, values, is_long=True)
+    return role_of(replace(scenario, name=f"drill-{base.name}"), 0, values, is_long=True)
 
 
 def person_of(values: Sequence[Planted]) -> dict[str, str]:
@@ -213,7 +213,7 @@ def _long(
         missing |= {*part.expects.missing}
         turns += _shifted(part, by=len(given))
         given += part.given.appointments
-        spent = sum(_lasting(turn) for turn in turns) + _CLOSING_S
+        spent = sum(turn_seconds(turn) for turn in turns) + _CLOSING_S
         if spent > seconds * 0.6:
             break
     room = max(4, round((seconds * _MARGIN - spent) / (_SPOKEN_S * 2 + _GAP_S + 2 * _TOOL_S)) + 1)
@@ -251,7 +251,7 @@ def _shifted(part: Scenario, *, by: int) -> list[Turn]:
     return turns
 
 
-def _lasting(turn: Turn) -> float:
+def turn_seconds(turn: Turn) -> float:
     """About how long a turn takes, in seconds at pace 1."""
     spoken = 0.0 if turn.caller is None else seconds_of(turn.caller, turn.caller.says) + turn.caller.pause_s
     for each in turn.model:
@@ -261,7 +261,7 @@ def _lasting(turn: Turn) -> float:
 
 def planted_turns(values: Sequence[Planted], *, turns: int, dice: random.Random) -> list[Turn]:
     """So many turns that say every form of every value, each in an argument of a tool and in the caller's words."""
-    said = [unit for value in values for unit in _units(value)]
+    said = [unit for value in values for unit in units_of(value)]
     dice.shuffle(said)
     places = {tool: cycle(arguments) for tool, arguments in _places(dice).items()}
     tools = cycle(places)
@@ -287,8 +287,8 @@ def texts_of(value: Planted) -> list[str]:
     return list(dict.fromkeys(text for texts in value.forms.values() for text in texts))
 
 
-def _units(value: Planted) -> Iterator[tuple[str, ...]]:
-    """What goes into one place, and the two halves that go into two places of one call."""
+def units_of(value: Planted) -> Iterator[tuple[str, ...]]:
+    """Yield what goes into one place, and the two halves that go into two places of one call."""
     for form, texts in value.forms.items():
         yield from [texts] if form == "split" else [(text,) for text in texts]
 
@@ -318,7 +318,8 @@ def _filled(argument: str, text: str, dice: random.Random) -> dict[str, Any]:
 # ---- what comes with a call -----------------------------------------------------------------------------------------
 
 
-def _role(scenario: Scenario, number: int, values: Sequence[Planted], *, is_long: bool) -> Role:
+def role_of(scenario: Scenario, number: int, values: Sequence[Planted], *, is_long: bool) -> Role:
+    """Return a scenario with all that comes with its call besides the voice: room, participant, log lines, results."""
     person = person_of(values)
     phone, name = person.get("phone", ""), person.get("patient_name", "")
     every = [text for value in values for text in texts_of(value)]

@@ -12,7 +12,8 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,14 @@ from medagent.agent.bridge import Bridge
 from medagent.agent.clinic_agent import azure_model
 from medagent.agent.limit import CallLimit
 from medagent.agent.local import answer
+from medagent.audit.agent_subject import AgentSubject
 from medagent.audit.casting import Role
 from medagent.audit.host import AuditedAgent, House, MarkedVoice, line_texts, log_lines, room_of
 from medagent.audit.measure import Spent, percentiles
 from medagent.audit.offers import Offers
 from medagent.audit.planted import plant
 from medagent.audit.safeguards import idle
+from medagent.audit.their_agent import AgentDone, TheirAgent
 from medagent.audit.watching import Touched
 from medagent.clinic import Clinic, seed_demo
 from medagent.clinic.demo import CLINIC_NAME
@@ -37,8 +40,9 @@ from medagent.compose import Telemetry, policy, redactor
 from medagent.outcomes import outcomes_of
 from medagent.pricing import load_prices
 from medagent.settings import Settings, load_settings
-from medagent.simulator.appointments import prepare
+from medagent.simulator.appointments import Before, prepare
 from medagent.simulator.caller import Caller
+from medagent.simulator.network_guard import NetworkGuard
 from medagent.simulator.play import expect_call
 from medagent.telemetry.overhead import Spent as Cost
 from medagent.tools import TOOLS
@@ -63,6 +67,8 @@ class Spec(BaseModel):
     deleted: Path
     """Where the process keeps what it deletes."""
     report_fd: int
+    agent: AgentSubject | None = None
+    """Somebody's agent; None is the packaged receptionist."""
 
 
 class CallDone(BaseModel):
@@ -101,6 +107,7 @@ class Done(BaseModel):
     """What it wrote and deleted, and could not be kept to be read."""
     addresses: tuple[str, ...]
     started: tuple[str, ...]
+    agent: AgentDone | None = None
     off_after: float | None
     """When this process saw its switch go off, in Unix seconds; None where it did not."""
 
@@ -108,12 +115,22 @@ class Done(BaseModel):
 class _Line:
     """All calls of this process and what they stand on."""
 
-    def __init__(self, spec: Spec, settings: Settings, telemetry: Telemetry, clinic: Clinic, offers: Offers) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        settings: Settings,
+        telemetry: Telemetry,
+        clinic: Clinic,
+        offers: Offers,
+        *,
+        theirs: TheirAgent | None,
+    ) -> None:
         self._spec = spec
         self._settings = settings
         self._telemetry = telemetry
         self._clinic = clinic
         self._offers = offers
+        self._theirs = theirs
         self._report = os.fdopen(spec.report_fd, "w", buffering=1, encoding="utf-8")
         self._booking = asyncio.Lock()
         self.lag_ms: list[float] = []
@@ -195,12 +212,16 @@ class _Line:
                 met("speech", detail)
                 self.say(kind="turn", call=scenario.name, turn=spoken, turns=len(scenario.lines))
 
-        def watch(session: Any) -> Bridge:
-            traced.append(self._telemetry.watch(session, asks=scenario.consent is not None))
-            return traced[0]
+        def watch(session: Any, **about: Any) -> Bridge:
+            bridge = self._telemetry.watch(session, asks=scenario.consent is not None, **about)
+            if all(one is not bridge for one in traced):
+                traced.append(bridge)
+            return bridge
 
-        async with self._booking:  # two receptionists who give out the first free slot give out the same
-            held = await asyncio.to_thread(prepare, scenario, self._clinic, now=datetime.now(UTC))
+        held = Before()
+        if self._theirs is None:
+            async with self._booking:  # two receptionists who give out the first free slot give out the same
+                held = await asyncio.to_thread(prepare, scenario, self._clinic, now=datetime.now(UTC))
         deployment = await expect_call(settings, scenario, held)
         caller = Caller(scenario, given=held.facts, pace=spec.pace, on_event=heard)
         ended = "cut off"
@@ -212,6 +233,22 @@ class _Line:
         seconds = scenario_seconds(role, spec.pace)
         logging_ = asyncio.create_task(log_lines(role, met, every_s=seconds / max(1, len(role.log_texts))))
         mark = bytes.fromhex(role.voice_mark)
+        voice = MarkedVoice(caller.input, mark, lambda: self._offers.marked(role.number))
+        if self._theirs is not None:
+            try:
+                await self._theirs.answer(
+                    role,
+                    str(settings.azure_endpoint),
+                    deployment,
+                    trace=self._traced_once(watch),
+                    audio_in=voice,
+                    audio_out=caller.output,
+                    caller=talk,
+                    met=met,
+                )
+            finally:
+                logging_.cancel()
+            return ended
         agent = AuditedAgent(
             self._clinic,
             House(role, met),
@@ -225,7 +262,7 @@ class _Line:
                 agent,
                 model=azure_model(settings.model_copy(update={"azure_deployment": deployment})),
                 watch=agent.seen_by(watch),
-                audio_in=MarkedVoice(caller.input, mark, lambda: self._offers.marked(role.number)),
+                audio_in=voice,
                 audio_out=caller.output,
                 caller=talk,
                 limit=CallLimit.of(settings),
@@ -235,6 +272,20 @@ class _Line:
         finally:
             logging_.cancel()
         return ended
+
+    @staticmethod
+    def _traced_once(watch: Callable[..., Bridge]) -> Callable[..., Bridge]:
+        """Trace each session once: a factory may have called `trace_call` itself."""
+        known: list[tuple[Any, Bridge]] = []
+
+        def trace(session: Any, *, caller: Any = None, declared: Any = None) -> Bridge:
+            for one, bridge in known:
+                if one is session:
+                    return bridge
+            known.append((session, watch(session, caller=caller, declared=declared)))
+            return known[-1][1]
+
+        return trace
 
 
 def scenario_seconds(role: Role, pace: float) -> float:
@@ -278,20 +329,28 @@ def _done(line: _Line, calls: Sequence[CallDone], telemetry: Telemetry, offers: 
 
 
 def main() -> int:
-    """Read the spec, play, deliver, say what was measured."""
+    """Read the spec, play, deliver, say what was measured; an agent of somebody else's reaches no other host."""
     spec = Spec.model_validate_json(sys.stdin.buffer.read())
     touched = Touched(spec.deleted)
     sys.addaudithook(touched.hook)
+    guard = NetworkGuard()
+    with nullcontext() if spec.agent is None else guard:
+        return _played(spec, touched, guard)
+
+
+def _played(spec: Spec, touched: Touched, guard: NetworkGuard) -> int:
     settings = load_settings(**spec.settings)
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     planted = plant(seed=spec.seed, calls=spec.calls, per_kind=spec.per_kind, day=spec.day)
     clinic = Clinic.open(settings.clinic_url)
     seed_demo(clinic)
-    not_stopped = idle(settings, redactor(settings, clinic.rosters()))
-    offers = Offers(planted, policy(settings))
+    theirs = None if spec.agent is None else TheirAgent(spec.agent, planted, calls=spec.calls)
+    rosters = clinic.rosters() if theirs is None else {}
+    not_stopped = idle(settings, redactor(settings, rosters))
+    offers = Offers(planted, policy(settings), paths={} if theirs is None else theirs.paths)
     offers.watch()
-    telemetry = Telemetry(settings, rosters=clinic.rosters(), outcomes=outcomes_of(TOOLS)).start()
-    line = _Line(spec, settings, telemetry, clinic, offers)
+    telemetry = Telemetry(settings, rosters=rosters, outcomes=outcomes_of(TOOLS) if theirs is None else None).start()
+    line = _Line(spec, settings, telemetry, clinic, offers, theirs=theirs)
     line.say(kind="started", pid=os.getpid(), home=str(Path(settings.home)))
     calls = asyncio.run(line.play())
     lacking = telemetry.flush(_DELIVERY_S)  # where the switch is off it waits for no destination
@@ -299,7 +358,11 @@ def main() -> int:
     telemetry.close()
     clinic.close()
     done = _done(line, calls, telemetry, offers, touched).model_copy(
-        update={"lacking": tuple(lacking), "idle": not_stopped}
+        update={
+            "lacking": tuple(lacking),
+            "idle": not_stopped,
+            "agent": None if theirs is None else theirs.done(offers.fields(), guard.refused),
+        }
     )
     line.say(kind="done", done=done.model_dump(mode="json"))
     return 0

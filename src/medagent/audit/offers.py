@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from typing import Any, Literal
 
+from medagent.agent.agent_schema import path_of
 from medagent.audit.casting import texts_of
 from medagent.audit.planted import Planted
 from medagent.errors import DoorError
@@ -27,13 +28,17 @@ Site = Literal["field_rule", "text_layer", "admission", "exit", "log_door", "not
 class Offers:
     """All that was offered to the system in one process."""
 
-    def __init__(self, planted: Sequence[Planted], policy: Policy) -> None:
+    def __init__(
+        self, planted: Sequence[Planted], policy: Policy, *, paths: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        """`paths` are the declared fields of an agent's tools by span, which are counted one by one."""
         self._texts: dict[int, dict[str, str]] = {}
         for value in planted:
             of_call = self._texts.setdefault(value.call, {})
             of_call |= dict.fromkeys(texts_of(value), value.planted_id)
         self._voices = {value.call: value.planted_id for value in planted if value.letter == "P"}
         self._policy = policy
+        self._paths = {span: frozenset(declared) for span, declared in (paths or {}).items()}
         self._met: list[tuple[int, Site, str]] = []
         self._records: dict[int, tuple[Record, Redacted]] = {}
         self._marked: Counter[int] = Counter()
@@ -94,6 +99,18 @@ class Offers:
                     site = self._site(record.name, path, planted_id, left)
                     found.setdefault(planted_id, Counter())[site] += 1
         return {planted_id: dict(sites) for planted_id, sites in found.items()}
+
+    def fields(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Return by span and declared path how often the field held planted values, by their letter."""
+        found: dict[str, dict[str, Counter[str]]] = {}
+        for record, _ in self._records.values():
+            declared = self._paths.get(record.name, frozenset())
+            for steps, text in _leaves(record.fields, ()) if declared else ():
+                path = path_of(["[]" if isinstance(step, int) else step for step in steps])
+                if path in declared:
+                    letters = {planted_id.partition("-")[0] for planted_id in self._in(text, None)}
+                    found.setdefault(record.name, {}).setdefault(path, Counter()).update(letters)
+        return {span: {path: dict(letters) for path, letters in paths.items()} for span, paths in found.items()}
 
     def _site(self, span: str, path: tuple[str | int, ...], planted_id: str, left: str) -> Site:
         if planted_id in self._in(left, None):

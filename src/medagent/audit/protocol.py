@@ -18,6 +18,9 @@ from medagent.redaction.yaml_tree import Located, read_yaml
 from medagent.simulator.scenario import list_scenarios
 from medagent.yaml_text import LARGEST_FILE, decoded
 
+WEEK5 = "week5"
+"""Name of the packaged protocol whose audit may become a GO."""
+_PACKAGED = Path(__file__).parent / "protocols"
 Share = Annotated[float, Field(ge=0, le=1)]
 Sentence = Annotated[str, Field(min_length=10, max_length=400)]
 
@@ -59,6 +62,34 @@ class Protocol(_Part):
     def scenario_names(self) -> tuple[str, ...]:
         """The packaged scenarios that the run plays."""
         return list_scenarios() if self.scenarios == "all" else self.scenarios
+
+
+def find_protocol(name_or_path: str) -> Path:
+    """Return the path of a protocol: a packaged one by its name, or a file.
+
+    Args:
+        name_or_path: A name such as `week5`; with a slash or the ending of YAML a file's path.
+
+    Raises:
+        AuditError: No packaged protocol has that name, or there is no such file.
+    """
+    path, names = Path(name_or_path), list_protocols()
+    if path.name != name_or_path or path.suffix in (".yaml", ".yml"):
+        if not path.exists():
+            raise AuditError(
+                f"{path}: no such file, expected a protocol", hint=f"packaged protocols: {', '.join(names)}"
+            )
+        return path
+    if name_or_path not in names:
+        close = difflib.get_close_matches(name_or_path, names, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"packaged protocols: {', '.join(names)}"
+        raise AuditError(f"protocol {name_or_path}: not packaged, expected a name or a YAML file", hint=hint)
+    return _PACKAGED / f"{name_or_path}.yaml"
+
+
+def list_protocols() -> tuple[str, ...]:
+    """Return the names of the packaged protocols."""
+    return tuple(sorted(path.stem for path in _PACKAGED.glob("*.yaml")))
 
 
 def load_protocol(path: Path) -> tuple[Protocol, str]:

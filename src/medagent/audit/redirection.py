@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from medagent.audit.capture import Capture
 from medagent.audit.child import Rooms
@@ -41,7 +42,7 @@ def redirected(settings: Settings, *, rooms: Rooms, capture: Capture, model: str
         alias = str(field.alias)
         if alias in _OWN or value is None or value == field.default or hasattr(value, "get_secret_value"):
             continue
-        kept[alias] = ",".join(value) if isinstance(value, tuple) else str(value)
+        kept[alias] = _written(value)
     return kept | {
         "MEDAGENT_HOME": str(rooms.state),
         "MEDAGENT_DESTINATIONS": "otlp,langfuse,jsonlog",
@@ -58,6 +59,13 @@ def redirected(settings: Settings, *, rooms: Rooms, capture: Capture, model: str
         "AZURE_OPENAI_ENDPOINT": model,
         "AZURE_OPENAI_API_KEY": _PLACEHOLDER,
     }
+
+
+def _written(value: object) -> str:
+    """A value as its variable holds it; a path is absolute, since the audited system runs elsewhere."""
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value.absolute() if isinstance(value, Path) else value)
 
 
 def deviations_of(settings: Settings) -> tuple[str, ...]:

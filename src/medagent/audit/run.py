@@ -22,10 +22,13 @@ from medagent.attestation.consistency import FULL_CALL_S, FULL_CALLS
 from medagent.attestation.installed_check import InstalledResult
 from medagent.attestation.minimum import PLANTED_COPIES, SAMPLED_TRACES
 from medagent.attestation.officers import Officers
-from medagent.attestation.report import Annex, Report, Run, Sample
+from medagent.attestation.report import AgentAudit, Annex, Report, Run, Sample
 from medagent.attestation.signed import Signed
 from medagent.attestation.statements import read_report
 from medagent.audit import assembly
+from medagent.audit.agent_calls import plan_agent_calls, plan_agent_drill
+from medagent.audit.agent_findings import agent_audit
+from medagent.audit.agent_subject import AgentSubject
 from medagent.audit.alert_drill import LookedAt, drill_alerts
 from medagent.audit.annex import seal_for
 from medagent.audit.capture import Capture, Document, arrivals, log_arrivals
@@ -85,6 +88,10 @@ class Order:
     out: Path
     day: date = field(default_factory=lambda: datetime.now(UTC).date())
     """What the run's own clock writes is planted nowhere."""
+    agent: AgentSubject | None = None
+    """Somebody's agent, which is played with calls made from its tools; None is the packaged receptionist."""
+    tool_hosts: tuple[str, ...] = ()
+    """Hosts that the agent's tools call: a connection that is refused to one of them is no finding."""
     example: bool = False
     """Mark the report as an example: no signature makes it a GO."""
 
@@ -143,10 +150,8 @@ def _checked(settings: Settings, told: Told) -> InstalledResult:
 
 def _played(settings: Settings, order: Order, rooms: Rooms, told: Told) -> Evidence:
     protocol, began, started = order.protocol, time.time(), datetime.now(UTC)
-    names = protocol.scenario_names
     planted = plant(seed=order.seed, calls=protocol.calls, per_kind=protocol.planted_per_kind, day=order.day)
-    roles = cast(planted, names, calls=protocol.calls, seconds=protocol.call_seconds, seed=order.seed)
-    drill = cast_drill(planted, names, seconds=max(_DRILL_S, _DRILL_WALL_S * order.pace), seed=order.seed)
+    roles, drill = _planned(order, planted)
     files = [_written(rooms, role) for role in (*roles, drill)]
     log = rooms.state / "calls.jsonl"
     with (
@@ -213,7 +218,9 @@ def _played(settings: Settings, order: Order, rooms: Rooms, told: Told) -> Evide
         documents=tuple(documents),
         bodies=tuple(bodies),
         unread=(*files_left.unread, *(one for ran in (line, drilled) for one in (*ran.done.lost, *ran.seen.unread))),
-        strangers=tuple(one for ran in (line, drilled) for one in ran.done.addresses if _strange(one, known)),
+        strangers=tuple(
+            one for ran in (line, drilled) for one in ran.done.addresses if _strange(one, known, order.tool_hosts)
+        ),
         record=record,
         rosters=rosters,
         alerts=tuple(alerts),
@@ -227,8 +234,28 @@ def _played(settings: Settings, order: Order, rooms: Rooms, told: Told) -> Evide
     )
 
 
-def _strange(address: str, known: Sequence[str]) -> bool:
-    """Whether it is neither the capture nor the model; a local socket and the name of this machine lead nowhere."""
+def _planned(order: Order, planted: Sequence[Planted]) -> tuple[list[Role], Role]:
+    """The calls, and the one in whose middle the switch is thrown."""
+    protocol, drill_s = order.protocol, max(_DRILL_S, _DRILL_WALL_S * order.pace)
+    if order.agent is None:
+        names = protocol.scenario_names
+        return (
+            cast(planted, names, calls=protocol.calls, seconds=protocol.call_seconds, seed=order.seed),
+            cast_drill(planted, names, seconds=drill_s, seed=order.seed),
+        )
+    tools, seed, pace = order.agent.declared(), order.seed, order.pace
+    calls, seconds = protocol.calls, protocol.call_seconds
+    return (
+        plan_agent_calls(planted, tools, calls=calls, seconds=seconds, pace=pace, seed=seed),
+        plan_agent_drill(planted, tools, seconds=drill_s, pace=pace, seed=seed),
+    )
+
+
+def _strange(address: str, known: Sequence[str], refused: Sequence[str]) -> bool:
+    """Whether it is neither the capture nor the model, nor a host to which the agent's tools may try to connect."""
+    if address.removeprefix("name ") in refused or address.rpartition(":")[0] in refused:
+        return False
+    # a local socket and the name of this machine lead nowhere
     return address not in known and address not in ("name 127.0.0.1", "name localhost", "name None")
 
 
@@ -249,6 +276,7 @@ def _spec(system: Mapping[str, str], roles: Sequence[Role], order: Order, rooms:
         day=order.day,
         deleted=rooms.deleted,
         report_fd=-1,
+        agent=order.agent,
     )
 
 
@@ -293,6 +321,7 @@ def _reported(
     timed = assembly.latency(done, chains, judged=order.pace == 1)
     delivered = assembly.delivery(done, chains, arrived)
     long_calls = [call for call in done.calls if call.is_long]
+    agent = _agent(settings, order, evidence, in_force)
     judged = judge(
         Measured(
             scan=scan,
@@ -315,6 +344,7 @@ def _reported(
             idle=tuple(sorted({*done.idle, *drilled.idle})),
             installed=None if installed is None else installed.findings,
             distributions=0 if installed is None else len(installed.distributions),
+            agent=agent,
         ),
         protocol,
         rehearsal=order.rehearsal,
@@ -340,7 +370,7 @@ def _reported(
             env=settings.env,
             calls=protocol.calls,
             call_seconds=protocol.call_seconds,
-            scenarios=protocol.scenario_names,
+            scenarios=protocol.scenario_names if agent is None else _played_names(evidence),
             protocol_name=protocol.name,
             protocol_version=protocol.version,
             protocol_sha256=order.protocol_sha256,
@@ -367,13 +397,45 @@ def _reported(
         integrity=evidence.integrity,
         sample=sampled,
         bounds=assembly.bounds(chains, scan),
-        deviations=(*deviations_of(settings), *_rehearsed(order), *lock_deviations()),
+        deviations=(*deviations_of(settings), *_of_agent(order), *_rehearsed(order), *lock_deviations()),
         does_not_prove=protocol.does_not_prove,
         retention=protocol.retention,
         annexes=tuple(listed),
         legal=legal_status(in_force, system.destinations, settings.processors_path),
+        agent=agent,
     )
     return report, files
+
+
+def _agent(settings: Settings, order: Order, evidence: Evidence, in_force: Policy) -> AgentAudit | None:
+    """What was found of the agent; None where the packaged receptionist was played."""
+    if order.agent is None:
+        return None
+    assert settings.agent_path is not None  # noqa: S101  # whoever gives the agent binds it
+    return agent_audit(
+        order.agent,
+        [ran.done.agent for ran in (evidence.line, evidence.drill) if ran.done.agent is not None],
+        evidence.record,
+        policy=in_force,
+        planted=evidence.planted,
+        entry=settings.agent_path,
+        tool_hosts=order.tool_hosts,
+    )
+
+
+def _played_names(evidence: Evidence) -> tuple[str, ...]:
+    return tuple(role.scenario.name for role in evidence.roles if not role.is_long)
+
+
+def _of_agent(order: Order) -> tuple[str, ...]:
+    """What an audited agent of the clinic's own has otherwise than in operation."""
+    if order.agent is None:
+        return ()
+    return (
+        "The agent's tools ran with planted arguments; what they returned was replaced by planted values.",
+        "Connections of the agent to other hosts were refused.",
+        "The agent's process had none of the variables of this environment but paths and locale.",
+    )
 
 
 def _rehearsed(order: Order) -> tuple[str, ...]:

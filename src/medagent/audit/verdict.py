@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from medagent.attestation.report import (
+    AgentAudit,
     AlertDrill,
     Criterion,
     Delivery,
@@ -21,6 +22,7 @@ from medagent.attestation.report import (
     SwitchDrill,
     Verdict,
 )
+from medagent.audit.agent_findings import shown, wrong_fields, wrong_tools
 from medagent.audit.protocol import Protocol
 
 _ALL_LETTERS = 18
@@ -55,6 +57,8 @@ class Measured:
     installed: Sequence[str] | None = None
     """What is not as a distribution's RECORD has it, and byte code of another source; None where it was not checked."""
     distributions: int = 0
+    agent: AgentAudit | None = None
+    """The agent of the clinic's own that was played; None is the packaged receptionist."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +240,42 @@ def _criteria(m: Measured, protocol: Protocol, *, rehearsal: bool) -> tuple[Crit
             measured=f"{len(m.integrity.tampered)} copies, accepted: {_listed(tampered, 'none')}",
             passed=not tampered and len(m.integrity.tampered) >= 10,
             trips_switch=bool(tampered),
+        ),
+        *(() if m.agent is None else _of_agent(m.agent)),
+    )
+
+
+def _of_agent(agent: AgentAudit) -> tuple[Criterion, ...]:
+    tools, fields = list(wrong_tools(agent)), list(wrong_fields(agent))
+    count = sum(len(tool.fields) for tool in agent.tools)
+    return (
+        Criterion(
+            name="agent_tools",
+            question="Was each tool of the agent declared, offered to the model, called, and run?",
+            limit="every tool, nothing that could not be seen",
+            measured=shown(tools) or f"{len(agent.tools)} tools, each called and run",
+            passed=not tools,
+        ),
+        Criterion(
+            name="agent_fields",
+            question="Did each field of each tool hold identifiers of all 18 kinds, and is none kept?",
+            limit="every field, none kept",
+            measured=shown(fields) or f"{count} fields, each with all 18 kinds; none kept",
+            passed=not fields and count > 0,
+        ),
+        Criterion(
+            name="agent_policy",
+            question="Does `policy lint` say nothing against the policy, for this agent?",
+            limit="0 objections",
+            measured=shown(agent.objections) or "0 objections",
+            passed=not agent.objections,
+        ),
+        Criterion(
+            name="agent_code",
+            question="Is the report bound to every module that the agent loaded from its directory?",
+            limit="every module",
+            measured=f"not bound: {shown(agent.unbound)}" if agent.unbound else f"{len(agent.files)} files, all bound",
+            passed=not agent.unbound and bool(agent.files),
         ),
     )
 

@@ -15,7 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from medagent.attestation.report import Report
-from medagent.audit.protocol import load_protocol
+from medagent.audit.agent_subject import bound_agent, check_no_agent, read_subject
+from medagent.audit.extra import check_extra
+from medagent.audit.protocol import WEEK5, find_protocol, load_protocol
 from medagent.cli import audit_render, audit_review, audit_signing
 from medagent.cli.output import console, print_json
 from medagent.compose import officers
@@ -34,7 +36,6 @@ app.command()(audit_signing.verify)
 app.command()(audit_render.render)
 app.add_typer(audit_signing.key, name="key")
 
-_WEEK5 = Path("audits/week5.yaml")
 _MARKS = {True: Text("passed", style="green"), False: Text("FAILED", style="bold red")}
 
 
@@ -45,13 +46,22 @@ def _group() -> None:
 
 @app.command()
 def run(
-    protocol: Annotated[Path, typer.Argument(help="What is played, planted, measured and asked for.")] = _WEEK5,
+    protocol: Annotated[
+        str, typer.Argument(help="What is played, planted, measured and asked for: week5, agent, or a YAML file.")
+    ] = WEEK5,
     *,
     pace: Annotated[
         float | None, typer.Option(min=1, max=50, help="Over 1 it is a rehearsal: so many times as fast as life.")
     ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Plants and draws the same again; a new one by default.")
+    ] = None,
+    agent: Annotated[
+        str | None, typer.Option(help="Audit an agent of your own: module:factory or path/to/file.py:factory.")
+    ] = None,
+    tool_host: Annotated[
+        list[str] | None,
+        typer.Option(help="A host that the agent's tools call; refused like any other, and no finding. Repeatable."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where the report goes; a new directory by default.")] = None,
     example: Annotated[
@@ -61,14 +71,25 @@ def run(
 ) -> None:
     """Play the calls, read every byte that left, and write the report that people review and sign.
 
+    With --agent your agent is played instead of the packaged receptionist, by calls that are made from its tools: they
+    run, with planted arguments and without your environment's variables, and the report is bound to its files.
+
     Exit code 0 where the machine's part is clean: GO, which signatures must still complete, or CLEAN for a rehearsal.
     """
+    loaded, sha256 = load_protocol(find_protocol(protocol))
+    check_extra()
     from medagent.audit.run import Order, run_audit  # noqa: PLC0415  # a call's machinery; to verify needs none of it
 
-    settings = load_settings()
-    loaded, sha256 = load_protocol(protocol)
+    settings, subject = load_settings(), None
+    if agent is None:
+        check_no_agent(settings)
+    else:
+        subject = read_subject(agent, settings)
+        settings = bound_agent(subject, settings)
     order = Order(
         protocol=loaded,
+        agent=subject,
+        tool_hosts=tuple(host.casefold() for host in tool_host or ()),
         protocol_sha256=sha256,
         pace=pace or loaded.pace,
         seed=secrets.randbits(31) if seed is None else seed,

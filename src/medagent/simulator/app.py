@@ -102,7 +102,7 @@ def build_app(scenarios: Sequence[Scenario], *, pace: float = 1.0, record: Recor
         return web.json_response(kept.document())
 
     app = web.Application(client_max_size=_LARGEST_BODY)
-    pipeline = Pipeline(pipeline_call, pace=pace)
+    pipeline = Pipeline(pipeline_call, pace=pace, record=kept)
     for prefix in ("/v1", "/calls/{call}/v1"):
         app.router.add_get(f"{prefix}/realtime", realtime)
         app.router.add_routes(pipeline.routes(prefix))

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from medagent.simulator.conversation import Tokens, text_tokens
 from medagent.simulator.protocol import problem
+from medagent.simulator.record import Record
 from medagent.simulator.reply import new_id
 from medagent.simulator.script import Move, Speech, ToolCall
 from medagent.simulator.switchboard import Call
@@ -40,8 +41,9 @@ CallOf = Callable[[web.Request], Call]
 class Pipeline:
     """Handlers of the three interfaces; `call_of` returns the call of a request, time runs `pace` times as fast."""
 
-    def __init__(self, call_of: CallOf, *, pace: float) -> None:
+    def __init__(self, call_of: CallOf, *, pace: float, record: Record) -> None:
         self._call_of = call_of
+        self._record = record
         self._pace = pace
 
     def routes(self, prefix: str) -> list[web.RouteDef]:
@@ -92,11 +94,15 @@ class Pipeline:
         messages, tools = body.get("messages"), body.get("tools") or []
         if not isinstance(messages, list):
             return _refused(400, "invalid_value", "The messages are missing.")
-        move = call.at(messages).next([tool["function"] for tool in tools if "function" in tool])
+        offered = [tool["function"] for tool in tools if "function" in tool]
+        self._record.offer(call.scenario.name, (tool.get("name") for tool in offered))
+        move = call.at(messages).next(offered)
         if (failure := await self._failure(move)) is not None:
             return failure
         if isinstance(move.does, Speech):
             call.said(move.does)
+        else:
+            self._record.call(call.scenario.name, move.does.name)
         wait_s = move.tool_call_s if isinstance(move.does, ToolCall) else move.think_s
         slow_s = move.fault.seconds or 0.0 if move.fault is not None and move.fault.kind == "slow" else 0.0
         await asyncio.sleep((wait_s + slow_s) / self._pace)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -38,6 +39,8 @@ class Record:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._responses: list[ResponseRecord] = []
+        self._offered: dict[str, dict[str, None]] = {}
+        self._called: dict[str, list[str]] = {}
 
     def add(self, response: ResponseRecord) -> None:
         """Keep one response."""
@@ -47,6 +50,19 @@ class Record:
             with os.fdopen(descriptor, "a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(response)) + "\n")
 
-    def document(self) -> dict[str, list[dict[str, object]]]:
-        """What `/_record` serves."""
-        return {"responses": [asdict(response) for response in self._responses]}
+    def offer(self, scenario: str, tools: Iterable[object]) -> None:
+        """Keep the names of the tools that a client offered to the model in a call of this scenario."""
+        names = self._offered.setdefault(scenario, {})
+        names |= {name: None for name in tools if isinstance(name, str)}
+
+    def call(self, scenario: str, tool: str) -> None:
+        """Keep that a language model of a pipeline called a tool; a repeated request counts again."""
+        self._called.setdefault(scenario, []).append(tool)
+
+    def document(self) -> dict[str, object]:
+        """Return what `/_record` serves: every response, and by scenario the tools offered and called in chats."""
+        return {
+            "responses": [asdict(response) for response in self._responses],
+            "offered": {scenario: list(names) for scenario, names in self._offered.items()},
+            "called": self._called,
+        }

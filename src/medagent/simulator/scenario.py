@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, PositiveFloat, TypeAdapter, ValidationError
+from pydantic import Field, JsonValue, PositiveFloat, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from medagent.errors import ConfigFileError, ScenarioError
@@ -34,7 +34,7 @@ from medagent.simulator.steps import (
     Says,
     Turn,
 )
-from medagent.simulator.template import Value, head_of, is_day, references
+from medagent.simulator.template import head_of, is_day, references
 from medagent.yaml_text import check, read_text
 
 _PACKAGED = resources.files("medagent.simulator") / "scenarios"
@@ -207,7 +207,7 @@ def _check_script(scenario: Scenario, origin: str) -> None:
                 _check(step.otherwise.says, scenario, called, f"{where}.otherwise.says")
 
 
-def _check(template: Value, scenario: Scenario, called: list[str], where: str) -> None:
+def _check(template: JsonValue, scenario: Scenario, called: list[str], where: str) -> None:
     for reference in references(template):
         head = head_of(reference, called)
         rest = reference[len(head) + 1 :]

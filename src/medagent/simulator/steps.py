@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import ConfigDict, Discriminator, Field, NonNegativeFloat, PositiveFloat, Tag
+from pydantic import ConfigDict, Discriminator, Field, JsonValue, NonNegativeFloat, PositiveFloat, Tag
 from pydantic.dataclasses import dataclass
 
-from medagent.simulator.template import Value
 from medagent.simulator.voice import speech_seconds
 
 CLINIC_OUTCOMES = ("booked", "rescheduled", "cancelled", "informed", "transferred", "refused", "abandoned", "failed")
@@ -82,7 +81,7 @@ class CallsTool:
     """
 
     tool: Annotated[str, Field(pattern=_ANY_NAME)]
-    arguments: dict[str, Value] = Field(default_factory=dict)
+    arguments: dict[str, JsonValue] = Field(default_factory=dict)
     otherwise: Says | None = None
     fails_if: Annotated[str, Field(min_length=1)] | None = None
     fault: Fault | None = None

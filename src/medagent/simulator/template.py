@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any
 
-Value: TypeAlias = str | int | float | bool | None
+from pydantic import JsonValue
 
 _REFERENCE = re.compile(r"\$\{([^}]*)\}")
 _TODAY = re.compile(r"today(?:([+-]\d{1,4})d)?")
@@ -17,9 +17,15 @@ class UnresolvedError(LookupError):
     """A `${…}` has no value in this call: the tool it names was not called or did not return it."""
 
 
-def references(template: Value) -> Iterator[str]:
+def references(template: JsonValue) -> Iterator[str]:
     """What a template refers to, without `${` and `}`."""
-    yield from _REFERENCE.findall(template) if isinstance(template, str) else ()
+    match template:
+        case str():
+            yield from _REFERENCE.findall(template)
+        case list():
+            yield from (each for item in template for each in references(item))
+        case dict():
+            yield from (each for item in template.values() for each in references(item))
 
 
 def is_day(reference: str) -> bool:
@@ -34,11 +40,15 @@ def head_of(reference: str, names: Container[str]) -> str:
     return next((head for head in heads if head in names), parts[0])
 
 
-def resolve(template: Value, *, person: Mapping[str, str], results: Mapping[str, Any]) -> Any:
+def resolve(template: JsonValue, *, person: Mapping[str, str], results: Mapping[str, Any]) -> Any:
     """Put values into `${…}`; one that is the whole template keeps its type. Raises `UnresolvedError`.
 
     `results` holds each tool's last result under its name, and under "given" what stood before the call.
     """
+    if isinstance(template, list):
+        return [resolve(item, person=person, results=results) for item in template]
+    if isinstance(template, dict):
+        return {key: resolve(item, person=person, results=results) for key, item in template.items()}
     if not isinstance(template, str):
         return template
     if whole := _REFERENCE.fullmatch(template):

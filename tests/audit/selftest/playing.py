@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -19,9 +20,12 @@ from medagent.settings import load_settings
 
 _ROOT = Path(__file__).resolve().parents[3]
 _WEEK5 = _ROOT / "audits" / "week5.yaml"
+_AGENT = _ROOT / "audits" / "agent.yaml"
 _CLINIC = _ROOT / "policies" / "clinic.yaml"
+_REFILL_LINE = _ROOT / "examples" / "refill-line.yaml"
 _AUDIT = "from medagent.cli import main; main()"
 _LONGEST_S = {False: 400.0, True: 900.0}  # those at the pace of life last longer
+_LONGEST_OF_AGENT_S = 600.0
 _PACE = 20
 _SHARED = Path("/dev/shm")  # where one of the sabotages leaves something
 _SHORT = {
@@ -81,13 +85,17 @@ def play(sabotage: Sabotage, room: Path, *, seed: int) -> Played:
     site, out, witness = room / "site", room / "out", room / "witness"
     for path in (site, room / "tmp", room / "home"):
         path.mkdir()
-    is_control, longest = sabotage is CONTROL, _LONGEST_S[sabotage.timed]
+    is_control, longest = (
+        sabotage is CONTROL,
+        _LONGEST_S[sabotage.timed] if sabotage.agent is None else _LONGEST_OF_AGENT_S,
+    )
     if not is_control and sabotage.alterations:
         text = SITE.format(root=str(_ROOT), name=sabotage.name, witness=str(witness))
         (site / "sitecustomize.py").write_text(text)
     began = time.monotonic()
     try:
         arguments = [str(_protocol(sabotage, room)), "--json", "--seed", str(seed), "--out", str(out)]
+        arguments += ["--agent", sabotage.agent] if sabotage.agent else []
         auditor = subprocess.Popen(
             [sys.executable, "-c", _AUDIT, "audit", "run", *arguments],
             stdout=subprocess.PIPE,
@@ -133,6 +141,8 @@ def _trouble(sabotage: Sabotage, altered: Sequence[Sequence[str]], auditor: int,
 
 
 def _protocol(sabotage: Sabotage, room: Path) -> Path:
+    if sabotage.agent:
+        return _AGENT
     text = _WEEK5.read_text()
     values = {
         "calls": 2 if sabotage.timed else 1,
@@ -150,9 +160,13 @@ def _protocol(sabotage: Sabotage, room: Path) -> Path:
 
 def _environment(sabotage: Sabotage, room: Path, site: Path) -> dict[str, str]:
     own = {"MEDAGENT_HOME": str(room / "home"), "TMPDIR": str(room / "tmp"), "PYTHONPATH": str(site)}
+    theirs = _CLINIC
+    if sabotage.agent:
+        theirs = _REFILL_LINE
+        own |= {"PYTHONPATH": f"{site}{os.pathsep}{_ROOT}", "MEDAGENT_POLICY": str(theirs)}
     if sabotage.policy is not None:
         policy = room / "policy.yaml"
-        policy.write_text(sabotage.policy(_CLINIC.read_text()))
+        policy.write_text(sabotage.policy(theirs.read_text()))
         own["MEDAGENT_POLICY"] = str(policy)
     return load_settings().child_environment(**own)
 

@@ -8,15 +8,16 @@ from types import ModuleType
 from typing import Literal
 
 Alter = Callable[[ModuleType], None]
-Process = Literal["line", "alerts", "switch", "requests"]
+Process = Literal["line", "alerts", "switch", "requests", "simulator"]
 """The audited processes: the calls, the watch of the alerts, the person on duty's `telemetry off`, the delivery that is
-refused while the switch is thrown."""
+refused while the switch is thrown; and the simulated model."""
 
 _MARKS: Mapping[Process, Sequence[str]] = {
     "line": ("-m", "medagent.audit.line"),
     "alerts": ("-m", "medagent.audit.alert_drill"),
     "switch": ("telemetry", "off"),
     "requests": ("-m", "medagent.audit.refused_delivery"),
+    "simulator": ("-m", "medagent.simulator.process"),
 }
 
 
@@ -34,6 +35,8 @@ class Sabotage:
     scenarios: tuple[str, ...] = ("book",)
     timed: bool = False
     """Two calls at the pace of life, which alone judge latency."""
+    agent: str | None = None
+    """Factory of an agent that is audited in place of the packaged receptionist."""
 
 
 ALL: dict[str, Sabotage] = {}
@@ -48,6 +51,7 @@ def sabotage(
     process: Process = "line",
     scenarios: tuple[str, ...] = ("book",),
     timed: bool = False,
+    agent: str | None = None,
     also: Mapping[str, Alter] | None = None,
 ) -> Callable[[Alter], Alter]:
     """Register a function as the alteration of a module that it is handed, once that is imported; `also` are others."""
@@ -63,6 +67,7 @@ def sabotage(
             alterations={of: alter, **(also or {})},
             scenarios=scenarios,
             timed=timed,
+            agent=agent,
         )
         return alter
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from medagent.attestation.report import ADJUDICABLE, Report
 from medagent.attestation.signed import Signed
 from medagent.audit.render import conduct, identifiers, opening, people
+from medagent.audit.render.agent import agent
 from medagent.audit.render.document import Block, Document, Section
 from medagent.audit.render.legal import legal
 from medagent.audit.render.wording import day, short
@@ -19,6 +20,7 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Report, Signed], Iterator[Block]]], .
     ("scope", "Scope", opening.scope),
     ("system", "System and versions", opening.system),
     ("policy", "Policy", opening.policy),
+    ("agent", "The agent and its tools", agent),
     ("identifiers", "The 18 identifiers", identifiers.matrix),
     ("fields", "Field inventory", identifiers.inventory),
     ("scan", "Automatic scan", identifiers.scan),
@@ -54,7 +56,7 @@ def document(report: Report, signed: Signed, *, example: bool = False) -> Docume
     made = tuple(
         Section(anchor=anchor, number=number, title=title, fresh=anchor in _FRESH, blocks=tuple(blocks(report, signed)))
         for number, (anchor, title, blocks) in (
-            *((str(n), each) for n, each in enumerate(_SECTIONS, start=1)),
+            *((str(n), each) for n, each in enumerate(_sections(report), start=1)),
             *zip("ABC", _APPENDIX, strict=True),
         )
     )
@@ -70,6 +72,11 @@ def document(report: Report, signed: Signed, *, example: bool = False) -> Docume
         cover=opening.cover(report, signed, example=example),
         sections=made,
     )
+
+
+def _sections(report: Report) -> list[tuple[str, str, Callable[[Report, Signed], Iterator[Block]]]]:
+    """The numbered sections; without one on an agent where the packaged receptionist was played."""
+    return [each for each in _SECTIONS if each[0] != "agent" or report.agent is not None]
 
 
 def _mark(report: Report, signed: Signed) -> str:

@@ -9,6 +9,14 @@ from tests.audit.selftest.sabotage import ALL, Sabotage
 
 def load() -> Mapping[str, Sabotage]:
     """All of them by their names."""
-    from tests.audit.selftest.sabotages import delivery, door, drills, overhead, redaction, ways_out  # noqa: F401  # each registers its own
+    from tests.audit.selftest.sabotages import (  # noqa: F401  # each registers its own
+        agent,
+        delivery,
+        door,
+        drills,
+        overhead,
+        redaction,
+        ways_out,
+    )
 
     return ALL
