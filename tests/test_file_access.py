@@ -258,12 +258,12 @@ def test_make_database_file_refuses_what_is_no_file(tmp_path: Path, kind: str) -
     """A link is not followed, and nothing but a regular file counts."""
     path = tmp_path / "some.db"
     (tmp_path / "target").touch(mode=0o644)
-    {
-        "link": lambda: path.symlink_to(tmp_path / "target"),
-        "dangling": lambda: path.symlink_to(tmp_path / "gone"),
-        "fifo": lambda: os.mkfifo(path),
-        "directory": path.mkdir,
-    }[kind]()
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "directory":
+        path.mkdir()
+    else:
+        path.symlink_to(tmp_path / {"link": "target", "dangling": "gone"}[kind])
     with pytest.raises(OSError, match=r"symbolic link|not a regular file"):
         make_database_file(path)
     assert stat.S_IMODE((tmp_path / "target").stat().st_mode) == 0o644

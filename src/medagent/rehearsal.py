@@ -236,7 +236,8 @@ class Stage:
         try:
             while True:
                 with suppress(TraceNotFoundError, ExportError):  # not there yet, or locked by those who write
-                    store = store or await asyncio.to_thread(archive, self.settings)
+                    if store is None:
+                        store = await asyncio.to_thread(archive, self.settings)
                     spans = await asyncio.to_thread(store.spans, trace_id)
                 if spans and spans[-1].name == "policy.guardrail":
                     return spans
