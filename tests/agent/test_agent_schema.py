@@ -372,6 +372,36 @@ def test_a_toolset_that_fails_is_unseen() -> None:
     assert (unseen.where, "Jane" in unseen.reason) == ("toolset Loading 'loading'", False)
 
 
+SERVER = """
+class MCPServer:
+    async def initialize(self): ...
+
+    async def list_tools(self):
+        @function_tool(raw_schema={"name": "find-order", "parameters": {"properties": {"orderId": {"type": "string"}}}})
+        async def _tool_called(raw_arguments: dict) -> Any: ...
+        _tool_called._func.__module__ = MCPServer.__module__
+        return [_tool_called]
+
+    async def aclose(self): ...
+
+MCPServer.__module__ = "livekit.agents.llm.mcp"  # as LiveKit's, whose own needs another package
+
+class Desk(Agent):
+    mcp_servers = [MCPServer()]
+
+desk = Desk(instructions="")
+"""
+
+
+def test_an_mcp_server_is_connected_where_it_is_asked_for() -> None:
+    """Its tools have the contents that LiveKit tells the model as result."""
+    [unseen] = [one for one in read(SERVER).unseen if one.span is None]
+    assert (unseen.where, "--connect" in unseen.reason) == ("MCP server MCPServer", True)
+    schema = read(SERVER, connect=True)
+    paths = ["arguments.order_id", "result.type", "result.text", "result.output[].type", "result.output[].text"]
+    assert kinds(schema, "tool.find_order") == dict.fromkeys(paths, "text")
+
+
 def test_spellings_of_one_name_are_objections() -> None:
     """Of two tools, of two fields and of two objects within one."""
     schema = read(

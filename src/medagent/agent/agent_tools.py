@@ -101,12 +101,12 @@ def unconnected_context() -> AgentContext:
     """Return a context whose models are made and never connected: their address is this machine's discard port."""
     from livekit.plugins import openai  # noqa: PLC0415  # costs a second, and a module without a factory needs none
 
-    nowhere = {"api_key": "none", "base_url": "http://127.0.0.1:9/v1"}
+    key, url = "none", "http://127.0.0.1:9/v1"
     return AgentContext(
-        make_realtime=lambda: openai.realtime.RealtimeModel(**nowhere),
-        make_stt=lambda: openai.STT(**nowhere),
-        make_llm=lambda: openai.LLM(**nowhere),
-        make_tts=lambda: openai.TTS(**nowhere),
+        make_realtime=lambda: openai.realtime.RealtimeModel(api_key=key, base_url=url),
+        make_stt=lambda: openai.STT(api_key=key, base_url=url),
+        make_llm=lambda: openai.LLM(api_key=key, base_url=url),
+        make_tts=lambda: openai.TTS(api_key=key, base_url=url),
         simulated=True,
     )
 

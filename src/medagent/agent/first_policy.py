@@ -142,7 +142,8 @@ def policy_text(schema: AgentSchema, *, name: str, extends: str, agent: str) -> 
     unproven = parse_unproven("\n".join(lines), file=f"{name}.yaml")
     examples += [_again(one, unproven) for one in base.examples if one.span in rules]
     text = yaml.safe_dump({"examples": examples}, allow_unicode=True, sort_keys=False, width=_WIDTH)
-    return "\n".join([*lines, text])
+    about = "# These run whenever the file is loaded. With a rule change its example: see `medagent policy test`."
+    return "\n".join([*lines, about, text])
 
 
 def _guess(each: ToolField) -> Guess:

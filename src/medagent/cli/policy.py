@@ -210,7 +210,7 @@ def init(
     elif out is None:
         sys.stdout.write(text)
     else:
-        _print(view.first_policy(out, guessed, seen, agent=agent))
+        _print(view.first_policy(out, guessed, seen, agent=f"{agent} --connect" if connect else agent))
 
 
 def _packaged(name: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from medagent.errors import PolicyError
@@ -49,17 +50,6 @@ class _Gone:
 
 
 _GONE: Final = _Gone()
-
-
-@dataclass(slots=True)
-class _Member:
-    """One value of an object: the declared name that its key has in any spelling, and where that is declared."""
-
-    name: str
-    node: Node | None
-    value: object = field(repr=False)
-    has_twin: bool = False
-    """Another key of the object has the same name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,19 +109,19 @@ class Redactor:
         root = self.policy.tree(name)
         fields: dict[str, Json] = {}
         findings = [] if name == record.name else [self.decision(_SPAN_NAME, None, Action.DROP)]
-        for member in _members(root, record.fields):
-            if member.node is None:
+        for key, node, value, has_twin in _members(root, record.fields):
+            if node is None:
                 findings.append(self.decision(_UNNAMED, None, Action.DROP))
                 continue
             walk.findings = []
             try:
-                treated = walk.member(member)
+                treated = walk.refuse(node) if has_twin else walk.node(node, value)
             except Exception:  # noqa: BLE001  # the one place that catches all: a value that breaks us stays here
                 walk.findings = []
-                treated = walk.refuse(member.node)
+                treated = walk.refuse(node)
             findings += walk.findings
             if not isinstance(treated, _Gone):
-                fields[member.name] = treated
+                fields[key] = treated
         return Redacted(name=name, fields=fields, counts=Counts.of(findings), findings=tuple(findings))
 
     def waits_for_end(self, record: Record) -> bool:
@@ -234,12 +224,6 @@ class _Walk:
         self._standing: dict[frozenset[str], bool] = {}
         self._own_answers: frozenset[tuple[Category, str]] | None = None
 
-    def member(self, member: _Member) -> Json | _Gone:
-        """What is left of a value under its name; where several values have the name, none of them is read."""
-        if member.node is None:
-            return _GONE
-        return self.refuse(member.node) if member.has_twin else self.node(member.node, member.value)
-
     def node(self, node: Node, value: object) -> Json | _Gone:
         """What is left of a value; a value that has not the declared kind of container is refused."""
         match node:
@@ -262,13 +246,13 @@ class _Walk:
 
     def _object(self, node: ObjectNode, value: Mapping[object, object]) -> Json:
         left: dict[str, Json] = {}
-        for member in _members(node, value):
-            if member.node is None:
+        for key, child, item, has_twin in _members(node, value):
+            if child is None:
                 self._note(f"{node.path}.{_UNNAMED}", None, Action.DROP)
                 continue
-            treated = self.member(member)
+            treated = self.refuse(child) if has_twin else self.node(child, item)
             if not isinstance(treated, _Gone):
-                left[member.name] = treated
+                left[key] = treated
         return left
 
     def _list(self, node: ListNode, value: list[object] | tuple[object, ...]) -> Json:
@@ -401,24 +385,24 @@ def _is_result(leaf: Leaf) -> bool:
     return leaf.path == _RESULT or leaf.path.startswith((f"{_RESULT}.", f"{_RESULT}["))
 
 
-def _members(node: ObjectNode, values: Mapping[Any, object]) -> list[_Member]:
-    """The values of an object by the declared names that their keys have; a key that no rule names has no node.
+def _members(node: ObjectNode, values: Mapping[Any, object]) -> list[tuple[str, Node | None, object, bool]]:
+    """Each value of an object: the declared name of its key, where that is declared, and whether another has the name.
 
-    Only a declared name is sent: a key that is a value, as a patient's name is one, has none.
+    A key has the declared name in any spelling; one that no rule names has no node. Only a declared name is sent: a key
+    that is a value, as a patient's name is one, has none.
     """
-    found: list[_Member] = []
-    first: dict[str, _Member] = {}
+    children = node.children
+    found: list[tuple[str, Node | None, object, bool]] = []
+    is_foreign = False
     for key, value in tuple(values.items()):
-        name = key if type(key) is str else ""
-        if name and name not in node.children:
-            name = snake_case(name) or ""
-        child = node.children.get(name)
-        has_twin = child is not None and name in first
-        if has_twin:
-            first[name].has_twin = True
-        found.append(_Member(name, child, value, has_twin))
-        if child is not None:
-            first.setdefault(name, found[-1])
+        child = children.get(key) if type(key) is str else None
+        name = key if child is not None else ""
+        if child is None and type(key) is str and (spelled := snake_case(key)) in children:
+            name, child, is_foreign = str(spelled), children[str(spelled)], True
+        found.append((name, child, value, False))
+    if is_foreign:
+        count = Counter(name for name, child, _, _ in found if child is not None)
+        return [(name, child, value, count[name] > 1) for name, child, value, _ in found]
     return found
 
 
@@ -439,9 +423,9 @@ def _leaves(node: Node, value: object, *, several: bool = True) -> Iterator[tupl
         case Leaf():
             yield node, value
         case ObjectNode() if isinstance(value, Mapping):
-            for member in _members(node, value):
-                if member.node is not None and (several or not member.has_twin):
-                    yield from _leaves(member.node, member.value, several=several)
+            for _, child, item, has_twin in _members(node, value):
+                if child is not None and (several or not has_twin):
+                    yield from _leaves(child, item, several=several)
         case ListNode() if isinstance(value, (list, tuple)):
             for item in value:
                 yield from _leaves(node.item, item, several=several)
