@@ -146,7 +146,7 @@ def show(
     settings = load_settings()
     spans = _spans(archive(settings), trace_id)
     record_access(settings, "archive", "trace_show", trace_id=spans[0].trace_id if spans else None)
-    if as_timeline:
+    if as_timeline and spans:
         call = call_rows(spans)
         if as_json:
             print_json(call.documents())
