@@ -6,13 +6,13 @@ import ast
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.fleet import span
 from medagent.alerts.metrics import METRICS
 from medagent.alerts.windows import readings
 from medagent.audit.measure import percentiles
@@ -20,12 +20,30 @@ from medagent.cli.call import _summary
 from medagent.percentiles import nearest_rank, percentile, percentile_of_sorted
 from medagent.rehearsal import Rehearsed
 from medagent.simulator.scenario import load_scenario
+from medagent.telemetry.span import SafeSpan, SpanKind
 
 ROOT = Path(__file__).parents[1]
 VALUES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=120)
 WAITS = st.lists(st.integers(0, 20_000_000).map(lambda us: us / 1000), min_size=1, max_size=60)
 PERCENTS = st.integers(1, 100)
 BOOK = load_scenario("book")
+
+
+def turn(end_us: int, ttft_ms: float) -> SafeSpan:
+    """One turn of the agent that ended then."""
+    return SafeSpan(
+        trace_id=str(UUID(int=1)),
+        span_id=str(UUID(int=end_us)),
+        ancestors=(),
+        name="agent_turn",
+        kind=SpanKind.AGENT_TURN,
+        start_us=0,
+        end_us=end_us,
+        status="ok",
+        env="dev",
+        policy_digest="ab" * 32,
+        fields={"ttft_ms": ttft_ms},
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,12 +91,12 @@ def test_nearest_rank_out_of_range_raises(count: int, percent: int) -> None:
 @given(waits=WAITS)
 def test_call_and_alerts_agree_on_p95(waits: list[float]) -> None:
     """For the same waits `medagent call`, the alert and the audit have the same p95 and p50."""
-    turns = [span("agent_turn", 1000 + n, number=n, fields={"ttft_ms": wait}) for n, wait in enumerate(waits)]
+    turns = [turn(1000 + n, wait) for n, wait in enumerate(waits)]
     bridge: Any = None
     played = Rehearsed(scenario=BOOK, ended="done", trace_id="", spans=turns, problems=[], bridge=bridge)
     shown = _summary(played)
     metric = METRICS["ttft_p95"]
-    rows = metric.rows([(turn.end_us, turn) for turn in turns])
+    rows = metric.rows([(one.end_us, one) for one in turns])
     alert = readings(rows, metric.measure, window_us=1000, since_us=1000 + len(turns), until_us=1000 + len(turns))[-1]
     audit = percentiles(waits)
     assert alert.value is not None

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from medagent.alerts.notice import Notice
+from medagent.alerts.notice import Notice, WorstCall
 from medagent.cli import app
 from medagent.compose import Telemetry, archive, exporters, investigation, ledger_path, outbox
+from medagent.errors import DoorError
 from medagent.redaction import REDACTED
 from medagent.settings import load_settings
 from medagent.telemetry.chain import verify_chain
@@ -301,12 +302,20 @@ def test_incident_of_an_unknown_call_is_an_error(monkeypatch: pytest.MonkeyPatch
     assert "not found in archive, queue or receipts" in str(done.exception)
 
 
-def test_incident_alerts_name_no_call() -> None:
-    """An alert's parts have no room for a call's id or a span, as the report says."""
+def test_incident_alerts_hold_figures_and_the_beginning_of_an_id() -> None:
+    """An alert's parts have no room for a span or a whole id, as the report says."""
     assert Notice.model_fields.keys() == {
         *("kind", "env", "title", "metric", "incident", "at_us", "window_us"),
-        *("settle_us", "threshold", "value", "sample", "failures"),
+        *("settle_us", "threshold", "value", "sample", "failures", "worst"),
     }
+    assert WorstCall.model_fields.keys() == {"call", "offset_s", "value"}
+    told = Notice.model_validate(
+        dict.fromkeys(("at_us", "window_us", "settle_us", "sample", "failures"), 0)
+        | {"kind": "fired", "env": "dev", "title": "Error rate", "metric": "error_rate", "incident": "0" * 12}
+        | {"threshold": 0.05, "value": 1.0, "worst": (WorstCall(call=TRACE, offset_s=0, value=1.0),)}
+    )
+    with pytest.raises(DoorError):
+        told.text()
 
 
 @pytest.mark.parametrize("leaked", ["sqlite"], indirect=True)

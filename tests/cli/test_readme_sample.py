@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from command import medagent
+from command import MEDAGENT, medagent
 from medagent.cli import call_timeline
 from medagent.cli.call_rows import call_rows
 from medagent.cli.call_timeline import BLOCKS, timeline
@@ -92,3 +95,38 @@ def test_a_sample_that_the_program_does_not_print_is_found(played: tuple[Path, s
     ):
         with pytest.raises(AssertionError):
             assert_printed(changed, played[1])
+
+
+@pytest.mark.parametrize(("columns", "width"), [("", 80), ("66", 66)], ids=["no COLUMNS", "COLUMNS"])
+def test_piped_timeline_is_plain_and_fits(played: tuple[Path, str], columns: str, width: int) -> None:
+    """No colour, and no line over 80 columns, or over COLUMNS."""
+    done = medagent("trace", "show", "--timeline", home=played[0], COLUMNS=columns)
+    assert (done.code, done.err) == (0, "")
+    assert "\x1b" not in done.out
+    assert max(map(len, done.out.splitlines())) <= width
+
+
+def test_timeline_is_ascii_where_the_output_holds_no_more(played: tuple[Path, str]) -> None:
+    """An ASCII output gets ASCII, and the command ends well."""
+    environment = {**os.environ, "MEDAGENT_HOME": str(played[0]), "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([MEDAGENT, "trace", "show", "--timeline"], env=environment, capture_output=True, check=True)
+    assert done.stdout.isascii()
+    assert b"= caller speaks  . caller waits  # agent heard" in done.stdout
+
+
+def test_list_of_calls_takes_thresholds_and_moments(played: tuple[Path, str]) -> None:
+    """What is asked for is listed; what is no length of time or moment is an error that names the option."""
+    home = played[0]
+    [call] = [json.loads(line) for line in medagent("trace", "list", "--json", home=home).out.splitlines()]
+    assert call["slowest_ms"] == max(call["ttft_ms"], call["dead_air_longest_ms"])
+    listed = medagent(
+        "trace", "list", "--over", "1ms", "--since", "1h", "--sort", "ttft", "--limit", "1", home=home
+    ).out
+    assert call["trace_id"][:8] in listed
+    for asked in (("--over", "10m"), ("--failed",), ("--since", "2999-01-01")):
+        assert medagent("trace", "list", *asked, home=home).out == "No call in the archive is as asked for.\n"
+    for asked in (("--over", "soon"), ("--since", "yesterday")):
+        done = medagent("trace", "list", *asked, home=home)
+        assert done.code == 2
+        assert asked[0] in done.err
+        assert asked[1] not in done.err

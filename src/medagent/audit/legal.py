@@ -21,7 +21,8 @@ from medagent.redaction.yaml_tree import Located, read_yaml_file
 from medagent.yaml_text import LARGEST_FILE
 
 PACKAGED = "processors.yaml"
-_NO_DATA_OF_A_CALL = frozenset({"archive", "slack", "pagerduty"})
+_NO_FIELD_OF_A_SPAN = frozenset({"archive", "slack", "pagerduty"})
+"""Destinations that receive no field of a span: an alert names calls by a part of their random ids, with figures."""
 _NO_PERSON = frozenset({Category.MEASUREMENT, Category.MACHINE})
 
 
@@ -71,7 +72,7 @@ def legal_status(policy: Policy, destinations: Sequence[Destination], processors
     """
     rules = [(name, rule) for name, rule in all_rules(policy) if rule.safe_harbor or rule.category not in _NO_PERSON]
     unmet = [(name, rule) for name, rule in rules if not rule.free_text and not meets_safe_harbor(rule)]
-    remote = [one for one in destinations if one.name not in _NO_DATA_OF_A_CALL]
+    remote = [one for one in destinations if one.name not in _NO_FIELD_OF_A_SPAN]
     exact = policy.clock is ClockMode.EXACT
     shows_day = not exact and any(one.release_delay_days == 0 for one in remote)
     phi = [rule for _, rule in unmet if rule.safe_harbor is not None or rule.category is not Category.STAFF]

@@ -19,6 +19,7 @@ SHOWN_SILENCE_MS = 1000.0
 _NARROWEST, _WIDEST = 60, 140
 _PLAIN = str.maketrans({"–": "-", "…": "...", "·": ".", "“": '"', "”": '"', "’": "'", "—": "-", "é": "e"})
 _MOST_PARTS = 3
+_UNBROKEN = "\x00"
 _FIGURE = re.compile(r"(\d) (s|ms|%)(?=\W|$)")
 _MEDIA = (("rtt_ms", "round trip", " ms"), ("jitter_ms", "jitter", " ms"), ("packet_loss", "loss", " %"))
 _STYLES = {"caller": "magenta", "agent": "cyan", "tool": "green", "silence": "yellow", "line": "red", "error": "red"}
@@ -81,10 +82,15 @@ def timeline(call: CallRows, *, width: int, marks: Marks) -> Iterator[Text]:
         if row.who != "silence" or (row.duration_ms or 0.0) >= SHOWN_SILENCE_MS or _is_slowest(row, call.slowest):
             yield from _lines(row, call, bar=bar, width=width, marks=marks)
     yield Text("")
-    legend = (
-        f"{marks.caller} caller speaks  {marks.wait} caller waits  {marks.agent} agent heard  "
-        f"{marks.tool} tool  {marks.idle} agent waits  {marks.moment} moment"
-    )
+    named = {
+        marks.caller: "caller speaks",
+        marks.wait: "caller waits",
+        marks.agent: "agent heard",
+        marks.tool: "tool",
+        marks.idle: "agent waits",
+        marks.moment: "moment",
+    }
+    legend = "  ".join(f"{mark} {said}".replace(" ", _UNBROKEN) for mark, said in named.items())
     yield from _wrapped(legend, width, style="bright_black")
     yield from _wrapped(_media(call.session.get("quality")), width)
 
@@ -233,6 +239,6 @@ def _wrapped(text: str, width: int, *, style: str = "") -> Iterator[Text]:
 
 def _broken(text: str, width: int, *, indent: str = "") -> list[str]:
     """Lines of a text; no figure is parted from its unit."""
-    kept = _FIGURE.sub("\\1\x00\\2", text)
+    kept = _FIGURE.sub(rf"\1{_UNBROKEN}\2", text)
     lines = textwrap.wrap(kept, width, subsequent_indent=indent, break_long_words=True, break_on_hyphens=False)
-    return [line.replace("\x00", " ") for line in lines]
+    return [line.replace(_UNBROKEN, " ") for line in lines]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -36,11 +36,9 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def plain_console() -> Console:
-    """Return a console for lines that are laid out already: 80 columns where neither terminal nor COLUMNS say more."""
-    made = Console(highlight=False, soft_wrap=True)
-    if not made.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
-        made.width = PIPED_WIDTH
-    return made
+    """Return a console for lines that are laid out already: as wide as the terminal or COLUMNS, else 80."""
+    width = shutil.get_terminal_size((PIPED_WIDTH, 24)).columns
+    return Console(highlight=False, soft_wrap=True, width=width)
 
 
 def print_json(documents: Iterable[Mapping[str, Json]]) -> None:

@@ -72,8 +72,9 @@ def list_calls(  # noqa: PLR0917  # typer reads options from the signature
 ) -> None:
     """List calls, the newest first.
 
-    A call's slowest wait is the longest TTFT-A of its turns or its longest dead air, whichever is longer. A call failed
-    if an error was not recovered from, a tool's run failed, or its outcome is failed.
+    The slowest wait is the longest TTFT-A of a turn or the longest dead air.
+
+    A call failed if an error was not recovered from, or a tool's run failed.
     """
     settings = load_settings()
     over_ms = threshold_ms(load_alerts(settings.alerts_path)) if slow else None
@@ -146,7 +147,7 @@ def show(
     settings = load_settings()
     spans = _spans(archive(settings), trace_id)
     record_access(settings, "archive", "trace_show", trace_id=spans[0].trace_id if spans else None)
-    if as_timeline:
+    if as_timeline and spans:
         call = call_rows(spans)
         if as_json:
             print_json(call.documents())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -193,3 +194,24 @@ def test_failed_is_what_the_alert_counts(fields: dict[str, Json], failed: bool) 
     assert is_failed(fields) is failed
     figures: Sequence[tuple[str, Mapping[str, Json]]] = [("session.end", fields)]
     assert call_figures(figures).failed is failed
+
+
+@pytest.mark.deadline
+def test_ten_thousand_calls_are_listed_within_half_a_second(archive: Archive, tmp_path: Path) -> None:
+    """However the list is sorted and filtered; the first list of an earlier version's archive may take longer."""
+    call: Call = {"waits": [900.0], "dead_air": 1500.0, "cost": 0.1, "duration": 5.0, "outcome": "booked"}
+    spans = spans_of({**call, "tool_failures": 0, "synthetic": False}, 0)
+    archive.export(spans)
+    copied = """
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)
+        INSERT INTO span SELECT span_id || i, printf('%08x', i) || substr(trace_id, 9), sequence, name, start_us + i,
+        end_us + i, document, occurred_us + i FROM span, n
+    """
+    with closing(sqlite3.connect(tmp_path / "archive" / "archive.db")) as other, other:
+        other.execute(copied)
+    assert len(archive.calls(20_000)) == 10_000
+    choices: list[dict[str, Any]] = [{}, {"sort": "cost"}, {"over_ms": 1000.0, "sort": "slowest"}, {"failed": True}]
+    for chosen in choices:
+        began = time.monotonic()
+        archive.calls(20, **chosen)
+        assert time.monotonic() - began < 0.5
