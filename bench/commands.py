@@ -37,7 +37,7 @@ def rows() -> list[Row]:
             b'{"id":1,"text":"a"}\n',
             "its libraries",
             _LIBRARIES,
-            2.5,
+            3.5,
         ),
     }
     found = []

@@ -54,14 +54,9 @@ def medagent(url: str, home: Path) -> Iterator[Operation]:
         AZURE_OPENAI_API_KEY="bench",
     )
     telemetry = Telemetry(settings).start()
-    heard: dict[str, Callable[..., object]] = {}
-
-    class Session(AgentSession[Any]):
-        def on(self, event: Any, callback: Any = None) -> Any:
-            heard[event] = callback
-
-    session = Session(llm=azure_model(settings), vad=None)
+    session: AgentSession[Any] = AgentSession(llm=azure_model(settings), vad=None)
     bridge = telemetry.watch(session)
+    [handler] = session._events["tool_execution_updated"]
     arguments, result = json.dumps(ARGUMENTS), json.dumps(RESULT)
 
     def one(number: int) -> Callable[[], object]:
@@ -73,7 +68,7 @@ def medagent(url: str, home: Path) -> Iterator[Operation]:
 
         def emit() -> None:
             for event in events:
-                heard["tool_execution_updated"](event)
+                handler(event)
 
         return emit
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.measure import Row, in_turn, row
 
-_PAIRS = 9
+_PAIRS = 5
 _JOB = """
 import sys, time
 import livekit.agents, livekit.plugins.openai

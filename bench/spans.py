@@ -76,7 +76,7 @@ def admission(settings: Settings, spans: Sequence[SafeSpan]) -> Row:
             1,
         )
     ]
-    return row("admission", "JSON round trip of the span", pairs, unit="µs/span", bound=20)
+    return row("admission", "JSON round trip of the span", pairs, unit="µs/span", bound=8)
 
 
 def egress_filter(settings: Settings, spans: Sequence[SafeSpan]) -> list[Row]:
@@ -103,7 +103,7 @@ def egress_filter(settings: Settings, spans: Sequence[SafeSpan]) -> list[Row]:
                     pairs.append((sum(taken), thread_us(lambda: _round_trip(batch), _BATCH)))  # noqa: B023  # called now
             if pairs:
                 name = f"egress filter, {destination.name}"
-                found.append(row(name, "JSON round trip of the batch", pairs, unit="µs/span", bound=20))
+                found.append(row(name, "JSON round trip of the batch", pairs, unit="µs/span", bound=15))
         telemetry.close()
     finally:
         door.Exit.check = check  # type: ignore[method-assign]

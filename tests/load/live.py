@@ -118,6 +118,9 @@ class _Blind:
     def end(self, _reason: str) -> None:
         """Nothing to tell."""
 
+    def hide_tool(self, _name: str) -> None:
+        """Nothing to hide."""
+
 
 @asynccontextmanager
 async def line(settings: Settings, *, seconds: float) -> AsyncIterator[Line]:

@@ -42,6 +42,17 @@ _WORST_CALLS = (
     rf"( Worst: {_CALL_OF_AN_ALERT}(; {_CALL_OF_AN_ALERT}){{0,2}}\.)?"
     r" Look: medagent trace (show --timeline [0-9a-f]{8}|list --(slow|failed|sort cost))\."
 )
+_METRICS = (
+    "gen_ai.invoke_agent.duration",
+    "gen_ai.client.operation.duration",
+    "gen_ai.client.token.usage",
+    "gen_ai.execute_tool.duration",
+    "gen_ai.server.time_to_first_token",
+    "medagent.errors",
+    "medagent.tokens",
+    "medagent.tokens.cached",
+)
+"""All metrics over OTLP; the exporter's own list is not asked."""
 _PART = re.compile(rb"\r\n\r\n(.*?)\r\n--", re.DOTALL)
 _YEAR = re.compile(r"(19|20)\d\d", re.ASCII)
 
@@ -220,6 +231,9 @@ def _envelope(alerts: Alerts) -> list[Shape]:
     modules = {*sys.stdlib_module_names, *packages_distributions(), "medagent", *_HOUSE}
     moment, uuid = r"\d{8}T\d{12}Z", r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
     return [
+        matching(
+            "the name of a metric", rf"({'|'.join(map(re.escape, _METRICS))})", path=r"^otlp\.metrics\.(\w+\.)*name$"
+        ),
         matching("LangSmith's order", rf"{moment}{uuid}(\.{moment}{uuid})*", path=r"^langsmith\.dotted_order$"),
         matching("a log line's id", rf"{uuid}\.[a-z_]{{3,20}}(\.\d{{1,2}})?", path=r"^stdout\._id$"),
         matching(

@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 
 from medagent import compose
+from medagent.audit.reading import _METRICS
 from medagent.errors import DoorError, EgressOffError, ExportError, PartlyRefusedError
 from medagent.settings import load_settings
 from medagent.telemetry.exporters.exporter import RELEASE, Service, always_open
@@ -476,6 +477,11 @@ def test_metrics_follow_the_setting_and_the_destination(
     given = {"MEDAGENT_DESTINATIONS": "otlp", "MEDAGENT_OTLP_ENDPOINT": "http://c:4318", **settings}
     made = compose.metrics(load_settings(MEDAGENT_HOME=str(tmp_path), **given), always_open)
     assert (made is not None) is is_on
+
+
+def test_audit_knows_every_metric_by_name() -> None:
+    """Its own list, by which the second reader takes a dotted name for no address."""
+    assert set(_METRICS) == set(INSTRUMENTS)
 
 
 def test_closed_values_come_from_policy_prices_and_settings(tmp_path: Path) -> None:
