@@ -14,7 +14,7 @@ from pathlib import Path
 
 import requests
 
-_STARTS_WITHIN_S = 180.0
+_STARTS_WITHIN_S = 300.0
 _LOOK_EVERY_S = 0.3
 _ENDS_WITHIN_S = 3.0
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE")
