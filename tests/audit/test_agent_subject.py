@@ -107,7 +107,7 @@ def test_missing_part_of_the_extra_is_named_before_the_calls(module: str, tmp_pa
     )
     assert ran.returncode == 2
     assert ran.stderr.splitlines() == [
-        f"medagent: {module}: is not installed, expected the extra 'audit'",
+        f"medagent: {module}: not installed, expected the extra 'audit'",
         "pip install 'medagent[audit]'",
     ]
     assert list(tmp_path.iterdir()) == []
