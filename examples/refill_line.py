@@ -1,6 +1,8 @@
 """Somebody else's LiveKit agent – a pharmacy's refill line – with medagent's telemetry on it: three lines.
 
-Run it as any LiveKit worker (`python examples/refill_line.py dev`) with MEDAGENT_POLICY=examples/refill-line.yaml.
+Run it as any LiveKit worker (`python examples/refill_line.py dev`) with MEDAGENT_POLICY=examples/refill-line.yaml, or
+play a simulated call: `medagent call examples/refill-call.yaml --agent examples/refill_line.py:factory`, and
+`…:pipeline` for the same agent on a pipeline of STT, LLM and TTS.
 """
 
 from __future__ import annotations
@@ -51,19 +53,27 @@ class RefillDesk(Agent):
         return {"ordered": True, "pickup_code": "HP-7731", "note": note}
 
 
-def factory(ctx: AgentContext) -> tuple[AgentSession[None], Agent]:
-    """Make session and agent for one call, with the models of `ctx`: what `--agent` plays and audits."""
+def factory(ctx: AgentContext) -> tuple[AgentSession[None], RefillDesk]:
+    """Make session and agent of one call, on a realtime model."""
     return AgentSession(llm=ctx.realtime), RefillDesk()
+
+
+def pipeline(ctx: AgentContext) -> tuple[AgentSession[None], RefillDesk]:
+    """Make session and agent of one call, on a pipeline whose transcriber ends the caller's turns."""
+    return AgentSession(stt=ctx.stt, llm=ctx.llm, tts=ctx.tts, vad=None, turn_detection="stt"), RefillDesk()
+
+
+def azure_model() -> openai.realtime.RealtimeModel:
+    """Make the model of a real call; AZURE_OPENAI_* say where it is."""
+    return openai.realtime.RealtimeModel.with_azure(azure_deployment="gpt-realtime")
 
 
 async def entrypoint(ctx: JobContext) -> None:
     """Answer one call."""
     await ctx.connect()
-    session: AgentSession[None] = AgentSession(
-        llm=openai.realtime.RealtimeModel.with_azure(azure_deployment="gpt-realtime")
-    )
+    session, agent = factory(AgentContext(make_realtime=azure_model))
     trace_call(session)  # 2
-    await session.start(RefillDesk(), room=ctx.room, record=False)  # 3: LiveKit's own recording stays off
+    await session.start(agent, room=ctx.room, record=False)  # 3: LiveKit's own recording stays off
 
 
 if __name__ == "__main__":

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +31,7 @@ from medagent.file_access import (
     FileKindError,
     FileModeError,
     FileSizeError,
+    make_database_file,
     open_to_write,
     read_file,
     replace_file,
@@ -231,3 +235,36 @@ def test_annex_over_its_limit_or_without_end_is_not_read(tmp_path: Path) -> None
     many = made.report.model_copy(update={"annexes": made.report.annexes * 500})
     with pytest.raises(AttestationError, match="expected at most"):
         list(annexes(many, directory))
+
+
+@pytest.mark.timing
+def test_make_database_file_keeps_the_locks_of_this_process(tmp_path: Path) -> None:
+    """It makes a file for this user alone, narrows one that is there, and another process still finds it locked."""
+    path = tmp_path / "some.db"
+    make_database_file(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o644)
+    lock = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'r+'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+    with path.open("r+") as held:
+        fcntl.lockf(held, fcntl.LOCK_EX)
+        make_database_file(path)
+        done = subprocess.run([sys.executable, "-c", lock, str(path)], capture_output=True, text=True, check=False)
+    assert "BlockingIOError" in done.stderr
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "fifo", "directory"])
+def test_make_database_file_refuses_what_is_no_file(tmp_path: Path, kind: str) -> None:
+    """A link is not followed, and nothing but a regular file counts."""
+    path = tmp_path / "some.db"
+    (tmp_path / "target").touch(mode=0o644)
+    {
+        "link": lambda: path.symlink_to(tmp_path / "target"),
+        "dangling": lambda: path.symlink_to(tmp_path / "gone"),
+        "fifo": lambda: os.mkfifo(path),
+        "directory": path.mkdir,
+    }[kind]()
+    with pytest.raises(OSError, match=r"symbolic link|not a regular file"):
+        make_database_file(path)
+    assert stat.S_IMODE((tmp_path / "target").stat().st_mode) == 0o644
+    assert not (tmp_path / "gone").exists()

@@ -103,6 +103,15 @@ def test_a_call_to_a_stranger_s_tools_has_their_outcome(
     assert (totals["outcome"], totals["tool_failures"]) == (outcome, failures)
 
 
+def test_an_outcome_is_of_a_tool_in_every_spelling() -> None:
+    """The host may write the name as its code, its policy or its model does; two spellings are one tool."""
+    for declared, called in (("orderRefill", "order_refill"), ("order_refill", "Order-Refill"), ("oRdEr", "oRdEr")):
+        tape = Tape(outcomes=read_outcomes({declared: "ordered"})).uses("t", called, "{}", 100)
+        assert tape.ends(900)["outcome"] == "ordered"
+    with pytest.raises(OutcomeError, match="one tool"):
+        read_outcomes({"orderRefill": "ordered", "order_refill": "informed"})
+
+
 def test_a_host_s_word_comes_before_the_process_s() -> None:
     """The same tool may be another's in this call."""
     tape = Tape(outcomes=read_outcomes({"book_appointment": "ordered"})).uses("t", "book_appointment", "{}", 100)

@@ -11,10 +11,14 @@ import errno
 import os
 import secrets
 import stat
+import threading
 from pathlib import Path
 
 LARGEST_FILE = 2**20
 """Bytes of a file that a person or an installation wrote."""
+
+
+_making = threading.Lock()
 
 
 class FileKindError(OSError):
@@ -96,6 +100,30 @@ def open_to_write(path: Path, *, flags: int = os.O_RDWR, mode: int = 0o600, is_s
         os.close(descriptor)
         raise
     return descriptor
+
+
+def make_database_file(path: Path) -> None:
+    """Make a database's file for this user alone; one that is there is not opened.
+
+    A process that closes any descriptor of a file drops all its POSIX locks on it. Where SQLite has the file open in
+    this process, other processes would then delete its log of writes, and with it what was written.
+
+    Raises:
+        FileKindError: It is not a regular file.
+        OSError: It is a symbolic link, or cannot be made.
+    """
+    with _making:  # nobody in this process may use the file before the descriptor that made it is closed
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+            os.close(os.open(path, flags, 0o600))
+        except FileExistsError:
+            mode = path.lstat().st_mode
+            if stat.S_ISLNK(mode):
+                raise OSError(errno.ELOOP, "a symbolic link") from None
+            if not stat.S_ISREG(mode):
+                raise FileKindError(errno.EINVAL, "not a regular file") from None
+            if stat.S_IMODE(mode) != 0o600:
+                path.chmod(0o600)
 
 
 def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:

@@ -9,7 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from medagent import __version__
 from medagent.clinic import Clinic, seed_demo
 from medagent.clinic.demo import CLINIC_NAME
 from medagent.compose import Telemetry, archive, policy
-from medagent.errors import TraceNotFoundError
+from medagent.errors import ExportError, TraceNotFoundError
 from medagent.outcomes import outcomes_of
 from medagent.proof.keys import PSEUDONYM_SHAPE
 from medagent.redaction import Policy
@@ -31,6 +31,7 @@ from medagent.simulator.appointments import check_clinic, prepare
 from medagent.simulator.process import SimulatorProcess
 from medagent.simulator.scenario import Scenario, check_for_agent, check_for_clinic
 from medagent.telemetry.chain import verify_chain
+from medagent.telemetry.exporters.archive import Archive
 from medagent.telemetry.span import SafeSpan
 from medagent.tools import TOOLS, Tool
 
@@ -229,21 +230,22 @@ class Stage:
 
     async def _sealed(self, trace_id: str) -> list[SafeSpan]:
         """The call's spans once its guardrail, the last of them, has arrived; what there is after a while."""
-        store = archive(self.settings)
+        store: Archive | None = None
         deadline = time.monotonic() + _SEALED_WITHIN_S
+        spans: list[SafeSpan] = []
         try:
             while True:
-                try:
+                with suppress(TraceNotFoundError, ExportError):  # not there yet, or locked by those who write
+                    store = store or await asyncio.to_thread(archive, self.settings)
                     spans = await asyncio.to_thread(store.spans, trace_id)
-                except TraceNotFoundError:
-                    spans = []
                 if spans and spans[-1].name == "policy.guardrail":
                     return spans
                 if time.monotonic() > deadline or not self._is_traced():
                     return spans
                 await asyncio.sleep(_LOOK_EVERY_S)
         finally:
-            store.close()
+            if store is not None:
+                store.close()
 
 
 @asynccontextmanager

@@ -196,10 +196,50 @@ def test_lint_of_somebodys_agent(tmp_path: Path) -> None:
             "result.room",
         ],
         ("tool.call_back", "unreviewed"): [],
-        ("tool.transfer", "unnamed"): ["arguments.extension"],
+        ("tool.transfer", "unnamed"): ["arguments.extension", "result.output"],
         ("tool.transfer", "unreviewed"): [],
         ("tool.raw_tool", "unreviewed"): [],
+        ("tool.raw_tool", "unseen"): ["result"],
+        ("session.end", "unnamed"): ["call_back", "transfer", "raw_tool"],
     }
+
+
+def test_a_first_policy_by_command(tmp_path: Path) -> None:
+    """`policy init` writes a policy that lacks reviews alone, tells each guess, and overwrites nothing."""
+    (tmp_path / "their_agent.py").write_text(AGENT)
+    init = ("policy", "init", "--agent", "their_agent.py")
+    done = medagent(*init, "--out", "theirs.yaml", cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert "arguments.who.patient_name" in done.out
+    text = (tmp_path / "theirs.yaml").read_text()
+    assert "reviewed:" not in text
+    assert text.startswith("# First policy")
+    again = medagent(*init, "--out", "theirs.yaml", cwd=tmp_path)
+    assert (again.code, "exists" in again.err, (tmp_path / "theirs.yaml").read_text() == text) == (2, True, True)
+    theirs = ("--policy", "theirs.yaml", "--agent", "their_agent.py")
+    lint = medagent("policy", "lint", *theirs, "--json", cwd=tmp_path)
+    assert lint.code == 1
+    problems = {(one["span"], one["problem"]) for one in map(json.loads, lint.out.splitlines())}
+    assert problems == {
+        *((f"tool.{name}", "unreviewed") for name in ("call_back", "transfer", "raw_tool")),
+        ("tool.book_appointment", "changed"),
+    }
+    assert medagent("policy", "review", *theirs, "--by", "Officer of a test", "--write", cwd=tmp_path).code == 0
+    assert medagent("policy", "lint", *theirs, cwd=tmp_path).code == 0
+    guesses = medagent(*init, "--extends", "safe-harbor", "--json", cwd=tmp_path)
+    told = [json.loads(line) for line in guesses.out.splitlines()]
+    assert {one["action"] for one in told if "path" in one and "action" in one} <= {"KEEP", "REDACT", "DROP"}
+    assert ("tool.transfer", "result") in {(one["span"], one["path"]) for one in told}
+
+
+def test_reading_an_agent_reaches_no_host(tmp_path: Path) -> None:
+    """A factory that looks somebody up is an error that names the host, and says how to allow it."""
+    reaching = "import socket\n\ndef factory(ctx):\n    socket.create_connection(('192.0.2.7', 443), timeout=1)\n"
+    (tmp_path / "their_agent.py").write_text(AGENT + reaching)
+    done = medagent("policy", "lint", "--agent", "their_agent:factory", cwd=tmp_path)
+    assert done.code == 2
+    assert "192.0.2.7" in done.err
+    assert "--connect" in done.err
 
 
 def test_a_module_without_tools(tmp_path: Path) -> None:

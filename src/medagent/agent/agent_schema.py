@@ -50,6 +50,11 @@ class ToolField:
         return path_of(self.declared)
 
     @property
+    def has_path(self) -> bool:
+        """Whether each name has a normal form; a field without one is dropped, since no policy can name it."""
+        return all(step == ITEM or snake_case(step) is not None for step in self.declared)
+
+    @property
     def name(self) -> str:
         """The innermost name, as the agent spells it."""
         return next(step for step in reversed(self.declared) if step != ITEM)

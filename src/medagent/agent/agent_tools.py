@@ -101,12 +101,12 @@ def unconnected_context() -> AgentContext:
     """Return a context whose models are made and never connected: their address is this machine's discard port."""
     from livekit.plugins import openai  # noqa: PLC0415  # costs a second, and a module without a factory needs none
 
-    nowhere = {"api_key": "none", "base_url": "http://127.0.0.1:9/v1"}
+    key, url = "none", "http://127.0.0.1:9/v1"
     return AgentContext(
-        make_realtime=lambda: openai.realtime.RealtimeModel(**nowhere),
-        make_stt=lambda: openai.STT(**nowhere),
-        make_llm=lambda: openai.LLM(**nowhere),
-        make_tts=lambda: openai.TTS(**nowhere),
+        make_realtime=lambda: openai.realtime.RealtimeModel(api_key=key, base_url=url),
+        make_stt=lambda: openai.STT(api_key=key, base_url=url),
+        make_llm=lambda: openai.LLM(api_key=key, base_url=url),
+        make_tts=lambda: openai.TTS(api_key=key, base_url=url),
         simulated=True,
     )
 
@@ -249,15 +249,20 @@ class _Search:
 
     def _tool(self, name: object, found: Sequence[ToolField | Unseen], where: str) -> ToolSchema:
         told = str(name)
-        fields = consistent([one for one in found if isinstance(one, ToolField)])
-        tool = ToolSchema(name=told, fields=fields, source=where)
+        fields = [one for one in found if isinstance(one, ToolField)]
+        named = consistent([one for one in fields if one.has_path])
+        tool = ToolSchema(name=told, fields=named, source=where)
+        for one in fields:
+            if not one.has_path:
+                said = f"the name {one.name[:40]!r} has no letter or digit, or is too long: its value is dropped"
+                self._unseen[Unseen(where=tool.span, span=tool.span, reason=said)] = None
         if snake_case(told) is None:
             said = f"its name has no letter or digit, or over {LONGEST_NAME} characters: its span is {tool.span}"
             self._unseen[Unseen(where=told[:40], span=tool.span, reason=said)] = None
-        for one in found:
-            if isinstance(one, Unseen):
-                at = f"{tool.span} {one.path}"
-                self._unseen[dataclasses.replace(one, where=at, span=tool.span)] = None
+        for each in found:
+            if isinstance(each, Unseen):
+                at = f"{tool.span} {each.path}"
+                self._unseen[dataclasses.replace(each, where=at, span=tool.span)] = None
         return tool
 
 

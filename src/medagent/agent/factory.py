@@ -118,6 +118,10 @@ class Factory:
         """Return the absolute path of the module's file."""
         return Path(str(self.module.__file__)).absolute()
 
+    def origin_of(self, error: Exception) -> str:
+        """Return an exception's type and the line that it comes from, without its message, which may quote a value."""
+        return _where(error, self.file)
+
     async def make(self, context: AgentContext) -> Made:
         """Make session and agent of one call.
 
@@ -139,7 +143,7 @@ class Factory:
         except AgentModuleError:
             raise
         except Exception as error:
-            raise AgentModuleError(f"{self.text}: raised {_where(error, self.file)}, expected {_EXPECTED}") from error
+            raise AgentModuleError(f"{self.text}: raised {self.origin_of(error)}, expected {_EXPECTED}") from error
         if not isinstance(made, tuple) or len(made) != 2:
             raise AgentModuleError(f"{self.text}: returned {type(made).__name__}, expected {_EXPECTED}")
         session, agent = made

@@ -19,7 +19,10 @@ from medagent.agent.tool_fields import DEEPEST
 from medagent.proof import Json, JsonObject
 from medagent.redaction import REDACTED, WITHHELD, Action, Category
 from medagent.redaction.identifier_names import identifier_category, is_a_person
-from medagent.redaction.policy import steps_of
+from medagent.redaction.loading import find_policy, load_policy, parse_unproven
+from medagent.redaction.policy import Example, Leaf, ListNode, Node, ObjectNode, Policy, leaves, steps_of
+from medagent.redaction.shapes import ROSTERS
+from medagent.redaction.trial import run
 from medagent.snake_case import UNNAMED
 from medagent.telemetry.door.admission import identifier_shape
 
@@ -34,6 +37,8 @@ _LETTERS: Mapping[Category, str] = {
     Category.IDENTIFIER: "R",
 }
 """Safe Harbor's letter of each category that names a person."""
+_UNSEEN = "unseen"
+_HIDING = (Action.REDACT, Action.DROP)
 _MOST_CHOICES = 50
 _LONGEST_CHOICE = 40
 _DIGITS = re.compile(r"\d{4}")
@@ -74,8 +79,13 @@ class Guess:
         return ".".join(self.steps).replace(f".{ITEM}", ITEM)
 
 
-def guesses(schema: AgentSchema) -> dict[str, tuple[Guess, ...]]:
-    """Return the guessed rules of each tool, by span; a tool whose span has no name has none."""
+def guesses(schema: AgentSchema, base: Policy) -> dict[str, tuple[Guess, ...]]:
+    """Return the guessed rules of each tool, by span; a tool whose span has no name has none.
+
+    Args:
+        schema: the agent's tools.
+        base: the policy that is extended.
+    """
     unseen: dict[str, list[Unseen]] = {}
     for one in schema.unseen:
         if one.span is not None and one.path is not None:
@@ -89,7 +99,9 @@ def guesses(schema: AgentSchema) -> dict[str, tuple[Guess, ...]]:
         if span != f"tool.{UNNAMED}":
             opaque = [_dropped(steps_of(one.path or ""), one.reason) for one in unseen.get(span, ())]
             opaque += [_dropped(steps_of(path), "two spellings have this name") for path in sorted(twins.get(span, ()))]
-            found[span] = tuple(_united((), [*opaque, *map(_guess, tool.fields)]))
+            named = [each for each in tool.fields if each.has_path]
+            own = list(_united((), [*opaque, *map(_guess, named)], base.tree(span)))
+            found[span] = (*own, *_inherited(span, base, own))
     return found
 
 
@@ -115,7 +127,8 @@ def policy_text(schema: AgentSchema, *, name: str, extends: str, agent: str) -> 
         "#   order_refill: {outcome: ordered, changes: true}",
         "",
     ]
-    rules = guesses(schema)
+    base = load_policy(find_policy(extends))
+    rules = guesses(schema, base)
     if not rules:
         return "\n".join([*lines, "spans: {}", ""])
     lines.append("spans:")
@@ -126,6 +139,8 @@ def policy_text(schema: AgentSchema, *, name: str, extends: str, agent: str) -> 
     for said in (f"{one.where}: {one.reason}" for one in schema.unseen if one.path is None):
         lines.append(f"  # not seen: {_comment(said)}")
     examples = [_example(span, several) for span, several in rules.items()]
+    unproven = parse_unproven("\n".join(lines), file=f"{name}.yaml")
+    examples += [_again(one, unproven) for one in base.examples if one.span in rules]
     text = yaml.safe_dump({"examples": examples}, allow_unicode=True, sort_keys=False, width=_WIDTH)
     return "\n".join([*lines, text])
 
@@ -171,7 +186,7 @@ def _dropped(steps: tuple[str, ...], reason: str, *, declared: tuple[str, ...] =
     return Guess(
         steps=steps[:DEEPEST],
         declared=declared or steps[:DEEPEST],
-        kind="unseen",
+        kind=_UNSEEN,
         action=Action.DROP,
         category=_category(steps) or Category.HEALTH_TEXT,
         why=f"Not seen: {reason}.",
@@ -179,19 +194,36 @@ def _dropped(steps: tuple[str, ...], reason: str, *, declared: tuple[str, ...] =
     )
 
 
-def _united(at: tuple[str, ...], rules: Sequence[Guess]) -> Iterator[Guess]:
-    """Rules of which none stands within another; where they are of several kinds, all is dropped."""
+def _inherited(span: str, base: Policy, own: Sequence[Guess]) -> Iterator[Guess]:
+    """Rules in place of those that the base has for a tool of its own of the same name, and that send something."""
+    taken = {one.steps for one in own}
+    for leaf in leaves(base.spans[span]) if span in base.spans else ():
+        steps = steps_of(leaf.path)
+        is_taken = any(steps[:end] in taken for end in range(1, len(steps) + 1))
+        if leaf.rule.name == f"spans.{span}.{leaf.path}" and leaf.rule.action not in _HIDING and not is_taken:
+            yield _dropped(steps, f"{base.name} has a tool of this name with this field")
+
+
+def _united(at: tuple[str, ...], rules: Sequence[Guess], node: Node | None) -> Iterator[Guess]:
+    """Rules of which none stands within another; where they are of several kinds, all is dropped.
+
+    An object whose name means an identifier is redacted as a whole: whatever is in it is a part of one. `node` is what
+    the base policy declares here: an object there is no list here, and no value.
+    """
     here = [one for one in rules if one.steps == at]
     below: dict[str, list[Guess]] = {}
     for one in rules:
         if len(one.steps) > len(at):
             below.setdefault(one.steps[len(at)], []).append(one)
     words = [one for one in here + below.get(OUTPUT, []) if one.kind in (FieldKind.TEXT, FieldKind.MIXED)]
-    if len(here) == 1 and not below:
+    if len(here) == 1 and not below and (here[0].action in _HIDING or node is None or isinstance(node, Leaf)):
         yield here[0]
-    elif at and (here or (ITEM in below and len(below) > 1)):
-        unseen = next((one for one in here if one.kind == "unseen"), None)
-        yield unseen or _dropped(at, "it has values of several types")
+    elif unseen := next((one for one in here if one.kind == _UNSEEN), None):
+        yield unseen
+    elif (category := _category_within(at)) is not None:
+        yield _whole(at, category)
+    elif at and (here or not _is_alike(node, below)):
+        yield _dropped(at, "it has values of several types")
     elif at == (RESULT,) and words and len(words[0].steps) == 2:
         why = "Words of the tool; a text that is JSON may have any fields."
         yield Guess(
@@ -205,7 +237,41 @@ def _united(at: tuple[str, ...], rules: Sequence[Guess]) -> Iterator[Guess]:
         )
     else:
         for step, inner in below.items():
-            yield from _united((*at, step), inner)
+            yield from _united((*at, step), inner, _below(node, step))
+
+
+def _is_alike(node: Node | None, below: Mapping[str, object]) -> bool:
+    """Whether parts are those of one kind of container, the one that the base declares, if any."""
+    is_list = ITEM in below
+    if isinstance(node, Leaf) or (is_list and len(below) > 1):
+        return False
+    return node is None or isinstance(node, ListNode) == is_list
+
+
+def _below(node: Node | None, step: str) -> Node | None:
+    """What the base declares one step deeper; a rule by name gives way to a path."""
+    if isinstance(node, ListNode):
+        return node.item if step == ITEM else None
+    found = node.children.get(step) if isinstance(node, ObjectNode) else None
+    return None if isinstance(found, Leaf) and found.rule.name == f"fields.{step}" else found
+
+
+def _category_within(steps: Sequence[str]) -> Category | None:
+    names = [step for step in steps if step != ITEM]
+    return identifier_category(names[-1], within=names[:-1]) if names else None
+
+
+def _whole(steps: tuple[str, ...], category: Category) -> Guess:
+    return Guess(
+        steps=steps,
+        declared=steps,
+        kind="object",
+        action=Action.REDACT,
+        category=category,
+        why=f"Its name means a person's {category.value.replace('_', ' ')}, and all in it.",
+        safe_harbor=_LETTERS.get(category),
+        sample="Jane Doe",
+    )
 
 
 def _is_closed(choices: Sequence[str]) -> bool:
@@ -239,8 +305,14 @@ def _example(span: str, rules: Sequence[Guess]) -> dict[str, Json]:
     """A record of a tool in the agent's own spelling, and what of it is sent."""
     given: JsonObject = {}
     expected: JsonObject = {}
+    spelled: dict[tuple[str, ...], str] = {}
     for one in rules:
-        given = _with(given, one.declared, one.sample)
+        if one.declared != one.steps:
+            for end in range(1, len(one.steps) + 1):
+                spelled.setdefault(one.steps[:end], one.declared[end - 1])
+    for one in rules:
+        declared = [spelled.get(one.steps[:end], one.steps[end - 1]) for end in range(1, len(one.steps) + 1)]
+        given = _with(given, declared, one.sample)
         expected = _with(expected, one.steps, _sent(one), is_dropped=one.action is Action.DROP)
     return {
         "name": f"what is sent of {span}",
@@ -248,6 +320,16 @@ def _example(span: str, rules: Sequence[Guess]) -> dict[str, Json]:
         "fields": {**given, "outcome": "ok"},
         "expect": {**expected, "outcome": "ok"},
     }
+
+
+def _again(example: Example, policy: Policy) -> dict[str, Json]:
+    """An example of the base for its own tool of the same name, with what these rules make of it."""
+    about: dict[str, Json] = {"name": example.name, "span": example.span, "fields": example.fields}
+    lists: dict[str, Json] = {name: list(members) for name, members in example.rosters.items()}
+    rosters = {name: members for name, members in lists.items() if name in ROSTERS}
+    given = {name: members for name, members in lists.items() if name not in ROSTERS}
+    about |= {"expect": run(example, policy).left}
+    return about | ({"rosters": rosters} if rosters else {}) | ({"lists": given} if given else {})
 
 
 def _sent(one: Guess) -> Json:

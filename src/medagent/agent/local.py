@@ -13,6 +13,7 @@ from livekit.agents.voice.io import AudioInput, AudioOutput
 from medagent.agent.bridge import Bridge
 from medagent.agent.factory import AgentContext, Factory
 from medagent.agent.limit import CallLimit, LimitWatch
+from medagent.errors import AgentModuleError
 from medagent.pricing import PriceList
 from medagent.telemetry.events import EndReason
 
@@ -45,8 +46,12 @@ async def answer(
         broken = asyncio.Event()
         watched = LimitWatch(limit, prices=prices, model_name=model_name, on_limit=lambda: _reached(bridge, broken))
         watched.attach(session)
+
+        async def start() -> None:
+            await session.start(agent, record=False)
+
         try:
-            await _talk(session, agent, bridge, broken, audio_in=audio_in, audio_out=audio_out, caller=caller)
+            await _talk(session, start, bridge, broken, audio_in=audio_in, audio_out=audio_out, caller=caller)
         finally:
             watched.close()
             await model.aclose()
@@ -72,14 +77,22 @@ async def answer_made(
         caller: Holds the call; returns when the caller has hung up.
 
     Raises:
-        AgentModuleError: The factory raised, or returned something else.
+        AgentModuleError: The factory raised, or returned something else, or its session does not start.
     """
     async with http_context.open():
         try:
             session, agent = await factory.make(context)
             bridge = watch(session)
             broken = asyncio.Event()
-            await _talk(session, agent, bridge, broken, audio_in=audio_in, audio_out=audio_out, caller=caller)
+
+            async def start() -> None:
+                try:
+                    await session.start(agent, record=False)
+                except Exception as error:
+                    message = f"{factory.text}: its session did not start: {factory.origin_of(error)}"
+                    raise AgentModuleError(message) from error
+
+            await _talk(session, start, bridge, broken, audio_in=audio_in, audio_out=audio_out, caller=caller)
         finally:
             for made in [vars(context)[name] for name in _MODELS if name in vars(context)]:
                 await made.aclose()
@@ -87,7 +100,7 @@ async def answer_made(
 
 async def _talk(
     session: AgentSession[Any],
-    agent: Agent,
+    start: Callable[[], Awaitable[None]],
     bridge: Bridge,
     broken: asyncio.Event,
     *,
@@ -100,7 +113,7 @@ async def _talk(
     session.input.audio, session.output.audio = audio_in, audio_out
     reason: EndReason = "error"  # counts only where nothing else ended the call
     try:
-        await session.start(agent, record=False)
+        await start()
         talk, breaks = asyncio.ensure_future(caller()), asyncio.ensure_future(broken.wait())
         try:
             await asyncio.wait((talk, breaks), return_when=asyncio.FIRST_COMPLETED)

@@ -84,12 +84,12 @@ def fields_of_type(
         yield _unseen(steps, f"{_told(hint)} may hold anything, expected a type with fields")
     elif (declared := _parts_of(kind, args, by_alias=by_alias, known=known)) is None:
         yield from _of_class(kind, hint, args, steps, go_on)
-    elif kind.__qualname__ in inside:
+    elif str(hint) in inside:
         yield _unseen(steps, f"{kind.__qualname__} holds itself")
     else:
         parts, names = declared
         for name, inner in parts.items():
-            yield from go_on(inner, (name,), (*inside, kind.__qualname__), names)
+            yield from go_on(inner, (name,), (*inside, str(hint)), names)
         if getattr(kind, "model_config", {}).get("extra") == "allow":
             yield _unseen(steps, f"{kind.__qualname__} allows further fields of any name")
 
@@ -180,7 +180,7 @@ def _bare(hint: Any, known: Mapping[Any, Any]) -> tuple[Any, bool]:
         origin = typing.get_origin(hint)
         if origin in (typing.Annotated, *_MARKERS):
             marks = getattr(hint, "__metadata__", ())
-            is_json |= any(mark is Json or isinstance(mark, Json) for mark in marks)
+            is_json |= any(mark is Json or type(mark) is Json for mark in marks)
             hint = typing.get_args(hint)[0]
         elif isinstance(hint, typing.NewType):
             hint = hint.__supertype__
@@ -200,7 +200,7 @@ def _parts_of(
 ) -> tuple[dict[str, Any], Mapping[Any, Any]] | None:
     """The fields of a class that declares them, and what stands for its type variables; None for any other class."""
     variables = getattr(kind, "__parameters__", None) or getattr(kind, "__orig_parameters__", ())
-    names = {**known, **dict(zip(variables, args, strict=False))}
+    names = {**known, **dict(zip(variables or (), args, strict=False))}
     if issubclass(kind, RootModel):
         return None
     if issubclass(kind, BaseModel):

@@ -6,7 +6,6 @@ got no answer, or whose process died over it, stays *sending*: it may have arriv
 
 from __future__ import annotations
 
-import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from pydantic import ValidationError
 from medagent.alerts.incidents import Edge, Standing
 from medagent.alerts.notice import Notice
 from medagent.errors import AlertStateError
-from medagent.file_access import open_to_write
+from medagent.file_access import make_database_file
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS standing (alert_id TEXT PRIMARY KEY, looked_us INTEGER NOT NULL);
@@ -62,9 +61,7 @@ class AlertState:
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             path = directory / "alerts.db"
-            descriptor = open_to_write(path)
-            os.fchmod(descriptor, 0o600)
-            os.close(descriptor)
+            make_database_file(path)
         except OSError as error:
             raise AlertStateError(f"the alerts' state cannot be opened ({type(error).__name__})") from None
         with _translated():

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from medagent.cli.encoding import never_fail
 from medagent.cli.help_page import print_help
 from medagent.core_dumps import disable_core_dumps
 from medagent.errors import MedagentError
@@ -20,7 +21,7 @@ _COMMANDS = {
     "doctor": ("doctor:doctor", "Check the settings: what is wrong, what is missing and what to set."),
     "simulate": (
         "simulate:simulate",
-        'Serve the Realtime protocol on 127.0.0.1; prints {"port": N} once it listens, until Ctrl-C.',
+        "Serve simulated models on 127.0.0.1 until Ctrl-C, and print the variables that lead an agent to them.",
     ),
     "trace": ("trace:app", "Read the calls in the local archive."),
     "policy": ("policy:app", "Read, check and change the policy: what may leave."),
@@ -106,6 +107,7 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line; an error of ours is two lines on stderr and exit code 2."""
     disable_core_dumps()
+    never_fail()
     try:
         app()
     except MedagentError as error:

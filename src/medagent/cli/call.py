@@ -8,9 +8,7 @@ import logging
 import statistics
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -18,16 +16,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from medagent.agent.factory import Factory, load_factory
 from medagent.cli.output import console, print_failure, print_json, print_switch, tree
+from medagent.cli.own_agent import OwnAgent, own_agent
 from medagent.cli.timeline import Timeline
-from medagent.compose import exporters, policy, switch_message, waiting
+from medagent.compose import policy, switch_message, waiting
 from medagent.errors import SettingsError
 from medagent.proof import Json
 from medagent.redaction import Policy
 from medagent.rehearsal import Rehearsed, found, stage
 from medagent.settings import Settings, load_settings
-from medagent.simulator.network_guard import NetworkGuard
 from medagent.simulator.scenario import Scenario, list_scenarios, load_scenario
 from medagent.telemetry.door.logs import guard_logging
 from medagent.telemetry.failures import Failure
@@ -84,7 +81,9 @@ def call(  # noqa: PLR0917  # typer reads options from the signature
                     "--agent: a scenario is missing, or --all or --azure is given, expected scenario files",
                     hint="medagent call my-scenario.yaml --agent module:factory",
                 )
-            settings, own = _own_agent(agent, settings, stack, allow_host or [], send=send, as_json=as_json)
+            out = console(stderr=as_json)
+            own = stack.enter_context(own_agent(agent, settings, allow_host or [], send=send, out=out))
+            settings = own.settings
         elif allow_host or send:
             raise SettingsError(
                 "--allow-host and --send: no agent, expected --agent", hint="add --agent module:factory"
@@ -93,47 +92,11 @@ def call(  # noqa: PLR0917  # typer reads options from the signature
             problems = _one(names[0], settings, own, pace=pace, azure=azure, as_json=as_json)
         else:
             problems = _many(names, settings, own, pace=pace, azure=azure, parallel=parallel, as_json=as_json)
-    if own is not None:
-        problems += [
-            f"{host}: connection refused, expected a host of --allow-host (add --allow-host {host})"
-            for host in own.guard.refused
-        ]
+    problems += [] if own is None else own.problems()
     if problems:
         for problem in problems:
             console(stderr=True).print(Text(problem, style="red"), soft_wrap=True)
         raise typer.Exit(1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _OwnAgent:
-    """Somebody's own agent, and the guard of its connections."""
-
-    factory: Factory
-    guard: NetworkGuard
-
-
-def _own_agent(
-    text: str, settings: Settings, stack: ExitStack, hosts: Sequence[str], *, send: bool, as_json: bool
-) -> tuple[Settings, _OwnAgent]:
-    """Say that the tools really run, then guard the connections, then load the agent: a module's code runs at once."""
-    out = console(stderr=as_json)
-    says = f"Agent {text}: its tools really run; only the caller and the models are simulated."
-    out.print(Text(says, style="bold yellow"), soft_wrap=True)
-    named = [one.name for one in exporters(settings) if one.name != "archive"]
-    allowed = list(hosts)
-    if send:
-        allowed += [host for url in settings.addresses().values() if (host := urlsplit(url).hostname)]
-        said = (
-            f"Its spans are sent to: {', '.join(named)}." if named else "No destination is set: --send sends nothing."
-        )
-    else:
-        settings = settings.without_destinations()
-        off = f" ({', '.join(named)}: only with --send)" if named else ""
-        said = f"Its spans stay in the archive of this host{off}."
-    reach = "It connects to no other host" + (f", but to: {', '.join(allowed)}." if allowed else ".")
-    out.print(Text(f"{said} {reach}", style="bright_black"), soft_wrap=True)
-    guard = stack.enter_context(NetworkGuard(allowed))
-    return settings, _OwnAgent(factory=load_factory(text), guard=guard)
 
 
 def _list(as_json: bool) -> None:
@@ -150,42 +113,56 @@ def _list(as_json: bool) -> None:
 # ---- one call, watched ------------------------------------------------------------------------------------------
 
 
-def _one(name: str, settings: Settings, own: _OwnAgent | None, *, pace: float, azure: bool, as_json: bool) -> list[str]:
+def _one(name: str, settings: Settings, own: OwnAgent | None, *, pace: float, azure: bool, as_json: bool) -> list[str]:
     script = load_scenario(name)
     timeline = Timeline(console(), script, pace=pace, quiet=as_json, is_clinic=own is None)
 
     async def play() -> tuple[Rehearsed, Sequence[str]]:
-        async with stage(settings, [name], pace=pace, azure=azure, factory=_factory(own)) as line:
+        async with stage(settings, [name], pace=pace, azure=azure, factory=own.factory if own else None) as line:
             timeline.rings()
             played = await line.play(script, on_event=timeline.event, before=watch)
             lacking = await asyncio.to_thread(line.telemetry.flush, _DELIVERY_S)
             return played, lacking
 
+    traces: list[str] = []
+
     def watch(_session: object, bridge: Any) -> None:
         bridge.on_tool = timeline.tool
+        traces.append(bridge.trace_id)
 
-    with timeline:
-        played, lacking = asyncio.run(play())
+    try:
+        with timeline:
+            played, lacking = asyncio.run(play())
+    except KeyboardInterrupt:
+        for trace_id in traces:
+            said = f"Interrupted; what there is of the call is sealed: medagent trace show {trace_id[:8]}"
+            console(stderr=as_json).print(said, style="yellow")
+        raise
     if as_json:
         print_json(span.document() for span in played.spans)
     else:
-        _report(timeline.out, played, lacking, pace=pace, in_force=policy(settings))
-        for note in played.notes:
-            timeline.out.print(Text(note, style="bright_black"), soft_wrap=True)
+        stays = own is not None and not own.sends
+        _report(timeline.out, played, lacking, pace=pace, in_force=policy(settings), stays=stays)
+        _notes([played], own)
         print_switch(switch_message(settings), to=timeline.out)
     return list(played.problems)
 
 
-def _factory(own: _OwnAgent | None) -> Factory | None:
-    return None if own is None else own.factory
+def _notes(calls: Sequence[Rehearsed], own: OwnAgent | None) -> None:
+    notes = [note for played in calls for note in played.notes]
+    notes += [] if own is None else own.notes([span for played in calls for span in played.spans])
+    for note in dict.fromkeys(notes):
+        console().print(Text(note, style="yellow"), soft_wrap=True)
 
 
-def _report(out: Console, played: Rehearsed, lacking: Sequence[str], *, pace: float, in_force: Policy) -> None:
+def _report(
+    out: Console, played: Rehearsed, lacking: Sequence[str], *, pace: float, in_force: Policy, stays: bool
+) -> None:
     out.print()
     if not played.spans:
         out.print("The call went on, and nothing of it was stored or sent.", style="red")
         return
-    out.rule("what left the process", align="left", style="bright_black")
+    out.rule("what the archive holds" if stays else "what left the process", align="left", style="bright_black")
     out.print(tree(played.spans))
     if pace != 1:
         out.print(f"Played {pace:g} times as fast as life: its latencies mean nothing.", style="yellow")
@@ -214,7 +191,7 @@ def _report(out: Console, played: Rehearsed, lacking: Sequence[str], *, pace: fl
 def _many(
     names: Sequence[str],
     settings: Settings,
-    own: _OwnAgent | None,
+    own: OwnAgent | None,
     *,
     pace: float,
     azure: bool,
@@ -228,7 +205,7 @@ def _many(
     async def play(progress: Progress) -> list[Rehearsed]:
         gate = asyncio.Semaphore(parallel)
         bar = progress.add_task("calls", total=len(scripts))
-        async with stage(settings, names, pace=pace, azure=azure, factory=_factory(own)) as line:
+        async with stage(settings, names, pace=pace, azure=azure, factory=own.factory if own else None) as line:
 
             async def one(script: Scenario) -> Rehearsed:
                 async with gate:
@@ -246,8 +223,7 @@ def _many(
         print_json(_summary(played) for played in calls)
     else:
         _table(calls, pace)
-        for note in dict.fromkeys(note for played in calls for note in played.notes):
-            console().print(Text(note, style="bright_black"), soft_wrap=True)
+        _notes(calls, own)
         print_switch(switch_message(settings), to=console())
     return [f"{played.scenario.name}: {problem}" for played in calls for problem in played.problems]
 

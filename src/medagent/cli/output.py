@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.text import Text
 from rich.tree import Tree
 
+from medagent.cli.encoding import is_unicode
 from medagent.proof import Json
 from medagent.redaction import REDACTED, WITHHELD
 from medagent.telemetry.failures import Explanation
@@ -34,8 +35,9 @@ def console(*, stderr: bool = False) -> Console:
 
 def print_json(documents: Iterable[Mapping[str, Json]]) -> None:
     """One JSON object a line, on stdout and nothing else."""
+    escapes = not is_unicode()
     for document in documents:
-        sys.stdout.write(json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n")
+        sys.stdout.write(json.dumps(document, ensure_ascii=escapes, separators=(",", ":")) + "\n")
     sys.stdout.flush()
 
 

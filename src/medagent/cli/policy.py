@@ -15,7 +15,7 @@ from rich.console import RenderableType
 
 from medagent.cli import policy_view as view
 from medagent.cli.output import console, print_json
-from medagent.errors import PolicyError
+from medagent.errors import AgentModuleError, PolicyError
 from medagent.file_access import open_to_write, read_file, write_file
 from medagent.proof import Json
 from medagent.redaction import Policy, find_policy, load_policy
@@ -28,6 +28,7 @@ from medagent.redaction.safe_harbor import all_rules, matrix
 from medagent.redaction.schema import json_schema
 from medagent.redaction.trial import run
 from medagent.settings import load_settings
+from medagent.simulator.network_guard import NetworkGuard
 from medagent.snake_case import snake_case
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ AgentName = Annotated[
 ]
 Connect = Annotated[
     bool,
-    typer.Option("--connect", help="Set up its toolsets and connect its MCP servers: this starts their programs."),
+    typer.Option("--connect", help="Set up toolsets and connect MCP servers: starts programs, reaches hosts."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
@@ -53,8 +54,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 def lint(policy: PolicyPath = None, agent: AgentName = None, connect: Connect = False, as_json: AsJson = False) -> None:
     """List all that is wrong: errors of the file, failing examples, fields without a rule, rules without a review.
 
-    With --agent its module is imported and its factory called; no tool runs and no model is connected. Whatever of it
-    cannot be seen is listed.
+    With --agent its module is imported and its factory called; no tool runs and no other host is reached. Whatever of
+    it cannot be seen is listed.
     """
     path, schema = _path(policy), _schema(agent, connect=connect)
     tools = _own_tools() if schema is None else schema.paths()
@@ -191,7 +192,7 @@ def init(
     """Write a first policy for an agent: a guess for each field, with the reason; a file is never overwritten.
 
     The guess fails closed: booleans and closed lists are kept, all else is redacted or dropped. Its module is imported
-    and its factory called; no tool runs and no model is connected.
+    and its factory called; no tool runs and no other host is reached.
     """
     from medagent.agent.first_policy import guesses, policy_text  # noqa: PLC0415  # livekit costs seconds
 
@@ -200,7 +201,7 @@ def init(
     name = _policy_name(agent if out is None else out.stem)
     text = policy_text(seen, name=name, extends=_packaged(extends), agent=agent)
     parse_policy(text, file=f"{name}.yaml")
-    guessed = guesses(seen)
+    guessed = guesses(seen, load_policy(find_policy(extends)))
     if out is not None:
         _create(out, text)
     if as_json:
@@ -209,7 +210,7 @@ def init(
     elif out is None:
         sys.stdout.write(text)
     else:
-        _print(view.first_policy(out, guessed, seen, agent=agent))
+        _print(view.first_policy(out, guessed, seen, agent=f"{agent} --connect" if connect else agent))
 
 
 def _packaged(name: str) -> str:
@@ -286,7 +287,16 @@ def _schema(agent: str | None, *, connect: bool) -> AgentSchema | None:
         return None
     from medagent.agent.agent_tools import read_agent  # noqa: PLC0415  # livekit costs seconds
 
-    return read_agent(agent, connect=connect)
+    if connect:
+        return read_agent(agent, connect=True)
+    with NetworkGuard() as guard:
+        try:
+            return read_agent(agent)
+        except AgentModuleError as error:
+            if not guard.refused:
+                raise
+            hint = f"no host is reached while an agent is read ({', '.join(guard.refused)}); --connect allows it"
+            raise AgentModuleError(str(error), hint=hint) from error
 
 
 def _own_tools() -> dict[str, tuple[str, ...]]:

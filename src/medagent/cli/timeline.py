@@ -75,7 +75,8 @@ class Timeline:
             case "agent_audio_stops":
                 self._now("the agent is quiet")
             case "hangs_up":
-                self._say("caller", "hangs up" if detail == "done" else f"hangs up ({detail})")
+                ended = {"done": "hangs up", "cut off": "is cut off"}
+                self._say("caller", ended.get(detail, f"hangs up ({detail})"))
                 self._now("sealing and delivering the trace")
 
     def tool(self, call_id: str, name: str | None, status: str | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from medagent.clinic.schema import Base
 from medagent.errors import ClinicError
-from medagent.file_access import open_to_write
+from medagent.file_access import make_database_file
 
 T = TypeVar("T")
 _TRIES = 4
@@ -127,9 +126,7 @@ def _make_private(url: URL) -> None:
             f"{path.parent} is shared by all users", hint="give the clinic's database a directory of its own"
         )
     path.parent.chmod(0o700)
-    descriptor = open_to_write(path)
-    os.fchmod(descriptor, 0o600)
-    os.close(descriptor)
+    make_database_file(path)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

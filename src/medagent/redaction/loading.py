@@ -106,9 +106,14 @@ def load_policy(path: Path | None = None) -> Policy:
 
 def parse_policy(text: str, *, file: str) -> Policy:
     """The policy that a YAML text holds, its own examples run; raises `PolicyError`."""
+    return _proven(parse_unproven(text, file=file))
+
+
+def parse_unproven(text: str, *, file: str) -> Policy:
+    """The policy that a YAML text holds, its examples not run, never to redact by; raises `PolicyError`."""
     problems = reading.Problems()
     tree = read_yaml(text, file, note=problems.note)
-    return _proven(_policy(*_resolved(tree, problems, path=None, chain=()), problems))
+    return _policy(*_resolved(tree, problems, path=None, chain=()), problems)
 
 
 def read_policy(path: Path) -> Policy:
@@ -165,7 +170,10 @@ def _resolved(
     merged |= {key: value for key, value in keys.items() if key not in _MERGED}
     for key, depth in (("outcomes", 1), ("fields", 1), ("spans", 2)):
         if key in keys:
-            merged[key] = _laid_over(merged.get(key), keys[key], depth)
+            base_of_key = merged.get(key)
+            if key == "spans":
+                base_of_key = _without_parts(base_of_key, keys[key])
+            merged[key] = _laid_over(base_of_key, keys[key], depth)
     if "lists" in keys:
         merged["lists"] = _with_members(merged.get("lists"), keys["lists"])
     if "examples" in keys:
@@ -207,6 +215,25 @@ def _laid_over(base: Located | None, own: Located, depth: int) -> Located:
         return own
     laid = {key: _laid_over(base.value.get(key), value, depth - 1) for key, value in own.value.items()}
     return replace(own, value={**base.value, **laid})
+
+
+def _without_parts(base: Located | None, own: Located) -> Located | None:
+    """The base's spans without the parts of what a span's own rules redact or drop as a whole."""
+    if base is None or not isinstance(base.value, dict) or not isinstance(own.value, dict):
+        return base
+    spans = dict(base.value)
+    for span, item in own.value.items():
+        inherited = spans.get(span)
+        if inherited is not None and isinstance(inherited.value, dict) and isinstance(item.value, dict):
+            whole = tuple(f"{path}{sign}" for path, made in item.value.items() if _is_whole(made) for sign in ".[")
+            left = {path: made for path, made in inherited.value.items() if not path.startswith(whole)}
+            spans[span] = replace(inherited, value=left)
+    return replace(base, value=spans)
+
+
+def _is_whole(tree: Located) -> bool:
+    action = tree.value.get("action") if isinstance(tree.value, dict) else None
+    return action is not None and action.value in (Action.DROP.value, Action.REDACT.value)
 
 
 def _with_members(base: Located | None, own: Located) -> Located:

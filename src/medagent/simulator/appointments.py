@@ -42,6 +42,8 @@ class Before:
 
 def prepare(scenario: Scenario, clinic: Clinic, *, now: datetime) -> Before:
     """Book what the scenario gives, as a receptionist would; `now` is aware. Raises `Refusal`, `ClinicError`."""
+    if scenario.given.alone:
+        _cancel_earlier(scenario, clinic, now)
     earlier = held_by(scenario, clinic)
     facts = [_book(scenario, each, clinic, now) for each in scenario.given.appointments]
     ids = {fact["confirmation_id"] for fact in facts}
@@ -110,6 +112,13 @@ def _looseness(want: Appointment) -> int:
 def _told(want: Appointment) -> str:
     parts = {"doctor": want.doctor_name, "location": want.clinic_location, "time": want.time}
     return ", ".join(f"{name}: {value}" for name, value in parts.items() if value is not None) or "any"
+
+
+def _cancel_earlier(scenario: Scenario, clinic: Clinic, now: datetime) -> None:
+    born = _patient(scenario).dob
+    for held in held_by(scenario, clinic):
+        if held.status == BOOKED and held.starts_at > now:
+            clinic.cancel(clinic.verify(dob=born, confirmation_id=held.confirmation_id), now=now)
 
 
 def _book(scenario: Scenario, wish: GivenAppointment, clinic: Clinic, now: datetime) -> dict[str, str]:

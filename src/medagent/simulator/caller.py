@@ -173,10 +173,13 @@ class Caller:
                 end = "hung up"
             elif await self._agent_has_answered(_GOODBYE_S):
                 end = "done"
-            return end
+        except asyncio.CancelledError:
+            end = "cut off"
+            raise
         finally:
             self._on_event("hangs_up", end)
             self.input.close()
+        return end
 
     async def _moment_has_come(self, line: Line, *, is_first: bool) -> bool:
         if line.barge_in_after_s is not None:

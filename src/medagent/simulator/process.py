@@ -113,6 +113,7 @@ class SimulatorProcess:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
+            start_new_session=True,  # a terminal's Ctrl-C goes to the parent, which ends its call first
         )
         overdue = threading.Timer(self._start_timeout_s, self._process.kill)
         overdue.start()

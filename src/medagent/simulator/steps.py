@@ -137,9 +137,13 @@ class GivenAppointment:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
 class Given:
-    """What stands before the call; `${given.0.confirmation_id}` and its time, doctor and location can be said of it."""
+    """What stands before the call; `${given.0.confirmation_id}` and its time, doctor and location can be said of it.
+
+    With `alone` what the person booked in earlier calls is cancelled first: a caller who names none means the only one.
+    """
 
     appointments: tuple[GivenAppointment, ...] = ()
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -107,6 +109,25 @@ def test_a_batch_is_stored_whole_or_not_at_all(archive: Archive, tmp_path: Path)
         other.execute("DROP TRIGGER full")
     archive.export(spans)
     assert archive.spans(FIRST) == spans
+
+
+@pytest.mark.timing
+def test_a_second_archive_of_a_process_does_not_cost_the_first_its_spans(archive: Archive, tmp_path: Path) -> None:
+    """Opened and closed here, it leaves the file locked: a reader that goes elsewhere keeps the log of writes."""
+    path = tmp_path / "archive" / "archive.db"
+    count = "SELECT count(*) FROM span"
+    read = f"import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); print(*d.execute('{count}').fetchone())"
+
+    def seen_elsewhere() -> int:
+        """Open the archive in a process of its own, read, and close it as the last one that it knows of."""
+        command = [sys.executable, "-c", f"{read}; d.close()", str(path)]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    archive.export(call(FIRST))
+    Archive(tmp_path / "archive", gate=always_open).close()
+    assert seen_elsewhere() == len(call(FIRST))
+    archive.export(call(SECOND))
+    assert seen_elsewhere() == len(call(FIRST)) + len(call(SECOND))
 
 
 @pytest.mark.timing

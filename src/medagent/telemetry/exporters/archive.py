@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sqlite3
 import threading
@@ -16,7 +15,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from medagent.errors import BrokenChainError, ExportError, TraceNotFoundError
-from medagent.file_access import open_to_write
+from medagent.file_access import make_database_file
 from medagent.proof import Json
 from medagent.telemetry.chain import Cause, Tombstone
 from medagent.telemetry.door.send_log import Sent
@@ -101,9 +100,7 @@ class Archive:
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             path = directory / "archive.db"
-            descriptor = open_to_write(path)
-            os.fchmod(descriptor, 0o600)
-            os.close(descriptor)
+            make_database_file(path)
             self._database = sqlite3.connect(path, timeout=5.0, check_same_thread=False, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             message = f"the archive cannot be opened ({type(error).__name__})"
