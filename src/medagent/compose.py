@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from medagent.attestation.report import InstalledDistribution
     from medagent.telemetry.incident import Investigation
 
-_LANGFUSE_CLOUD = "https://cloud.langfuse.com"
+LANGFUSE_CLOUD = "https://cloud.langfuse.com"
 _DAY_US = 86_400_000_000
 _APART_S = 0.3
 _STOP_S = 0.3
@@ -302,7 +302,7 @@ def bound_destinations(settings: Settings) -> tuple[BoundDestination, ...]:
         "archive": "this host",
         "langsmith": _host(settings.langsmith_endpoint),
         "otlp": _host(settings.otlp_endpoint or ""),
-        "langfuse": _host(settings.langfuse_base_url or settings.langfuse_host or _LANGFUSE_CLOUD),
+        "langfuse": _host(settings.langfuse_base_url or settings.langfuse_host or LANGFUSE_CLOUD),
         "jsonlog": "stdout" if settings.jsonlog == "stdout" else "a file on this host",
     }
     found = []
@@ -366,7 +366,7 @@ def _bound_ways(settings: Settings) -> dict[str, tuple[str, str | None]]:
         pairs = [text for pair in sorted(headers.items()) for text in pair]
         ways["otlp"] = (bound_address(url, key), secret("otlp", *pairs) if pairs else None)
     if "langfuse" in settings.destinations:
-        base = (settings.langfuse_base_url or settings.langfuse_host or _LANGFUSE_CLOUD).rstrip("/")
+        base = (settings.langfuse_base_url or settings.langfuse_host or LANGFUSE_CLOUD).rstrip("/")
         account = secret("langfuse", settings.langfuse_public_key, settings.langfuse_secret_key)
         ways["langfuse"] = (bound_address(base, key), account)
     if settings.slack_webhook_url is not None:
@@ -528,7 +528,7 @@ def _listed(name: str, settings: Settings, gate: Gate, ca_pem: bytes | None) -> 
         return otlp.LangfuseExporter(
             public_key=settings.langfuse_public_key or "",
             secret_key="" if secret is None else secret.get_secret_value(),
-            base_url=settings.langfuse_base_url or settings.langfuse_host or _LANGFUSE_CLOUD,
+            base_url=settings.langfuse_base_url or settings.langfuse_host or LANGFUSE_CLOUD,
             retention_days=settings.langfuse_retention_days,
             gate=gate,
             ca_pem=ca_pem,
@@ -665,7 +665,7 @@ def investigation(settings: Settings, *, by: str) -> Iterator[Investigation]:
         ways["langfuse"] = LangfuseDeletion(
             public_key=settings.langfuse_public_key or "",
             secret_key=settings.langfuse_secret_key.get_secret_value(),
-            base_url=settings.langfuse_base_url or settings.langfuse_host or _LANGFUSE_CLOUD,
+            base_url=settings.langfuse_base_url or settings.langfuse_host or LANGFUSE_CLOUD,
             ca_pem=settings.ca_pem(),
         )
 

@@ -31,7 +31,6 @@ from medagent.simulator.appointments import check_clinic, prepare
 from medagent.simulator.process import SimulatorProcess
 from medagent.simulator.scenario import Scenario, check_for_agent, check_for_clinic
 from medagent.telemetry.chain import verify_chain
-from medagent.telemetry.exporters.archive import Archive
 from medagent.telemetry.span import SafeSpan
 from medagent.tools import TOOLS, Tool
 
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from medagent.agent.bridge import Bridge
     from medagent.agent.caller import Caller
     from medagent.agent.factory import Factory
+    from medagent.telemetry.exporters.archive import Archive
 
 _SEALED_WITHIN_S = 60.0
 _LOOK_EVERY_S = 0.05

@@ -15,7 +15,8 @@ from medagent.cli import _COMMANDS, load_command
 
 MAY_BE_LOADED = {
     *("typer", "shellingham", "annotated_doc"),
-    *("medagent", "medagent.cli", "medagent.cli.help_page", "medagent.core_dumps", "medagent.errors"),
+    *("medagent", "medagent.cli", "medagent.cli.encoding", "medagent.cli.help_page"),
+    *("medagent.core_dumps", "medagent.errors"),
 }
 """Beside the standard library and the parts of `typer`: Rich alone takes a third of the time that `--help` may take."""
 LOOK = """

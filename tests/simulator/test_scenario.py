@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from medagent.errors import ScenarioError
-from medagent.simulator.scenario import list_scenarios, load_scenario
+from medagent.simulator.scenario import check_for_agent, check_for_clinic, list_scenarios, load_scenario
 from medagent.simulator.steps import Fault
 from medagent.simulator.template import UnresolvedError, resolve
 
@@ -67,7 +67,6 @@ def test_a_file_is_a_scenario_too(tmp_path: Path) -> None:
         ({"given": {"appointments": [{"doctor_name": "A", "in_days": 1}]}}, "a person with", ""),
         ({"clinic_fault": {"tool": "a", "kind": "hang"}}, "hang needs seconds", ""),
         ({"clinic_fault": {"tool": "a", "kind": "rais"}}, "clinic_fault.kind", "raise"),
-        ({"expects": {"outcome": "boked"}}, "expects.outcome", "booked"),
         ({"adversary": {"argumnts": 2}}, "adversary.argumnts", "arguments"),
     ],
 )
@@ -80,6 +79,32 @@ def test_an_error_names_file_entry_and_the_nearest_word(
     assert "small.yaml" in str(caught.value)
     assert entry in str(caught.value)
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("outcome", "says", "hint"), [("boked", "'boked' is not", "booked"), (None, "no outcome", "there are: booked")]
+)
+def test_the_clinic_s_own_agent_needs_one_of_its_outcomes(
+    tmp_path: Path, outcome: str | None, says: str, hint: str
+) -> None:
+    """Somebody else's agent may have any, or none that is checked."""
+    scenario = load_scenario(_written(tmp_path, expects={"outcome": outcome}))
+    check_for_agent(scenario)
+    with pytest.raises(ScenarioError, match=says) as caught:
+        check_for_clinic(scenario)
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["orderRefill", "Patient lookup", "düsseldorf", "notes.add", "x-1"])
+def test_a_tool_of_any_spelling_can_be_called_and_its_result_used(tmp_path: Path, name: str) -> None:
+    """The longest name that was called is the tool's; what no tool returned is still an error."""
+    steps = [{"tool": name, "arguments": {"Patient Name": "${person.patient_name}"}}]
+    turns = [{"caller": {"says": "Go."}, "model": [*steps, {"says": f"It is ${{{name}.a.0}}, ${{{name}}}."}]}]
+    assert load_scenario(_written(tmp_path, turns=turns)).turns
+    assert resolve(f"${{{name}.a.0}}", person={}, results={name: {"a": [7]}}) == 7
+    assert resolve(f"${{{name}}}", person={}, results={name: "plain"}) == "plain"
+    with pytest.raises(ScenarioError, match="no tool called before"):
+        load_scenario(_written(tmp_path, turns=[{"model": [{"says": f"${{other{name}.a}}"}]}]))
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:

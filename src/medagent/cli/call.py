@@ -25,7 +25,7 @@ from medagent.proof import Json
 from medagent.redaction import Policy
 from medagent.rehearsal import Rehearsed, found, stage
 from medagent.settings import Settings, load_settings
-from medagent.simulator.scenario import Scenario, list_scenarios, load_scenario
+from medagent.simulator.scenario import Scenario, check_for_agent, check_for_clinic, list_scenarios, load_scenario
 from medagent.telemetry.door.logs import guard_logging
 from medagent.telemetry.failures import Failure
 
@@ -69,7 +69,8 @@ def call(  # noqa: PLR0917  # typer reads options from the signature
         raise SettingsError(
             "a simulated caller has no place in a real clinic", hint="unset MEDAGENT_ENV to play calls in dev"
         )
-    logging.basicConfig(level=logging.CRITICAL, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    level = logging.CRITICAL if agent is None else logging.ERROR  # what somebody's agent does wrong is to be seen
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("medagent").setLevel(logging.WARNING)  # a scenario's faults make libraries complain
     guard_logging(in_clear=settings.logs_in_clear)
     names = list(list_scenarios()) if every else scenario or ["book"]
@@ -88,6 +89,8 @@ def call(  # noqa: PLR0917  # typer reads options from the signature
             raise SettingsError(
                 "--allow-host and --send: no agent, expected --agent", hint="add --agent module:factory"
             )
+        for name in names:
+            (check_for_agent if own else check_for_clinic)(load_scenario(name))
         if len(names) == 1:
             problems = _one(names[0], settings, own, pace=pace, azure=azure, as_json=as_json)
         else:

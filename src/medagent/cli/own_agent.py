@@ -12,7 +12,7 @@ from rich.text import Text
 
 from medagent.agent.factory import Factory, load_factory
 from medagent.cli.output import console
-from medagent.compose import exporters
+from medagent.compose import LANGFUSE_CLOUD, exporters
 from medagent.errors import MedagentError
 from medagent.settings import Settings
 from medagent.simulator.network_guard import NetworkGuard
@@ -69,12 +69,9 @@ def own_agent(text: str, settings: Settings, hosts: Sequence[str], *, send: bool
     named = _destinations(settings)
     allowed = list(hosts)
     if send:
-        allowed += [host for url in settings.addresses().values() if (host := urlsplit(url).hostname)]
-        said = (
-            f"Its spans are sent to: {', '.join(named)}."
-            if named
-            else "--send: no destination is set, nothing is sent."
-        )
+        allowed += _hosts(settings, named)
+        to = f"are sent to: {', '.join(named)}" if named else "are sent nowhere: no destination is set"
+        said = f"Its spans {to}."
     else:
         settings = settings.without_destinations()
         off = f" ({', '.join(named)}: only with --send)" if named else ""
@@ -88,6 +85,13 @@ def own_agent(text: str, settings: Settings, hosts: Sequence[str], *, send: bool
             for host in guard.refused:
                 console(stderr=True).print(Text(f"{host}: connection refused", style="red"), soft_wrap=True)
             raise
+
+
+def _hosts(settings: Settings, names: Sequence[str]) -> list[str]:
+    """The hosts of these destinations."""
+    langfuse = settings.langfuse_base_url or settings.langfuse_host or LANGFUSE_CLOUD
+    addresses = {"langsmith": settings.langsmith_endpoint, "otlp": settings.otlp_endpoint or "", "langfuse": langfuse}
+    return [host for name in names if (host := urlsplit(addresses.get(name, "")).hostname)]
 
 
 def _destinations(settings: Settings) -> list[str]:

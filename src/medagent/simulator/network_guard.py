@@ -2,8 +2,7 @@
 
 Python reports every connection of its `socket` module to an audit hook before it is made: sockets, asyncio, requests,
 httpx, aiohttp and gRPC's Python resolver go through it. Not covered are other processes that the agent starts, and C or
-Rust extensions with sockets of their own, such as LiveKit's media transport, gRPC, database drivers in C and uvloop. A
-name that `socket.connect` resolves itself is looked up in the DNS before the connection is refused.
+Rust extensions with sockets of their own, such as LiveKit's media transport, gRPC, database drivers in C and uvloop.
 """
 
 from __future__ import annotations
@@ -19,6 +18,8 @@ from typing import Any, Self
 
 _CONNECTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 _LOOK_UPS = frozenset({"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo"})
+_RESOLVING = ("connect", "connect_ex", "sendto")
+"""Methods of a socket that take an address as their last argument and resolve a name in it."""
 _LOCAL = frozenset({"", "localhost", "localhost.localdomain", "ip6-localhost", "broadcasthost"})
 _INTERNET = frozenset({socket.AF_INET, socket.AF_INET6})
 _ON_THIS_HOST = frozenset(getattr(socket, name) for name in ("AF_UNIX", "AF_NETLINK") if hasattr(socket, name))
@@ -44,6 +45,7 @@ class NetworkGuard:
         self._refused: set[str] = set()
         self._here = threading.local()
         self._look_up: Callable[..., Any] | None = None
+        self._wrapped: dict[str, Any] = {}
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -54,6 +56,8 @@ class NetworkGuard:
         """Begin to refuse."""
         self._look_up = socket.getaddrinfo
         socket.getaddrinfo = self._getaddrinfo
+        for method in _RESOLVING:
+            self._wrap(method)
         _guards.append(self)
         _install()
         return self
@@ -63,6 +67,11 @@ class NetworkGuard:
     ) -> None:
         """Allow all again."""
         _guards.remove(self)
+        for method, before in self._wrapped.items():
+            if before is None:
+                delattr(socket.socket, method)
+            else:
+                setattr(socket.socket, method, before)
         if socket.getaddrinfo == self._getaddrinfo and self._look_up is not None:
             socket.getaddrinfo = self._look_up
 
@@ -73,6 +82,18 @@ class NetworkGuard:
         if _plain(host) in self._allowed:
             self._addresses.update(str(entry[4][0]) for entry in found)
         return found
+
+    def _wrap(self, method: str) -> None:
+        """Check a socket's own method before it resolves a name, which its audit event does not come before."""
+        self._wrapped[method] = vars(socket.socket).get(method)
+        inner = getattr(socket.socket, method)
+
+        def checked(sock: socket.socket, *arguments: Any) -> Any:
+            if arguments:
+                self.check("socket.connect", (sock, arguments[-1]))
+            return inner(sock, *arguments)
+
+        setattr(socket.socket, method, checked)
 
     def check(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Raise `HostNotAllowedError` where an event of the `socket` module would leave the allowed hosts."""

@@ -158,7 +158,7 @@ class Pipeline:
 
     async def _sound(self, request: web.Request, seconds: float, *, is_wav: bool) -> web.StreamResponse:
         """The bytes themselves; whatever form was asked for, PCM is what is declared and sent, in WAV on request."""
-        response = web.StreamResponse(headers={"Content-Type": "audio/wav" if is_wav else "audio/pcm"})
+        response = _stream("audio/wav" if is_wav else "audio/pcm")
         await response.prepare(request)
         if is_wav:
             await response.write(_wav_header(seconds))
@@ -246,7 +246,7 @@ def _usage(prompt: str, before: str, move: Move) -> dict[str, Any]:
 
 async def _events(request: web.Request, lines: AsyncIterator[str], *, drops: bool = False) -> web.StreamResponse:
     """Send server-sent events; with `drops` the connection breaks before the last of them."""
-    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
+    response = _stream("text/event-stream")
     await response.prepare(request)
     async for line in lines:
         if drops and line == "[DONE]":
@@ -256,6 +256,11 @@ async def _events(request: web.Request, lines: AsyncIterator[str], *, drops: boo
         await response.write(f"data: {line}\n\n".encode())
     await response.write_eof()
     return response
+
+
+def _stream(content_type: str) -> web.StreamResponse:
+    headers = {"Content-Type": content_type, "Cache-Control": "no-cache", "x-request-id": new_id("req")}
+    return web.StreamResponse(headers=headers)
 
 
 def _refused(status: int, code: str, message: str) -> web.Response:
