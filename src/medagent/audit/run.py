@@ -420,7 +420,7 @@ def _agent(settings: Settings, order: Order, evidence: Evidence, in_force: Polic
     assert settings.agent_path is not None  # noqa: S101  # whoever gives the agent binds it
     return agent_audit(
         order.agent,
-        [ran.done.agent for ran in (evidence.line, evidence.drill) if ran.done.agent is not None],
+        [one for one in (evidence.line.done.agent,) if one is not None],  # the record is of its calls
         evidence.record,
         policy=in_force,
         planted=evidence.planted,
