@@ -129,8 +129,10 @@ def test_every_form_of_every_value_is_sent_and_said() -> None:
         ensure_ascii=False,
     )
     for text in (text for one in PLANTED[1] for text in texts_of(one)):
+        digits = "".join(sign for sign in text if sign.isdigit())
+        as_number = f" {int(digits)}" if digits.isascii() and digits else "not a number"
         assert text in spoken
-        assert json.dumps(text, ensure_ascii=False)[1:-1] in sent or "".join(c for c in text if c.isdigit()) in sent
+        assert json.dumps(text, ensure_ascii=False)[1:-1] in sent or as_number in sent
 
 
 @given(at=st.integers(0, 10_000))

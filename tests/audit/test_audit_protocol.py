@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from medagent.audit.protocol import load_protocol
+from medagent.audit.protocol import find_protocol, list_protocols, load_protocol
 from medagent.audit.run import Order
 from medagent.errors import AuditError, PolicyError
 from medagent.simulator.scenario import list_scenarios
@@ -101,3 +101,35 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """A protocol that is not there is an error of ours."""
     with pytest.raises(AuditError, match=r"none\.yaml"):
         load_protocol(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("name", list_protocols())
+def test_packaged_protocol_is_the_one_beside_the_officers(name: str) -> None:
+    """One file in two places, found by its name from any directory."""
+    packaged = find_protocol(name)
+    assert packaged.read_bytes() == WEEK5.with_name(f"{name}.yaml").read_bytes()
+    assert load_protocol(packaged)[0].name == name
+    assert find_protocol(str(WEEK5)) == WEEK5
+
+
+def test_protocol_for_an_agent_is_a_rehearsal_with_the_minimum() -> None:
+    """Smaller than an audit, and not easier."""
+    protocol, sha256 = load_protocol(find_protocol("agent"))
+    week5, _ = load_protocol(WEEK5)
+    assert protocol.thresholds == week5.thresholds
+    assert Order(protocol=protocol, protocol_sha256=sha256, pace=1, seed=1, out=Path()).rehearsal
+
+
+@pytest.mark.parametrize(
+    ("given", "says", "hint"),
+    [
+        pytest.param("wek5", "protocol wek5: not packaged", "did you mean week5?", id="misspelt"),
+        pytest.param("zzz", "protocol zzz: not packaged", "packaged protocols: agent, week5", id="unknown"),
+        pytest.param("my/own.yaml", "my/own.yaml: no such file", "packaged protocols: agent, week5", id="no-file"),
+    ],
+)
+def test_protocol_that_is_not_there_names_those_that_are(given: str, says: str, hint: str) -> None:
+    """Or the nearest of them."""
+    with pytest.raises(AuditError, match=says) as raised:
+        find_protocol(given)
+    assert raised.value.hint == hint

@@ -25,7 +25,7 @@ _RUNS_A_LETTER, _REFUSED_A_LETTER = 2.0, 3.2
 _CLOSING_S = 12.0
 _MARGIN = 1.45
 _SPOKEN_S = 1.2
-_PATIENCE_S = 300.0
+_PATIENCE_S, _PATIENCE_WALL_S = 300.0, 90.0
 _WAITS_WALL_S = 5.0
 """So long a caller waits for an agent that does not speak first, in wall seconds."""
 _LONGEST_NUMBER = 15
@@ -229,7 +229,7 @@ def _role(
         seed=number,
         person=person_of(values),
         turns=(_GREETING, Turn(caller=waits, model=first.model), *rest, _GOODBYE),
-        patience_s=_PATIENCE_S,
+        patience_s=max(_PATIENCE_S, _PATIENCE_WALL_S * pace),
         expects=Expects(outcome="informed", clinic=None),
     )
     return role_of(scenario, number, values, is_long=is_long)

@@ -18,8 +18,7 @@ def check_extra() -> None:
     """
     missing = [name for name in MODULES if find_spec(name) is None]
     if missing:
-        are = "is" if len(missing) == 1 else "are"
         raise AuditError(
-            f"{', '.join(missing)}: {are} not installed, expected the extra 'audit'",
+            f"{', '.join(missing)}: not installed, expected the extra 'audit'",
             hint="pip install 'medagent[audit]'",
         )

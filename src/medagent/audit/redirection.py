@@ -68,8 +68,13 @@ def _written(value: object) -> str:
     return str(value.absolute() if isinstance(value, Path) else value)
 
 
-def deviations_of(settings: Settings) -> tuple[str, ...]:
-    """What the audited system has otherwise than the configured one, beside addresses and keys."""
+def deviations_of(settings: Settings, *, is_timed: bool = True) -> tuple[str, ...]:
+    """What the audited system has otherwise than the configured one, beside addresses and keys.
+
+    Args:
+        settings: The configured settings.
+        is_timed: Whether latency is judged, for which the simulated provider makes way.
+    """
     found = ["Every destination was on and its address was the capture's; its keys were placeholders."]
     if settings.env == "prod":
         found.append("The audited process ran as dev: as prod it sends nothing until this report allows it to.")
@@ -81,7 +86,7 @@ def deviations_of(settings: Settings) -> tuple[str, ...]:
         found.append("The clinic's database was SQLite in the audited system's own directory.")
     if sys.platform == "linux":
         found.append(
-            f"The simulated provider and the capture ran at a lower priority (nice {NICENESS}) than the audited "
-            "process; in operation they run on other machines."
+            f"{'The simulated provider and the capture' if is_timed else 'The capture'} ran at a lower priority "
+            f"(nice {NICENESS}) than the audited process; in operation they run on other machines."
         )
     return tuple(found)

@@ -158,7 +158,8 @@ def _played(settings: Settings, order: Order, rooms: Rooms, told: Told) -> Evide
         Capture() as capture,
         SimulatorProcess(files, pace=order.pace, environment=settings.child_environment()) as simulator,
     ):
-        lower_priority(simulator.pid)
+        if order.pace == 1:  # latency is judged, of which a provider elsewhere would take nothing
+            lower_priority(simulator.pid)
         system = redirected(settings, rooms=rooms, capture=capture, model=simulator.endpoint, jsonlog="stdout")
         told({"kind": "stage", "stage": f"{len(roles)} calls", "calls": [role.scenario.name for role in roles]})
         line = run_line(_spec(system, roles, order, rooms), rooms=rooms, settings=settings, name="line", on_line=told)
@@ -397,7 +398,12 @@ def _reported(
         integrity=evidence.integrity,
         sample=sampled,
         bounds=assembly.bounds(chains, scan),
-        deviations=(*deviations_of(settings), *_of_agent(order), *_rehearsed(order), *lock_deviations()),
+        deviations=(
+            *deviations_of(settings, is_timed=order.pace == 1),
+            *_of_agent(order),
+            *_rehearsed(order),
+            *lock_deviations(),
+        ),
         does_not_prove=protocol.does_not_prove,
         retention=protocol.retention,
         annexes=tuple(listed),
@@ -414,7 +420,7 @@ def _agent(settings: Settings, order: Order, evidence: Evidence, in_force: Polic
     assert settings.agent_path is not None  # noqa: S101  # whoever gives the agent binds it
     return agent_audit(
         order.agent,
-        [ran.done.agent for ran in (evidence.line, evidence.drill) if ran.done.agent is not None],
+        [one for one in (evidence.line.done.agent,) if one is not None],  # the record is of its calls
         evidence.record,
         policy=in_force,
         planted=evidence.planted,
