@@ -69,7 +69,8 @@ class Delivery:
     def stop(self, timeout_s: float) -> None:
         """Stop shipping at once; what is not delivered stays in the outbox."""
         deadline = time.monotonic() + timeout_s
-        ends = [*(one.stop for one in (*self.shippers, *self.metrics)), self.housekeeping.stop, self.recovery.join]
+        workers = [*(one.stop for one in self.shippers), *(one.stop for one in self.metrics)]
+        ends = [*workers, self.housekeeping.stop, self.recovery.join]
         self.recovery.stop()
         for left in (False, True):  # all are asked before one is waited for
             for end in ends:

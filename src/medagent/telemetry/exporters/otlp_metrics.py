@@ -424,8 +424,8 @@ def rejected_points(name: str, answer: Answer) -> int:
         count = int(known.rejected_data_points) if is_known else None
     elif answer.status_code == _SUCCESS and (found := answer.success()) is not None:
         partial = found.get("partialSuccess") or {}
-        told = partial.get("rejectedDataPoints", 0) if isinstance(partial, dict) else None
-        count = int(told) if str(told).isdecimal() else None
+        told = str(partial.get("rejectedDataPoints", 0)) if isinstance(partial, dict) else ""
+        count = int(told) if told.isascii() and told.isdecimal() else None
     if not isinstance(count, int) or count < 0:
         raise failure_of(name, answer)
     return count

@@ -123,9 +123,10 @@ def _read(connection: sa.Connection, stream: str) -> list[Total]:
     buckets: dict[str, dict[int, int]] = {}
     sums: dict[str, float] = {}
     query = sa.select(metric_totals).where(metric_totals.c.stream == stream)
-    for row in connection.execute(query.order_by(metric_totals.c.series, metric_totals.c.bucket)):
-        buckets.setdefault(row.series, {})[row.bucket] = row.count
-        sums[row.series] = sums.get(row.series, 0.0) + row.sum
+    for row in connection.execute(query.order_by(metric_totals.c.series, metric_totals.c.bucket)).mappings():
+        series = str(row["series"])
+        buckets.setdefault(series, {})[int(row["bucket"])] = int(row["count"])
+        sums[series] = sums.get(series, 0.0) + float(row["sum"])
     found = []
     for text, counts in buckets.items():
         try:
