@@ -25,7 +25,7 @@ from medagent.telemetry.exporters.exporter import RELEASE, Service, always_open
 from medagent.telemetry.exporters.otlp_metrics import (
     INSTRUMENTS,
     OTHER,
-    UNNAMED,
+    UNDECLARED,
     ClosedValues,
     OtlpMetricsExporter,
     amounts_of,
@@ -158,7 +158,7 @@ def test_values_of_a_call_are_in_its_data_points(sink: Sink, exporter: OtlpMetri
         for modality in ("text", "audio")
     }
     assert tokens == {("input", "text"): 211, ("input", "audio"): 100, ("output", "text"): 22, ("output", "audio"): 75}
-    cached = chat | {"medagent.token.modality": UNNAMED}  # the span says 64 in all, and nothing of their modality
+    cached = chat | {"medagent.token.modality": UNDECLARED}  # the span says 64 in all, and nothing of their modality
     assert points["medagent.tokens.cached", tuple(sorted(cached.items()))].as_int == 64
     booked = point(
         "gen_ai.execute_tool.duration",
@@ -170,7 +170,7 @@ def test_values_of_a_call_are_in_its_data_points(sink: Sink, exporter: OtlpMetri
     failed = point(
         "gen_ai.execute_tool.duration",
         gen_ai__operation__name="execute_tool",
-        gen_ai__tool__name=UNNAMED,  # no policy declares it
+        gen_ai__tool__name=UNDECLARED,  # no policy declares it
         error__type="TimeoutError",
     )
     assert failed.count == 1
@@ -488,7 +488,7 @@ def test_closed_values_come_from_policy_prices_and_settings(tmp_path: Path) -> N
     """The clinic's six tools, the listed error types, the priced models and the set one; no family, no roster."""
     closed = compose._closed_values(load_settings(MEDAGENT_HOME=str(tmp_path), MEDAGENT_MODEL="our-own"))
     assert "book_appointment" in closed.tools
-    assert not {"*", "", UNNAMED} & closed.tools
+    assert not {"*", "", UNDECLARED} & closed.tools
     assert {"our-own", "gpt-realtime"} <= closed.models
     assert {"TimeoutError", "not_verified"} <= closed.error_types
     assert "azure.ai.openai" in closed.providers

@@ -62,6 +62,7 @@ class MetricEnvelope:
     resources: Mapping[str, Mapping[str, str]]
     """By environment, without the stream's own id."""
     scope: Mapping[str, str]
+    schema_url: str
 
 
 class MetricExit(Exit):
@@ -97,12 +98,15 @@ class MetricExit(Exit):
         for of_resource in request.resource_metrics:
             env = self._environment(of_resource)
             for of_scope in of_resource.scope_metrics:
-                if plain(of_scope, without="metrics") != {"scope": dict(self._metrics.scope)}:
+                if plain(of_scope, without="metrics") != self._scope():
                     raise DoorError("exit: the scope of metrics is not ours")
                 for metric in of_scope.metrics:
                     found.update(_key(env, metric.name, one) for one in self._points(metric))
         if not found or found != expected:
             raise DoorError("exit: a data point is not one of the totals")
+
+    def _scope(self) -> dict[str, object]:
+        return {"scope": dict(self._metrics.scope), "schema_url": self._metrics.schema_url}
 
     def _environment(self, of_resource: ResourceMetrics) -> str:
         told = plain(of_resource, without="scope_metrics")

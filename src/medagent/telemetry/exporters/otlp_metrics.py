@@ -28,12 +28,13 @@ from medagent.proof import Json
 from medagent.telemetry.door.answer import Answer
 from medagent.telemetry.door.exit import ExitSession
 from medagent.telemetry.door.metric_exit import Header, MetricEnvelope, MetricExit, Point
+from medagent.telemetry.exporters.attributes import GENAI_SCHEMA_URL
 from medagent.telemetry.exporters.exporter import RELEASE, Envelope, Gate, Service, failure_of
 from medagent.telemetry.failures import Failure, FailureCause
 from medagent.telemetry.metric_totals import Amount, Amounts, Series, Total, Totals
 from medagent.telemetry.span import SafeSpan, SpanKind
 
-UNNAMED = "unknown"
+UNDECLARED = "unknown"
 """Name of a tool that no policy declares, as in the name of its span."""
 OTHER = "_OTHER"
 """A value that is in no closed set, as the conventions write it for `error.type`."""
@@ -124,8 +125,8 @@ class ClosedValues:
             "gen_ai.request.model": self.models | other,
             "gen_ai.output.type": frozenset(_OUTPUT.values()),
             "gen_ai.token.type": frozenset({"input", "output"}),
-            "medagent.token.modality": frozenset({*_MODALITIES, UNNAMED}),
-            "gen_ai.tool.name": self.tools | {UNNAMED},
+            "medagent.token.modality": frozenset({*_MODALITIES, UNDECLARED}),
+            "gen_ai.tool.name": self.tools | {UNDECLARED},
             "medagent.tool.outcome": self.tool_outcomes | other,
             "medagent.call.outcome": self.call_outcomes | other,
             "error.type": self.error_types | other,
@@ -249,7 +250,7 @@ def _by_modality(
         if tokens:
             yield _Value(instrument=instrument, value=tokens, attributes={**named, "medagent.token.modality": modality})
     if left:
-        yield _Value(instrument=instrument, value=left, attributes={**named, "medagent.token.modality": UNNAMED})
+        yield _Value(instrument=instrument, value=left, attributes={**named, "medagent.token.modality": UNDECLARED})
 
 
 def _of_tool(span: SafeSpan, closed: ClosedValues) -> Iterator[_Value]:
@@ -258,7 +259,7 @@ def _of_tool(span: SafeSpan, closed: ClosedValues) -> Iterator[_Value]:
     name = span.name.partition(".")[2]
     named = {
         "gen_ai.operation.name": "execute_tool",
-        "gen_ai.tool.name": name if name in closed.tools else UNNAMED,
+        "gen_ai.tool.name": name if name in closed.tools else UNDECLARED,
         "medagent.tool.outcome": _member(span.fields.get("outcome"), closed.tool_outcomes),
         "error.type": _error_type(span, closed),
     }
@@ -337,6 +338,7 @@ class OtlpMetricsExporter:
             attributes=self._closed,
             resources=self._resources,
             scope={"name": _SCOPE, "version": RELEASE},
+            schema_url=GENAI_SCHEMA_URL,
         )
         self._exit = MetricExit(headed, metrics=allowed)
         self._session = ExitSession(headed, gate=gate, ca_pem=ca_pem, exit=self._exit)
@@ -399,6 +401,7 @@ class OtlpMetricsExporter:
                 by_env[point.env] = of_resource.scope_metrics.add()
                 by_env[point.env].scope.name = _SCOPE
                 by_env[point.env].scope.version = RELEASE
+                by_env[point.env].schema_url = GENAI_SCHEMA_URL
             key = point.env, point.instrument
             if key not in metrics:
                 metrics[key] = by_env[point.env].metrics.add()
