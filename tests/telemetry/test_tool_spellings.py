@@ -90,6 +90,12 @@ def test_a_foreign_spelling_is_a_name_in_the_policy_or_none(name: str) -> None:
     assert span in ("tool.unnamed", f"tool.{name}") or span.removeprefix("tool.") in POLICY.tool_names
 
 
+def test_a_name_of_62_letters_is_one_only_where_the_policy_has_it() -> None:
+    """What a model can write without end is no name of a span."""
+    tape = tape_of(POLICY).uses("t", "x" * 62, "{}", 100).uses("u", "x" * 61, "{}", 200)
+    assert [one.name for one in tape.records if one.name.startswith("tool.")] == ["tool.unnamed", f"tool.{'x' * 61}"]
+
+
 def test_two_tools_of_one_name_are_not_one(caplog: pytest.LogCaptureFixture) -> None:
     """The first of a call has the name; the other is unnamed, and the log says that there are two, not which."""
     with caplog.at_level(logging.WARNING):

@@ -127,8 +127,9 @@ class ToolRuns:
         several spellings in a call the first has the name.
         """
         spelled = name if isinstance(name, str) else ""
-        found = spelled if _NAME.fullmatch(spelled) else snake_case(spelled)
-        if found is None or not (found == spelled or found in self._tool_names):
+        is_plain = _NAME.fullmatch(spelled) is not None
+        found = spelled if is_plain else snake_case(spelled)
+        if found is None or not (is_plain or found in self._tool_names):
             return UNNAMED
         first = self._spelling.setdefault(found, spelled) if found in self._tool_names else spelled
         if first != spelled:
