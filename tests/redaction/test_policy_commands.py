@@ -231,3 +231,10 @@ def test_what_is_no_policy_by_command() -> None:
     done = medagent("policy", "show", "--policy", "nobody")
     assert done.code == 2
     assert done.err.startswith("medagent: nobody: no such policy\n")
+
+
+@pytest.mark.parametrize("command", [("policy", "show", "--json"), ("policy", "test"), ("redact",)], ids=" ".join)
+def test_policy_setting_with_a_packaged_name_is_found(command: tuple[str, ...]) -> None:
+    """MEDAGENT_POLICY takes the name of a packaged policy in every command, as in a call."""
+    done = run(*command, environment={**os.environ, "MEDAGENT_POLICY": "safe-harbor"}, given="hello\n")
+    assert done.code == 0, done.err

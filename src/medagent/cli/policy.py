@@ -279,7 +279,7 @@ def _print(parts: Iterable[RenderableType]) -> None:
 
 
 def _path(policy: str | None) -> Path:
-    return find_policy(policy) if policy is not None else load_settings().policy_path or find_policy()
+    return find_policy(policy if policy is not None else str(load_settings().policy_path or "clinic"))
 
 
 def _schema(agent: str | None, *, connect: bool) -> AgentSchema | None:

@@ -68,7 +68,7 @@ def redact(
     offsets are code points of the line's text. Without it: type a line, see what would leave of it.
     """
     settings = load_settings()
-    loaded = load_policy(find_policy(policy) if policy is not None else settings.policy_path)
+    loaded = load_policy(find_policy(policy if policy is not None else str(settings.policy_path or "clinic")))
     given = dict(_given(one) for one in known or ())
     if span is not None and (not jsonl or loaded.span_name(span) != span):
         why = f"no span {span!r}{nearest(span, loaded.spans)}" if jsonl else "--span goes with --jsonl"
