@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import pytest
 
 from command import MEDAGENT, Done, run
 from medagent.agent.factory import load_factory
+from medagent.cli.call import _run
 from medagent.compose import exporters
 from medagent.rehearsal import Rehearsed, stage
 from medagent.settings import load_settings
@@ -289,7 +291,7 @@ def test_ctrl_c_seals_the_trace_and_leaves_no_process(interrupted: subprocess.Po
     os.killpg(interrupted.pid, signal.SIGINT)
     assert interrupted.stdout is not None
     rest = interrupted.stdout.read()
-    assert interrupted.wait(60) == 130
+    assert interrupted.wait(60) == 130, rest
     assert "Traceback" not in rest
     [trace_id] = re.findall(r"medagent trace show (\w+)", rest)
     deadline = time.monotonic() + 30
@@ -300,3 +302,20 @@ def test_ctrl_c_seals_the_trace_and_leaves_no_process(interrupted: subprocess.Po
     named = {span["name"]: span["fields"] for span in map(json.loads, shown.out.splitlines())}
     assert named["session.end"]["reason"] == "shutdown"
     assert "policy.guardrail" in named
+
+
+@pytest.mark.parametrize("raises", [None, RuntimeError("closed")], ids=["swallowed", "replaced"])
+def test_an_interrupt_counts_whatever_ends_the_calls(raises: Exception | None) -> None:
+    """A library that swallows the cancellation, or fails while it closes, makes no other end of Ctrl-C."""
+
+    async def interrupted() -> str:
+        os.kill(os.getpid(), signal.SIGINT)
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            if raises is not None:
+                raise raises from None
+        return "played"
+
+    with pytest.raises(KeyboardInterrupt):
+        _run(interrupted())

@@ -43,7 +43,7 @@ def send_datagram(host: str) -> None:
 
 
 def on_a_loop(host: str) -> None:
-    asyncio.run(asyncio.wait_for(asyncio.open_connection(host, 80), 5))
+    asyncio.run(asyncio.wait_for(asyncio.open_connection(host, 80), 60))
 
 
 def with_aiohttp(host: str) -> None:
@@ -55,12 +55,12 @@ def with_aiohttp(host: str) -> None:
 
 
 CLIENTS: dict[str, Callable[[str], object]] = {
-    "create_connection": lambda host: socket.create_connection((host, 80), timeout=5),
+    "create_connection": lambda host: socket.create_connection((host, 80), timeout=60),
     "connect_ex": connect_ex,
     "sendto": send_datagram,
     "gethostbyname": socket.gethostbyname,
-    "urllib": lambda host: urllib.request.urlopen(f"http://{host}/", timeout=5),
-    "requests": lambda host: requests.get(f"http://{host}/", timeout=5),
+    "urllib": lambda host: urllib.request.urlopen(f"http://{host}/", timeout=60),
+    "requests": lambda host: requests.get(f"http://{host}/", timeout=60),
     "asyncio": on_a_loop,
     "aiohttp": with_aiohttp,
 }
@@ -82,7 +82,7 @@ def test_the_loopback_is_free_and_so_are_named_hosts(server: int) -> None:
     """Under each of its names; an allowed host may be resolved, and its address connected to, nothing else."""
     with NetworkGuard(["localhost.example", "192.0.2.1"]) as guard:
         for host in ("127.0.0.1", "localhost", "0.0.0.0", "::ffff:127.0.0.1"):
-            socket.create_connection((host, server), timeout=5).close()
+            socket.create_connection((host, server), timeout=60).close()
         here, there = socket.socketpair()
         here.close()
         there.close()
@@ -92,9 +92,9 @@ def test_the_loopback_is_free_and_so_are_named_hosts(server: int) -> None:
                 sock.connect(("192.0.2.1", 80))
         assert not isinstance(caught.value, HostNotAllowedError)
         with pytest.raises(HostNotAllowedError):
-            socket.create_connection((FAR, 80), timeout=5)
+            socket.create_connection((FAR, 80), timeout=60)
         with pytest.raises(OSError, match=r".") as unknown:  # the name is allowed, but nobody has it
-            socket.create_connection(("localhost.example", 80), timeout=5)
+            socket.create_connection(("localhost.example", 80), timeout=60)
         assert not isinstance(unknown.value, HostNotAllowedError)
     assert guard.refused == (FAR,)
 

@@ -217,7 +217,7 @@ async def test_the_transcription_socket_writes_the_lines_of_its_call(endpoint: s
         await socket.send_json({"type": "session.update", "session": {"type": "transcription", "audio": audio}})
         pcm = base64.b64encode(speech(1.0)).decode()
         await socket.send_json({"type": "input_audio_buffer.append", "audio": pcm})
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 event = await socket.receive_json()
                 kinds.append(event["type"])

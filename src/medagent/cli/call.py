@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import ExitStack
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -30,6 +30,7 @@ from medagent.telemetry.door.logs import guard_logging
 from medagent.telemetry.failures import Failure
 
 _DELIVERY_S = 10.0
+_T = TypeVar("_T")
 
 
 def call(  # noqa: PLR0917  # typer reads options from the signature
@@ -135,7 +136,7 @@ def _one(name: str, settings: Settings, own: OwnAgent | None, *, pace: float, az
 
     try:
         with timeline:
-            played, lacking = asyncio.run(play())
+            played, lacking = _run(play())
     except KeyboardInterrupt:
         for trace_id in traces:
             said = f"Interrupted; what there is of the call is sealed: medagent trace show {trace_id[:8]}"
@@ -149,6 +150,20 @@ def _one(name: str, settings: Settings, own: OwnAgent | None, *, pace: float, az
         _notes([played], own)
         print_switch(switch_message(settings), to=timeline.out)
     return list(played.problems)
+
+
+def _run(calls: Coroutine[Any, Any, _T]) -> _T:
+    """Play to the end, or raise `KeyboardInterrupt` after Ctrl-C, whatever else fails while the calls are ended."""
+
+    async def ended() -> _T:
+        try:
+            return await calls
+        finally:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError
+
+    return asyncio.run(ended())
 
 
 def _notes(calls: Sequence[Rehearsed], own: OwnAgent | None) -> None:
@@ -221,7 +236,7 @@ def _many(
             return played
 
     with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal) as progress:
-        calls = asyncio.run(play(progress))
+        calls = _run(play(progress))
     if as_json:
         print_json(_summary(played) for played in calls)
     else:

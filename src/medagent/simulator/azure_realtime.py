@@ -173,7 +173,8 @@ class Connection:
         if event["session"].get("type") != kind:
             raise RefusedError(f"The session is a {kind} session.", code="invalid_value", param="session.type")
         self._session = updated_session(self._session, event["session"])
-        self._record.offer(self._scenario.name, (tool.get("name") for tool in self._session["tools"]))
+        if not self._transcribes:
+            self._record.offer(self._scenario.name, (tool.get("name") for tool in self._session["tools"]))
         self._detector.options = self._vad_options()
         await self._send("session.updated", session=self._session)
 

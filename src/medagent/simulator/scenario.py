@@ -175,6 +175,8 @@ def _did_you_mean(word: str, words: tuple[str, ...]) -> str:
 
 
 def _nearest(error: Any) -> str:
+    if error["type"] == "missing":
+        return ""
     if error["type"] == "literal_error":
         return _did_you_mean(str(error["input"]), tuple(re.findall(r"'([^']*)'", error["ctx"]["expected"])))
     models = (Scenario, *(each for each in vars(steps).values() if isinstance(each, type)))

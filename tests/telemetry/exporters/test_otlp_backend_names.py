@@ -242,6 +242,7 @@ def test_the_scope_names_the_conventions() -> None:
     assert schemas(Names(backend_names=False)) == [""]
 
 
+@pytest.mark.timing
 def test_langfuse_gets_what_it_got(tmp_path: Any) -> None:
     """No name of another backend, no schema, and the class as a failed span's message."""
     with Sink(tmp_path) as sink:

@@ -51,7 +51,8 @@ def add(connection: sa.Connection, counter: SpanCounter, batch: Sequence[SafeSpa
                 insert.on_conflict_do_update(index_elements=["stream", "series", "bucket"], set_=changed), rows
             )
     except Exception as error:  # noqa: BLE001  # metrics hold back no span; no message: it may quote a row
-        _log.error("metrics: %d spans were delivered and not counted (%s)", len(batch), type(error).__name__)
+        spans = len(batch)
+        _log.error("metrics: %d spans were delivered and not counted (%s)", spans, type(error).__name__)
 
 
 def claim(connection: sa.Connection, stream: str, *, at_once: bool) -> Totals | None:
