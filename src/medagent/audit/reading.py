@@ -53,6 +53,7 @@ _METRICS = (
     "medagent.tokens.cached",
 )
 """All metrics over OTLP; the exporter's own list is not asked."""
+_SCHEMA = "https://opentelemetry.io/schemas/gen-ai/0.1.0"
 _PART = re.compile(rb"\r\n\r\n(.*?)\r\n--", re.DOTALL)
 _YEAR = re.compile(r"(19|20)\d\d", re.ASCII)
 
@@ -234,6 +235,7 @@ def _envelope(alerts: Alerts) -> list[Shape]:
         matching(
             "the name of a metric", rf"({'|'.join(map(re.escape, _METRICS))})", path=r"^otlp\.metrics\.(\w+\.)*name$"
         ),
+        matching("the schema of metrics", re.escape(_SCHEMA), path=r"^otlp\.metrics\.(\w+\.)*schema_url$"),
         matching("LangSmith's order", rf"{moment}{uuid}(\.{moment}{uuid})*", path=r"^langsmith\.dotted_order$"),
         matching("a log line's id", rf"{uuid}\.[a-z_]{{3,20}}(\.\d{{1,2}})?", path=r"^stdout\._id$"),
         matching(

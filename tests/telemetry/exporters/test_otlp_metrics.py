@@ -18,9 +18,10 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 
 from medagent import compose
-from medagent.audit.reading import _METRICS
+from medagent.audit.reading import _METRICS, _SCHEMA
 from medagent.errors import DoorError, EgressOffError, ExportError, PartlyRefusedError
 from medagent.settings import load_settings
+from medagent.telemetry.exporters.attributes import GENAI_SCHEMA_URL
 from medagent.telemetry.exporters.exporter import RELEASE, Service, always_open
 from medagent.telemetry.exporters.otlp_metrics import (
     INSTRUMENTS,
@@ -482,6 +483,7 @@ def test_metrics_follow_the_setting_and_the_destination(
 def test_audit_knows_every_metric_by_name() -> None:
     """Its own list, by which the second reader takes a dotted name for no address."""
     assert set(_METRICS) == set(INSTRUMENTS)
+    assert _SCHEMA == GENAI_SCHEMA_URL
 
 
 def test_closed_values_come_from_policy_prices_and_settings(tmp_path: Path) -> None:
