@@ -122,7 +122,7 @@ class Destination:
                 for name, value in request.parts():
                     runs.setdefault(name.split(".")[1], {})[name] = value
                 found["langsmith"] += [(run, json.dumps(of, sort_keys=True).encode()) for run, of in runs.items()]
-            else:
+            elif request.path == "/v1/traces":
                 message = ExportTraceServiceRequest.FromString(request.body)
                 spans = [s for r in message.resource_spans for scope in r.scope_spans for s in scope.spans]
                 found["otlp"] += [(s.span_id.hex(), s.SerializeToString(deterministic=True)) for s in spans]

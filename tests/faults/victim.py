@@ -258,7 +258,7 @@ def main() -> None:
     parser.add_argument("--three-lines", action="store_true")
     given = parser.parse_args()
     if given.patience is not None:
-        ExitSession.__init__.__kwdefaults__ = {"timeout_s": (given.patience, given.patience)}
+        ExitSession.__init__.__kwdefaults__["timeout_s"] = (given.patience, given.patience)
     settings = load_settings()
     broken = [Broken(kind) for kind in given.broken]
     obeys: Victim | Untraced = Untraced(settings) if given.three_lines else Victim(settings, broken)
