@@ -113,6 +113,7 @@ def _play(place: Path, prices: Path, collector: Collector, *, short: bool) -> li
         MEDAGENT_PRICING=prices,
         MEDAGENT_DESTINATIONS="otlp",
         MEDAGENT_OTLP_ENDPOINT=collector.url,
+        MEDAGENT_OTLP_METRICS=False,  # neither takes them
         PHOENIX_PROJECT_NAME=PROJECT,
     )
     guard_logging(in_clear=settings.logs_in_clear)
