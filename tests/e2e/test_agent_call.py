@@ -257,7 +257,15 @@ def test_the_first_line_says_that_tools_run_and_send_names_the_destinations(odd:
 
 
 @pytest.fixture
-def interrupted(odd: tuple[Path, Done], tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def hears_interrupts() -> Iterator[None]:
+    """A shell's job in the background ignores Ctrl-C, and its children inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def interrupted(odd: tuple[Path, Done], tmp_path: Path, hears_interrupts: None) -> Iterator[subprocess.Popen[str]]:
     """A call at the pace of life in a session of its own, as a terminal has it, once its agent speaks."""
     environment = {**os.environ, "MEDAGENT_HOME": str(tmp_path / "home"), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
@@ -305,6 +313,7 @@ def test_ctrl_c_seals_the_trace_and_leaves_no_process(interrupted: subprocess.Po
 
 
 @pytest.mark.parametrize("raises", [None, RuntimeError("closed")], ids=["swallowed", "replaced"])
+@pytest.mark.usefixtures("hears_interrupts")
 def test_an_interrupt_counts_whatever_ends_the_calls(raises: Exception | None) -> None:
     """A library that swallows the cancellation, or fails while it closes, makes no other end of Ctrl-C."""
 
