@@ -1,4 +1,4 @@
-"""What a span costs to make, check and write, beside what others need for the same without a check."""
+"""Cost of making, checking and writing a span, beside a peer that does the same without a check."""
 
 from __future__ import annotations
 

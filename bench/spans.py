@@ -1,4 +1,4 @@
-"""What a span costs behind the loop: sealed in the outbox beside posted run trees, admission and the egress filter."""
+"""Cost of a span off the event loop: sealed in the outbox beside posted run trees, admission and the egress filter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the first traced call of a process pays, beside what LiveKit's own start has cost the same process."""
+"""Cost of the first traced call of a process, beside the cost of LiveKit's own start in the same process."""
 
 from __future__ import annotations
 

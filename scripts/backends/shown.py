@@ -1,4 +1,4 @@
-"""What a backend shows of a trace, in one form for all backends."""
+"""Data that a backend returns for a trace, in one form for all backends."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from medagent.redaction.review import Objection, Problem
 from medagent.snake_case import UNNAMED, snake_case
 
 ARGUMENTS, RESULT, OUTPUT, ITEM = "arguments", "result", "output", "[]"
-"""First step of a path, name of a result that is no object, step to a list's items."""
+"""First step of a path, name of a result that is not an object, step to a list's items."""
 
 
 class FieldKind(StrEnum):
@@ -37,7 +37,7 @@ class ToolField:
     """One leaf of a tool's arguments or result.
 
     `declared` are the names as the agent spells them, from `arguments` or `result` down, `[]` for a list's items; a
-    result that is no object stands under `output`, as in a trace. `choices` are the members of a closed type.
+    result that is not an object has the name `output`, as in a trace. `choices` are the members of a closed type.
     """
 
     declared: tuple[str, ...]

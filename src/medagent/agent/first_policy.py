@@ -209,7 +209,7 @@ def _united(at: tuple[str, ...], rules: Sequence[Guess], node: Node | None) -> I
     """Rules of which none stands within another; where they are of several kinds, all is dropped.
 
     An object whose name means an identifier is redacted as a whole: whatever is in it is a part of one. `node` is what
-    the base policy declares here: an object there is no list here, and no value.
+    the base policy declares here: an object there cannot be a list or a single value here.
     """
     here = [one for one in rules if one.steps == at]
     below: dict[str, list[Guess]] = {}
@@ -250,7 +250,7 @@ def _is_alike(node: Node | None, below: Mapping[str, object]) -> bool:
 
 
 def _below(node: Node | None, step: str) -> Node | None:
-    """What the base declares one step deeper; a rule by name gives way to a path."""
+    """Return the rules that the base declares one step deeper; a path comes before a name."""
     if isinstance(node, ListNode):
         return node.item if step == ITEM else None
     found = node.children.get(step) if isinstance(node, ObjectNode) else None
