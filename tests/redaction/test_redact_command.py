@@ -92,9 +92,9 @@ def test_a_malformed_line_is_answered_and_not_quoted(span: tuple[str, ...]) -> N
 
 
 def test_a_line_with_signs_that_utf8_cannot_hold() -> None:
-    """Half a surrogate pair takes its text with it and breaks nothing."""
+    """Half a surrogate pair goes and breaks nothing."""
     first, second = answers(lines=[b'{"id": "\\ud800", "text": "a \\ud800 cough"}\n', {"id": 2, "text": "a cough"}])
-    assert (first["text"], second["text"]) == (REDACTED, "a cough")
+    assert (first["text"], second["text"]) == (f"a {REDACTED} cough", "a cough")
 
 
 def test_records_by_the_line() -> None:

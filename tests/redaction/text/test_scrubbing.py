@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from medagent.redaction import REDACTED, Category, Identifier, KnownValues
 from medagent.redaction.policy import TextMode
 from medagent.redaction.text import Layer, scrub
-from medagent.redaction.text.guard import LONGEST_TEXT
+from medagent.redaction.text.guard import LONGEST_TEXT, has_foreign_letters
 from medagent.redaction.text.lexicon import Kind, lexicon
 from medagent.redaction.text.names import CAPITALS
 from medagent.redaction.text.units import blank_out
@@ -300,32 +300,75 @@ def test_an_age_over_89_goes_however_it_is_written(age: int, said: str, mode: Te
     assert str(age) not in scrub(f"I told you, it is {said.format(age)}, and my back hurts", NOBODY, mode=mode).text
 
 
+HIDING = {
+    "control": ("a cough\x00", "a cough<>"),
+    "invisible": ("a cough\u200b", "a cough<>"),
+    "invisible-inside": ("so j\u200dane has", "so <> has"),
+    "invisible-between-words": ("well\u200bdone", "well<>done"),
+    "invisible-in-a-listed-name": ("ask mar\u200btin to", "ask <> to"),
+    "invisible-in-digits": ("at 415\u200b555\u200b0137 now", "at <> now"),
+    "soft-hyphen": ("so jane\u00adette", "so <>"),
+    "twin": ("a c\u043eugh", "a <>"),
+    "twin-in-front": ("so \u0458ane", "so <>"),
+    "surrogate": ("a cough \ud800", "a cough <>"),
+    "wide-digits": ("so １２ it is", "so <> it is"),
+    "wide-letters": ("so ｊａｎｅ has", "so <> has"),
+    "mathematical": ("so 𝓳𝓪𝓷𝓮 has", "so <> has"),
+    "squared": ("so 🅹🅰🅽🅴 has", "so <> has"),
+    "emoji-inside": ("so M🙂aren has", "so <> has"),
+    "emoji": ("fever 🤒", "fever <>"),
+    "emoji-in-colour": ("my leg ❤️ hurts", "my leg <> hurts"),
+    "keycaps": ("at 4️⃣1️⃣5️⃣ now", "at <> now"),
+    "small-digits": ("at ⁴¹⁵⁵⁵⁵⁰¹³⁷ now", "at <> now"),
+    "small-digits-between": ("at 4⁵5⁵5⁵0¹3⁷ now", "at <> now"),
+    "another-alphabet": ("so 田中さん has", "so <> has"),
+    "piled-marks": ("so j\u0301\u0301ane has", "so <> has"),
+    "lone-mark": ("\u0301", "<>"),
+    "turned": ("a \u202ecough", "<>"),
+    "turned-words": ("a \u2067htims yram\u2069 cough", "<>"),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), HIDING.values(), ids=HIDING.keys())
+@pytest.mark.parametrize("mode", TextMode)
+def test_a_strange_sign_takes_the_word_it_hides_in(text: str, expected: str, mode: TextMode) -> None:
+    """Invisible, doubled, foreign or broken signs go with their word; a turned text goes whole; the guard says so.
+
+    Without the vocabulary a text with letters of another alphabet goes whole too: nothing judges the words beside them.
+    """
+    scrubbed = scrub(text, NOBODY, mode=mode)
+    whole = mode is TextMode.DETECT and has_foreign_letters(text)
+    assert scrubbed.text == (REDACTED if whole else expected.replace("<>", REDACTED))
+    assert Layer.GUARD in {finding.layer for finding in scrubbed.findings}
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        "a cough\x00",
-        "a cough\u200b",
-        "a \u202ecough",
-        "j\u200dane",
-        "a c\u043eugh",
-        "\u0458ane",
-        "\ud800",
-        "１２",
-        "ｊａｎｅ",
-        "𝓳𝓪𝓷𝓮",
-        "🅹🅰🅽🅴",
-        "j\u0301\u0301ane",
-        "\u0301",
-        "fever 🤒",
-        "jane\u00adette",
+        "take 10\u202fmg a day",
+        "blood pressure \u2265 140/90",
+        "see \u2105 the front desk",
+        "pain \u2191 at night, walking \u2192 better",
+        "5 \u00d7 10\u2079 platelets",
+        "31 kg/m\u00b2",
+        "37\u00bd weeks",
+        "SpO\u2082 is 97",
+        "5 \u00b5g and 5 \u03bcg",
+        "pain\u00b9 and fever\u00b2",
     ],
 )
 @pytest.mark.parametrize("mode", TextMode)
-def test_signs_that_hide(text: str, mode: TextMode) -> None:
-    """Invisible, doubled, foreign or broken signs: nothing of the field leaves, and the guard says so."""
-    scrubbed = scrub(text, NOBODY, mode=mode)
-    assert scrubbed.text == REDACTED
-    assert [finding.layer for finding in scrubbed.findings] == [Layer.GUARD]
+def test_signs_of_notes_stay(text: str, mode: TextMode) -> None:
+    """Thin spaces, comparisons, arrows, exponents, indices and footnotes leave as they are."""
+    assert scrub(text, NOBODY, mode=mode).findings == ()
+
+
+def test_a_known_name_cut_by_a_strange_sign_goes() -> None:
+    """Two ordinary words with an invisible sign between them are a known name when they are put together."""
+    known = KnownValues()
+    assert left("under\u200btake") == f"under{REDACTED}take"
+    known.learn([Identifier(category=Category.NAME, value="Undertake")])
+    assert scrub("under\u200btake", known).text == REDACTED
 
 
 def test_the_tail_that_was_not_read_does_not_leave() -> None:

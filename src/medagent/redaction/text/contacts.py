@@ -6,30 +6,40 @@ import re
 from collections.abc import Iterator, Sequence
 
 from medagent.redaction.policy import Category
-from medagent.redaction.text.cues import FILLERS, MAIL_HOSTS, MAIL_STOPS, TOP_LEVEL
+from medagent.redaction.text.cues import FILLERS, FUNCTION, MAIL_HOSTS, MAIL_STOPS, TOP_LEVEL
 from medagent.redaction.text.found import Span, is_sign
-from medagent.redaction.text.reading import Reading
+from medagent.redaction.text.lexicon import Kind
+from medagent.redaction.text.reading import Reading, cue
 from medagent.redaction.text.units import LETTER, MIXED, NUMBER, SIGN, WORD, Unit
 
 _AMOUNT = (
     "mg mcg ml g gm gms kg lb lbs cm mm m in ft x hr hrs h am pm f yo cc iu k wk wks min mins sec secs oz bpm mmhg s "
-    "days weeks months years yr yrs th"
+    "days weeks months years yr yrs th meq mmol mgs mls l lpm tab tabs cap caps pt w mo mos dl ng pg mph mcgs"
 )
 _CLINICAL_CODE = re.compile(
-    r"(?!(?:9\d|[1-9]\d\d)(?:yo|yrs?|years)$)"  # an age over 89, however unlikely, written in one piece
-    rf"\d{{1,4}}(?:{'|'.join(_AMOUNT.split())})|[tlcs]\d{{1,2}}|b1|b6|b12|d2|d3|k2|a1c|hba1c|h1n1|q\d{{1,2}}h?|[23]d|co2|o2|spo2|t[34]|"
-    r"covid19|1st|2nd|3rd|x\d",
+    r"(?!(?:9\d|[1-9]\d\d)(?:yo|yrs?|years|y)$)"  # an age over 89, however unlikely, written in one piece
+    rf"\d{{1,4}}(?:{'|'.join(_AMOUNT.split())})|[tlcs]\d{{1,2}}|b1|b6|b12|d2|d3|k2|a1c|hba1c|h1n1|"
+    r"q\d{1,2}(?:h|hr|hrs|d|w|wk|wks|mo)?|[23]d|co2|o2|spo2|sao2|pao2|pco2|po2|fio2|h2o|h2|t[34]|covid19|1st|2nd|3rd|"
+    r"x(?:\d0?|12|15)|a?ox\d|t[12]dm|dm[12]|s1s2|g\d{1,2}p\d{1,4}|\d{1,2}w\dd?|cd\d{1,2}|her2|brca[12]|n95|ca125|b27|d5w|d10w|"
+    r"[mc]?m[23]",
     re.ASCII,
 )
 _EDGE = ".,;:!?\"'()[]<>“”‘’-–…*>"
 CONTACT_WORDS = MAIL_HOSTS | {"dot", "point"}
 """One of these stands in every address that is said."""
-_TURNS = frozenset(("at", "@", "dot"))
-_COLON = frozenset(("colon",))
+_CONTACTS = cue(CONTACT_WORDS)
+_TURNS = cue(("at", "@", "dot"))
+_COLON = cue(("colon",))
 _SLASHES = frozenset(("slash", "forward", "double"))
-_TOUCHING = re.compile(r"\S[@_\\/.:]\S")
+_TOUCHING = re.compile(r"[@_\\/.:](?<=\S.)(?=\S)")
 """Something that may be an address or a link stands in a text where this is found."""
+_SPELLED_ENDS = {"u": "uk", "e": "edu", "c": "com", "o": "org", "n": "net", "g": "gov"}
+"""Ends of addresses by the letter with which they begin, where they are spelled."""
 _FARTHEST_BACK = 16
+_MOST_WORDS = 3
+_LOCAL_JOINS = frozenset(
+    ("dot", "underscore", "dash", "hyphen", "point", ".", "_", "-", "plus", "+", "period", "minus")
+)
 _WIDEST_DOMAIN = 8
 
 
@@ -71,27 +81,27 @@ def _of_chunk(chunk: Sequence[Unit]) -> Category | None:
 
 def spoken_contacts(reading: Reading) -> Iterator[Span]:
     """`jane dot doe at gmail dot com`, `w w w dot clinic dot org`, half an e-mail, the beginning of a link."""
-    for at in reading.places_of(_COLON):
+    for at in reading.cued(_COLON):
         last = at
         while last + 1 < len(reading.units) and reading.units[last + 1].norm in _SLASHES:
             last += 1
         if any(unit.norm == "slash" for unit in reading.units[at : last + 1]):
             yield at, last, Category.IDENTIFIER
-    if not reading.places_of(CONTACT_WORDS):
+    if not reading.cued(_CONTACTS):
         return
     units = reading.units
     free_from = 0
-    for at in reading.places_of(_TURNS):
+    for at in reading.cued(_TURNS):
         unit = units[at]
         if at < free_from:
             continue
         if unit.norm in ("at", "@") and (end := _domain_end(units, at)):
-            first = _local_begin(units, at, free_from)
+            first = _local_begin(reading, at, free_from)
             if first < at:
                 yield first, end, Category.EMAIL
                 free_from = end + 1
         elif unit.norm == "dot" and at + 1 < len(units) and units[at + 1].norm in TOP_LEVEL:
-            yield _local_begin(units, at, free_from), at + 1, Category.IDENTIFIER
+            yield _local_begin(reading, at, free_from), at + 1, Category.IDENTIFIER
             free_from = at + 2
 
 
@@ -104,22 +114,48 @@ def _domain_end(units: Sequence[Unit], at: int) -> int:
             end = ahead
         if norm in ("dot", "point") or (norm == "." and end == ahead - 1):
             following = units[ahead + 1].norm if ahead + 1 < len(units) else ""
-            if following in TOP_LEVEL or following == "calm":
+            lone = following == "in" and units[ahead - 1].norm not in FUNCTION
+            if following in TOP_LEVEL or following == "calm" or lone:
                 end = ahead + 1
+            elif following in _SPELLED_ENDS and _is_spelled(units, ahead + 1):
+                end = ahead + len(_SPELLED_ENDS[following])
         elif norm in ("?", "!", ",") or (end and ahead > end and norm != "dot"):
             break
     return end
 
 
-def _local_begin(units: Sequence[Unit], at: int, floor: int) -> int:
-    """Where the local part before `at` begins: behind a small word or the end of a sentence."""
-    first = at
+def _is_spelled(units: Sequence[Unit], at: int) -> bool:
+    """Whether the letters of the end of an address stand here: `e d u`."""
+    letters = _SPELLED_ENDS[units[at].norm]
+    return tuple(unit.norm for unit in units[at : at + len(letters)]) == tuple(letters)
+
+
+def _local_begin(reading: Reading, at: int, floor: int) -> int:
+    """Return where the local part before `at` begins: behind a small word or the end of a sentence.
+
+    Where no small word is near, ordinary words that nothing joins to the address are words of the sentence.
+    """
+    units = reading.units
+    first, plain, joined = at, 0, at
     for back in range(at - 1, max(floor, at - _FARTHEST_BACK) - 1, -1):
         unit = units[back]
         if unit.norm in MAIL_STOPS and not (unit.kind == LETTER and first < at and units[back + 1].kind == LETTER):
-            break
+            return first
         if is_sign(unit, '?!;:,"') or (is_sign(unit, ".") and unit.end < units[back + 1].start):
-            break
-        if unit.norm not in FILLERS:
-            first = back
+            return first
+        if unit.norm in FILLERS:
+            continue
+        if (
+            unit.norm in _LOCAL_JOINS
+            or units[back + 1].norm in _LOCAL_JOINS
+            or unit.kind != WORD
+            or back == at - 1
+            or (reading.kinds[back] is Kind.UNKNOWN and plain == 0)
+        ):
+            joined = back
+        else:
+            plain += 1
+            if unit.norm in FUNCTION or plain > _MOST_WORDS:
+                return joined
+        first = back
     return first

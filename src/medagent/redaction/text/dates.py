@@ -1,35 +1,95 @@
-"""Dates, weekdays and ages over 89, written or said."""
+"""Dates and weekdays, written or said."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from medagent.redaction.policy import Category
-from medagent.redaction.text.cues import MONTH_OF, QUANTITIES, WEEKDAYS, words
+from medagent.redaction.text.cues import FILLERS, FUNCTION, MONTH_OF, QUANTITIES, WEEKDAYS, words
 from medagent.redaction.text.found import Span
-from medagent.redaction.text.reading import Reading
-from medagent.redaction.text.units import NUMBER, ORDINAL, SIGN, Unit
+from medagent.redaction.text.reading import Reading, cue
+from medagent.redaction.text.units import GONE, NUMBER, ORDINAL, SIGN, Unit
 
 _BORN = words("born birth birthday dob")
 DATE_WORDS = WEEKDAYS | _BORN | MONTH_OF.keys()
 """One of these, or a number, stands in every date."""
 _ALSO_WORDS = frozenset(("may", "march", "mar", "sep", "jan", "dec"))
-_MONTH_FOLLOWS = words(
-    "in of since last next this by until early late mid from month around before after during through till"
+_MAY_PERHAPS = words("last next this early from around before after")
+_SKIPPED = FILLERS | frozenset((",", ".", "-", "/", "the", "of", "in", "year", "and", "–", "'"))
+_HEDGES = words(
+    """like maybe probably i think believe guess let's let me see was it you know mean well actually sorry perhaps
+    say"""
 )
-_SKIPPED = frozenset((",", ".", "-", "/", "the", "of", "in", "year", "and", "um", "uh", "–", "'"))
+"""What people say while they look for a day: `june i think the tenth`."""
 _LONGEST = 8
+_FARTHEST_BIRTH = 8
+_LONGEST_GAP = 5
+_BEFORE_MONTH = words(", - / . of the in like")
 _CENTURIES = frozenset(("18", "19", "20"))
-_AGE_AFTER = words("year years yo y/o yr yrs yearold")
-_AGE_BEFORE = words("age aged turned turning turns")
-_AGE_LINKS = words("of is was at about")
-_DAY_ENDS = words("at of in and or for when i we if but so is was would works with to please um uh")
+_DAY_ENDS = (
+    FUNCTION | FILLERS | words("works worked please because maybe instead morning afternoon evening night weekend i")
+) - words(
+    """old new good bad best better worst worse right wrong most more less least few other another same such own
+    call calls called use used uses look need needs take takes took feel feels patient patients doctor doctors nurse
+    mother father mom dad wife husband son daughter brother sister a an this his her my your one"""
+)
+"""What follows a day that is said alone, apart from the things that are counted."""
+_DAY_PREPOSITIONS = words("on by until till before after since from to through thru")
+_LAST_DAY = 31
+_FIRST_ORDINALS = 3
+"""The first, second and third of anything are counted more often than days; behind a word of time they are days."""
+_IS = words("is was be 's on for are were isn't wasn't to falls due")
+_DAY_NOUNS = words(
+    """appointment appointments surgery visit birthday birthdays birthday's birthdate procedure operation scan
+    deadline date due wedding anniversary"""
+)
+_MONTHS_ROUND = words("last this next every each that following")
+_TO_BIRTH = FILLERS | words(
+    """on in is was the of , : - ' ’ year back around about sometime s it's it comes falls day date my her his our
+    and please i think maybe like be coming up again also ? . both"""
+)
+_MAY_FOLLOWED = words(
+    """and or i we he she they it to for at because when but so the my is was will if on in with until of , . ? ! ;
+    :"""
+)
+_MAY_SURE = words("in of since until till by during through late mid month")
+_NO_HOLIDAY = words("disease factor seal seals")
+_YEAR = words("""in of since from until till by before after around back year late early""")
+
+
+def _by_first_word(phrases: str) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """Return for the first word of each phrase what may follow it, the longest first."""
+    found: dict[str, tuple[tuple[str, ...], ...]] = {}
+    for phrase in phrases.split(";"):
+        first, *rest = phrase.split()
+        found[first] = tuple(sorted((*found.get(first, ()), tuple(rest)), key=len, reverse=True))
+    return found
+
+
+HOLIDAYS = _by_first_word(
+    """christmas eve; christmas day; christmas; xmas eve; xmas day; xmas; thanksgiving day; thanksgiving; easter
+    sunday; easter monday; easter; halloween; hanukkah; chanukah; passover; ramadan; eid al fitr; eid al adha;
+    eid; diwali; kwanzaa; juneteenth; purim; yom kippur; rosh hashanah; mardi gras; boxing day; new year's
+    eve; new year's day; new year's; new years eve; new years day; new years; new year eve; new year day;
+    lunar new year; chinese new year; labor day; labour day; memorial day; veterans day; veteran's day;
+    veterans' day; presidents day; president's day; presidents' day; columbus day; independence day; mother's
+    day; mothers day; mothers' day; father's day; fathers day; fathers' day; valentine's day; valentines day;
+    valentine's; valentines; mlk day; martin luther king day; groundhog day; good friday; palm sunday; ash
+    wednesday; bank holiday; canada day; victoria day; bastille day; st patrick's day; st . patrick's day;
+    saint patrick's day; st patricks day; saint patricks day; cinco de mayo; earth day; election day; super
+    bowl sunday; bonfire night; guy fawkes night; anzac day; australia day; day of the dead; april fool's day;
+    april fools day; april fools; all saints day; all saints' day; indigenous peoples day; indigenous peoples'
+    day; flag day; st stephen's day; lent; pentecost; tax day; armistice day; remembrance day; holocaust
+    memorial day; leap day"""
+)
+"""Holidays by their first word: they tell a day as its number does."""
+_DATE_CUE, _HOLIDAY_CUE = cue(DATE_WORDS), cue(HOLIDAYS)
 
 
 def dates(reading: Reading) -> Iterator[Span]:
-    """Months with what belongs to them, weekdays, days of a month, years after a birth, ages of 90 and more."""
+    """Months with what belongs to them, weekdays, days of a month, years after a birth."""
     units = reading.units
-    for at in reading.places_of(DATE_WORDS):
+    for at in reading.cued(_DATE_CUE):
         norm = units[at].norm
         if norm in WEEKDAYS:
             yield at, at, Category.DATE_OF_BIRTH
@@ -39,38 +99,58 @@ def dates(reading: Reading) -> Iterator[Span]:
             first, last = _day_before(units, at), _day_and_year_after(units, at)
             if norm not in _ALSO_WORDS or (first, last) != (at, at) or _is_month(units, at):
                 yield first, last, Category.DATE_OF_BIRTH
+    for at in reading.cued(_HOLIDAY_CUE):
+        for rest in HOLIDAYS[units[at].norm]:
+            if rest and reading.norm(at + 1) != rest[0]:
+                continue
+            last = at + len(rest)
+            if tuple(reading.norms[at + 1 : last + 1]) == rest and reading.norm(last + 1) not in _NO_HOLIDAY:
+                yield at, _day_and_year_after(units, last), Category.DATE_OF_BIRTH
+                break
     for at in reading.of_kind(NUMBER):
-        unit = units[at]
-        if unit.how == ORDINAL:
+        if units[at].how == ORDINAL:
             yield from _day_alone(units, at)
-        elif len(unit.norm) <= 3 and int(unit.norm) >= 90 and _is_age(units, at):
-            yield at, at, Category.AGE
+        elif len(units[at].norm) == 2 and at > 1 and units[at - 1].norm in ("'", "’") and units[at - 2].norm in _YEAR:
+            yield at, at, Category.DATE_OF_BIRTH
 
 
 def _is_month(units: Sequence[Unit], at: int) -> bool:
-    return units[at].norm != "may" or (at > 0 and units[at - 1].norm in _MONTH_FOLLOWS)
+    """Whether a word is a month and no verb: `in may`, `this may because`, but not `this may hurt`."""
+    if units[at].norm != "may" or (at and units[at - 1].norm in _MAY_SURE):
+        return True
+    if not at or units[at - 1].norm not in _MAY_PERHAPS:
+        return False
+    return at + 1 == len(units) or units[at + 1].norm in _MAY_FOLLOWED or units[at + 1].kind == NUMBER
 
 
 def _day_before(units: Sequence[Unit], at: int) -> int:
     """The first unit of `the third of` before a month."""
     back = at - 1
-    while back >= 0 and at - back <= 3 and units[back].norm in (",", "-", "/", ".", "of", "the"):
+    while (
+        back >= 0 and at - back <= _LONGEST_GAP and (units[back].norm in _BEFORE_MONTH or units[back].norm in FILLERS)
+    ):
         back -= 1
-    if back < 0 or at - back > 3 or not _is_day(units[back]):
+    if back < 0 or at - back > _LONGEST_GAP or not _is_day(units[back]):
+        return at
+    if units[back].how != ORDINAL and any(unit.norm in ("in", "like") for unit in units[back:at]):
         return at
     return back - 1 if back > 0 and units[back - 1].norm == "the" else back
 
 
 def _day_and_year_after(units: Sequence[Unit], at: int) -> int:
     """The last number that belongs to a month: a day, then a year in one or two numbers."""
-    last, said = at, list[str]()
+    last, said, hedged = at, list[str](), False
     for ahead in range(at + 1, min(at + 1 + _LONGEST, len(units))):
         unit = units[ahead]
         if unit.kind == NUMBER and len(unit.norm) <= 4 and not _is_whole(said):
-            if unit.how != ORDINAL and ahead + 1 < len(units) and units[ahead + 1].norm in QUANTITIES:
+            if unit.how != ORDINAL and (hedged or (ahead + 1 < len(units) and units[ahead + 1].norm in QUANTITIES)):
                 break
             last = ahead
             said.append(unit.norm)
+        elif unit.norm == "for" and not said and _norm(units, ahead + 1) in _CENTURIES:
+            said.append("4")  # as `fourth` is heard: `march for nineteen eighty two`
+        elif unit.norm in _HEDGES and not said:
+            hedged = True
         elif unit.norm not in _SKIPPED:
             break
     return last
@@ -91,21 +171,58 @@ def _day_alone(units: Sequence[Unit], at: int) -> Iterator[Span]:
     after = 1 + nexts.index("the") + 1 if nexts[:2] == ["of", "the"] else 2 if nexts[:1] == ["of"] else 0
     if after and at + after < len(units) and _is_day(units[at + after]) and units[at + after].how == ORDINAL:
         yield at, at + after, Category.DATE_OF_BIRTH
-    elif back and int(units[at].norm) in range(4, 32):
-        following = units[at + 1] if at + 1 < len(units) else None
-        if following is None or following.kind == SIGN or following.norm in _DAY_ENDS:
-            yield at, at, Category.DATE_OF_BIRTH
+    elif 1 <= int(units[at].norm) <= _LAST_DAY and _is_day_of_month(units, at, back=back):
+        yield at, at, Category.DATE_OF_BIRTH
+
+
+def _is_day_of_month(units: Sequence[Unit], at: int, *, back: bool) -> bool:
+    """`on the third`, `the fourteenth`, `by 22nd`, `the third of last month`, but not `the third time`."""
+    following = units[at + 1] if at + 1 < len(units) else None
+    if (
+        following
+        and following.norm == "of"
+        and (_norm(units, at + 2) in _MONTHS_ROUND or _norm(units, at + 2) == "the")
+    ):
+        return _norm(units, at + 3) in ("month", "year")
+    if following and following.norm in ("and", "or", "to", ","):
+        other = at + 2 + (_norm(units, at + 2) == "the")
+        if other < len(units) and units[other].how == ORDINAL and _is_day(units[other]):
+            return _is_day_of_month(units, other, back=back) or _norm(units, other + 1) in ("", *_MONTHS_ROUND)
+    ends = following is None or (following.kind == SIGN and following.norm != "-") or following.norm in _DAY_ENDS
+    if not ends or (following and following.kind == GONE):
+        return False
+    before = at - 1 - back
+    prepared = before >= 0 and units[before].norm in _DAY_PREPOSITIONS
+    if not prepared and back:
+        near = range(max(0, before - 3), before + 1)
+        prepared = any(units[one].norm in _DAY_NOUNS for one in near) and _norm(units, before) in _IS
+    if not back:
+        return prepared and units[at].start + 2 < units[at].end and not _is_hyphened(units, at)
+    return prepared or int(units[at].norm) > _FIRST_ORDINALS
+
+
+def _is_hyphened(units: Sequence[Unit], at: int) -> bool:
+    return at + 1 < len(units) and units[at + 1].norm == "-"
+
+
+def _norm(units: Sequence[Unit], at: int) -> str:
+    return units[at].norm if 0 <= at < len(units) else ""
 
 
 def _born(units: Sequence[Unit], at: int) -> Iterator[Span]:
     """`born in eighty two`, `birthday is three three`: the numbers that follow soon."""
-    for ahead in range(at + 1, min(at + 6, len(units))):
+    for ahead in range(at + 1, min(at + _FARTHEST_BIRTH, len(units))):
         unit = units[ahead]
-        if unit.kind == NUMBER and (ahead + 1 == len(units) or units[ahead + 1].norm not in QUANTITIES):
+        if unit.kind == NUMBER:
             last = ahead
             while last + 1 < len(units) and last < ahead + 8 and _goes_on(units[last + 1]):
                 last += 1
-            yield ahead, last, Category.DATE_OF_BIRTH
+            while units[last].kind != NUMBER:
+                last -= 1
+            if last + 1 == len(units) or units[last + 1].norm not in QUANTITIES:
+                yield ahead, last, Category.DATE_OF_BIRTH
+            return
+        if unit.norm not in _TO_BIRTH and unit.norm not in MONTH_OF:
             return
 
 
@@ -115,19 +232,3 @@ def _goes_on(unit: Unit) -> bool:
 
 def _is_day(unit: Unit) -> bool:
     return unit.kind == NUMBER and len(unit.norm) <= 2 and 1 <= int(unit.norm) <= 31
-
-
-def _is_age(units: Sequence[Unit], at: int) -> bool:
-    nexts = [unit.norm for unit in units[at + 1 : at + 6]]
-    if nexts[:1] == ["-"]:
-        nexts = nexts[1:]
-    before = at - 1
-    while before >= max(0, at - 5) and (units[before].kind == SIGN or units[before].norm in _AGE_LINKS):
-        before -= 1
-    return (
-        (before >= 0 and units[before].norm in _AGE_BEFORE)
-        or (nexts[:1] != [] and nexts[0] in _AGE_AFTER and ("old" in nexts[1:4] or nexts[1:3] == ["of", "age"]))
-        or nexts[:1] in (["yo"], ["y/o"])
-        or nexts[:2] == ["y", "o"]
-        or nexts[:3] in (["y", "/", "o"], ["y", ".", "o"])
-    )

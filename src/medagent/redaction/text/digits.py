@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from medagent.redaction.policy import Category
-from medagent.redaction.text.cues import CODE_LABELS, HOMOPHONES, JOINING, QUANTITIES, RECORD_WORDS
+from medagent.redaction.text.cues import CODE_LABELS, HOMOPHONES, JOINING, MEASURED, QUANTITIES, RECORD_WORDS
 from medagent.redaction.text.found import Span, is_sign
 from medagent.redaction.text.reading import Reading
+from medagent.redaction.text.slashes import is_day_and_month, is_part_or_score
 from medagent.redaction.text.units import CARDINAL, LETTER, NUMBER, ORDINAL, REPEATED, SIGN, SPOKEN, WORD, Unit
 
 SHORTEST = 4
@@ -18,8 +19,14 @@ _LONGEST_PREFIX = 3
 _LOOK_BACK = 8
 _BEHIND_LABEL = frozenset((":", "#", "-", "–", "—", ".", "no", "num", "number", "id", "is", "'s", "’s"))
 _CALLED = frozenset(("911", "411", "988", "999", "112", "111", "101"))
-_FRACTIONS = frozenset(("1/2", "1/3", "1/4", "3/4", "2/3", "24/7", "20/20", "50/50"))
-_SCALES = frozenset(("5", "10"))
+_FINEST_PART = 16
+_SCALE_AFTER = frozenset(("being", "is", "as", "was", "means", "meaning"))
+_NUMBERED = frozenset(("phq", "gad", "covid", "omega", "il", "cd", "ca", "sf", "eq", "factor", "type", "ages"))
+_DAY_BEFORE = frozenset(("on", "since", "dated", "dob", "lmp", "admitted", "discharged"))
+_ON_MEDICINE = frozenset(
+    ("am", "is", "are", "was", "i'm", "he's", "she's", "been", "put", "him", "her", "me", "and", "or")
+)
+"""Behind one of these, `on two fifty` is a dose."""
 _CLOCK_BEFORE = frozenset(("at", "around", "about", "by", "until", "till", "before", "after", "between", "from"))
 _CLOCK_AFTER = frozenset(("am", "pm", "o'clock", "a", "p", "in"))
 _YEAR_BEFORE = frozenset(
@@ -45,7 +52,7 @@ def digit_runs(reading: Reading) -> Iterator[Span]:
         if at <= done or units[at].how == ORDINAL:
             continue
         numbers = [at]
-        while (following := _next_number(units, numbers)) is not None:
+        while not _is_in_a_name(units, numbers) and (following := _next_number(units, numbers)) is not None:
             numbers.append(following)
         done = numbers[-1]
         if _is_labelled(units, at) or not _is_quantity(units, numbers):
@@ -53,6 +60,14 @@ def digit_runs(reading: Reading) -> Iterator[Span]:
             while first > 0 and is_sign(units[first - 1], "+(#") and units[first - 1].end == units[first].start:
                 first -= 1
             yield first - 2 * _is_prefixed(units, numbers), done, _category(units, numbers)
+
+
+def _is_in_a_name(units: Sequence[Unit], numbers: list[int]) -> bool:
+    """Whether a number belongs to the name of a test or a thing: `PHQ-9 14/27`, `covid-19`."""
+    at = numbers[0]
+    if at < 2 or len(numbers) > 1 or units[at - 1].norm != "-" or units[at - 1].end != units[at].start:
+        return False
+    return units[at - 2].norm in _NUMBERED
 
 
 def _is_prefixed(units: Sequence[Unit], numbers: list[int]) -> bool:
@@ -82,6 +97,8 @@ def _next_number(units: Sequence[Unit], numbers: list[int]) -> int | None:
         if unit.kind == NUMBER:
             if unit.how == ORDINAL:
                 return None
+            if _is_pair_done(units, numbers, at):
+                return None
             if homophone and not (len(numbers) >= 2 and _is_single(units[last]) and _is_single(unit)):
                 return None
             return at
@@ -90,6 +107,13 @@ def _next_number(units: Sequence[Unit], numbers: list[int]) -> int | None:
         elif not ((unit.kind == SIGN and unit.norm in _JOINING_SIGNS) or unit.norm in JOINING):
             return None
     return None
+
+
+def _is_pair_done(units: Sequence[Unit], numbers: list[int], at: int) -> bool:
+    """Whether a comma ends `120/80`, so that the number behind it is another one."""
+    if len(numbers) != 2 or units[at - 1].norm != "," or units[at - 1].end == units[at].start:
+        return False
+    return units[numbers[1]].start - units[numbers[0]].end == 1 and units[numbers[0] + 1].norm == "/"
 
 
 def _is_single(unit: Unit) -> bool:
@@ -103,10 +127,23 @@ def _is_quantity(units: Sequence[Unit], numbers: list[int]) -> bool:
     total = sum(map(len, said))
     if len(said) == 1:
         return total < SHORTEST or _is_large_quantity(units, numbers[0])
+    if len(said) == 2 and between[0] in ("/", "slash"):
+        touching = between[0] == "slash" or units[numbers[1]].start - units[numbers[0]].end == 1
+        if is_day_and_month(units, *numbers):
+            return False
+        return total < SHORTEST or (touching and max(map(len, said)) < SHORTEST and is_part_or_score(units, *numbers))
+    if _is_mixed_number(said, between) or _is_day_said(units, numbers, between) is False:
+        return True
+    if _is_day_said(units, numbers, between):
+        return False
+    if len(said) > 2 and between.count("to") == 1 and _before_quantity(units, numbers[-1]) and total <= 2 * SHORTEST:
+        return True
     if total < SHORTEST:
+        if said[:2] == ["1", "0"] and len(said) == 3 and _is_measured(units, numbers):
+            return True
         if said[0] == "0" and total == 2 and _near(units, numbers[0], -1) in _YEAR_BEFORE:
             return False
-        return not _is_said_one_by_one(units, numbers) and not _is_day_and_month(said, between)
+        return not _is_said_one_by_one(units, numbers)
     if len(said) == 2:
         return _is_pair(units, numbers, said, between[0])
     if between == [","] * len(between) and all(len(group) == 3 for group in said[1:]) and len(said[0]) <= 3:
@@ -135,16 +172,16 @@ def _is_pair(units: Sequence[Unit], numbers: list[int], said: list[str], sign: s
     if max(len(one), len(two)) > 3:
         return False
     match sign:
-        case "/" if touching:
-            return (50 <= value <= 300 and 20 <= other <= 200 and value > 31) or f"{one}/{two}" in _FRACTIONS
         case "." | "point" if touching or sign == "point":
             return value < 200 and len(two) <= 2
         case ":" if touching:
             return value < 24 and len(two) == 2 and other < 60
         case "," if touching and len(two) == 3:
             return _before_quantity(units, numbers[-1])
+        case "," if not touching and len(one) == len(two) == 2 and one not in ("19", "20"):
+            return True
         case "-" | "–" | "to" | ",":
-            return _before_quantity(units, numbers[-1])
+            return _before_quantity(units, numbers[-1]) or (sign != "," and _is_measured(units, numbers))
         case "":
             clock = 1 <= value <= 12 and len(two) == 2 and other < 60 and units[numbers[1]].how == SPOKEN
             return clock and (
@@ -152,6 +189,16 @@ def _is_pair(units: Sequence[Unit], numbers: list[int], said: list[str], sign: s
             )
         case _:
             return False
+
+
+def _is_measured(units: Sequence[Unit], numbers: list[int]) -> bool:
+    """Whether a measured thing stands before a number in the same clause: `pressure was one oh five over sixty`."""
+    for at in range(numbers[0] - 1, max(-1, numbers[0] - 1 - _LOOK_BACK), -1):
+        if units[at].norm in MEASURED:
+            return True
+        if units[at].kind == SIGN and units[at].norm in ".?!;":
+            return False
+    return False
 
 
 def _is_said_one_by_one(units: Sequence[Unit], numbers: list[int]) -> bool:
@@ -163,14 +210,31 @@ def _is_said_one_by_one(units: Sequence[Unit], numbers: list[int]) -> bool:
     return len(numbers) >= 3 and digits not in _CALLED and ways == {SPOKEN}
 
 
-def _is_day_and_month(said: list[str], between: list[str]) -> bool:
-    """`3/14`, but not `1/2` and not `7/10`."""
-    if len(said) != 2 or between[0] not in ("/", "slash"):
+def _is_mixed_number(said: list[str], between: list[str]) -> bool:
+    """`37 1/2`, `1-1/2`: a whole number and a part."""
+    if len(said) != 3 or between[1] != "/" or between[0] not in ("", "-", "and"):
         return False
-    one, two = int(said[0]), int(said[1])
-    if f"{one}/{two}" in _FRACTIONS or said[1] in _SCALES:
+    return len(said[0]) <= 2 and 0 < int(said[1]) < int(said[2]) <= _FINEST_PART
+
+
+def _is_day_said(units: Sequence[Unit], numbers: list[int], between: list[str]) -> bool | None:
+    """`on three fourteen`, `since 3-14`: a month and a day behind a word of time; None where the words do not decide.
+
+    False for what is said of a scale: `one to ten, ten being the worst`.
+    """
+    if len(numbers) != 2:
+        return None
+    one, two = (int(units[at].norm) for at in numbers)
+    after, before = _near(units, numbers[-1], 1), _near(units, numbers[0], -1)
+    if one == two and between[0] in ("", ",") and (after in _SCALE_AFTER or before == "to"):
         return False
-    return (1 <= one <= 12 and 1 <= two <= 31) or (1 <= two <= 12 and 1 <= one <= 31)
+    if between[0] not in ("", "-", ".") or before not in _DAY_BEFORE or not (1 <= one <= 12 and 1 <= two <= 31):
+        return None
+    if between[0] == "" and units[numbers[1]].how != SPOKEN:
+        return None
+    if after in QUANTITIES or after in ("to", "liters", "or") or _near(units, numbers[0], -2) in _ON_MEDICINE:
+        return None
+    return True
 
 
 def _between(units: Sequence[Unit], one: int, two: int) -> str:

@@ -1,22 +1,73 @@
-"""What is not read does not leave: signs that hide, letters of another alphabet, more text than is looked at."""
+"""What cannot be read does not leave: hidden signs, letters of another alphabet, text beyond the longest length.
+
+A strange sign is taken out, and with it the word that it cuts or hides in; the rest of the text stays. Signs that turn
+the order of a text around make it say something else than it shows: such a text does not leave at all.
+"""
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 LONGEST_TEXT = 20_000
 """Code points of one field that are looked at; the rest does not leave."""
 _MARGIN = 400
-_SIGNS = frozenset("\t\n\r\u00a0–—‘’“”„‚•·…°±×÷µ§©®™€£¥¢«»¿¡½¼¾²³´`¨¬¹ºª′″‑→")
+_SIGNS = frozenset("–—‘’“”„‚•·…°±×÷µ§©®™€£¥¢«»¿¡½¼¾⅓⅔⅛⅜⅝⅞`¨¬´ºª′″‐‑‒―‹›‣⁃◦▪■□●○→←↑↓↔⇒⇑⇓≤≥≠≈≡∼√∞∆−∙⋅†‡‰№℅℃℉✓✔✗✘☐☑☒♀♂")
+_RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉"
+_SUPERS = frozenset(f"{_RAISED}⁺⁻₊₋")
+_HIDDEN_DIGITS = re.compile(rf"[{_RAISED}]{{3}}|[{_RAISED}](?=[0-9])|[{_RAISED}](?![A-Z])(?=[^\W\d_])")
+"""Raised digits that are no exponent, index or footnote: the digits of a number written small."""
 _FOLDS = frozenset("ßæœøłđðþıŋħŧĸſ")
+_GREEK = frozenset("αβγδεκλμωΔΩ")
+_MICRO = re.compile(r"μ(?=(?:g|l|L|m|M|mol|U)(?![^\W\d_]))")
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Signs that turn the order in which a text is shown."""
+_CHUNK = re.compile(r"[\S\x1c-\x1f\x85]+")
+_WORD = re.compile(r"\w+")
+_PRESENTATION = "\ufe0f"
 
 
-def is_readable(text: str) -> bool:
+def is_plain_text(text: str) -> bool:
     """Whether every sign is one that the layers judge: Latin letters, plain digits, usual signs, nothing invisible."""
     if text.isascii():
         return text.isprintable() or text.translate(_BLANKS).isprintable()
-    return all(map(_is_judged, text)) and not _is_stacked(text)
+    return all(map(_is_judged, text)) and not _is_stacked(text) and _HIDDEN_DIGITS.search(text) is None
+
+
+def is_turned(text: str) -> bool:
+    """Whether a text holds a sign that makes it show another order than it has."""
+    return not text.isascii() and _TURNING.search(text) is not None
+
+
+def has_foreign_letters(text: str) -> bool:
+    """Whether a text holds letters that are no Latin ones: what stands beside them is then no English either."""
+    if text.isascii():
+        return False
+    return any(sign.isalpha() and not _is_judged(sign) and sign not in _GREEK for sign in text)
+
+
+def strange_signs(text: str, is_plain: Callable[[list[str]], bool]) -> Iterator[tuple[int, int]]:
+    """Yield start and end (code points) of what cannot be read.
+
+    `is_plain` tells of the parts of a word that a strange sign cuts whether they are ordinary words, also together.
+    """
+    for chunk in _CHUNK.finditer(text):
+        word, start = chunk.group(), chunk.start()
+        strange = [at for at, sign in enumerate(word) if _is_strange(word, at, sign)]
+        if not strange and not _HIDDEN_DIGITS.search(word):
+            continue
+        cut = "".join(" " if at in strange else sign for at, sign in enumerate(word))
+        if (
+            not strange
+            or any(word[at].isalnum() and word[at] not in _GREEK for at in strange)
+            or any(unicodedata.category(word[at]).startswith("M") and not _is_presentation(word, at) for at in strange)
+            or (_are_around(word, strange) and not is_plain(_WORD.findall(cut)))
+        ):
+            yield start, chunk.end()
+        else:
+            yield from ((start + at, start + at + 1) for at in strange)
 
 
 def readable_length(text: str) -> int:
@@ -29,14 +80,30 @@ def readable_length(text: str) -> int:
     return end
 
 
-_BLANKS = {ord("\t"): " ", ord("\n"): " ", ord("\r"): " "}
+_BLANKS = {ord(blank): " " for blank in "\t\n\r\v\f"}
+
+
+def _is_strange(word: str, at: int, sign: str) -> bool:
+    if "\u0300" <= sign <= "\u036f":
+        return at == 0 or not word[at - 1].isalpha()
+    return not _is_judged(sign) and not (sign == "μ" and _MICRO.match(word, at))
+
+
+def _is_presentation(word: str, at: int) -> bool:
+    """Whether a sign only says that the symbol before it is shown in colour."""
+    return word[at] == _PRESENTATION and at > 0 and not word[at - 1].isalnum()
+
+
+def _are_around(word: str, strange: list[int]) -> bool:
+    """Whether letters or digits stand on both sides of a strange sign."""
+    return any(map(str.isalnum, word[: strange[-1]])) and any(map(str.isalnum, word[strange[0] + 1 :]))
 
 
 @lru_cache(maxsize=4096)
 def _is_judged(sign: str) -> bool:
     if sign.isascii():
-        return sign.isprintable() or sign in "\t\n\r"
-    if sign in _SIGNS or "\u0300" <= sign <= "\u036f":
+        return sign.isprintable() or sign in "\t\n\r\v\f"
+    if sign in _SIGNS or sign in _SUPERS or "\u0300" <= sign <= "\u036f" or unicodedata.category(sign) == "Zs":
         return True
     if not unicodedata.category(sign).startswith("L") or not unicodedata.name(sign, "").startswith("LATIN "):
         return False

@@ -6,13 +6,15 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 
 from medagent.redaction.policy import Category
+from medagent.redaction.text.ages import OLDEST_HUMAN, OLDEST_KEPT, known_ages
 from medagent.redaction.text.forms import Forms, Identifier, Stream, forms_of
 from medagent.redaction.text.found import Span
 from medagent.redaction.text.lexicon import Kind, lexicon
 from medagent.redaction.text.near import is_near
-from medagent.redaction.text.parts import Parts
+from medagent.redaction.text.parts import Parts, days_in
 from medagent.redaction.text.spoken import units
 from medagent.redaction.text.units import LETTER, SIGN, WORD, Unit, blank_out, plain_word
 
@@ -25,9 +27,15 @@ _DIGITS = re.compile(r"[0-9]+")
 
 
 class KnownValues:
-    """What a call has learned of its caller: grows only, lives in memory, is dropped with the call."""
+    """What a call has learned of its caller: grows only, lives in memory, is dropped with the call.
 
-    def __init__(self) -> None:
+    A birth date teaches an age as well, where that may be over 89: the age on `today`, one year less and one more, for
+    people round it. `today` is by default the day on which the date is learned.
+    """
+
+    def __init__(self, *, today: date | None = None) -> None:
+        self._today = today
+        self._ages: set[int] = set()
         self._values: dict[tuple[Category, str], None] = {}
         self._wholes: list[_Whole] = []
         self._joined: dict[str, tuple[tuple[str, Category], ...]] = {}
@@ -57,6 +65,8 @@ class KnownValues:
                 self._wholes.append(_Whole.of(identifier.value))
                 self._index(forms, identifier.category)
                 self.parts.learn(identifier, forms.names)
+                if identifier.category is Category.DATE_OF_BIRTH:
+                    self._learn_ages(identifier.value)
                 self._values[key] = None
                 self._judged.clear()
 
@@ -85,6 +95,8 @@ class KnownValues:
                 yield first, last, category
         yield from self._letters(read)
         yield from self._near_misses(read, found)
+        if self._ages:
+            yield from known_ages(read, self._ages)
 
     def stands_in(self, kept: str, *, shortest_number: int = 1) -> bool:
         """Whether a known value stands whole in a value that would be kept, as words, joined, or as its digits.
@@ -115,6 +127,13 @@ class KnownValues:
                 else self.stands_in(kept, shortest_number=_SHORTEST_NUMBER) or self.parts.have_day_in(kept)
             )
         return self._judged[asked]
+
+    def _learn_ages(self, birth_date: str) -> None:
+        """Add the ages over 89 that a birth date may be told by."""
+        today = self._today or datetime.now(UTC).date()
+        for born in days_in(units(birth_date)):
+            age = today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+            self._ages |= {each for each in (age - 1, age, age + 1) if OLDEST_KEPT < each <= OLDEST_HUMAN}
 
     def _index(self, forms: Forms, category: Category) -> None:
         for form in forms.joined:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, QUANTITIES, RECORD_WORDS, words
 from medagent.redaction.text.found import Span, is_sign
-from medagent.redaction.text.reading import Reading
+from medagent.redaction.text.notation import notation
+from medagent.redaction.text.reading import Reading, cue
 from medagent.redaction.text.units import EXPLAINED, GONE, LETTER, NUMBER, ORDINAL, WORD, Unit
 
 _LONGEST_CODE = 24
@@ -16,6 +17,7 @@ _NATO = words(
     """alpha alfa bravo charlie delta echo foxtrot golf hotel india juliet juliett kilo lima mike november oscar papa
     quebec romeo sierra tango uniform victor whiskey xray yankee zulu"""
 )
+_NATO_CUE = cue(_NATO)
 _LETTER_AFTER = words(
     """vitamin vitamins hepatitis hep type group grade stage plan class factor protein omega influenza part medicare"""
 )
@@ -29,14 +31,14 @@ _SAID_CODE = re.compile(r"[bdk](?:1|2|3|6|12)|[tlcs]\d{1,2}|a1c|h1n1|o2|co2|[23]
 def codes(reading: Reading) -> tuple[list[Span], set[int]]:
     """Letters that are spelled or mixed with digits, and the units of what is a clinic's abbreviation instead."""
     found: list[Span] = []
-    fine: set[int] = set()
+    fine = notation(reading)
     units, abbreviations = reading.units, reading.lists.abbreviations
     done = -1
-    for letter in sorted((*reading.of_kind(LETTER), *reading.places_of(_NATO))):
+    for letter in sorted((*reading.of_kind(LETTER), *reading.cued(_NATO_CUE))):
         at = letter - 1 if letter and _begins_code(units, letter - 1) else letter
-        if at <= done:
+        if at <= done or letter in fine or _is_alone(units, letter):
             continue
-        parts = _parts(units, at)
+        parts = _parts(units, at, fine)
         done = parts[-1]
         if len(parts) == 1 and units[at].how != EXPLAINED:
             continue
@@ -48,6 +50,15 @@ def codes(reading: Reading) -> tuple[list[Span], set[int]]:
     return found, fine
 
 
+def _is_alone(units: Sequence[Unit], at: int) -> bool:
+    """Whether a letter is `a` or `I` with a word behind it that goes on with no code, which is quickly seen."""
+    unit = units[at]
+    if unit.norm not in ("a", "i") or unit.how == EXPLAINED or at + 1 >= len(units):
+        return False
+    after = units[at + 1]
+    return after.kind == WORD and after.norm not in _NATO and after.norm not in _BETWEEN_LETTERS
+
+
 def _begins_code(units: Sequence[Unit], at: int) -> bool:
     """A number that goes on with a letter."""
     if units[at].kind != NUMBER or units[at].how == ORDINAL:
@@ -55,13 +66,15 @@ def _begins_code(units: Sequence[Unit], at: int) -> bool:
     return units[at + 1].kind == LETTER and units[at + 1].norm not in "aipx"
 
 
-def _parts(units: Sequence[Unit], at: int) -> list[int]:
+def _parts(units: Sequence[Unit], at: int, fine: set[int]) -> list[int]:
     """The letters and digits that go on from here, across a dash or a breath."""
     parts = [at]
     spelling = units[at].norm in _NATO
     ahead = at + 1
     while ahead < len(units) and ahead <= parts[-1] + 2 and len(parts) < _LONGEST_CODE:
         unit = units[ahead]
+        if ahead in fine:
+            break
         if unit.kind == LETTER or (unit.kind == NUMBER and unit.how != ORDINAL) or unit.norm in _NATO:
             parts.append(ahead)
             spelling = spelling or unit.norm in _NATO

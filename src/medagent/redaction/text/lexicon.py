@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from importlib import resources
+from itertools import groupby, takewhile
+from operator import itemgetter
 
-from medagent.redaction.text.cues import words
+from medagent.redaction.text.cues import FILLERS, FUNCTION, TITLES, words
 from medagent.redaction.text.units import ACCENTED, Unit
 
 _ALSO_ACCENTED = words("cafe naive resume fiance fiancee decor cliche puree saute risque melange entree")
+_SMALL = FUNCTION | FILLERS
+_ASKED_ALWAYS = frozenset(("will", "may"))
+"""Small words that are first names often enough to be asked without anything beside them."""
 _ENDINGS = frozenset(("s", "m", "d", "ll", "re", "ve", "t", "n"))
 
 
@@ -28,12 +33,22 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lexicon:
-    """Words by kind, abbreviations that are also spelled, names in letters f (first), l (last), p (place)."""
+    """Words by kind, abbreviations that are also spelled, names in letters.
+
+    `f` a first name, `g` a rare one, `l` a last name, `m` a rare one, `s` a syllable of names, `p` a place; of words
+    that are names too, `k` well known as a name, `c` often said as a word, `d` now and then.
+    """
 
     words: Mapping[str, Kind]
     abbreviations: frozenset[str]
     names: Mapping[str, str]
     phrases: Mapping[str, tuple[tuple[str, ...], ...]]
+    asked: frozenset[str]
+    """The words that somebody bears as a name: whether one is a name is asked each time."""
+    eponyms: frozenset[str]
+    """Names that diseases, signs and tests bear, with and without an ending."""
+    small_names: frozenset[str]
+    """The small words and breaths that somebody bears as a name: asked only beside another part of a name."""
 
     def kind_of(self, unit: Unit) -> Kind:
         """What a word of a text is; one with accents is another word than the one without."""
@@ -50,32 +65,56 @@ class Lexicon:
 
     def name_kinds(self, word: str) -> str:
         """In which lists of names a word stands, as letters."""
-        return self.names.get(word) or (self.names.get(word.rpartition("'")[0], "") if "'" in word else "")
+        return self.names.get(word) or (self.names.get(word.removesuffix("'s"), "") if "'" in word else "")
 
 
 @cache
 def lexicon() -> Lexicon:
     """The shipped lists."""
-    words: dict[str, Kind] = {}
+    listed = lines_of("words")
+    words = dict.fromkeys(listed, Kind.ORDINARY)
     abbreviations: set[str] = set()
-    for line in lines_of("words"):
+    for line in [line for line in listed if " " in line]:
+        del words[line]
         word, _, flags = line.partition(" ")
         words[word] = Kind.ALSO_A_NAME if "?" in flags else Kind.CLINICAL if "+" in flags else Kind.ORDINARY
         if "!" in flags:
             abbreviations.add(word)
-    names: dict[str, str] = {}
+    of_kind: dict[str, list[str]] = {}
+    for kind, lines in groupby(lines_of("names"), itemgetter(slice(1))):
+        of_kind.setdefault(kind, []).extend([line[2:] for line in lines])
+    eponyms = [form for name in of_kind.pop("e") for form in (name, f"{name}'s", f"{name}s")]
     phrases: dict[str, tuple[tuple[str, ...], ...]] = {}
-    for line in lines_of("names"):
-        kind, _, name = line.partition(" ")
-        if " " in name:
-            parts = tuple(name.split())
-            phrases[parts[0]] = (*phrases.get(parts[0], ()), parts)
-        else:
-            names[name] = names.get(name, "") + kind
-    return Lexicon(words=words, abbreviations=frozenset(abbreviations), names=names, phrases=phrases)
+    for phrase in [name for name in of_kind["p"] if " " in name]:
+        parts = tuple(phrase.split())
+        phrases[parts[0]] = (*phrases.get(parts[0], ()), parts)
+    of_kind["p"] = [name for name in of_kind["p"] if " " not in name]
+    names: dict[str, str] = {}
+    shared: dict[str, str] = {}
+    for kind, listed in of_kind.items():
+        also = {name: names[name] + kind for name in names.keys() & set(listed)}
+        names |= dict.fromkeys(listed, kind)
+        names |= {name: shared.setdefault(kinds, kinds) for name, kinds in also.items()}
+    borne = {name for name in names.keys() & words.keys() if names[name] != "p" and len(name) > 1}
+    borne -= TITLES
+    small = {name for name in borne & _SMALL if "s" in names[name]} - _ASKED_ALWAYS
+    return Lexicon(
+        words=words,
+        abbreviations=frozenset(abbreviations),
+        names=names,
+        phrases=phrases,
+        asked=frozenset(borne - (_SMALL - _ASKED_ALWAYS)),
+        eponyms=frozenset(eponyms),
+        small_names=frozenset(small),
+    )
 
 
 def lines_of(name: str) -> list[str]:
     """The lines of a packed list of this package."""
     packed = (resources.files("medagent.redaction.text") / "data" / f"{name}.txt.gz").read_bytes()
-    return [line for line in gzip.decompress(packed).decode().split("\n") if not line.startswith("#")]
+    lines = gzip.decompress(packed).decode().split("\n")
+    return lines[sum(1 for _ in takewhile(_is_comment, lines)) :]
+
+
+def _is_comment(line: str) -> bool:
+    return line.startswith("#")

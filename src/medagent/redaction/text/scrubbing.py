@@ -12,20 +12,32 @@ from typing import Final, Protocol
 
 from medagent.redaction.policy import REDACTED, Category, TextMode
 from medagent.redaction.text.addresses import addresses
+from medagent.redaction.text.ages import ages
 from medagent.redaction.text.contacts import spoken_contacts, written_contacts
 from medagent.redaction.text.dates import dates
 from medagent.redaction.text.digits import digit_runs
+from medagent.redaction.text.eponyms import read_eponyms
 from medagent.redaction.text.found import Layer, Scrubbed, TextFinding
-from medagent.redaction.text.guard import LONGEST_TEXT, is_readable, readable_length
+from medagent.redaction.text.guard import (
+    LONGEST_TEXT,
+    has_foreign_letters,
+    is_plain_text,
+    is_turned,
+    readable_length,
+    strange_signs,
+)
 from medagent.redaction.text.known import KnownValues
+from medagent.redaction.text.labels import labelled_codes
 from medagent.redaction.text.letters import codes
-from medagent.redaction.text.lexicon import lexicon
-from medagent.redaction.text.names import listed_names, mark_names
+from medagent.redaction.text.lexicon import Kind, lexicon
+from medagent.redaction.text.names import listed_names, mark_names, mark_small_names
+from medagent.redaction.text.places import places
 from medagent.redaction.text.reading import Mark, Reading
+from medagent.redaction.text.spoken import units
 from medagent.redaction.text.units import blank_out, merged
 from medagent.redaction.text.vocabulary import is_settled, mark_touching, mark_unknown
 
-_PATTERNS = (written_contacts, dates, addresses, spoken_contacts, digit_runs)
+_PATTERNS = (ages, written_contacts, dates, addresses, places, labelled_codes, spoken_contacts, digit_runs)
 LONGEST_S: Final = 1.0
 """Seconds that one text may take; what takes longer does not leave."""
 _MOST_READINGS = 8
@@ -60,14 +72,14 @@ def _scrub(text: str, known: KnownValues, mode: TextMode, recognisers: Sequence[
     """Read the text, then read what is left of it, until a reading finds nothing more."""
     deadline = time.perf_counter() + LONGEST_S
     end = readable_length(text)
-    if not is_readable(text[:LONGEST_TEXT]):
+    if is_turned(text) or (mode is TextMode.DETECT and has_foreign_letters(text)):
         return _refused(text)
-    scrubbed = Scrubbed(text=text[:LONGEST_TEXT], findings=())
-    for _ in range(_MOST_READINGS):
+    scrubbed = _without_strange_signs(text[:LONGEST_TEXT], known)
+    for time_read in range(_MOST_READINGS):
         if time.perf_counter() > deadline:
             raise _UnreadableError
         reading = Reading(scrubbed.text, lexicon())
-        if not scrubbed.findings:
+        if time_read == 0:
             for recogniser in recognisers:
                 _put_offsets(reading, recogniser.spans(scrubbed.text))
         _read(reading, known, mode)
@@ -81,6 +93,27 @@ def _scrub(text: str, known: KnownValues, mode: TextMode, recognisers: Sequence[
     else:
         raise _UnreadableError
     return scrubbed if end == len(text) else _without_tail(text, scrubbed.findings, end)
+
+
+def _without_strange_signs(text: str, known: KnownValues) -> Scrubbed:
+    """Take out the signs that no layer can judge, with the words that they cut or hide in."""
+    if is_plain_text(text):
+        return Scrubbed(text=text, findings=())
+    findings = tuple(
+        TextFinding(category=Category.IDENTIFIER, start=start, end=end, layer=Layer.GUARD)
+        for start, end in strange_signs(text, lambda parts: _are_plain(parts, known))
+    )
+    return Scrubbed(text=blank_out(text, ((each.start, each.end) for each in findings))[0], findings=findings)
+
+
+def _are_plain(parts: list[str], known: KnownValues) -> bool:
+    """Whether the parts of a word are ordinary words, and are no name and nothing that is known when put together."""
+    lists, together = lexicon(), "".join(parts).casefold()
+    return (
+        all(len(part) > 1 and lists.words.get(part.casefold()) in (Kind.ORDINARY, Kind.CLINICAL) for part in parts)
+        and not lists.name_kinds(together)
+        and not any(True for _ in known.spans(units(together)))
+    )
 
 
 def _in_order(text: str, before: Sequence[TextFinding], more: Iterable[TextFinding]) -> tuple[TextFinding, ...]:
@@ -114,14 +147,16 @@ def _read(reading: Reading, known: KnownValues, mode: TextMode) -> None:
     """Run the layers over one reading, each on what the ones before it left."""
     for first, last, category in known.spans(reading.units):
         reading.put(first, last, Mark(category, Layer.KNOWN))
+    read_eponyms(reading)
     spelled, abbreviated = codes(reading)
     for first, last, category in chain(*(pattern(reading) for pattern in _PATTERNS), spelled):
         reading.put(first, last, Mark(category, Layer.PATTERNS))
     for first, last, category in listed_names(reading):
         reading.put(first, last, Mark(category, Layer.NAMES))
+    context = mark_names(reading)
     if mode is TextMode.VOCABULARY:
         mark_unknown(reading, abbreviated)
-    mark_names(reading, unknown_too=mode is TextMode.DETECT)
+    mark_small_names(reading, context)
     if mode is TextMode.VOCABULARY and reading.count:
         mark_touching(reading)
 

@@ -41,12 +41,16 @@ _NUMBER_WORDS = frozenset((*_DIGIT, *_TEEN, *_TENS, *_NTH, *_TEENTH, *_REPEAT, *
 def units(text: str) -> list[Unit]:
     """The text cut into units, numbers in words as digits: `nineteen eighty two` is 19 and 82, `one fifty` 1 and 50."""
     cut = pieces(text)
-    if not any(unit.kind == LETTER or unit.norm in _NUMBER_WORDS for unit in cut):
+    turns = [at for at, unit in enumerate(cut) if unit.kind == LETTER or unit.norm in _NUMBER_WORDS]
+    if not turns:
         return cut
     read: list[Unit] = []
     at = 0
-    while at < len(cut):
-        unit = cut[at]
+    for turn in turns:
+        if turn < at:
+            continue
+        read += cut[at:turn]
+        at, unit = turn, cut[turn]
         if unit.kind == LETTER and (used := _explained(cut, at)):
             read.append(Unit(unit.norm, LETTER, unit.start, cut[at + used - 1].end, EXPLAINED))
         elif unit.kind == LETTER and read and (whole := _contracted(read[-1], unit, cut[at + 1 : at + 2])):
@@ -58,6 +62,7 @@ def units(text: str) -> list[Unit]:
             read.append(unit)
             used = 1
         at += used
+    read += cut[at:]
     return read
 
 
@@ -134,6 +139,8 @@ def _below_hundred(cut: list[Unit], at: int) -> tuple[int, int, bool]:
     if word not in _TENS:
         return 0, 0, False
     skip = 2 if _norm(cut, at + 1) == "-" else 1
+    if _norm(cut, at + 1) in FILLERS and _norm(cut, at + 2) in _NTH:
+        skip = 2
     unit = _norm(cut, at + skip)
     if unit in _NTH:
         return _TENS[word] + _NTH[unit], skip + 1, True

@@ -25,6 +25,11 @@ _LOWERED_PIECE = re.compile(
 _KINDS = (SIGN, WORD, NUMBER, LETTER)
 """Of a lowered piece by the group that it matched; the fourth wants a closer look, the fifth is a placeholder."""
 _ORDINAL = re.compile(r"(\d{1,3})(?:st|nd|rd|th)", re.ASCII)
+_FRACTIONS = "½¼¾⅓⅔⅛⅜⅝⅞"
+_SMALL = f"{_FRACTIONS}⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉"
+_LONGEST_INDEXED = 3
+"""Letters before a small digit that are a unit or a formula (`SpO₂`); a longer word has a footnote."""
+_MICRO = frozenset(("mcg", "mcl", "mcm", "mcmol", "mcu"))
 _POSSESSIVE = re.compile(r"['’]s?$")
 
 
@@ -66,17 +71,24 @@ def pieces(text: str) -> list[Unit]:
 def _plain_pieces(lowered: str) -> list[Unit]:
     """The same of what most texts are, ASCII whose every placeholder is ours, in half the time."""
     found: list[Unit] = []
-    new = tuple.__new__
-    for match in _LOWERED_PIECE.finditer(lowered):
-        group = match.lastindex
-        start, end = match.span()
-        if group == 4:
-            norm, kind, how = _folded(match[0])
-        elif group == 5:
-            norm, kind, how = "", GONE, PLAIN
-        else:
-            norm, kind, how = match[0], _KINDS[group or 0], PLAIN
-        found.append(new(Unit, (norm, kind, start, end, how)))
+    new, add, find = tuple.__new__, found.append, lowered.find
+    at = 0
+    for chunk in lowered.split():
+        begin = find(chunk, at)
+        at = begin + len(chunk)
+        if chunk.isalpha():
+            add(new(Unit, (chunk, WORD if at - begin > 1 else LETTER, begin, at, PLAIN)))
+            continue
+        for match in _LOWERED_PIECE.finditer(lowered, begin, at):
+            group = match.lastindex
+            start, end = match.span()
+            if group == 4:
+                norm, kind, how = _folded(match[0])
+            elif group == 5:
+                norm, kind, how = "", GONE, PLAIN
+            else:
+                norm, kind, how = match[0], _KINDS[group or 0], PLAIN
+            add(new(Unit, (norm, kind, start, end, how)))
     return found
 
 
@@ -111,11 +123,26 @@ def blank_out(text: str, spans: Iterable[tuple[int, int]]) -> tuple[str, int]:
 
 
 def _folded(raw: str) -> tuple[str, str, str]:
-    """Anything that is not plain ASCII letters or digits: accents, apostrophes, letters with digits."""
+    """Anything that is not plain ASCII letters or digits: accents, apostrophes, letters with digits, small digits."""
     norm, how = raw.casefold().replace("’", "'"), PLAIN
     if not norm.isascii():
+        bare = norm.rstrip(_SMALL)
+        if bare != norm:
+            if all(sign in _FRACTIONS for sign in norm[len(bare) :]):
+                return _folded(bare) if bare else (norm, SIGN, PLAIN)
+            if bare == "10":
+                return _folded(bare)
+            if len(bare) > _LONGEST_INDEXED and bare.isalpha():
+                return _folded(bare)
         how = ACCENTED
-        norm = "".join(sign for sign in unicodedata.normalize("NFKD", norm) if not unicodedata.combining(sign))
+        norm = unicodedata.normalize("NFKD", norm.replace("μ", "mc"))
+        norm = "".join(sign for sign in norm if not unicodedata.combining(sign))
+        if norm.isdecimal():
+            return norm, NUMBER, PLAIN
+        if norm in _MICRO:
+            how = PLAIN
+    elif norm.isdecimal():
+        return norm, NUMBER, PLAIN
     if ordinal := _ORDINAL.fullmatch(norm):
         return ordinal[1], NUMBER, ORDINAL
     if norm.replace("'", "").isalpha():

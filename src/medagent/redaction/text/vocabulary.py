@@ -8,6 +8,7 @@ from medagent.redaction.text.cues import (
     MAIL_HOSTS,
     PARTICLES,
     QUANTITIES,
+    STATES,
     STREET_ENDINGS,
     STREETS,
     words,
@@ -15,14 +16,15 @@ from medagent.redaction.text.cues import (
 from medagent.redaction.text.found import Layer, is_sign
 from medagent.redaction.text.letters import is_lone_letter_fine
 from medagent.redaction.text.lexicon import Kind
+from medagent.redaction.text.names import has_more_names
 from medagent.redaction.text.reading import Mark, Reading
 from medagent.redaction.text.units import GONE, LETTER, NUMBER, ORDINAL, SIGN, SPOKEN, WORD
 
 _UNKNOWN = Mark(Category.IDENTIFIER, Layer.VOCABULARY)
-_PLAIN = frozenset((Kind.ORDINARY, Kind.CLINICAL))
+_PLAIN = (Kind.ORDINARY, Kind.CLINICAL, Kind.ALSO_A_NAME)
 _BEGINNINGS = STREETS | {"may", "dot", "point"}
 """Without a number, a date, an address or an e-mail begins with nothing else that is ordinary."""
-_SENTENCE_ENDS = frozenset(("", ".", "?", "!"))
+_BEGINNINGS_OF_MAIL = _BEGINNINGS | MAIL_HOSTS
 _NAME, _ADDRESS = Mark(Category.NAME, Layer.NAMES), Mark(Category.ADDRESS, Layer.NAMES)
 _ALSO_PARTICLES = frozenset(("do", "as"))
 _ENDINGS = STREET_ENDINGS | words("jr sr junior senior ii iii iv md dds phd rn esq")
@@ -30,10 +32,9 @@ _ENDINGS = STREET_ENDINGS | words("jr sr junior senior ii iii iv md dds phd rn e
 
 def mark_unknown(reading: Reading, abbreviated: set[int]) -> None:
     """Mark the words that are not on the list and the letters that stand for nothing."""
-    for at, kind in enumerate(reading.kinds):
-        if kind is Kind.UNKNOWN:
-            listed = reading.lists.name_kinds(reading.norms[at])
-            reading.put(at, at, _UNKNOWN if not listed else _ADDRESS if listed == "p" else _NAME)
+    for at in reading.unknown():
+        listed = reading.borne[at]
+        reading.put(at, at, _UNKNOWN if not listed else _ADDRESS if listed == "p" else _NAME)
     for at in reading.of_kind(LETTER):
         if at not in abbreviated and not is_lone_letter_fine(reading.units, at):
             reading.put(at, at, _UNKNOWN)
@@ -41,16 +42,17 @@ def mark_unknown(reading: Reading, abbreviated: set[int]) -> None:
 
 def mark_touching(reading: Reading) -> None:
     """Mark what says nothing without the thing beside it that does not leave."""
-    size, gone = len(reading.units), reading.gone
-    tied = "-" in reading.norms
-    for at in range(1, size):
-        if gone[at]:
+    size, gone, norms = len(reading.units), reading.gone, reading.norms
+    tied = "-" in norms
+    for at in range(1 if tied else gone.index(True) + 1, size):
+        if gone[at] or not (tied or gone[at - 1] or norms[at - 1] == "," or (at > 1 and gone[at - 2])):
             continue
         beside = gone[at - 1] or (at > 1 and gone[at - 2] and is_sign(reading.units[at - 1], ".,#-/"))
         belongs = (beside and _belongs(reading, at, before=True)) or _is_between(reading, at)
         if belongs or (tied and _is_joined(reading, at)):
             reading.put(at, at, _UNKNOWN)
-    for at in range(size - 2, -1, -1):
+    last = size - 1 - gone[::-1].index(True)
+    for at in range(size - 2 if tied else last - 1, -1, -1):
         if gone[at]:
             continue
         if (gone[at + 1] and _belongs(reading, at, before=False)) or (tied and _is_joined(reading, at)):
@@ -60,7 +62,7 @@ def mark_touching(reading: Reading) -> None:
 def is_settled(reading: Reading) -> bool:
     """Whether another reading could find nothing: only ordinary words are left, with which nothing begins."""
     gone, norms = [*reading.gone, False], ["", *reading.norms]
-    begins = _BEGINNINGS | MAIL_HOSTS if "at" in norms else _BEGINNINGS
+    begins = _BEGINNINGS_OF_MAIL if "at" in norms else _BEGINNINGS
     for at, (unit, kind) in enumerate(zip(reading.units, reading.kinds, strict=True)):
         if gone[at] or unit.kind == SIGN or (unit.kind == LETTER and unit.norm in "ai"):
             continue
@@ -68,9 +70,9 @@ def is_settled(reading: Reading) -> bool:
             return False
         if unit.norm in FUNCTION:
             continue
-        if (gone[at - 1] and gone[at + 1]) or (reading.text[unit.start].isupper() and norms[at] not in _SENTENCE_ENDS):
+        if gone[at - 1] and gone[at + 1]:
             return False
-    return True
+    return not has_more_names(reading)
 
 
 def _belongs(reading: Reading, at: int, *, before: bool) -> bool:
@@ -78,13 +80,28 @@ def _belongs(reading: Reading, at: int, *, before: bool) -> bool:
     unit = reading.units[at]
     if unit.kind == NUMBER:
         return unit.how != ORDINAL and reading.norm(at + 1) not in QUANTITIES
+    if (
+        before
+        and unit.norm in STATES
+        and reading.text[unit.start : unit.end].isupper()
+        and _ends_there(reading, at + 1)
+    ):
+        return True
     return unit.kind == WORD and (unit.norm in PARTICLES or (before and unit.norm in _ENDINGS))
 
 
+def _ends_there(reading: Reading, at: int) -> bool:
+    """Whether the text or the line ends before a unit, or a number follows: `PA 19103`."""
+    units = reading.units
+    if at >= len(units) or units[at].kind == NUMBER:
+        return True
+    return "\n" in reading.text[units[at - 1].end : units[at].start]
+
+
 def _is_joined(reading: Reading, at: int) -> bool:
-    """A word that a hyphen without a space ties to a word that is gone."""
+    """A word, or the number of a code, that a hyphen without a space ties to a word that is gone."""
     read = reading.units
-    if read[at].kind != WORD:
+    if read[at].kind != WORD and not (read[at].kind == NUMBER and not read[at].how):
         return False
     for first, sign, last in ((at - 2, at - 1, at), (at, at + 1, at + 2)):
         other = first + last - at

@@ -1,0 +1,230 @@
+"""Codes and short numbers behind the word that names them: `patient id 417`, `policy number 4 kg 92`, `ends in 19`.
+
+A label beats a unit: behind `policy number` nothing is weighed. Behind a word that names other things as well (`case`,
+`order`, `phone`) a number is a code only where `is`, `number` or the like joins the two, or where nothing is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from medagent.redaction.policy import Category
+from medagent.redaction.text.cues import FILLERS, FUNCTION, QUANTITIES, RECORD_WORDS, words
+from medagent.redaction.text.found import Span
+from medagent.redaction.text.reading import Reading, cue
+from medagent.redaction.text.units import LETTER, MIXED, NUMBER, ORDINAL, SIGN, WORD, Unit
+
+_SURE = words(
+    """mrn ssn passcode locator extension ext x pin subscriber zip plate locker id npi cvv dea vin passport"""
+)
+"""A number right behind one of these is a code."""
+_NUMBERED = words(
+    """policy group patient member account case claim reference confirmation ticket order invoice rx prescription
+    record chart file license serial tracking locator plate pin insurance medicare medicaid student employee
+    subscriber phone cell mobile fax telephone callback passport card social security room seat permit badge batch
+    lot vin npi authorization auth referral visit encounter accession specimen bed pass access unlock verification
+    security registration tax contract customer client household device pacemaker model voucher gate door booking
+    reservation loyalty rewards driver's drivers area"""
+)
+"""One of these with `number`, `id`, `code` or the like behind it names a code."""
+_NUMBER_WORDS = words("number number's id's code's numbers id code no num # identification digits pin")
+_WEAK = _NUMBERED - words("""security room bed visit device unit model access pass door social insurance""")
+"""Behind one of these alone a number is a code where it is joined by `is` or ends what is said."""
+_JOINED = words(
+    """is was are 's ’s : = - # would be reads say says starts begins with ends ended ending in it's it um uh the
+    my"""
+)
+_ENDINGS = words("ends ending ended")
+_DIGITS_OF = words("last first final")
+_COUNTED = words("two three four five six 2 3 4 5 6 digits digit numbers few")
+_SHORT_UNITS = words("""kg mg mm cm ml cc lb lbs oz g gm mcg ft hr h m iu l km k w s mph pm am in""")
+_TIES = words("- / . dash hyphen slash dot , space")
+_LONGEST = 16
+_LONGEST_SECRET = 4
+_WIDEST_LINK = 6
+_BENT = words("flexion rom abduction degrees knee elbow")
+_SPELLED = ("mrn", "ssn", "npi", "dob", "id")
+_SPELLED_FIRST = frozenset(label[0] for label in _SPELLED)
+_EXTENSIONS = words("x ext extension")
+_SECOND_WORDS = words("record security plate code")
+_PAIRS = frozenset((("license", "plate"), ("area", "code"), ("driver's", "license"), ("drivers", "license")))
+_LABELS = _SURE | _NUMBERED | _ENDINGS | _DIGITS_OF | _EXTENSIONS | words("password number")
+_LABEL_CUE = cue(_LABELS)
+
+
+def labelled_codes(reading: Reading) -> Iterator[Span]:
+    """Yield what stands behind the name of a code."""
+    cues, units = reading.cued(_LABEL_CUE), reading.units
+    letters = reading.of_kind(LETTER)
+    if len(letters) > 1:
+        cues = sorted((*cues, *(at for at in letters if reading.norms[at] in _SPELLED_FIRST)))
+    if not cues:
+        return
+    if not (reading.of_kind(NUMBER) or reading.of_kind(MIXED) or _has_letters(reading) or "password" in reading.norms):
+        return
+    done = -1
+    for at in cues:
+        if at <= done:
+            continue
+        begin, sure = _behind_label(units, at)
+        if not begin:
+            continue
+        last = _secret_end(units, begin) if units[at].norm == "password" else _code_end(units, begin, sure=sure)
+        if last >= begin:
+            done = last
+            yield begin, last, _category(units, at)
+
+
+def _has_letters(reading: Reading) -> bool:
+    """Whether a letter that is no word stands here: without one and without a number there is no code."""
+    return any(reading.norms[at] not in "ai" for at in reading.of_kind(LETTER))
+
+
+def _behind_label(units: Sequence[Unit], at: int) -> tuple[int, bool]:
+    """Return where the code begins that a label announces, 0 for none, and whether nothing else is meant."""
+    norm = units[at].norm
+    if norm in _ENDINGS or norm in _DIGITS_OF:
+        return _behind_ending(units, at)
+    if norm in _EXTENSIONS:
+        begin = _over_links(units, at + 1)
+        bent = any(unit.norm in _BENT for unit in units[max(0, at - _WIDEST_LINK) : at + _WIDEST_LINK])
+        fits = _is_digits(units, begin) and not bent and (norm != "x" or _touches(units, at))
+        return (begin, True) if fits else (0, False)
+    if norm in ("password", "number"):
+        begin = _over_links(units, at + 1)
+        owned = norm == "password" or _norm(units, at - 1) in ("my", "his", "her")
+        return (begin, norm == "password") if owned and begin > at + 1 else (0, False)
+    if units[at].kind == LETTER:
+        if at + 1 == len(units) or units[at + 1].kind != LETTER:
+            return 0, False
+        spelled = next((label for label in _SPELLED if _norms(units, at, at + len(label)) == tuple(label)), "")
+        if not spelled:
+            return 0, False
+        begin = _over_links(units, at + len(spelled))
+        return (begin, True) if begin > at + len(spelled) or _is_digits(units, begin) else (0, False)
+    return _behind_name(units, at)
+
+
+def _behind_ending(units: Sequence[Unit], at: int) -> tuple[int, bool]:
+    """`ends in 19`, `card ending 42`, `the last two digits are four seven`."""
+    if units[at].norm in _ENDINGS:
+        if _norm(units, at + 1) in ("in", "with"):
+            return _over_links(units, at + 2), False
+        return (at + 1, False) if _has_label_before(units, at) else (0, False)
+    ahead = at + 1
+    while _norm(units, ahead) in _COUNTED and ahead < at + 3 and _norm(units, ahead + 1) not in QUANTITIES:
+        ahead += 1
+    begin = _over_links(units, ahead)
+    found = ahead > at + 1 and _norm(units, ahead) != "of" and (begin > ahead or _is_digits(units, ahead))
+    return (begin, True) if found else (0, False)
+
+
+def _behind_name(units: Sequence[Unit], at: int) -> tuple[int, bool]:
+    """`policy number`, `license plate`, `social security number`, `mrn`; `case is` where nothing is counted."""
+    norm, after = units[at].norm, _norm(units, at + 1)
+    if norm in _NUMBERED:
+        named = after in _NUMBER_WORDS or (after in _SECOND_WORDS and _norm(units, at + 2) in _NUMBER_WORDS)
+        if named or (norm, after) in _PAIRS:
+            return _over_links(units, at + 2), True
+    begin = _over_links(units, at + 1)
+    if norm in _SURE:
+        return begin, True
+    return (begin, False) if norm in _WEAK else (0, False)
+
+
+def _over_links(units: Sequence[Unit], at: int) -> int:
+    """Return the first unit behind what joins a label and its code."""
+    ahead = at + (0 < at < len(units) and units[at].norm == "." and units[at].start == units[at - 1].end)
+    while ahead < min(at + _WIDEST_LINK, len(units)) and (
+        units[ahead].norm in _JOINED or units[ahead].norm in _NUMBER_WORDS or units[ahead].norm in FILLERS
+    ):
+        ahead += 1
+    return ahead
+
+
+def _secret_end(units: Sequence[Unit], begin: int) -> int:
+    """Return the last unit of a password, whatever words it is made of."""
+    last = begin - 1
+    while last + 1 < min(begin + _LONGEST_SECRET, len(units)) and units[last + 1].kind != SIGN:
+        if units[last + 1].norm in FUNCTION:
+            break
+        last += 1
+    return last
+
+
+def _code_end(units: Sequence[Unit], begin: int, *, sure: bool) -> int:
+    """Return the last unit of a code that begins here; one before `begin` where none does."""
+    last, digits, letters = begin - 1, 0, 0
+    ahead = begin
+    while ahead < min(begin + _LONGEST, len(units)):
+        unit = units[ahead]
+        if (unit.kind == NUMBER and unit.how != ORDINAL) or unit.kind == MIXED:
+            last, digits = ahead, digits + len(unit.norm)
+        elif unit.kind == LETTER and not (unit.norm in "ai" and not _is_coded(units, ahead + 1)):
+            last, letters = ahead, letters + 1
+        elif (
+            unit.norm in _SHORT_UNITS
+            and digits
+            and (_is_coded(units, ahead + 1) or (sure and unit.norm not in ("in", "am", "pm")))
+        ):
+            last = ahead
+        elif not (unit.norm in _TIES and ahead > begin and _is_coded(units, ahead + 1)) and unit.norm not in FILLERS:
+            break
+        ahead += 1
+    if not digits and letters < (2 if sure else 3):
+        return begin - 1
+    spelled = "".join(unit.norm for unit in units[max(begin, last - 1) : last + 1] if unit.kind == LETTER)
+    if digits and (spelled in QUANTITIES or _norm(units, last) in _SHORT_UNITS) and not sure:
+        return begin - 1
+    counted = last + 1 < len(units) and units[last + 1].norm in QUANTITIES - _SHORT_UNITS
+    if counted or (not sure and not _ends(units, last + 1)) or (not sure and digits < 2 and not letters):
+        return begin - 1
+    return last
+
+
+def _is_coded(units: Sequence[Unit], at: int) -> bool:
+    """Whether a digit or a letter of a code stands here."""
+    if at >= len(units):
+        return False
+    unit = units[at]
+    return (
+        (unit.kind == NUMBER and unit.how != ORDINAL)
+        or unit.kind == MIXED
+        or (unit.kind == LETTER and unit.norm not in "ai")
+    )
+
+
+def _is_digits(units: Sequence[Unit], at: int) -> bool:
+    return at < len(units) and units[at].kind == NUMBER and units[at].how != ORDINAL
+
+
+def _touches(units: Sequence[Unit], at: int) -> bool:
+    """`x418`, with nothing between."""
+    return at + 1 < len(units) and units[at].end == units[at + 1].start
+
+
+def _has_label_before(units: Sequence[Unit], at: int) -> bool:
+    return any(
+        unit.norm in _NUMBERED or unit.norm in _SURE or unit.norm == "number" for unit in units[max(0, at - 4) : at]
+    )
+
+
+def _ends(units: Sequence[Unit], at: int) -> bool:
+    """Whether nothing that is counted follows."""
+    if at >= len(units):
+        return True
+    unit = units[at]
+    return unit.kind == SIGN or (unit.kind == WORD and unit.norm in FUNCTION)
+
+
+def _category(units: Sequence[Unit], at: int) -> Category:
+    kind = RECORD_WORDS.get(units[at].norm, "")
+    return {"phone": Category.PHONE, "mrn": Category.MRN, "address": Category.ADDRESS}.get(kind, Category.IDENTIFIER)
+
+
+def _norm(units: Sequence[Unit], at: int) -> str:
+    return units[at].norm if 0 <= at < len(units) else ""
+
+
+def _norms(units: Sequence[Unit], first: int, end: int) -> tuple[str, ...]:
+    return tuple(unit.norm for unit in units[first:end])

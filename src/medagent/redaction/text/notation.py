@@ -1,0 +1,201 @@
+"""Letters that belong to a word or to the notation of clinical notes: `x-ray`, `s/p`, `T 98.6`, `w-what`, `I I I`.
+
+A letter alone is otherwise a part of a name that is spelled, or of a code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from medagent.redaction.text.cues import words
+from medagent.redaction.text.found import is_sign
+from medagent.redaction.text.lexicon import Kind
+from medagent.redaction.text.reading import Reading, cue
+from medagent.redaction.text.units import LETTER, NUMBER, SIGN, SPOKEN, WORD, Unit
+
+_WITH_SLASH = words(
+    """s/p h/o c/o r/o w/o f/u y/o n/v v/d n/v/d d/c d/c'd d/c'ed b/l b/p b/c i/o h/a p/w a/w a/p r/t d/t s/s l/r u/a
+    u/s r/v e/o o/e k/c/o w/u g/c m/r/g r/r/w c/c/e h/h a/o t/c n/a i/e c/w s/b d/w l/s f/c f/c/n/v r/s n/c o/p t/o v/s
+    f/c/s p/u r/l m/f c/f v/o t/e a/v p/o y/r"""
+)
+_BEFORE_WORD = {
+    "a": words("fib flutter line lines"),
+    "b": words("cell cells symptoms lines lymphocytes"),
+    "c": words("section sections diff spine pap reactive peptide collar arm difficile clamp scope"),
+    "d": words("dimer dimers mannose"),
+    "e": words("mail mails mailed mailing coli cig cigs cigarette cigarettes visit visits consult script prescribe"),
+    "g": words("tube tubes spot force"),
+    "h": words("pylori flu influenza"),
+    "j": words("tube pouch"),
+    "k": words("wire wires tape"),
+    "l": words("spine arginine carnitine"),
+    "n": words("acetylcysteine"),
+    "o": words("ring rings"),
+    "p": words("value values wave waves anca"),
+    "q": words("tip tips wave waves fever"),
+    "s": words("aureus"),
+    "t": words("shirt shirts cell cells wave waves score scores spine zone tube bar helper"),
+    "u": words("turn turns"),
+    "v": words("fib tach"),
+    "x": words("ray rays rayed raying linked axis chromosome"),
+    "y": words("chromosome"),
+    "z": words("pack pak score scores plasty"),
+}
+"""Words with a letter before them, also where no hyphen ties the two."""
+_MEASURED = frozenset("tprkfwbh")
+"""Letters before a measured number: temperature, pulse, respirations, potassium, weight, height."""
+_PER = words("l dl ml min m h hr d day kg w wk week sec")
+_MAY = cue(("may",))
+_DIAL = cue(("dial", "press", "push"))
+_SUBJECTS = words("i you he she they we it this that these those which who there what 1 symptoms patient patients")
+_BASE_VERBS = words(
+    """be have not also never still or cause make take help want need include require come get go increase decrease
+    lead result occur experience feel benefit use continue consider stop start resume last become contain interact"""
+)
+_ASKERS = words("i we he she they")
+_LONGEST_SLASHED = 4
+_LONGEST_STUTTER = 16
+_TIES = "-–…,."
+
+
+def notation(reading: Reading) -> set[int]:
+    """Return the units that are no letters of a name or code, and make the words among them words of the clinic."""
+    fine: set[int] = set()
+    units = reading.units
+    for at in reading.of_kind(LETTER):
+        if at in fine or _is_word(units, at):
+            continue
+        for found in (
+            _slashed(units, at),
+            _before_word(reading, at),
+            _stutter(reading, at),
+            _measured(units, at),
+            _of_unit(units, at),
+        ):
+            if found:
+                fine.update(found)
+                break
+    for at in fine:
+        if units[at].kind == WORD:
+            reading.kinds[at] = Kind.CLINICAL
+            reading.terms.add(at)
+    for at in reading.cued(_DIAL):
+        if at + 1 < len(units) and units[at + 1].kind == NUMBER:
+            reading.kinds[at] = Kind.CLINICAL
+            reading.terms.add(at)
+    for at in reading.cued(_MAY):
+        if _is_verb(units, at):
+            reading.kinds[at] = Kind.CLINICAL
+            reading.terms.add(at)
+    return fine
+
+
+def _is_word(units: Sequence[Unit], at: int) -> bool:
+    """Whether a letter is `a` or `I` before an ordinary word, and so no notation, which is quickly seen."""
+    if units[at].norm not in ("a", "i"):
+        return False
+    return at + 1 == len(units) or (units[at + 1].kind == WORD and units[at + 1].norm not in _BEFORE_WORD["a"])
+
+
+def _is_verb(units: Sequence[Unit], at: int) -> bool:
+    """Whether `may` is the verb: `they may call`, `May I`, `the pills may not help`."""
+    before, after = (units[at - 1].norm if at else ""), (units[at + 1].norm if at + 1 < len(units) else "")
+    return (
+        before in _SUBJECTS or after in _BASE_VERBS or (after in _ASKERS and before not in _SUBJECTS | {"is", "it's"})
+    )
+
+
+def _slashed(units: Sequence[Unit], at: int) -> range | None:
+    """`s/p`, `n/v/d`, `w/`: letters with slashes and no space between them."""
+    last = at
+    while (
+        last + 2 < len(units)
+        and last - at < 2 * _LONGEST_SLASHED
+        and units[last + 1].norm == "/"
+        and _touches(units, last, last + 2)
+        and units[last + 2].kind in (LETTER, WORD)
+    ):
+        last += 2
+    if last > at:
+        joined = "".join(unit.norm for unit in units[at : last + 1])
+        return range(at, last + 1) if joined in _WITH_SLASH else None
+    if units[at].norm == "w" and at + 1 < len(units) and units[at + 1].norm == "/":
+        return range(at, at + 1) if units[at + 1].start == units[at].end else None
+    return None
+
+
+def _before_word(reading: Reading, at: int) -> tuple[int, ...] | None:
+    """`x-ray`, `e mail`, `d-dimer`, and any ordinary word that a hyphen ties to one letter."""
+    units = reading.units
+    tied = at + 2 < len(units) and units[at + 1].norm == "-" and _touches(units, at, at + 2)
+    last = at + 2 if tied else at + 1
+    if last >= len(units) or units[last].kind != WORD or (at and _is_tied_back(units, at)):
+        return None
+    word = units[last].norm
+    if word in _BEFORE_WORD.get(units[at].norm, ()):
+        return at, last
+    return (at,) if tied and reading.kinds[last] in (Kind.ORDINARY, Kind.CLINICAL) else None
+
+
+def _is_tied_back(units: Sequence[Unit], at: int) -> bool:
+    """Whether another letter stands before this one, as in a name that is spelled."""
+    back = at - 1
+    if is_sign(units[back], "-–") and back and units[back].end == units[at].start:
+        back -= 1
+    return units[back].kind == LETTER and units[back].norm not in ("a", "i")
+
+
+def _stutter(reading: Reading, at: int) -> range | None:
+    """`I, I, I guess`, `w-w-what`, `b b but`: one letter said again, before a word that begins with it."""
+    units, letter = reading.units, reading.units[at].norm
+    if at and units[at - 1].kind == LETTER and units[at - 1].norm != letter:
+        return None
+    last, ahead = at, at + 1
+    end = min(at + _LONGEST_STUTTER, len(units))
+    while ahead < end and (units[ahead].norm == letter or is_sign(units[ahead], _TIES)):
+        if units[ahead].norm == letter:
+            last = ahead
+        ahead += 1
+    if letter in "ai" and last > at and not (ahead < len(units) and units[ahead].kind == LETTER):
+        return range(at, last + 1)
+    if ahead >= len(units) or (ahead == at + 1 and last == at):
+        return None
+    plain = units[ahead].kind == WORD and reading.kinds[ahead] in (Kind.ORDINARY, Kind.CLINICAL)
+    return range(at, last + 1) if plain and units[ahead].norm.startswith(letter) else None
+
+
+def _measured(units: Sequence[Unit], at: int) -> range | None:
+    """`T 98.6, P 72, R 16, K 4.1` as notes write them: a letter before one number, behind a sign or at the start."""
+    if units[at].norm not in _MEASURED or (at and units[at - 1].kind not in (SIGN, NUMBER)):
+        return None
+    if at and is_sign(units[at - 1], "-#'’"):
+        return None
+    said = list(_numbers(units, at + 1 + (at + 1 < len(units) and units[at + 1].norm in (":", "="))))
+    if not said or len(said) > 2 or any(unit.how == SPOKEN or len(unit.norm) > 3 for unit in said):
+        return None
+    return range(at, at + 1)
+
+
+def _of_unit(units: Sequence[Unit], at: int) -> tuple[int, ...] | None:
+    """`g/L`, `L/min`: a unit of two letters behind its number."""
+    if not at or units[at - 1].kind != NUMBER or units[at].norm not in "glkm" or at + 2 >= len(units):
+        return None
+    if units[at + 1].norm != "/" or units[at + 2].norm not in _PER or not _touches(units, at, at + 2):
+        return None
+    return at, at + 2
+
+
+def _numbers(units: Sequence[Unit], at: int) -> Iterator[Unit]:
+    """Yield the number that begins here and, behind its point, its fraction."""
+    while at < len(units) and units[at].kind == NUMBER:
+        yield units[at]
+        if at + 1 < len(units) and units[at + 1].norm == "." and units[at + 1].start == units[at].end:
+            at += 1
+        at += 1
+    if at < len(units) and units[at].kind == LETTER and units[at].norm not in "aifc":
+        yield from (units[at],) * 3
+
+
+def _touches(units: Sequence[Unit], first: int, last: int) -> bool:
+    """Whether two units have nothing between them but the sign that joins them."""
+    return units[first].end == units[first + 1].start and units[last].start == units[last - 1].end

@@ -1,0 +1,369 @@
+"""Towns and facilities whose names are ordinary words, by what is said of them.
+
+`i live in X`, `a clinic in X` and `she was transferred from X` name a place whatever word X is, apart from the words
+that stand there without being one (`in pain`, `from work`). `X nursing home` and `X hospital` name one where X does
+not say of which kind it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from medagent.redaction.policy import Category
+from medagent.redaction.text.cues import FILLERS, FUNCTION, MONTH_OF, NAME_WORDS, QUANTITIES, STATES, WEEKDAYS, words
+from medagent.redaction.text.found import Span
+from medagent.redaction.text.lexicon import Kind
+from medagent.redaction.text.reading import Reading, cue
+from medagent.redaction.text.units import GONE, LETTER, NUMBER, SIGN, WORD, Unit
+
+_LONGEST = 3
+_ZIP_DIGITS = 5
+_BEFORE_ZIP = frozenset(("in", "from", "near"))
+_LIVING = words(
+    """live lives living lived reside resides residing grew raised born based located stay stays staying stayed
+    settled retired raised bought rent rents renting house home apartment condo trailer farm"""
+)
+_SITES = words(
+    """clinic clinics office offices pharmacy pharmacies hospital hospitals location locations branch doctor doctors
+    dentist specialist store practice facility care center job jobs church school provider providers lab labs"""
+)
+_MOVING = words("move moved moves moving relocate relocated relocating")
+_COMING = words("from")
+_TO_HERE = words("here down up over back out away just in")
+_ADVERBS = words(
+    """up down out over here back right just now still currently mostly usually somewhere all alone together"""
+)
+_FROM = words(
+    """i'm we're he's she's they're you're calling come came comes coming drive drove driving drives traveling
+    flew"""
+)
+_PRONOUN_BE = words("i we he she they you")
+_PEOPLE = words(
+    """he she they mom mother mum dad father grandma grandmother grandpa grandfather husband wife aunt uncle sister
+    brother son daughter nana granny friend neighbor neighbour patient who parents i we he's she's they're who's
+    mom's dad's mother's father's i'm we're him her them pt resident"""
+)
+_AT = words(
+    """is was lives live living lived stays stay staying stayed been be being moved 's now again currently resident
+    residents right still back over out"""
+)
+_TREATED = words(
+    """transferred discharged admitted sent moved referred taken brought treated seen released move moving transfer
+    rushed resident residents placed"""
+)
+_TREATED_BY = words("to from at into of in over")
+_HOMES = (
+    *(
+        "nursing home",
+        "care home",
+        "assisted living",
+        "memory care",
+        "rehab center",
+        "rehab",
+        "urgent care",
+        "medical center",
+    ),
+    *(
+        "health center",
+        "skilled nursing",
+        "senior living",
+        "retirement home",
+        "retirement community",
+        "group home",
+        "hospital",
+    ),
+    *(
+        "clinic",
+        "middle school",
+        "high school",
+        "elementary school",
+        "elementary",
+        "school",
+        "hospice",
+        "nursing center",
+    ),
+    *(
+        "care center",
+        "health clinic",
+        "living center",
+        "manor",
+        "village",
+        "lodge",
+        "villa",
+        "villas",
+    ),
+    *("academy", "college", "university", "pharmacy", "church", "retirement village", "convalescent home", "infirmary"),
+)
+_TYPES = {
+    first: tuple(sorted((tuple(rest) for f, *rest in map(str.split, _HOMES) if f == first), key=len, reverse=True))
+    for first in {h.split()[0] for h in _HOMES}
+}
+"""The first word of each type of facility, with what follows it."""
+_KINDS_OF = (
+    words(
+        """intensive emergency urgent primary physical skilled long term acute post local nearest nearby same other
+    children's childrens childs university state community private public women's womens veterans va pediatric
+    psychiatric psych mental behavioral dental eye sleep pain wound heart cancer stroke walk outpatient inpatient
+    day night adult teaching big small nice free middle high elementary medical nursing law grad graduate art trade
+    culinary summer sunday general county city district regional rural foot skin diabetes fertility allergy surgery
+    surgical vein weight flu travel methadone suboxone addiction detox home health healthcare family kids after
+    before during pre assisted independent memory senior retirement group second whole entire closest main downtown
+    different certain any some every next last animal vet veterinary birth birthing maternity trauma military army
+    navy religious catholic christian middle junior senior preschool nursery boarding driving online virtual retail
+    chain discount compounding mail specialty outside hospice good bad better best great new old my your his her our
+    their the a an this that in at of to from for and or with is was are be by on it not no rehab skilled clinic
+    hospital living care out left leaving called calling finish finished start started off visiting visited about
+    into near via between around attending attend missed miss skip skipped quit graduated enjoy love like need needs
+    want wants find found changed change switch switched another"""
+    )
+    | FILLERS
+)
+"""Words before the type of a facility that are no name of one."""
+_NO_PLACE = words(
+    """pain fear town bed shelter poverty hospice denial peace misery agony isolation quarantine college housing
+    hope's home homes work school church risk rest lunch dinner breakfast dialysis rehab therapy least anxiety
+    depression discomfort present night noon times first last once baseline bedtime term end care icu hospital er
+    surgery recovery floor ward unit radiology oncology stock general network person building english spanish house
+    houses apartment apartments condo country city state county area areas place places room rooms class court jail
+    prison custody charge case cases tears trouble shape spirits labor remission traction transit agreement
+    disability oxygen order time weight sleep hand hands foot chair car bus truck van work's office offices practice
+    stress detox birth childhood scratch clinic downtown upstairs downstairs outside inside there here somewhere
+    anywhere everywhere abroad overseas hours weeks days months years minutes age normal's tissue blood body head
+    back neck left right side front middle bottom top public private question contact touch advance addition fact
+    turn part full mind view use need needs danger distress shock crisis pieces line position bathroom kitchen
+    bedroom basement garage yard parking lobby lot waiting crutches walkers wheelchair medicine medication drugs
+    alcohol sugar salt data information labs lab results phone phones email texts everyone everything anyone someone
+    something nothing anything none training nature falling exercise exercising standing sitting walking running
+    lifting eating drinking smoking stairs stool urine daycare preschool kindergarten grade high low rate rates
+    level levels point points max maximum minimum speed university detention treatment observation critical
+    condition stable ok okay fine intensive station lines emergency pharmacy mine yours theirs ours his hers him her
+    them me us family friends people son daughter mom dad wife husband sister brother mother father parents doctor
+    nurse specialist insurance medicare medicaid service services collections billing preparation prep anticipation
+    response compliance hopes connection hindsight reality theory"""
+)
+"""Words behind `live in`, `moved from`, `is at` that are no town and no facility."""
+_PAIR = 2
+_PAIRED = words(
+    """lake lakes beach bay rock falls island springs hill hills valley river city place general memorial house
+    center court point village town park"""
+)
+"""The second word of a name of two words that alone is none: `plain city`, `park place`, `county general`."""
+_UNPAIRED = (
+    words(
+        """same different new big inner nice better safe quiet good other this his her my group sober old work in major
+    every health medical"""
+    )
+    | NAME_WORDS
+)
+_TIMES = words("""last today yesterday tonight tomorrow next recently currently since ago ever lately""")
+_HOME_ENDINGS = words(
+    """pines oaks willows elms cedars maples birches palms laurels meadows acres years horizons leaves springs hills
+    ridge grove groves gardens valley brook creek haven harbor harbour shores heights towers moon sunrise sunset
+    manor estates lodge villas hollow beginnings glen vista terrace pointe commons arbor arbors crossing landing
+    trails falls pastures gables orchards vineyard lakes shepherd samaritan"""
+)
+"""The last word of the name of a home, where no verb says that it is one."""
+_THE_HOMES = words(
+    """willows pines oaks elms cedars maples birches palms laurels beeches meadows arbors gables firs hollies
+    limes"""
+)
+_PLACE_CUES = (
+    _LIVING | _SITES | _MOVING | _COMING | _TREATED | _AT | frozenset(_TYPES) | _HOME_ENDINGS | _THE_HOMES | _BEFORE_ZIP
+)
+_ALONE = _LIVING | _SITES | _MOVING | _COMING | _TREATED | _TYPES.keys() | _HOME_ENDINGS | _THE_HOMES
+_WITH_AT, _WITH_NUMBER = _AT - _ALONE - _BEFORE_ZIP, _BEFORE_ZIP - _ALONE - _AT
+"""Cues behind which a place stands only behind `at`, and only before a postcode."""
+_PLACE_CUE = cue(_PLACE_CUES - _WITH_AT - _WITH_NUMBER)
+
+
+def places(reading: Reading) -> Iterator[Span]:
+    """Yield towns behind `live in` and the like, facilities behind `is at`, and names before the type of a facility."""
+    cues, units, norms = reading.cued(_PLACE_CUE), reading.units, reading.norms
+    if "at" in norms:
+        cues = sorted((*cues, *reading.places_of(_WITH_AT)))
+    if reading.of_kind(NUMBER):
+        cues = sorted((*cues, *reading.places_of(_WITH_NUMBER)))
+    for at in cues:
+        norm = norms[at]
+        if norm in _TYPES:
+            yield from _typed(reading, at)
+        if norm in _HOME_ENDINGS:
+            yield from _home(reading, at)
+        if norm in _THE_HOMES and _is_the_home(units, at):
+            yield at, at, Category.ADDRESS
+        if norm in _BEFORE_ZIP and (last := _before_zip(units, at)):
+            yield at + 1, last, Category.ADDRESS
+        begin = _behind_cue(units, at)
+        sure = norm in _LIVING or norm in _SITES or norm in _COMING or (norm in _MOVING and norms[begin - 1] == "from")
+        if begin and (found := _named(reading, begin, sure=sure)):
+            yield *found, Category.ADDRESS
+
+
+def _before_zip(units: Sequence[Unit], at: int) -> int:
+    """Return the last unit of a name before a postcode, as in `in Hart, 49420`, 0 where there is none."""
+    for ahead in range(at + 2, min(at + 2 + _LONGEST, len(units))):
+        last = ahead - 1
+        if units[ahead].kind == NUMBER and len(units[ahead].norm) == _ZIP_DIGITS and units[ahead].how == "":
+            return last - (units[last].norm == ",")
+        if units[last].kind != WORD and units[last].norm != ",":
+            return 0
+    return 0
+
+
+def _behind_cue(units: Sequence[Unit], at: int) -> int:
+    """Return where the name of a place begins that this word announces, 0 where it announces none."""
+    norm, after = units[at].norm, _norm(units, at + 1)
+    if norm in _LIVING or norm in _SITES:
+        ahead = at + 1 + (norm == "grew" and after == "up")
+        while norm not in _SITES and _norm(units, ahead) in _ADVERBS:
+            ahead += 1
+        if norm in ("located", "based") or norm not in _SITES or _norm(units, ahead) in ("in", "near"):
+            return ahead + 1 if _norm(units, ahead) in ("in", "near", "outside") else _behind_at(units, at)
+        return 0
+    if norm in _MOVING:
+        ahead = at + 1
+        while _norm(units, ahead) in _TO_HERE:
+            ahead += 1
+        return ahead + 1 if _norm(units, ahead) in ("from", "to", "into") else 0
+    if norm == "from" and at:
+        before = units[at - 1].norm
+        person = before in _FROM or (before in ("am", "are", "is", "'m", "'re") and _norm(units, at - 2) in _PRONOUN_BE)
+        if person:
+            return at + 1
+    if norm in _TREATED:
+        ahead = at + 1
+        while _norm(units, ahead) in ("here", "back", "over", "out", "there", "directly"):
+            ahead += 1
+        return ahead + 1 if _norm(units, ahead) in _TREATED_BY else 0
+    return _behind_at(units, at)
+
+
+def _behind_at(units: Sequence[Unit], at: int) -> int:
+    """`my mom is at …`, `he lives at …`: a person before and `at` behind."""
+    if units[at].norm not in _AT and units[at].norm not in _LIVING:
+        return 0
+    ahead = at + 1
+    while _norm(units, ahead) in ("over", "out", "up", "down", "currently", "right", "now", "back", "still"):
+        ahead += 1
+    if _norm(units, ahead) != "at":
+        return 0
+    near = range(max(0, at - 4), at)
+    return ahead + 1 if any(units[back].norm in _PEOPLE or units[back].kind == GONE for back in near) else 0
+
+
+def _named(reading: Reading, begin: int, *, sure: bool) -> tuple[int, int] | None:
+    """Return the first and last unit of a bare name of one to three words, None for what is no place.
+
+    A word of the clinic is none, but behind a cue that is `sure`.
+    """
+    units, kinds = reading.units, reading.kinds
+    last, ahead = begin - 1, begin
+    while ahead < len(units) and ahead - begin < _LONGEST + 1:
+        unit = units[ahead]
+        plain = (
+            unit.kind == WORD
+            and unit.norm not in QUANTITIES
+            and unit.norm not in WEEKDAYS
+            and unit.norm not in MONTH_OF
+        )
+        if (
+            not plain
+            or unit.norm in _TIMES
+            or (unit.norm in FUNCTION and not (ahead == begin and unit.norm in NAME_WORDS))
+        ):
+            break
+        last, ahead = ahead, ahead + 1
+    if last < begin or ahead - begin > _LONGEST or (last == begin and units[last].norm in FUNCTION):
+        return None
+    said = [unit.norm for unit in units[begin : last + 1]]
+    paired = len(said) == _PAIR and said[1] in _PAIRED and said[0] not in _UNPAIRED
+    if not paired and any(word in _NO_PLACE or word in _TYPES for word in said):
+        if len(said) == 1 and kinds[begin] is Kind.ALSO_A_NAME:
+            kinds[begin] = Kind.ORDINARY
+            reading.terms.add(begin)
+        return None
+    if kinds[last] is Kind.CLINICAL and not (sure or paired or said[-1] in _HOME_ENDINGS):
+        return None
+    if ahead < len(units) and units[ahead].kind in (NUMBER, LETTER) and units[ahead].norm not in ("i", "a"):
+        return (begin, last) if len(units[ahead].norm) >= _LONGEST + 2 else None
+    if said[-1].endswith(("ing", "ed", "ly")) and len(said) == 1 and not reading.lists.name_kinds(said[0]):
+        return None
+    if _norm(units, ahead) == "or" and _norm(units, ahead + 1) == "consequences":
+        return begin, ahead + 1
+    return begin, last
+
+
+def _typed(reading: Reading, at: int) -> Iterator[Span]:
+    """`maple grove nursing home`, `mercy hospital`: the words before the type that say no kind, and the type."""
+    units = reading.units
+    rest = next(
+        (rest for rest in _TYPES[units[at].norm] if tuple(u.norm for u in units[at + 1 : at + 1 + len(rest)]) == rest),
+        None,
+    )
+    if rest is None or (at and units[at - 1].norm in _KINDS_OF):
+        return
+    first = at
+    while first > 0 and at - first < _LONGEST and _may_name(reading, first - 1):
+        first -= 1
+    while first < at and (units[first].norm in FUNCTION and units[first].norm not in NAME_WORDS):
+        first += 1
+    before = _norm(units, first - 1)
+    if first == at or not (before in _BEFORE_NAME or first == 0):
+        return
+    yield first, at + len(rest), Category.ADDRESS
+
+
+_BEFORE_HOME = frozenset(("at", "in", "from", "to", "into", "near", "by"))
+_BEFORE_NAME = words("in at to from into near by of the with and through for on a '")
+
+
+def _may_name(reading: Reading, at: int) -> bool:
+    unit = reading.units[at]
+    if unit.kind != WORD or unit.norm in QUANTITIES:
+        return unit.kind == GONE
+    if reading.kinds[at] is Kind.CLINICAL and unit.norm not in _HOME_ENDINGS:
+        return False
+    return unit.norm not in _KINDS_OF and (unit.norm not in FUNCTION or unit.norm in NAME_WORDS)
+
+
+def _home(reading: Reading, at: int) -> Iterator[Span]:
+    """`shady pines`, `the golden acres` behind a preposition, with nothing that is counted behind them."""
+    units = reading.units
+    first = at - 1
+    if (
+        first < 1
+        or units[first].kind != WORD
+        or units[first].norm in FUNCTION - NAME_WORDS
+        or units[first].norm in _KINDS_OF - NAME_WORDS
+    ):
+        return
+    while first > 1 and units[first - 1].kind == WORD and at - first < _LONGEST - 1 and _may_name(reading, first - 1):
+        first -= 1
+    before = _norm(units, first - 1)
+    if before == "the":
+        before = _norm(units, first - 2)
+    if before in _BEFORE_HOME and _ends(units, at + 1):
+        yield first, at, Category.ADDRESS
+
+
+def _is_the_home(units: Sequence[Unit], at: int) -> bool:
+    """Whether `the willows` stands behind a preposition and ends there."""
+    return _norm(units, at - 1) == "the" and _norm(units, at - 2) in _BEFORE_HOME and _ends(units, at + 1)
+
+
+def _ends(units: Sequence[Unit], at: int) -> bool:
+    """Whether a name may end before this unit: nothing, a sign, or a small word follows."""
+    if at >= len(units):
+        return True
+    unit = units[at]
+    return (
+        unit.kind in (SIGN, GONE)
+        or unit.norm in FUNCTION
+        or unit.norm in FILLERS
+        or unit.norm in _TYPES
+        or unit.norm in STATES
+    )
+
+
+def _norm(units: Sequence[Unit], at: int) -> str:
+    return units[at].norm if 0 <= at < len(units) else ""
