@@ -21,7 +21,7 @@ from medagent.redaction.text.cues import (
     words,
 )
 from medagent.redaction.text.found import Span, is_sign
-from medagent.redaction.text.reading import Reading, cue
+from medagent.redaction.text.reading import Reading, begins_with, cue
 from medagent.redaction.text.units import GONE, LETTER, MIXED, NUMBER, ORDINAL, SIGN, WORD, Unit
 
 _SURE_STREETS = words("street avenue road lane boulevard ave rd blvd")
@@ -69,11 +69,15 @@ _ON = frozenset(("on", "at", "off", "of", "and"))
 _ANY_STREET = words(
     """side busy same next wrong right dirt gravel long short other one two this that back front open high city"""
 )
+_SMALL_WORDS = FUNCTION - NAME_WORDS
+_SMALL_OR_BREATH, _SMALL_OR_COUNTED = FUNCTION | FILLERS, FUNCTION | QUANTITIES
+_NO_STREET, _ENDS_STREET = FUNCTION | _ANY_STREET, FUNCTION - {"of", "at"}
 _JOINTS = frozenset(("the", "and", "&"))
 """Words that stand in addresses, and mostly elsewhere: asked only beside a number or another word of addresses."""
 _ADDRESS_CUE = cue(ADDRESS_WORDS - _JOINTS)
 
 
+@begins_with(_ADDRESS_CUE, NUMBER)
 def addresses(reading: Reading) -> Iterator[Span]:
     """A street with its number, what follows it up to the postcode, a flat and a post box."""
     units, cues = reading.units, reading.cued(_ADDRESS_CUE)
@@ -168,14 +172,14 @@ def _corner_of(units: Sequence[Unit], begin: int) -> tuple[int, int] | None:
         if units[at].norm not in ("and", "&", "at"):
             continue
         sides = units[begin:at]
-        if any(unit.norm in FUNCTION - NAME_WORDS or unit.kind not in (WORD, NUMBER, GONE) for unit in sides):
+        if any(unit.norm in _SMALL_WORDS or unit.kind not in (WORD, NUMBER, GONE) for unit in sides):
             return None
         last = at + 1
         while (
             last + 1 < len(units)
             and last < at + 2
             and units[last + 1].kind == WORD
-            and units[last + 1].norm not in FUNCTION | FILLERS
+            and units[last + 1].norm not in _SMALL_OR_BREATH
         ):
             last += 1
         return (begin, last) if last < len(units) and units[last].norm not in FUNCTION else None
@@ -213,7 +217,7 @@ def _behind_address(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
         last < len(units)
         and last < number + 2
         and units[last].kind == WORD
-        and units[last].norm not in FUNCTION | QUANTITIES
+        and units[last].norm not in _SMALL_OR_COUNTED
     ):
         last += 1
     return (begin, last - 1) if begin < number < last and _ends(units, last) else None
@@ -229,9 +233,7 @@ def _ends(units: Sequence[Unit], at: int) -> bool:
     if at >= len(units):
         return True
     unit = units[at]
-    return (
-        unit.kind in (SIGN, GONE) or unit.norm in FUNCTION - NAME_WORDS or unit.norm in FILLERS or unit.norm in STATES
-    )
+    return unit.kind in (SIGN, GONE) or unit.norm in _SMALL_WORDS or unit.norm in FILLERS or unit.norm in STATES
 
 
 def _norm(units: Sequence[Unit], at: int) -> str:
@@ -258,7 +260,7 @@ def _street_begin(units: Sequence[Unit], at: int) -> int | None:
             break
         back -= 1
     name = at - 1
-    if name < 0 or units[name].kind not in (WORD, NUMBER) or units[name].norm in FUNCTION | _ANY_STREET:
+    if name < 0 or units[name].kind not in (WORD, NUMBER) or units[name].norm in _NO_STREET:
         return None
     if units[at].norm in STREETS:
         return name - 1 if name and units[name - 1].norm in SIDES else name
@@ -294,7 +296,7 @@ def _number_after(units: Sequence[Unit], at: int) -> int:
         unit = units[ahead]
         if unit.kind == NUMBER:
             return ahead if ahead > at + 1 else 0
-        if unit.norm in FUNCTION - {"of", "at"} or (unit.kind == SIGN and unit.norm not in ",.'’-"):
+        if unit.norm in _ENDS_STREET or (unit.kind == SIGN and unit.norm not in ",.'’-"):
             return 0
     return 0
 

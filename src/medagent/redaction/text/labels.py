@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, QUANTITIES, RECORD_WORDS, words
 from medagent.redaction.text.found import Span
-from medagent.redaction.text.reading import Reading, cue
+from medagent.redaction.text.reading import Reading, begins_with, cue
 from medagent.redaction.text.units import LETTER, MIXED, NUMBER, ORDINAL, SIGN, WORD, Unit
 
 _SURE = words(
@@ -38,6 +38,7 @@ _ENDINGS = words("ends ending ended")
 _DIGITS_OF = words("last first final")
 _COUNTED = words("two three four five six 2 3 4 5 6 digits digit numbers few")
 _SHORT_UNITS = words("""kg mg mm cm ml cc lb lbs oz g gm mcg ft hr h m iu l km k w s mph pm am in""")
+_LONG_UNITS = QUANTITIES - _SHORT_UNITS
 _TIES = words("- / . dash hyphen slash dot , space")
 _LONGEST = 16
 _LONGEST_SECRET = 4
@@ -52,6 +53,7 @@ _LABELS = _SURE | _NUMBERED | _ENDINGS | _DIGITS_OF | _EXTENSIONS | words("passw
 _LABEL_CUE = cue(_LABELS)
 
 
+@begins_with(_LABEL_CUE, LETTER)
 def labelled_codes(reading: Reading) -> Iterator[Span]:
     """Yield what stands behind the name of a code."""
     cues, units = reading.cued(_LABEL_CUE), reading.units
@@ -176,7 +178,7 @@ def _code_end(units: Sequence[Unit], begin: int, *, sure: bool) -> int:
     spelled = "".join(unit.norm for unit in units[max(begin, last - 1) : last + 1] if unit.kind == LETTER)
     if digits and (spelled in QUANTITIES or _norm(units, last) in _SHORT_UNITS) and not sure:
         return begin - 1
-    counted = last + 1 < len(units) and units[last + 1].norm in QUANTITIES - _SHORT_UNITS
+    counted = last + 1 < len(units) and units[last + 1].norm in _LONG_UNITS
     if counted or (not sure and not _ends(units, last + 1)) or (not sure and digits < 2 and not letters):
         return begin - 1
     return last

@@ -31,7 +31,7 @@ class Kind(IntEnum):
     NO_WORD = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Lexicon:
     """Words by kind, abbreviations that are also spelled, names in letters.
 

@@ -53,6 +53,7 @@ _BASE_VERBS = words(
     lead result occur experience feel benefit use continue consider stop start resume last become contain interact"""
 )
 _ASKERS = words("i we he she they")
+_SUBJECTS_OR_IS = _SUBJECTS | {"is", "it's"}
 _LONGEST_SLASHED = 4
 _LONGEST_STUTTER = 16
 _TIES = "-–…,."
@@ -100,9 +101,7 @@ def _is_word(units: Sequence[Unit], at: int) -> bool:
 def _is_verb(units: Sequence[Unit], at: int) -> bool:
     """Whether `may` is the verb: `they may call`, `May I`, `the pills may not help`."""
     before, after = (units[at - 1].norm if at else ""), (units[at + 1].norm if at + 1 < len(units) else "")
-    return (
-        before in _SUBJECTS or after in _BASE_VERBS or (after in _ASKERS and before not in _SUBJECTS | {"is", "it's"})
-    )
+    return before in _SUBJECTS or after in _BASE_VERBS or (after in _ASKERS and before not in _SUBJECTS_OR_IS)
 
 
 def _slashed(units: Sequence[Unit], at: int) -> range | None:

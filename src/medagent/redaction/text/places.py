@@ -13,7 +13,7 @@ from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, MONTH_OF, NAME_WORDS, QUANTITIES, STATES, WEEKDAYS, words
 from medagent.redaction.text.found import Span
 from medagent.redaction.text.lexicon import Kind
-from medagent.redaction.text.reading import Reading, cue
+from medagent.redaction.text.reading import Reading, begins_with, cue
 from medagent.redaction.text.units import GONE, LETTER, NUMBER, SIGN, WORD, Unit
 
 _LONGEST = 3
@@ -119,6 +119,7 @@ _KINDS_OF = (
     | FILLERS
 )
 """Words before the type of a facility that are no name of one."""
+_SMALL_WORDS, _SURE_KINDS = FUNCTION - NAME_WORDS, _KINDS_OF - NAME_WORDS
 _NO_PLACE = words(
     """pain fear town bed shelter poverty hospice denial peace misery agony isolation quarantine college housing
     hope's home homes work school church risk rest lunch dinner breakfast dialysis rehab therapy least anxiety
@@ -173,13 +174,14 @@ _PLACE_CUES = (
 _ALONE = _LIVING | _SITES | _MOVING | _COMING | _TREATED | _TYPES.keys() | _HOME_ENDINGS | _THE_HOMES
 _WITH_AT, _WITH_NUMBER = _AT - _ALONE - _BEFORE_ZIP, _BEFORE_ZIP - _ALONE - _AT
 """Cues behind which a place stands only behind `at`, and only before a postcode."""
-_PLACE_CUE = cue(_PLACE_CUES - _WITH_AT - _WITH_NUMBER)
+_PLACE_CUE, _AT_CUE = cue(_PLACE_CUES - _WITH_AT - _WITH_NUMBER), cue(("at",))
 
 
+@begins_with(_PLACE_CUE, _AT_CUE, NUMBER)
 def places(reading: Reading) -> Iterator[Span]:
     """Yield towns behind `live in` and the like, facilities behind `is at`, and names before the type of a facility."""
     cues, units, norms = reading.cued(_PLACE_CUE), reading.units, reading.norms
-    if "at" in norms:
+    if reading.cued(_AT_CUE):
         cues = sorted((*cues, *reading.places_of(_WITH_AT)))
     if reading.of_kind(NUMBER):
         cues = sorted((*cues, *reading.places_of(_WITH_NUMBER)))
@@ -330,12 +332,7 @@ def _home(reading: Reading, at: int) -> Iterator[Span]:
     """`shady pines`, `the golden acres` behind a preposition, with nothing that is counted behind them."""
     units = reading.units
     first = at - 1
-    if (
-        first < 1
-        or units[first].kind != WORD
-        or units[first].norm in FUNCTION - NAME_WORDS
-        or units[first].norm in _KINDS_OF - NAME_WORDS
-    ):
+    if first < 1 or units[first].kind != WORD or units[first].norm in _SMALL_WORDS or units[first].norm in _SURE_KINDS:
         return
     while first > 1 and units[first - 1].kind == WORD and at - first < _LONGEST - 1 and _may_name(reading, first - 1):
         first -= 1

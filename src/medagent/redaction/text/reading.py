@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
+from functools import cache
 from itertools import count
-from typing import NamedTuple, cast
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import PEOPLE_LABELS
@@ -17,6 +19,13 @@ _SHORTEST_CAPITALS = 2
 _BULLETS = frozenset("-*•·–—○●▪")
 _CUES_OF: dict[str, tuple[int, ...]] = {}
 _COUNT = count()
+_Finder = TypeVar("_Finder", bound=Callable[..., Any])
+_MOST_FACTS = 16_384
+_SHORT = 2
+ASKED, SMALL, EPONYM, PHRASE = (next(_COUNT) for _ in range(4))
+"""Cues of the lists: words that may be names, small ones of these, eponyms, first words of places."""
+_Fact: TypeAlias = tuple[Kind, str, tuple[int, ...]]
+"""Of a plain word or sign: its kind, the lists of names that have it, its cues."""
 
 
 def cue(words: Iterable[str]) -> int:
@@ -24,7 +33,54 @@ def cue(words: Iterable[str]) -> int:
     number = next(_COUNT)
     for word in words:
         _CUES_OF[word] = (*_CUES_OF.get(word, ()), number)
+    _facts_of.cache_clear()
     return number
+
+
+class _Facts(dict[str, _Fact]):
+    """What the lists and the cues say of words, looked up once: only words that they hold are kept here."""
+
+    def __init__(self, lists: Lexicon) -> None:
+        super().__init__()
+        self._lists = lists
+        self._shared: dict[_Fact, _Fact] = {}
+
+    def __missing__(self, norm: str) -> _Fact:
+        lists = self._lists
+        kind = lists.kind(norm) if len(norm) > 1 and norm.replace("'", "").isalpha() else Kind.NO_WORD
+        cues = _CUES_OF.get(norm, ())
+        if norm in lists.asked or kind is Kind.ALSO_A_NAME:
+            cues += (ASKED,)
+        if norm in lists.small_names or norm.removesuffix("'s") in lists.small_names:
+            cues += (SMALL,)
+        if norm in lists.eponyms:
+            cues += (EPONYM,)
+        if norm in lists.phrases:
+            cues += (PHRASE,)
+        fact = (kind, lists.name_kinds(norm), cues)
+        if kind in _LISTED or len(norm) <= _SHORT:
+            if len(self) >= _MOST_FACTS:
+                self.clear()
+            self[norm] = fact = self._shared.setdefault(fact, fact)
+        return fact
+
+
+_LISTED = (Kind.ORDINARY, Kind.ALSO_A_NAME, Kind.CLINICAL)
+
+
+@cache
+def _facts_of(lists: Lexicon) -> _Facts:
+    return _Facts(lists)
+
+
+def begins_with(*begins: int | str) -> Callable[[_Finder], _Finder]:
+    """Note of a finder that it finds nothing in a text that has none of these cues and kinds of units."""
+
+    def note(finder: _Finder) -> _Finder:
+        finder.begins = frozenset(begins)  # type: ignore[attr-defined]  # a function's own note
+        return finder
+
+    return note
 
 
 class Mark(NamedTuple):
@@ -41,35 +97,42 @@ class Reading:
         self.text = text
         self.units = units(text)
         self.lists = lists
-        self.norms = norms = [unit.norm for unit in self.units]
-        kinds = list(map(lists.words.get, norms))
-        self._of_kind = of_kind = dict[str, list[int]]()
-        self._unknown: list[int] = []
-        for at, unit in enumerate(self.units):
-            if unit.kind != WORD:
-                kinds[at] = Kind.NO_WORD
-                if unit.kind in of_kind:
-                    of_kind[unit.kind].append(at)
-                else:
-                    of_kind[unit.kind] = [at]
-            elif unit.how == ACCENTED or kinds[at] is None:
-                kinds[at] = kind = lists.kind_of(unit)
-                if kind is Kind.UNKNOWN:
-                    self._unknown.append(at)
-        self.kinds = cast("list[Kind]", kinds)
-        self._cued = cued = dict[int, list[int]]()
-        for at, numbers in enumerate(map(_CUES_OF.get, norms)):
-            if numbers:
-                for number in numbers:
-                    if number in cued:
-                        cued[number].append(at)
-                    else:
-                        cued[number] = [at]
-        get = lists.names.get
-        self.borne = [get(norm) or (lists.name_kinds(norm) if "'" in norm else "") for norm in norms]
+        norms, unit_kinds, starts, _, hows = zip(*self.units, strict=True) if self.units else ((),) * 5
+        self.norms: list[str] = list(norms)
+        kinds, borne, cues = zip(*map(_facts_of(lists).__getitem__, norms), strict=True) if norms else ((),) * 3
+        self.kinds: list[Kind] = list(kinds)
+        self.borne: list[str] = list(borne)
         """In which lists of names each word stands, as letters."""
-        self.capitals = [False] * len(norms) if text.islower() else [text[unit.start].isupper() for unit in self.units]
+        self._of_kind = of_kind = dict[str, list[int]]()
+        for at, kind in enumerate(unit_kinds):
+            if kind != WORD:
+                if kind in of_kind:
+                    of_kind[kind].append(at)
+                else:
+                    of_kind[kind] = [at]
+        if ACCENTED in hows:
+            for at, unit in enumerate(self.units):
+                if unit.how == ACCENTED and unit.kind == WORD:
+                    self.kinds[at] = lists.kind_of(unit)
+        unknown = Kind.UNKNOWN
+        self._unknown = [at for at, kind in enumerate(self.kinds) if kind is unknown] if unknown in self.kinds else []
+        self._cued = cued = dict[int, list[int]]()
+        for at, numbers in enumerate(cues):
+            for number in numbers:
+                if number in cued:
+                    cued[number].append(at)
+                else:
+                    cued[number] = [at]
+        if text.islower():
+            self.capitals = [False] * len(norms)
+        else:
+            self.capitals = list(map(str.isupper, map(text.__getitem__, starts)))
         """Whether each unit begins with a capital."""
+        self.capital_places = (
+            [at for at, capital in enumerate(self.capitals) if capital] if True in self.capitals else []
+        )
+        self.has_lines = "\n" in text or ":" in text
+        """Whether a line, or what stands behind a heading, may begin somewhere."""
         self.symbols: list[str] | None = None
         """What the model of names sees of each unit, once it was asked."""
         self.marks: list[Mark | None] = [None] * len(self.units)
@@ -83,6 +146,11 @@ class Reading:
         for at in of_kind.get(GONE) or ():
             self.gone[at] = True
         self.count = 0
+
+    def may_hold(self, finder: Callable[[Reading], Any]) -> bool:
+        """Whether something stands here with which a finder begins."""
+        begins: frozenset[int | str] = finder.begins  # type: ignore[attr-defined]  # a function's own note
+        return not (begins.isdisjoint(self._cued) and begins.isdisjoint(self._of_kind))
 
     def cued(self, number: int) -> list[int]:
         """Return where a word of a cue stands, in order."""

@@ -147,9 +147,11 @@ def _read(reading: Reading, known: KnownValues, mode: TextMode) -> None:
     """Run the layers over one reading, each on what the ones before it left."""
     for first, last, category in known.spans(reading.units):
         reading.put(first, last, Mark(category, Layer.KNOWN))
-    read_eponyms(reading)
+    if reading.may_hold(read_eponyms):
+        read_eponyms(reading)
     spelled, abbreviated = codes(reading)
-    for first, last, category in chain(*(pattern(reading) for pattern in _PATTERNS), spelled):
+    found = chain.from_iterable(pattern(reading) for pattern in _PATTERNS if reading.may_hold(pattern))
+    for first, last, category in chain(found, spelled):
         reading.put(first, last, Mark(category, Layer.PATTERNS))
     for first, last, category in listed_names(reading):
         reading.put(first, last, Mark(category, Layer.NAMES))
