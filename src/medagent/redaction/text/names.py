@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence, Set
 from functools import cache
@@ -46,8 +47,10 @@ _ENDS = frozenset(".?!")
 _EDGE = "<e>"
 _EDGE_BEFORE = dict.fromkeys(_ENDS, _EDGE)
 _SEEN_AS_THEY_ARE = frozenset(",ai")
-_HIDDEN, _HIDDEN_NAME = "<x>", "<f>"
-_HIDDEN_ONES = frozenset((_HIDDEN, _HIDDEN_NAME))
+_HIDDEN, _HIDDEN_NAME, _HIDDEN_SYLLABLE = "<x>", "<f>", "<s>"
+_HIDDEN_ONES = frozenset((_HIDDEN, _HIDDEN_NAME, _HIDDEN_SYLLABLE))
+_SYLLABLE = re.compile(r"[^aeiouy']{0,3}[aeiouy]{1,3}[^aeiouy']{0,2}")
+"""A word of one syllable: beside one, a small word is more often another syllable of a name (`so young kim`)."""
 _TITLES_AND_POINT = TITLES | {"."}
 _KIND_SIGNS = ("", "", "?", "+", "")
 """Of each kind of word, by its number; a tuple, since the hash of a member costs a call."""
@@ -57,7 +60,7 @@ _LEFT, _RIGHT = 3, 2
 _FEATURES = (
     ("w", "k", "l", "r"),
     ("lk", "rk", "wl", "wr"),
-    ("c", "L", "R", "T", "b", "B", "2", "3", "lc", "n"),
+    ("c", "L", "R", "T", "b", "B", "2", "3", "lc", "n", "G", "H", "I", "J"),
 )
 """Kinds of features by stage, those that most often say no before the others."""
 _HOPELESS = -2.0
@@ -99,6 +102,21 @@ CAPITAL_DATES = words(
 )
 CAPITALS = FUNCTION | CAPITAL_DATES
 
+_GAPS = (" ", "-")
+_NEVER_BEHIND = words(
+    """i i'm i've i'd i'll that's he's she's you're they're we're don't doesn't didn't isn't wasn't can't won't he she
+    it we they you this that these there my your his her its our their what who how why when where which if and or but
+    so then now also because while although though however mother father mom dad wife husband daughter brother sister
+    patient patients doctors thank thanks please hello hi hey bye sorry yes no yeah yep ok okay nope"""
+)
+_BORNE_ANYWHERE = FUNCTION - TITLES - _NEVER_BEHIND
+"""Small words that a capital makes a part of the name before it; somebody is called so in some language."""
+_BEHIND_AN = frozenset(
+    word for word in FUNCTION if word[0] not in "aeiou" and word not in {"her", "his", "here", "have", "had", "has"}
+)
+"""No sentence goes on with one of these behind `an`, but with `please` behind somebody called An."""
+
+_AN_CUE = cue(("an",))
 _DOCTORS_CUE = cue(_DOCTORS)
 _DEGREES_CUE = cue(_DEGREES)
 _SPEAKING_CUE = cue(_SPEAKING)
@@ -143,7 +161,69 @@ class Seen(NamedTuple):
             f"3 {right2}",
             f"lc {left} {case}",
             f"n {names(left)} {names(right)}",
+            f"G {group(left2)} {group(left)} {group(right)} {group(right2)}",
+            f"H {group(left)} {group(right)} {borne(kinds)}",
+            f"I {group(left2)} {group(left)} {borne(kinds)}",
+            f"J {group(right)} {group(right2)} {borne(kinds)}",
         )
+
+
+_GROUPS_OF_WORDS = {
+    "he": "i you he she we they it who there somebody someone everybody everyone anybody anyone nobody",
+    "him": "me him them us",
+    "the": "the a an my your his her our their some any no every each another these those which what this that",
+    "is": """is was are were has had have does did do can could will would should may might must be been isn't wasn't
+        hasn't hadn't doesn't didn't don't can't couldn't won't wouldn't shouldn't aren't weren't haven't""",
+    "of": """of in on at for from with without about after before by to like under over into through during near
+        between against around behind than per except""",
+    "and": "and or but so because if when while since until unless as then whether where how why once",
+    "it's": "it's i'm he's she's that's there's what's who's where's how's we're they're you're here's let's i'll i've",
+    "hi": """hi hey hello okay ok yes yeah no sure well thanks thank please sorry bye goodbye alright right oh dear
+        welcome morning afternoon evening""",
+    "today": """now today yesterday tomorrow tonight again here there too also just still already never always not ever
+        soon later back home away up down out off in""",
+    "kin": """husband wife son daughter mother father mom dad mum mama brother sister uncle aunt auntie grandma grandpa
+        grandmother grandfather grandson granddaughter cousin niece nephew stepson stepdaughter fiance fiancee twin
+        baby partner boyfriend girlfriend friend neighbor neighbour roommate boss coworker colleague landlord sitter
+        coach teacher caregiver aide child kid kids""",
+    "dr": """mr mrs ms miss mister dr doctor nurse midwife therapist surgeon dentist pharmacist specialist
+        receptionist patient resident professor pastor officer""",
+    "name": "name names name's surname called named spelled under",
+    "ask": """ask tell call see get take give find help need want know let put make bring keep send show meet remind
+        thank page text email phone contact reach wake say think hope guess believe remember love trust""",
+    "asked": """said told took went got felt fell gave came saw knew thought made left lost kept put broke hurt ate
+        slept ran met heard found brought sent says thinks knows gets takes wants needs""",
+}
+_ENDING = re.compile(r"(?:n't|ed|ing|ly|s)$")
+
+
+class _Groups(dict[str, str]):
+    """Coarse kinds of the symbols around a word, so that what was learned beside one holds beside its like."""
+
+    def __missing__(self, symbol: str) -> str:
+        ending = _ENDING.search(symbol)
+        found = symbol if symbol[:1] in "<,2" else ending[0] if ending and len(symbol) > _SHORTEST_ENDED else "-"
+        if len(self) < _MOST_GROUPED:
+            self[symbol] = found
+        return found
+
+
+_SHORTEST_ENDED, _MOST_GROUPED = 4, 2_000
+group = _Groups({word: name for name, listed in _GROUPS_OF_WORDS.items() for word in listed.split()}).__getitem__
+
+
+class _Borne(dict[str, str]):
+    """How well known a word is as a name, and how often it is said as a word: shorter than its lists."""
+
+    def __missing__(self, kinds: str) -> str:
+        how = "k" if "k" in kinds else "?" if "?" in kinds else "r"
+        said = "c" if "c" in kinds else "d" if "d" in kinds else ""
+        which = "f" if "f" in kinds or "g" in kinds else "l" if "l" in kinds or "m" in kinds else ""
+        found = self[kinds] = how + said + which + ("+" if "+" in kinds else "") + ("s" if "s" in kinds else "")
+        return found
+
+
+borne = _Borne().__getitem__
 
 
 class Model:
@@ -203,7 +283,10 @@ class Model:
         if score < hopeless:
             return 0.0
         names = lexicon().name_kinds
-        c, two_left, two_right, three_left, both, both_right, second, behind, lc, lists = self._third
+        c, two_left, two_right, three_left, both, both_right, second, behind, lc, lists, *coarse = self._third
+        around, beside, before, after = coarse
+        of_left2, of_left, of_right, of_right2 = group(left2), group(left), group(right), group(right2)
+        known = borne(kinds)
         score += (
             c(f"{case} {word}", 0.0)
             + two_left(f"{left2} {left}", 0.0)
@@ -215,6 +298,10 @@ class Model:
             + behind(right2, 0.0)
             + lc(f"{left} {case}", 0.0)
             + lists(f"{names(left)} {names(right)}", 0.0)
+            + around(f"{of_left2} {of_left} {of_right} {of_right2}", 0.0)
+            + beside(f"{of_left} {of_right} {known}", 0.0)
+            + before(f"{of_left2} {of_left} {known}", 0.0)
+            + after(f"{of_right} {of_right2} {known}", 0.0)
         )
         return 1 / (1 + exp(-max(-30.0, min(30.0, score)))) if score >= hopeless else 0.0
 
@@ -297,8 +384,8 @@ def threshold(reading: Reading, at: int) -> float:
 
 
 def _begins_note(reading: Reading, at: int, kinds: str) -> bool:
-    """Whether a word begins a note's line, is no first name and does nothing that people do."""
-    if not reading.capitals[at] or "f" in kinds or reading.norm(at + 1) in _PEOPLE_DO:
+    """Whether a word begins a note's line, is no well-known first name and does nothing that people do."""
+    if not reading.capitals[at] or ("f" in kinds and "k" in kinds) or reading.norm(at + 1) in _PEOPLE_DO:
         return False
     return begins_line(reading, at) and not reading.gone[at - 1] if at else is_in_heading(reading, at)
 
@@ -409,11 +496,14 @@ def small_suspects(reading: Reading) -> list[int]:
     """The small words that somebody bears as a name and that stand beside something hidden."""
     gone, kinds, norms = reading.gone, reading.kinds, reading.norms
     unknown, also = Kind.UNKNOWN, Kind.ALSO_A_NAME
-    if not (reading.cued(SMALL) and (True in gone or reading.unknown())):
+    if not (True in gone or reading.unknown()):
         return []
     found: list[int] = []
     last = len(norms) - 1
-    for at in reading.cued(SMALL):
+    places = reading.cued(SMALL)
+    if more := [at for at in reading.capital_places if at and _is_capital_behind_hidden(reading, at)]:
+        places = sorted({*places, *more})
+    for at in places:
         if gone[at] or kinds[at] is also:
             continue
         before = at - 2 if at > 1 and norms[at - 1] == "-" else at - 1
@@ -423,6 +513,15 @@ def small_suspects(reading: Reading) -> list[int]:
         ):
             found.append(at)
     return found
+
+
+def _is_capital_behind_hidden(reading: Reading, at: int) -> bool:
+    """Whether a small word stands with a capital of its own right behind a hidden one: `Kipruto Were`."""
+    if not (reading.capitals[at] and reading.capitals[at - 1] and reading.norms[at] in _BORNE_ANYWHERE):
+        return False
+    start, end = reading.units[at].start, reading.units[at].end
+    written = reading.text[start + 1 : end].islower() and reading.text[reading.units[at - 1].end : start] in _GAPS
+    return written and _is_hidden(reading, at - 1)
 
 
 def has_more_names(reading: Reading) -> bool:
@@ -496,10 +595,12 @@ class Context:
         if self._marks is None:
             return _HIDDEN
         mark = self._marks[at]
-        if mark is not None:
-            return _HIDDEN_NAME if mark.category is Category.NAME else _HIDDEN
+        if mark is not None and mark.category is not Category.NAME:
+            return _HIDDEN
+        if _SYLLABLE.fullmatch(self._reading.norms[at]):
+            return _HIDDEN_SYLLABLE
         listed = self._reading.borne[at]
-        return _HIDDEN_NAME if "f" in listed or "l" in listed else _HIDDEN
+        return _HIDDEN_NAME if mark is not None or "f" in listed or "l" in listed else _HIDDEN
 
     def _around(self, at: int) -> Sequence[str]:
         """Three symbols before and two behind."""
@@ -549,7 +650,7 @@ class Context:
                 places[begin:at] = range(len(symbols), len(symbols) + at - begin)
                 symbols += seen[begin:at]
                 symbols.append(part)
-            elif part is _HIDDEN_NAME:
+            elif part is _HIDDEN_NAME or symbols[-1] is _HIDDEN:
                 symbols[-1] = part
             places[at] = len(symbols) - 1
             done = at + 1
@@ -567,7 +668,7 @@ class Context:
                 if not hidden:
                     hidden = True
                     symbols.append(part)
-                elif part is _HIDDEN_NAME:
+                elif part is _HIDDEN_NAME or symbols[-1] is _HIDDEN:
                     symbols[-1] = part
                 places[at] = len(symbols) - 1
             elif symbol:
@@ -585,14 +686,16 @@ class Context:
         """Whether a suspect is a name here."""
         if not self.may_be(at):
             return False
-        if self.says_name(at):
+        if self._reading.capitals[at] and self.cased and (self.says_name(at) or self._is_called(at)):
             return True
         probability = self.probability(at)
         return probability >= _LEAST_THRESHOLD and probability >= threshold(self._reading, at)
 
     def finds_small(self, at: int) -> bool:
         """Whether a small word is part of the name beside it."""
-        return self.says_name(at, CAPITAL_DATES) or self.probability(at) >= SMALL_THRESHOLD
+        if self.says_name(at, CAPITAL_DATES) or (self.cased and at and _is_capital_behind_hidden(self._reading, at)):
+            return True
+        return self.probability(at) >= SMALL_THRESHOLD
 
     def may_be(self, at: int) -> bool:
         """Whether a word is a suspect for more than the capital that begins every sentence."""
@@ -610,6 +713,13 @@ class Context:
         if is_in_heading(reading, at):
             return False
         if _FIRST_OR_LAST.isdisjoint(reading.borne[at]) or (at > 0 and reading.norms[at - 1] == ":"):
+            return False
+        return not self._begins(at)
+
+    def _is_called(self, at: int) -> bool:
+        """Whether a word that no list has is written with a capital that nothing else gives it."""
+        reading = self._reading
+        if reading.kinds[at] is not Kind.UNKNOWN or not reading.capitals[at] or is_in_heading(reading, at):
             return False
         return not self._begins(at)
 
@@ -748,6 +858,21 @@ def _calling(reading: Reading) -> Iterator[Span]:
                 break
 
 
+@begins_with(_AN_CUE)
+def _called_an(reading: Reading) -> Iterator[Span]:
+    """`An`, where no word follows that an article may stand before."""
+    for at in reading.cued(_AN_CUE):
+        if at and _is_article_odd(reading, at + 1):
+            yield at, at, Category.NAME
+
+
+def _is_article_odd(reading: Reading, after: int) -> bool:
+    """Whether the sentence ends where an article wants a noun, or goes on with a small word."""
+    if after >= len(reading.units):
+        return True
+    return reading.norms[after] in (_BEHIND_AN if reading.units[after].kind == WORD else _ENDS)
+
+
 @begins_with(_COMMA_CUE)
 def _last_first(reading: Reading) -> Iterator[Span]:
     """`brown, jack`, alone between the ends of a sentence."""
@@ -833,6 +958,7 @@ _FINDERS: tuple[Callable[[Reading], Iterator[Span]], ...] = (
     _doctors,
     _with_initial,
     _calling,
+    _called_an,
     _last_first,
 )
 """What finds names beside something sure, and places of several words."""

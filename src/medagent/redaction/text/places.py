@@ -168,6 +168,8 @@ _THE_HOMES = words(
     """willows pines oaks elms cedars maples birches palms laurels beeches meadows arbors gables firs hollies
     limes"""
 )
+BESIDE_HIDDEN = frozenset(_TYPES) | _HOME_ENDINGS | _THE_HOMES | frozenset(("at",))
+"""Words that may name a place only once a word near them is hidden: `<REDACTED> is at lakeview`."""
 _PLACE_CUES = (
     _LIVING | _SITES | _MOVING | _COMING | _TREATED | _AT | frozenset(_TYPES) | _HOME_ENDINGS | _THE_HOMES | _BEFORE_ZIP
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Set
 from functools import cache
 from itertools import count
-from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from medagent.redaction.policy import Category
@@ -44,28 +43,30 @@ class _Facts(dict[str, _Fact]):
         super().__init__()
         self._lists = lists
         self._shared: dict[_Fact, _Fact] = {}
+        self._cues = dict(_CUES_OF)
+        small = (form for word in lists.small_names for form in (word, f"{word}'s"))
+        for number, listed in ((SMALL, small), (EPONYM, lists.eponyms), (PHRASE, lists.phrases)):
+            for word in listed:
+                self._cues[word] = (*self._cues.get(word, ()), number)
 
     def __missing__(self, norm: str) -> _Fact:
         lists = self._lists
-        kind = lists.kind(norm) if len(norm) > 1 and norm.replace("'", "").isalpha() else Kind.NO_WORD
-        cues = _CUES_OF.get(norm, ())
-        if norm in lists.asked or kind is Kind.ALSO_A_NAME:
-            cues += (ASKED,)
-        if norm in lists.small_names or norm.removesuffix("'s") in lists.small_names:
-            cues += (SMALL,)
-        if norm in lists.eponyms:
-            cues += (EPONYM,)
-        if norm in lists.phrases:
-            cues += (PHRASE,)
-        fact = (kind, lists.name_kinds(norm), cues)
-        if kind in _LISTED or len(norm) <= _SHORT:
-            if len(self) >= _MOST_FACTS:
-                self.clear()
-            self[norm] = fact = self._shared.setdefault(fact, fact)
-        return fact
+        cues = self._cues.get(norm, ())
+        if not (len(norm) > 1 and (norm.isalpha() or norm.replace("'", "").isalpha())):
+            fact = (Kind.NO_WORD, lists.name_kinds(norm), cues)
+            return self._kept(norm, fact) if len(norm) <= _SHORT else fact
+        kind = lists.kind(norm)
+        if kind is Kind.UNKNOWN:
+            return kind, lists.name_kinds(norm), cues
+        if kind is Kind.ALSO_A_NAME or norm in lists.asked:
+            cues = (*cues, ASKED)
+        return self._kept(norm, (kind, lists.name_kinds(norm), cues))
 
-
-_LISTED = (Kind.ORDINARY, Kind.ALSO_A_NAME, Kind.CLINICAL)
+    def _kept(self, norm: str, fact: _Fact) -> _Fact:
+        if len(self) >= _MOST_FACTS:
+            self.clear()
+        self[norm] = found = self._shared.setdefault(fact, fact)
+        return found
 
 
 @cache
@@ -103,26 +104,14 @@ class Reading:
         self.kinds: list[Kind] = list(kinds)
         self.borne: list[str] = list(borne)
         """In which lists of names each word stands, as letters."""
-        self._of_kind = of_kind = dict[str, list[int]]()
-        for at, kind in enumerate(unit_kinds):
-            if kind != WORD:
-                if kind in of_kind:
-                    of_kind[kind].append(at)
-                else:
-                    of_kind[kind] = [at]
+        self._of_kind = _places_of_kinds(unit_kinds)
+        self._cued = _places_of_cues(cues)
         if ACCENTED in hows:
             for at, unit in enumerate(self.units):
                 if unit.how == ACCENTED and unit.kind == WORD:
                     self.kinds[at] = lists.kind_of(unit)
         unknown = Kind.UNKNOWN
         self._unknown = [at for at, kind in enumerate(self.kinds) if kind is unknown] if unknown in self.kinds else []
-        self._cued = cued = dict[int, list[int]]()
-        for at, numbers in enumerate(cues):
-            for number in numbers:
-                if number in cued:
-                    cued[number].append(at)
-                else:
-                    cued[number] = [at]
         if text.islower():
             self.capitals = [False] * len(norms)
         else:
@@ -143,7 +132,7 @@ class Reading:
         self.terms: set[int] = set()
         """Names that are part of a clinical term here."""
         self.gone = [False] * len(norms)
-        for at in of_kind.get(GONE) or ():
+        for at in self.of_kind(GONE):
             self.gone[at] = True
         self.count = 0
 
@@ -194,6 +183,29 @@ class Reading:
                 begun = None
             if mark is not None and begun is None:
                 begun = mark, at
+
+
+def _places_of_kinds(kinds: Iterable[str]) -> dict[str, list[int]]:
+    """Where units that are no words stand, by their kind."""
+    found: dict[str, list[int]] = {}
+    for at, kind in enumerate(kinds):
+        if kind != WORD:
+            if kind in found:
+                found[kind].append(at)
+            else:
+                found[kind] = [at]
+    return found
+
+
+def _places_of_cues(cues: Iterable[tuple[int, ...]]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for at, numbers in enumerate(cues):
+        for number in numbers:
+            if number in found:
+                found[number].append(at)
+            else:
+                found[number] = [at]
+    return found
 
 
 def begins_line(reading: Reading, at: int) -> bool:
