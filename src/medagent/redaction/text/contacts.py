@@ -20,7 +20,7 @@ _CLINICAL_CODE = re.compile(
     r"(?!(?:9\d|[1-9]\d\d)(?:yo|yrs?|years|y)$)"  # an age over 89, however unlikely, written in one piece
     rf"\d{{1,4}}(?:{'|'.join(_AMOUNT.split())})|[tlcs]\d{{1,2}}|b1|b6|b12|d2|d3|k2|a1c|hba1c|h1n1|"
     r"q\d{1,2}(?:h|hr|hrs|d|w|wk|wks|mo)?|[23]d|co2|o2|spo2|sao2|pao2|pco2|po2|fio2|h2o|h2|t[34]|covid19|1st|2nd|3rd|"
-    r"x(?:\d0?|12|15)|a?ox\d|t[12]dm|dm[12]|s1s2|g\d{1,2}p\d{1,4}|\d{1,2}w\dd?|cd\d{1,2}|her2|brca[12]|n95|ca125|b27|d5w|d10w|"
+    r"x(?:\d0?|12|15)d?|\d{1,3}x\d{1,3}(?:cm|mm)?|\d{1,2}ppd|a?ox\d|t[12]dm|dm[12]|s1s2|g\d{1,2}p\d{1,4}|\d{1,2}w\dd?|cd\d{1,2}|her2|brca[12]|n95|ca125|b27|d5w|d10w|"
     r"[mc]?m[23]",
     re.ASCII,
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from medagent.redaction.text.cues import words
+from medagent.redaction.text.cues import QUANTITIES, words
 from medagent.redaction.text.found import is_sign
 from medagent.redaction.text.lexicon import Kind
 from medagent.redaction.text.reading import Reading, cue
@@ -53,6 +53,8 @@ _BASE_VERBS = words(
     lead result occur experience feel benefit use continue consider stop start resume last become contain interact"""
 )
 _ASKERS = words("i we he she they")
+_SHARES = frozenset(("7", "12", "52"))
+"""Denominators of days, months and weeks in British notes: `x 6/52`."""
 _LONGEST_SLASHED = 4
 _LONGEST_STUTTER = 16
 _TIES = "-–…,."
@@ -71,6 +73,7 @@ def notation(reading: Reading) -> set[int]:
             _stutter(reading, at),
             _measured(units, at),
             _of_unit(units, at),
+            _times(units, at),
         ):
             if found:
                 fine.update(found)
@@ -183,6 +186,15 @@ def _of_unit(units: Sequence[Unit], at: int) -> tuple[int, ...] | None:
     if units[at + 1].norm != "/" or units[at + 2].norm not in _PER or not _touches(units, at, at + 2):
         return None
     return at, at + 2
+
+
+def _times(units: Sequence[Unit], at: int) -> range | None:
+    """`x 3 days`, `x 6/52`: the sign of times before a duration."""
+    if units[at].norm != "x" or at + 2 >= len(units) or units[at + 1].kind != NUMBER:
+        return None
+    last = at + 3 if units[at + 2].norm == "/" and at + 3 < len(units) else at + 2
+    timed = units[last].norm in (_SHARES if last == at + 3 else QUANTITIES)
+    return range(at, at + 1) if timed else None
 
 
 def _numbers(units: Sequence[Unit], at: int) -> Iterator[Unit]:
