@@ -105,7 +105,7 @@ def dates(reading: Reading) -> Iterator[Span]:
         norm = units[at].norm
         if norm in WEEKDAYS:
             yield at, at, Category.DATE_OF_BIRTH
-        elif norm in _BORN and not (at and units[at - 1].how == ORDINAL):
+        elif norm in _BORN:
             yield from _born(units, at)
         else:
             first, last = _day_before(units, at), _day_and_year_after(units, at)
@@ -244,7 +244,9 @@ def _norm(units: Sequence[Unit], at: int) -> str:
 
 
 def _born(units: Sequence[Unit], at: int) -> Iterator[Span]:
-    """`born in eighty two`, `birthday is three three`: the numbers that follow soon."""
+    """`born in eighty two`, `birthday is three three`: the numbers that follow soon; `first born of three` has none."""
+    if at and units[at].norm == "born" and units[at - 1].how == ORDINAL:
+        return
     for ahead in range(at + 1, min(at + _FARTHEST_BIRTH, len(units))):
         unit = units[ahead]
         if unit.kind == NUMBER:
