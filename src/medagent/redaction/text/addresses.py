@@ -67,14 +67,15 @@ _MORE_STREETS = words("mall parade end acre acres quay yard wharf gate bottom ap
 """Types of streets that are so only in an address."""
 _HEDGES = FILLERS | words("it's its let me see well sorry no i think mean wait actually , . …")
 """What people say between a house's number and its street."""
-_ROOM_LINKS = _HEDGES | words("# number is 's no num :")
+_ROOM_LINKS = _HEDGES | words("# number is 's no num : code")
 _SURE_ROOMS = words(
-    "plot sector trailer penthouse condo buzzer door apartment's apt's flat's suite's unit's gali townhouse"
+    "plot sector trailer penthouse condo buzzer door apartment's apt's flat's suite's unit's gali townhouse concession"
 )
 _ROOMS_BESIDE = words("tower wing phase space block building level house")
 """A number behind one of these says which beside another part of an address."""
 _LINKED_ROOMS = words("apartment apt suite ste flat unit")
 _UNITS = words("in at to is my upper lower our the # , front rear left right apartment")
+_HOUSES = words("cottage house vicarage farm lodge barn mill rectory villa hall court manor view croft farmhouse mews")
 _LONGEST_SMALL = 3
 _NERVES = words(
     """heart nerve av branch bundle facet root plexus spinal femoral epidural field regional degree ganglion beta
@@ -127,16 +128,13 @@ def addresses(reading: Reading) -> Iterator[Span]:
         unit = units[at]
         if at <= done or (unit.norm in _JOINTS and not _may_join(units, at)):
             continue
-        first = None
         if found := _by_name(reading, at):
             done = found[1]
             yield *found, Category.ADDRESS
             continue
-        if unit.norm in STREETS_WITH_NUMBER:
-            first = _street_begin(units, at)
-            if first is not None and first > 1 and units[first - 1].norm in ("and", "&"):
-                first -= 2 * (_is_crossing(units[first - 2]) or units[first - 2].kind == GONE)
+        first = _street_begin(units, at) if unit.norm in STREETS_WITH_NUMBER else None
         if first is not None:
+            first = _with_part_before(units, first)
             done = _rest_of_address(units, at)
             yield first, done, Category.ADDRESS
         elif unit.norm in STREETS_BEFORE and (last := _number_after(units, at)):
@@ -394,6 +392,25 @@ def _street_begin(units: Sequence[Unit], at: int) -> int | None:
     return _bare(units, at)
 
 
+def _house_begin(units: Sequence[Unit], at: int) -> int:
+    """Return where the name of a house before its street begins, as in `rose cottage, mill lane`."""
+    first = at
+    while first > 0 and at - first < _LONGEST_SMALL and units[first - 1].kind == WORD:
+        if units[first - 1].norm in FUNCTION - NAME_WORDS:
+            break
+        first -= 1
+    return first
+
+
+def _with_part_before(units: Sequence[Unit], first: int) -> int:
+    """Return where an address begins: at the other street of a corner, at the name of the house, at its number."""
+    if first > 1 and units[first - 1].norm in ("and", "&"):
+        return first - 2 * (_is_crossing(units[first - 2]) or units[first - 2].kind == GONE)
+    if first > 1 and units[first - 1].norm == "," and units[first - 2].norm in _HOUSES:
+        return _house_begin(units, first - 2)
+    return first
+
+
 def _before_hedges(units: Sequence[Unit], at: int) -> int | None:
     """Return where a house number begins before `let me see` and the like."""
     back = at
@@ -410,8 +427,13 @@ def _bare(units: Sequence[Unit], at: int) -> int | None:
     if units[at].norm in STREETS:
         return name - 1 if name and units[name - 1].norm in SIDES else name
     before = units[name - 1].norm if name else ""
-    if units[at].norm in _ROADS and units[name].kind == WORD and before in _ON_ROAD and units[name].norm not in SIDES:
+    is_road = units[at].norm in _ROADS and units[name].kind == WORD and units[name].norm not in SIDES
+    behind_house = before == "," and _norm(units, name - 2) in _HOUSES
+    if is_road and (before in _ON_ROAD or behind_house or (name == 0 and at + 1 == len(units))):
         return name
+    two = is_road and name > 1 and units[name - 1].kind == WORD and before not in FUNCTION | _ANY_STREET
+    if two and units[name - 2].norm in _ON_ROAD:
+        return name - 1
     return name if units[name].kind == NUMBER and before in _ON and units[at].norm in STREETS_WITH_NUMBER else None
 
 
@@ -479,7 +501,11 @@ def _room_number(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
     plain = units[begin].kind == NUMBER and len(units[begin].norm) == 1 and not lettered
     if norm == "building" and plain and not (_is_behind_street(units, at) or _has_near(units, last + 1, ROOMS)):
         return None
-    if norm == "unit" and plain and not (_is_behind_street(units, at) or (before in _UNITS and _ends(units, last + 1))):
+    if (
+        norm == "unit"
+        and plain
+        and not (_is_behind_street(units, at) or ((before in _UNITS or at == 0) and _ends(units, last + 1)))
+    ):
         return None
     if norm in _ROOMS_BESIDE - ROOMS and (
         before in _NERVES or not (_is_beside_rooms(units, at, last) or _is_addressed(units, at))
