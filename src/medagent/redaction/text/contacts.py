@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from medagent.redaction.policy import Category
-from medagent.redaction.text.cues import FILLERS, FUNCTION, MAIL_HOSTS, MAIL_STOPS, TOP_LEVEL
+from medagent.redaction.text.cues import FILLERS, FUNCTION, MAIL_HOSTS, MAIL_STOPS, TOP_LEVEL, words
 from medagent.redaction.text.found import Span, is_sign
 from medagent.redaction.text.lexicon import Kind
 from medagent.redaction.text.reading import Reading, cue
@@ -41,6 +41,14 @@ _LOCAL_JOINS = frozenset(
     ("dot", "underscore", "dash", "hyphen", "point", ".", "_", "-", "plus", "+", "period", "minus")
 )
 _WIDEST_DOMAIN = 8
+_ASKED = words(
+    """confirm confirmed type typed try tried enter entered put write wrote cc bcc copy copied forward forwarded resend
+    resent reply replied got gave give gives uses used using has had read reads reading file case lowercase uppercase
+    lower upper mail's email's mails emails id ids message messages say says said spell spelled from if do does did
+    portal login check checks checked checking update updated change changed new old forms form results letter letters
+    bill bills records link links attachment receipt receipts note notes verify verified reset wrong right correct"""
+)
+"""Ordinary words before an address, where nothing joins them to it."""
 
 
 def written_contacts(reading: Reading) -> Iterator[Span]:
@@ -97,7 +105,8 @@ def spoken_contacts(reading: Reading) -> Iterator[Span]:
             continue
         if unit.norm in ("at", "@") and (end := _domain_end(units, at)):
             first = _local_begin(reading, at, free_from)
-            if first < at:
+            said = end > at + 1 or not (first == at - 1 and units[first].norm in FUNCTION)
+            if first < at and said:
                 yield first, end, Category.EMAIL
                 free_from = end + 1
         elif unit.norm == "dot" and at + 1 < len(units) and units[at + 1].norm in TOP_LEVEL:
@@ -110,6 +119,8 @@ def _domain_end(units: Sequence[Unit], at: int) -> int:
     end = 0
     for ahead in range(at + 1, min(at + 1 + _WIDEST_DOMAIN, len(units))):
         norm = units[ahead].norm
+        if end and ahead == end + 1 and norm in FUNCTION:
+            break
         if norm in MAIL_HOSTS and ahead <= at + 3:
             end = ahead
         if norm in ("dot", "point") or (norm == "." and end == ahead - 1):
@@ -119,7 +130,7 @@ def _domain_end(units: Sequence[Unit], at: int) -> int:
                 end = ahead + 1
             elif following in _SPELLED_ENDS and _is_spelled(units, ahead + 1):
                 end = ahead + len(_SPELLED_ENDS[following])
-        elif norm in ("?", "!", ",") or (end and ahead > end and norm != "dot"):
+        elif norm in ("?", "!", ",", "at", "@") or (end and ahead > end and norm != "dot"):
             break
     return end
 
@@ -142,6 +153,8 @@ def _local_begin(reading: Reading, at: int, floor: int) -> int:
         if unit.norm in MAIL_STOPS and not (unit.kind == LETTER and first < at and units[back + 1].kind == LETTER):
             return first
         if is_sign(unit, '?!;:,"') or (is_sign(unit, ".") and unit.end < units[back + 1].start):
+            return first
+        if unit.norm in _ASKED and back < at - 1 and units[back + 1].norm not in _LOCAL_JOINS:
             return first
         if unit.norm in FILLERS:
             continue
