@@ -127,7 +127,7 @@ def _code_category(units: Sequence[Unit], parts: list[int]) -> Category:
 def is_lone_letter_fine(units: Sequence[Unit], at: int) -> bool:
     """Whether a letter alone is a word here: `a`, `I`, `vitamin d`, `x ray`, the `m` of `I 'm`."""
     norm = units[at].norm
-    if norm in ("a", "i"):
+    if norm in ("a", "i") or not norm.isascii():  # the guard lets no letters of other alphabets in but Greek ones
         return True
     before = units[at - 1] if at else None
     after = units[at + 1] if at + 1 < len(units) else None
@@ -135,6 +135,8 @@ def is_lone_letter_fine(units: Sequence[Unit], at: int) -> bool:
         return True
     if before and (before.norm in _LETTER_AFTER or (norm in "tsmd" and before.kind == WORD and before.norm in _HALVES)):
         return True
+    if at > 2 and units[at - 1].norm in ("and", "or", ",", "&") and units[at - 3].norm in _LETTER_AFTER:
+        return True  # `vitamins d and c`
     if after and after.norm in _LETTER_BEFORE:
         return True
     return norm in "bdktlcsqx" and after is not None and after.kind == NUMBER and len(after.norm) <= 2
