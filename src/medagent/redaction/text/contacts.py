@@ -28,6 +28,11 @@ _EDGE = ".,;:!?\"'()[]<>“”‘’-–…*>"
 CONTACT_WORDS = MAIL_HOSTS | {"dot", "point"}
 """One of these stands in every address that is said."""
 _CONTACTS = cue(CONTACT_WORDS)
+_SPEAKERS = words(
+    """guest family clinician doctor nurse patient speaker agent caller user assistant system bot interpreter parent
+    mother father operator provider relative caregiver staff receptionist human ai customer client a b member"""
+)
+"""The parts of a label of who speaks."""
 _TURNS = cue(("at", "@", "dot"))
 _COLON = cue(("colon",))
 _SLASHES = frozenset(("slash", "forward", "double"))
@@ -43,10 +48,11 @@ _LOCAL_JOINS = frozenset(
 _WIDEST_DOMAIN = 8
 _ASKED = words(
     """confirm confirmed type typed try tried enter entered put write wrote cc bcc copy copied forward forwarded resend
-    resent reply replied got gave give gives uses used using has had read reads reading file case lowercase uppercase
-    lower upper mail's email's mails emails id ids message messages say says said spell spelled from if do does did
-    portal login check checks checked checking update updated change changed new old forms form results letter letters
-    bill bills records link links attachment receipt receipts note notes verify verified reset wrong right correct"""
+    resent reply replied got gave give gives uses used using has had read reads reading file case lowercase
+    uppercase lower upper mail's email's mails emails id ids message messages say says said spell spelled from if do
+    does did portal login check checks checked checking update updated change changed new old forms form results
+    letter letters bill bills records link links attachment receipt receipts note notes verify verified reset wrong
+    right correct"""
 )
 """Ordinary words before an address, where nothing joins them to it."""
 
@@ -61,7 +67,11 @@ def written_contacts(reading: Reading) -> Iterator[Span]:
         last = at
         while last + 1 < len(units) and units[last + 1].start == units[last].end:
             last += 1
-        if (last > at or units[at].kind == MIXED) and (category := _of_chunk(units[at : last + 1])):
+        if last > at and units[last].norm == ":" and _is_speaker(units[at : last + 1]):
+            for one in range(at, last):
+                reading.kinds[one] = Kind.CLINICAL if units[one].kind == WORD else reading.kinds[one]
+                reading.terms.add(one)
+        elif (last > at or units[at].kind == MIXED) and (category := _of_chunk(units[at : last + 1])):
             first, end = at, last
             while first < end and is_sign(units[first], _EDGE):
                 first += 1
@@ -85,6 +95,14 @@ def _of_chunk(chunk: Sequence[Unit]) -> Category | None:
         if two.norm == "." and one.kind in (WORD, NUMBER) and three.kind == WORD and three.norm in TOP_LEVEL:
             return Category.IDENTIFIER
     return None
+
+
+def _is_speaker(chunk: Sequence[Unit]) -> bool:
+    """Whether a piece is the label of who speaks, as `Guest_family_2:`."""
+    return chunk[0].norm in _SPEAKERS and all(
+        unit.norm in _SPEAKERS or unit.norm in ("_", ":") or (unit.kind == NUMBER and len(unit.norm) == 1)
+        for unit in chunk
+    )
 
 
 def spoken_contacts(reading: Reading) -> Iterator[Span]:

@@ -182,7 +182,7 @@ def _is_pair(units: Sequence[Unit], numbers: list[int], said: list[str], sign: s
         return False
     match sign:
         case "." | "point" if touching or sign == "point":
-            return value < 200 and len(two) <= 2
+            return value < 200 and (len(two) <= 2 or (value == 0 and _before_quantity(units, numbers[-1])))
         case ":" if touching:
             return value < 24 and len(two) == 2 and other < 60
         case "," if touching and len(two) == 3:
@@ -230,7 +230,9 @@ def _is_fever(units: Sequence[Unit], numbers: list[int]) -> bool:
 
 
 def _is_mixed_number(said: list[str], between: list[str]) -> bool:
-    """`37 1/2`, `1-1/2`: a whole number and a part."""
+    """`37 1/2`, `1-1/2`: a whole number and a part; `0.5-1.0`: from one to another."""
+    if between in ([".", "-", "."], [".", "to", "."], [".", "–", "."]):
+        return max(map(len, said)) <= 2
     if len(said) != 3 or between[1] != "/" or between[0] not in ("", "-", "and"):
         return False
     return len(said[0]) <= 2 and 0 < int(said[1]) < int(said[2]) <= _FINEST_PART

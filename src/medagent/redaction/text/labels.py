@@ -34,6 +34,8 @@ _WEAK = (_NUMBERED | words("code")) - words(
     """security room bed visit device unit model access pass door social insurance work home hospital ward medical
     contact hotel op ip cb pan tag employer unique"""
 )
+_PEOPLE = words("patient member student employee customer client subscriber")
+"""A number behind one of these may be an age or a count."""
 _PH = frozenset(("ph", "tel"))
 _SHORTEST_PH = 3
 _PREFIXES = 3
@@ -139,7 +141,8 @@ def _behind_name(units: Sequence[Unit], at: int) -> tuple[int, bool]:
         return begin, True
     if norm in _PH and not (_is_digits(units, begin) and len(units[begin].norm) >= _SHORTEST_PH):
         return 0, False
-    return (begin, False) if norm in _WEAK else (0, False)
+    is_person = norm in _PEOPLE and after not in ("#", ":")
+    return (begin, False) if norm in _WEAK and not is_person else (0, False)
 
 
 def _over_links(units: Sequence[Unit], at: int) -> int:
@@ -189,7 +192,8 @@ def _code_end(units: Sequence[Unit], begin: int, *, sure: bool) -> int:
     sure = sure or _is_tied(units, begin, last)
     if digits and (spelled in QUANTITIES or _norm(units, last) in _SHORT_UNITS) and not sure:
         return begin - 1
-    counted = last + 1 < len(units) and units[last + 1].norm in QUANTITIES - _SHORT_UNITS
+    after = last + 2 if _norm(units, last + 1) == "-" else last + 1
+    counted = _norm(units, after) in QUANTITIES - _SHORT_UNITS
     if counted or (not sure and not _ends(units, last + 1)) or (not sure and digits < 2 and not letters):
         return begin - 1
     return last

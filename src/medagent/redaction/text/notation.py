@@ -204,9 +204,7 @@ def _counted(reading: Reading, at: int) -> range | None:
     units, unit = reading.units, reading.units[at]
     if at + 2 >= len(units) or units[at + 1].norm not in (".", ")") or unit.norm not in LIST_LETTERS:
         return None
-    is_alone = (
-        units[at + 1].start == unit.end and units[at + 2].start > units[at + 1].end and units[at + 2].kind == WORD
-    )
+    is_alone = units[at + 1].start == unit.end and units[at + 2].start > units[at + 1].end
     begins = at == 0 or "\n" in reading.text[units[at - 1].end : unit.start]
     return range(at, at + 1) if is_alone and begins and reading.text[unit.start].islower() else None
 

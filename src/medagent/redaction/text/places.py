@@ -162,7 +162,8 @@ _NO_PLACE = words(
     condition stable ok okay fine intensive station lines emergency pharmacy mine yours theirs ours his hers him her
     them me us family friends people son daughter mom dad wife husband sister brother mother father parents doctor
     nurse specialist insurance medicare medicaid service services collections billing preparation prep anticipation
-    response compliance hopes connection hindsight reality theory"""
+    response compliance hopes shop store factory warehouse restaurant plant bank firm company farm site desk capacity
+    discharge connection hindsight reality theory"""
 )
 """Words behind `live in`, `moved from`, `is at` that are no town and no facility."""
 _PAIR = 2
@@ -400,7 +401,8 @@ def _typed(reading: Reading, at: int) -> Iterator[Span]:
     while first < at and (units[first].norm in FUNCTION and units[first].norm not in NAME_WORDS):
         first += 1
     before = _norm(units, first - 1)
-    if first == at or not (before in _BEFORE_NAME or before in _KINDS_OF or first == 0):
+    begins = first == 0 and _ends(units, at + len(rest) + 1)
+    if first == at or not (before in _BEFORE_NAME or before in _KINDS_OF or begins):
         return
     yield first, at + len(rest), Category.ADDRESS
 
