@@ -12,10 +12,12 @@ from medagent.redaction.text.cues import PEOPLE_LABELS
 from medagent.redaction.text.found import Layer, TextFinding
 from medagent.redaction.text.lexicon import Kind, Lexicon
 from medagent.redaction.text.spoken import units
-from medagent.redaction.text.units import ACCENTED, GONE, NUMBER, WORD
+from medagent.redaction.text.units import ACCENTED, GONE, LETTER, NUMBER, WORD
 
 _SHORTEST_CAPITALS = 2
 _BULLETS = frozenset("-*•·–—○●▪")
+LIST_LETTERS = frozenset("abcdefgh")
+"""Letters that count the parts of a list."""
 _CUES_OF: dict[str, tuple[int, ...]] = {}
 _COUNT = count()
 _Finder = TypeVar("_Finder", bound=Callable[..., Any])
@@ -218,9 +220,11 @@ def begins_line(reading: Reading, at: int) -> bool:
         return at < 2 or units[at - 2].kind != WORD or units[at - 2].norm not in PEOPLE_LABELS
     if before in _BULLETS:
         return at == 1 or begins_line(reading, at - 1)
-    return (
-        before in (".", ")") and at > 1 and units[at - 2].kind == NUMBER and (at == 2 or begins_line(reading, at - 2))
-    )
+    if before not in (".", ")") or at < 2:
+        return False
+    mark = units[at - 2]
+    lettered = mark.kind == LETTER and mark.norm in LIST_LETTERS and text[mark.start].islower()
+    return (mark.kind == NUMBER or lettered) and (at == 2 or begins_line(reading, at - 2))
 
 
 def is_in_heading(reading: Reading, at: int) -> bool:

@@ -17,7 +17,8 @@ _TIME_BEFORE = words(
     expired happened here ordered sent reviewed drawn collected performed repeated labs lab mri ct echo xray
     ultrasound cxr ekg biopsy colonoscopy mammogram surgery bloodwork procedure operation scan clinic office consult
     followup f/u fu update resulted received stopped changed increased decreased born birthday seen again er ed
-    admission note therapy shot vaccine vaccinated booster period saw week starting ending a1c"""
+    admission note therapy injury accident incident loss shot vaccine vaccinated booster period saw week starting
+    ending a1c"""
 )
 """A day stands behind one of these."""
 _TIME_FOR_SURE = words("on since until till by before after dated lmp due through")
@@ -30,9 +31,9 @@ _SCALED = words(
 )
 """A score or a part stands behind one of these."""
 _PART_AFTER = QUANTITIES | words(
-    """murmur strength systolic diastolic tab tabs cup inch tsp tbsp teaspoon tablespoon of way dose grip
-    bilaterally throughout intact ago pain at strong murmurs holosystolic in a an as is tbs pint gallon ounce mile
-    hour"""
+    """murmur strength systolic diastolic tab tabs cup inch tsp tbsp teaspoon tablespoon of way dose grip bilaterally
+    throughout intact ago vision acuity eye eyes pain at strong murmurs holosystolic in a an as is tbs pint gallon
+    ounce mile hour"""
 )
 _SURE_PART_AFTER = _PART_AFTER - {"in", "at", "is", "a", "as"}
 _DURATIONS = frozenset(("7", "12", "52"))
