@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from medagent.redaction import KnownValues
 from medagent.redaction.text import names, reading, scrub, scrubbing
 from medagent.redaction.text.eponyms import read_eponyms
+from medagent.redaction.text.letters import codes
 from medagent.redaction.text.lexicon import Kind, lexicon
 from medagent.redaction.text.names import Context, suspects
 from medagent.redaction.text.reading import Reading
@@ -31,6 +32,9 @@ def test_finder_without_its_beginnings_finds_nothing(text: str) -> None:
     read = Reading(text, lexicon())
     if not read.may_hold(read_eponyms):
         read_eponyms(read)
+        assert not read.terms
+    if not read.may_hold(codes):
+        assert codes(read) == ([], set())
         assert not read.terms
     for finder in FINDERS:
         if not read.may_hold(finder):

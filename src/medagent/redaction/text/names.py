@@ -20,6 +20,7 @@ from medagent.redaction.text.reading import (
     SMALL,
     Mark,
     Reading,
+    beginnings,
     begins_line,
     begins_with,
     cue,
@@ -319,7 +320,8 @@ def model() -> Model:
 
 def listed_names(reading: Reading) -> Iterator[Span]:
     """Places of several words, and the names that something sure stands beside."""
-    return chain.from_iterable(find(reading) for find in _FINDERS if reading.may_hold(find))
+    begins = reading.begins
+    return chain(*[find(reading) for find, its in _BEGINNINGS if begins & its])
 
 
 def mark_names(reading: Reading) -> Context | None:
@@ -962,3 +964,4 @@ _FINDERS: tuple[Callable[[Reading], Iterator[Span]], ...] = (
     _last_first,
 )
 """What finds names beside something sure, and places of several words."""
+_BEGINNINGS = tuple((finder, beginnings(finder)) for finder in _FINDERS)

@@ -49,6 +49,8 @@ _MEASURED = frozenset("tprkfwbh")
 _PER = words("l dl ml min m h hr d day kg w wk week sec")
 _MAY = cue(("may",))
 _DIAL = cue(("dial", "press", "push"))
+NOTATION = (_MAY, _DIAL)
+"""Cues with which notation begins, apart from letters."""
 _SUBJECTS = words("i you he she they we it this that these those which who there what 1 symptoms patient patients")
 _BASE_VERBS = words(
     """be have not also never still or cause make take help want need include require come get go increase decrease

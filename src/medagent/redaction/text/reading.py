@@ -12,7 +12,7 @@ from medagent.redaction.text.cues import PEOPLE_LABELS
 from medagent.redaction.text.found import Layer, TextFinding
 from medagent.redaction.text.lexicon import Kind, Lexicon
 from medagent.redaction.text.spoken import units
-from medagent.redaction.text.units import ACCENTED, GONE, LETTER, NUMBER, WORD
+from medagent.redaction.text.units import ACCENTED, GONE, LETTER, MIXED, NUMBER, SIGN, WORD
 
 _SHORTEST_CAPITALS = 2
 _BULLETS = frozenset("-*•·–—○●▪")
@@ -23,6 +23,7 @@ _COUNT = count()
 _Finder = TypeVar("_Finder", bound=Callable[..., Any])
 _MOST_FACTS = 16_384
 _SHORT = 2
+_CUE_OF_KIND = {kind: next(_COUNT) for kind in (LETTER, NUMBER, MIXED, SIGN, GONE)}
 ASKED, SMALL, EPONYM, PHRASE = (next(_COUNT) for _ in range(4))
 """Cues of the lists: words that may be names, small ones of these, eponyms, first words of places."""
 _Fact: TypeAlias = tuple[Kind, str, tuple[int, ...]]
@@ -80,10 +81,17 @@ def begins_with(*begins: int | str) -> Callable[[_Finder], _Finder]:
     """Note of a finder that it finds nothing in a text that has none of these cues and kinds of units."""
 
     def note(finder: _Finder) -> _Finder:
-        finder.begins = frozenset(begins)  # type: ignore[attr-defined]  # a function's own note
+        bits = (1 << (_CUE_OF_KIND[each] if isinstance(each, str) else each) for each in begins)
+        finder.begins = sum(bits)  # type: ignore[attr-defined]  # a function's own note
         return finder
 
     return note
+
+
+def beginnings(finder: Callable[..., Any]) -> int:
+    """Return what `begins_with` noted, a bit for each cue and kind of unit."""
+    begins: int = finder.begins  # type: ignore[attr-defined]  # a function's own note
+    return begins
 
 
 class Mark(NamedTuple):
@@ -106,8 +114,10 @@ class Reading:
         self.kinds: list[Kind] = list(kinds)
         self.borne: list[str] = list(borne)
         """In which lists of names each word stands, as letters."""
-        self._of_kind = _places_of_kinds(unit_kinds)
+        self._of_kind = of_kind = _places_of_kinds(unit_kinds)
         self._cued = _places_of_cues(cues)
+        self.begins = sum([1 << number for number in self._cued] + [1 << _CUE_OF_KIND[kind] for kind in of_kind])
+        """Which cues and kinds of units stand here, a bit for each."""
         if ACCENTED in hows:
             for at, unit in enumerate(self.units):
                 if unit.how == ACCENTED and unit.kind == WORD:
@@ -140,8 +150,7 @@ class Reading:
 
     def may_hold(self, finder: Callable[[Reading], Any]) -> bool:
         """Whether something stands here with which a finder begins."""
-        begins: frozenset[int | str] = finder.begins  # type: ignore[attr-defined]  # a function's own note
-        return not (begins.isdisjoint(self._cued) and begins.isdisjoint(self._of_kind))
+        return bool(beginnings(finder) & self.begins)
 
     def cued(self, number: int) -> list[int]:
         """Return where a word of a cue stands, in order."""
