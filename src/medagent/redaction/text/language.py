@@ -236,11 +236,12 @@ def _words() -> Mapping[str, tuple[str, ...]]:
     for name in _LISTED:
         language = name
         path = resources.files("medagent.redaction.text") / "data" / "languages" / f"{name}.txt"
-        for line in path.read_text("utf-8").splitlines():
+        listed = path.read_text("utf-8")
+        for line, folded in zip(listed.splitlines(), _folded(listed).splitlines(), strict=True):
             if line.startswith("["):
                 language = line[1 : line.index("]")]
             elif not line.startswith("#"):
-                for word in map(_folded, line.split()):
+                for word in folded.split():
                     before = found.get(word, ())
                     if language not in before:
                         languages = (*before, language)
@@ -248,6 +249,7 @@ def _words() -> Mapping[str, tuple[str, ...]]:
     return found
 
 
-def _folded(word: str) -> str:
-    plain = unicodedata.normalize("NFKD", word.casefold())
-    return "".join(sign for sign in plain if not unicodedata.combining(sign)).translate(_FOLDS)
+def _folded(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    marks = dict.fromkeys(ord(sign) for sign in set(plain) if unicodedata.combining(sign))
+    return plain.translate(marks | _FOLDS)

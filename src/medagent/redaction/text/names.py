@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import cache
 from itertools import chain
 from math import exp, inf
@@ -13,7 +12,7 @@ from typing import NamedTuple
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, SURE_TITLES, TITLES, words
 from medagent.redaction.text.found import Layer, Span, is_sign
-from medagent.redaction.text.lexicon import Kind, lexicon, lines_of
+from medagent.redaction.text.lexicon import Kind, blocks_of, lexicon
 from medagent.redaction.text.reading import (
     ASKED,
     PHRASE,
@@ -230,17 +229,8 @@ borne = _Borne().__getitem__
 class Model:
     """Weights by feature, in log odds of being a name."""
 
-    def __init__(self, features: list[str], weights: list[float]) -> None:
-        """Take features in order, out of the list; each is its kind, a space and what is seen."""
-        of_kind: dict[str, dict[str, float]] = {}
-        begin = 0
-        while features:
-            kind = features[0].partition(" ")[0]
-            end = bisect_left(features, f"{kind}!")
-            seen = [one[len(kind) + 1 :] for one in features[:end]]
-            del features[:end]  # both at once would be twice the memory
-            of_kind[kind] = dict(zip(seen, weights[begin : begin + end], strict=True))
-            begin += end
+    def __init__(self, of_kind: Mapping[str, Mapping[str, float]]) -> None:
+        """Take the weights by kind of feature and by what is seen."""
         self._bias = of_kind.get("bias", {}).get("", 0.0)
         self._first, self._second, self._third = (
             tuple(of_kind.get(kind, {}).get for kind in kinds) for kinds in _FEATURES
@@ -310,12 +300,14 @@ class Model:
 @cache
 def model() -> Model:
     """The shipped model."""
-    parts = "\t".join(lines_of("model")).split("\t")
-    shared = {weight: int(weight) / 100 for weight in set(parts[1::2])}
-    weights = [shared[weight] for weight in parts[1::2]]
-    features = parts[::2]
-    del parts
-    return Model(features, weights)
+    of_kind: dict[str, dict[str, float]] = {}
+    shared: dict[str, float] = {}
+    for kind, block in blocks_of("model"):
+        parts = block.replace(f"\n{kind} ", "\t").split("\t")
+        weights = parts[1::2]
+        shared |= {weight: int(weight) / 100 for weight in set(weights) - shared.keys()}
+        of_kind[kind] = dict(zip(parts[::2], map(shared.__getitem__, weights), strict=True))
+    return Model(of_kind)
 
 
 def listed_names(reading: Reading) -> Iterator[Span]:
