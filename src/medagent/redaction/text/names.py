@@ -433,7 +433,7 @@ def _is_hopeless(reading: Reading, at: int) -> bool:
         return False
     left = _plain_left(reading, at)
     if reading.capitals[at]:
-        return left == _EDGE and kind is Kind.ORDINARY and norm not in reading.lists.asked
+        return left == _EDGE and kind is Kind.ORDINARY and at not in reading.cued(ASKED)
     if left is None or (right := _plain_right(reading, at)) is None:
         return False
     return model().is_hopeless(norm, reading.borne[at] + _KIND_SIGNS[kind], left, right)
@@ -694,7 +694,7 @@ class Context:
     def may_be(self, at: int) -> bool:
         """Whether a word is a suspect for more than the capital that begins every sentence."""
         reading = self._reading
-        if reading.kinds[at] is not Kind.ORDINARY or reading.norms[at] in reading.lists.asked:
+        if reading.kinds[at] is not Kind.ORDINARY or at in reading.cued(ASKED):
             return True
         return self.cased and not self._begins(at)
 
