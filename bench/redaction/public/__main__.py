@@ -17,6 +17,7 @@ from bench.redaction.public.cases import PROMISED, WEEKDAY, Case, MissingSetErro
 from bench.redaction.public.eva import EVA
 from bench.redaction.public.judge import Tally, judge
 from bench.redaction.public.meddocan import MEDDOCAN
+from bench.redaction.public.names import NAMES
 from bench.redaction.public.presidio import ROWS, SENTENCES
 from bench.redaction.public.primock57 import PRIMOCK57
 from bench.redaction.public.sgd import SGD
@@ -25,7 +26,7 @@ from medagent.redaction import KnownValues
 from medagent.redaction.policy import TextMode
 from medagent.redaction.text import Layer, scrub
 
-SETS = (SGD, SLURP, PRIMOCK57, EVA, SENTENCES, ROWS, MEDDOCAN)
+SETS = (SGD, SLURP, PRIMOCK57, EVA, SENTENCES, ROWS, MEDDOCAN, NAMES)
 TOGETHER = "together, English"
 _MOST_TEXTS = 10_000
 
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 for one in texts[each]:
                     _measure(tally, one, mode)
                     progress.advance(task)
-                if each.language == "en":
+                if each.language == "en" and each.is_dialogue:
                     together.add(tally)
             tallies[TOGETHER, mode.value] = together
     if options.json:
@@ -129,6 +130,13 @@ def _print(tallies: dict[tuple[str, str], Tally], misses: int) -> None:
             kinds,
         )
     out.print(table)
+    for (name, mode), tally in tallies.items():
+        worst = sorted(
+            (1 - tally.origins_left[origin] / count, origin) for origin, count in tally.origins.items() if count
+        )
+        if worst:
+            shown = ", ".join(f"{origin} {share:.3f}" for share, origin in worst)
+            out.print(f"{name}, {mode.lower()}, by origin: {shown}", markup=False, highlight=False)
     for (name, mode), tally in tallies.items():
         for label, examples in (("left", tally.examples_left), ("lost", tally.examples_lost)):
             for example in examples[:misses]:

@@ -32,9 +32,8 @@ _REGIONS = frozenset(
         west east northern southern central d c usa us america american states united uk britain great england
         scotland wales ireland kingdom canada india china japan russia france germany spain italy australia
         brazil africa asia europe cuba airport international world home downtown city town area station stop
-        local location house county state country bus train terminal central park district theater theatre
-        theatres cinema cinemas mall statue beach mile miles within restaurant shop store market pub bar gym school
-        church office movies theaters disco equator the of and in at to near by around this one a"""
+        local location house county state country bus train terminal central park district
+        the of and in at to near by"""
     )
 )
 """States, countries and words of no place, which may stay."""
@@ -67,6 +66,8 @@ class Tally:
     figures_kept: int = 0
     parts: Counter[str] = field(default_factory=Counter)
     left: Counter[str] = field(default_factory=Counter)
+    origins: Counter[str] = field(default_factory=Counter)
+    origins_left: Counter[str] = field(default_factory=Counter)
     examples_left: list[str] = field(default_factory=list)
     examples_lost: list[str] = field(default_factory=list)
 
@@ -107,6 +108,11 @@ class Tally:
                 for kind in (*PROMISED, WEEKDAY)
                 if self.parts[kind]
             },
+            "origins": {
+                origin: {"count": count, "removed": round(1 - self.origins_left[origin] / count, 5)}
+                for origin, count in sorted(self.origins.items())
+                if count
+            },
         }
 
 
@@ -125,8 +131,10 @@ def judge(tally: Tally, case: Case, gone: Sequence[Place], *, withheld: bool) ->
         if not needed(case.text, part, []):
             continue
         tally.parts[part.kind] += 1
+        tally.origins[case.origin] += bool(case.origin)
         if left := needed(case.text, part, gone):
             tally.left[part.kind] += 1
+            tally.origins_left[case.origin] += bool(case.origin)
             tally.examples_left.append(f"{part.kind} {' '.join(left)!r} | {case.text!r}")
     scored_elsewhere = [(part.start, part.end) for part in case.parts] + list(case.unscored)
     lost: list[str] = []
