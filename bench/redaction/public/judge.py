@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from bench.redaction.public.cases import PROMISED, URL, WEEKDAY, Case, Place, words
 from bench.redaction.score import ADDRESS, DATE, ID, NAME, PHONE, PLACE, Planted, left_of
@@ -54,6 +55,10 @@ _NEUTRAL: dict[str, frozenset[str]] = {
 }
 
 
+TOGETHER = "together, English"
+"""The row of all dialogues in English."""
+
+
 @dataclass(slots=True)
 class Tally:
     """Counts of one set or of several together, and examples of what went wrong."""
@@ -88,6 +93,11 @@ class Tally:
         return sum(self.parts[kind] for kind in PROMISED)
 
     @property
+    def kept(self) -> float:
+        """Return the share of the other words that are untouched."""
+        return self.words_kept / max(1, self.words)
+
+    @property
     def removed(self) -> float:
         """Return the share of identifiers of promised kinds of which nothing is left."""
         return 1 - sum(self.left[kind] for kind in PROMISED) / max(1, self.identifiers)
@@ -100,7 +110,7 @@ class Tally:
             "identifiers": self.identifiers,
             "removed": round(self.removed, 5),
             "words": self.words,
-            "words_kept": round(self.words_kept / max(1, self.words), 5),
+            "words_kept": round(self.kept, 5),
             "figures": self.figures,
             "figures_kept": round(self.figures_kept / max(1, self.figures), 5),
             "kinds": {
@@ -114,6 +124,10 @@ class Tally:
                 if count
             },
         }
+
+
+Tallies: TypeAlias = dict[tuple[str, str], Tally]
+"""Counts by set and mode."""
 
 
 def judge(tally: Tally, case: Case, gone: Sequence[Place], *, withheld: bool) -> None:
