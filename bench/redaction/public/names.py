@@ -80,7 +80,7 @@ def _names(path: Path) -> dict[str, list[str]]:
 
 
 NAMES = PublicSet(
-    name="names by country",
+    name="names-by-country",
     repository="sigpwned/popular-names-by-country-dataset",
     licence="CC0 1.0",
     needs="common-*-by-country.csv",
