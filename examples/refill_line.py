@@ -60,7 +60,7 @@ def factory(ctx: AgentContext) -> tuple[AgentSession[None], RefillDesk]:
 
 def pipeline(ctx: AgentContext) -> tuple[AgentSession[None], RefillDesk]:
     """Make session and agent of one call, on a pipeline whose transcriber ends the caller's turns."""
-    return AgentSession(stt=ctx.stt, llm=ctx.llm, tts=ctx.tts, vad=None, turn_detection="stt"), RefillDesk()
+    return AgentSession(stt=ctx.stt, llm=ctx.llm, tts=ctx.tts, vad=None, turn_handling={"turn_detection": "stt"}), RefillDesk()
 
 
 def azure_model() -> openai.realtime.RealtimeModel:
