@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from importlib import resources
-from itertools import groupby, takewhile
-from operator import itemgetter
 
 from medagent.redaction.text.cues import FILLERS, FUNCTION, TITLES, words
 from medagent.redaction.text.units import ACCENTED, Unit
@@ -31,7 +29,7 @@ class Kind(IntEnum):
     NO_WORD = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Lexicon:
     """Words by kind, abbreviations that are also spelled, names in letters.
 
@@ -76,13 +74,11 @@ def lexicon() -> Lexicon:
     abbreviations: set[str] = set()
     for line in [line for line in listed if " " in line]:
         del words[line]
-        word, _, flags = line.partition(" ")
+        word, flags = line.split(" ", 1)
         words[word] = Kind.ALSO_A_NAME if "?" in flags else Kind.CLINICAL if "+" in flags else Kind.ORDINARY
         if "!" in flags:
             abbreviations.add(word)
-    of_kind: dict[str, list[str]] = {}
-    for kind, lines in groupby(lines_of("names"), itemgetter(slice(1))):
-        of_kind.setdefault(kind, []).extend([line[2:] for line in lines])
+    of_kind = {kind: block.split(f"\n{kind} ") for kind, block in blocks_of("names")}
     eponyms = [form for name in of_kind.pop("e") for form in (name, f"{name}'s", f"{name}s")]
     phrases: dict[str, tuple[tuple[str, ...], ...]] = {}
     for phrase in [name for name in of_kind["p"] if " " in name]:
@@ -92,9 +88,10 @@ def lexicon() -> Lexicon:
     names: dict[str, str] = {}
     shared: dict[str, str] = {}
     for kind, listed in of_kind.items():
-        also = {name: names[name] + kind for name in names.keys() & set(listed)}
+        also = {name: names[name] + kind for name in names.keys() & listed}
         names |= dict.fromkeys(listed, kind)
-        names |= {name: shared.setdefault(kinds, kinds) for name, kinds in also.items()}
+        for name, kinds in also.items():
+            names[name] = shared.setdefault(kinds, kinds)
     borne = {name for name in names.keys() & words.keys() if names[name] != "p" and len(name) > 1}
     borne -= TITLES
     small = {name for name in borne & _SMALL if "s" in names[name]} - _ASKED_ALWAYS
@@ -111,10 +108,38 @@ def lexicon() -> Lexicon:
 
 def lines_of(name: str) -> list[str]:
     """The lines of a packed list of this package."""
+    return _content_of(name).split("\n")
+
+
+def blocks_of(name: str) -> Iterator[tuple[str, str]]:
+    """Yield each kind of a packed list that is sorted by kind, and its lines: the first one without its kind.
+
+    Raises:
+        ValueError: The lines of a kind do not stand together.
+    """
+    content = f"{_content_of(name)}\n"
+    begin = 0
+    while begin < len(content):
+        kind = content[begin : content.index(" ", begin)]
+        head = f"{kind} "
+        last, end = begin, len(content)
+        while (middle := content.rfind("\n", last, (last + end) // 2) + 1) or (
+            middle := content.find("\n", last, end - 1) + 1
+        ):
+            if content.startswith(head, middle):
+                last = middle
+            else:
+                end = middle
+        if content.count("\n", begin, end) != content.count(f"\n{head}", begin, end) + 1:
+            raise ValueError(f"{name}: lines of kind {kind} apart, expected them together")
+        yield kind, content[begin + len(head) : end - 1]
+        begin = end
+
+
+def _content_of(name: str) -> str:
     packed = (resources.files("medagent.redaction.text") / "data" / f"{name}.txt.gz").read_bytes()
-    lines = gzip.decompress(packed).decode().split("\n")
-    return lines[sum(1 for _ in takewhile(_is_comment, lines)) :]
-
-
-def _is_comment(line: str) -> bool:
-    return line.startswith("#")
+    content = gzip.decompress(packed).decode()
+    begin = 0
+    while content.startswith("#", begin):
+        begin = content.find("\n", begin) + 1 or len(content)
+    return content[begin:]
