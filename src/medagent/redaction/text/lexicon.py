@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -16,6 +17,7 @@ _ALSO_ACCENTED = words("cafe naive resume fiance fiancee decor cliche puree saut
 _SMALL = FUNCTION | FILLERS
 _ASKED_ALWAYS = frozenset(("will", "may"))
 """Small words that are first names often enough to be asked without anything beside them."""
+_STRETCHED = re.compile(r"([a-z])\1{2,}")
 _ENDINGS = frozenset(("s", "m", "d", "ll", "re", "ve", "t", "n"))
 
 
@@ -59,7 +61,18 @@ class Lexicon:
             stem, _, ending = word.rpartition("'")
             if ending in _ENDINGS:
                 found = self.words.get(stem)
+        if found is None and _STRETCHED.search(word):
+            return self._shortened(word)
         return found if found is not None else Kind.UNKNOWN
+
+    def _shortened(self, word: str) -> Kind:
+        """What a drawn-out word is, as `sooo` and `okaaay`: an ordinary one that nobody is called, or unknown."""
+        for short in (_STRETCHED.sub(r"\1", word), _STRETCHED.sub(r"\1\1", word)):
+            if self.words.get(short) in (Kind.ORDINARY, Kind.CLINICAL) and (
+                short in _SMALL or not self.name_kinds(short)
+            ):
+                return Kind.ORDINARY
+        return Kind.UNKNOWN
 
     def name_kinds(self, word: str) -> str:
         """In which lists of names a word stands, as letters."""

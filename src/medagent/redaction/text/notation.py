@@ -51,9 +51,14 @@ _MAY = cue(("may",))
 _DIAL = cue(("dial", "press", "push"))
 NOTATION = (_MAY, _DIAL)
 """Cues with which notation begins, apart from letters."""
-_SUBJECTS = words("i you he she they we it this that these those which who there what 1 symptoms patient patients")
+_SUBJECTS = words(
+    "pt pts i you he she they we it this that these those which who there what 1 symptoms patient patients"
+)
 _BASE_VERBS = words(
     """be have not also never still or cause make take help want need include require come get go increase decrease
+    return repeat shower bathe wash walk drive eat drink shave bend lift swim fly travel discharge advance proceed
+    bleed swell itch crush chew dissolve split mix substitute refill apply remove leave feel notice see taste weigh
+    bear wear sit stand sleep lie work play exercise run stretch ice elevate switch increase taper wean leak drain
     lead result occur experience feel benefit use continue consider stop start resume last become contain interact"""
 )
 _ASKERS = words("i we he she they")
@@ -61,7 +66,7 @@ _SUBJECTS_OR_IS = _SUBJECTS | {"is", "it's"}
 _SHARES = frozenset(("7", "12", "52"))
 """Denominators of days, months and weeks in British notes: `x 6/52`."""
 _LONGEST_SLASHED = 4
-_LONGEST_STUTTER = 16
+_LONGEST_STUTTER, _LONGEST_START = 16, 3
 _TIES = "-–…,."
 
 
@@ -86,6 +91,7 @@ def notation(reading: Reading) -> set[int]:
             if found:
                 fine.update(found)
                 break
+    _mark_starts(reading)
     for at in fine:
         if units[at].kind == WORD:
             reading.kinds[at] = Kind.CLINICAL
@@ -171,6 +177,27 @@ def _stutter(reading: Reading, at: int) -> range | None:
         return None
     plain = units[ahead].kind == WORD and reading.kinds[ahead] in (Kind.ORDINARY, Kind.CLINICAL)
     return range(at, last + 1) if plain and units[ahead].norm.startswith(letter) else None
+
+
+def _mark_starts(reading: Reading) -> None:
+    for at in reading.unknown():
+        if len(reading.norms[at]) <= _LONGEST_START and not reading.borne[at]:
+            for start in _starts(reading, at):
+                reading.kinds[start] = Kind.ORDINARY
+                reading.terms.add(start)
+
+
+def _starts(reading: Reading, at: int) -> list[int]:
+    """Return the starts of the ordinary word behind them, of two or three letters: `th- the`, `wha wha what`."""
+    units, start, ahead = reading.units, reading.norms[at], at + 1
+    while ahead < min(at + _LONGEST_STUTTER, len(units)) and (
+        units[ahead].norm == start or is_sign(units[ahead], _TIES)
+    ):
+        ahead += 1
+    if ahead >= len(units) or units[ahead].kind != WORD or ahead == at + 1:
+        return []
+    ordinary = reading.kinds[ahead] in (Kind.ORDINARY, Kind.CLINICAL) and units[ahead].norm.startswith(start)
+    return [one for one in range(at, ahead) if units[one].norm == start] if ordinary else []
 
 
 def _measured(units: Sequence[Unit], at: int) -> range | None:
