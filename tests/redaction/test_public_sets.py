@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from bench.redaction.public.__main__ import SETS, TOGETHER, main
+from bench.redaction.public.__main__ import SETS, main
+from bench.redaction.public.card import card
 from bench.redaction.public.cases import Case, MissingSetError, cases, date_kind, half_of
 from bench.redaction.public.eva import said
-from bench.redaction.public.judge import Tally, judge
+from bench.redaction.public.judge import TOGETHER, Tally, judge
 from bench.redaction.public.meddocan import MEDDOCAN
 from bench.redaction.public.primock57 import PRIMOCK57
 from bench.redaction.public.sgd import SGD
@@ -160,3 +162,10 @@ def test_json_has_each_set_and_mode_and_the_english_sets_together(
     together = rows[TOGETHER, "vocabulary"]
     assert together["identifiers"] == sum(rows[name, "vocabulary"]["identifiers"] for name in ("sgd", "slurp")) == 3
     assert together["removed"] == 1
+
+
+def test_markdown_rounds_no_share_up_to_one(copies: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tally = Tally(parts=Counter({NAME: 20_001}), left=Counter({NAME: 1}))
+    assert ".9999 / .9999" in card({(TOGETHER, "vocabulary"): tally, (TOGETHER, "detect"): tally})
+    assert main(["--data", str(copies), "--sets", "sgd", "--markdown"]) == 0
+    assert "| sgd | 2 | 2 | 1.0000 / 1.0000 |" in capsys.readouterr().out

@@ -13,10 +13,12 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from bench.redaction.public.card import card
 from bench.redaction.public.cases import PROMISED, WEEKDAY, Case, MissingSetError, PublicSet, cases, half_of
 from bench.redaction.public.eva import EVA
-from bench.redaction.public.judge import Tally, judge
+from bench.redaction.public.judge import TOGETHER, Tallies, Tally, judge
 from bench.redaction.public.meddocan import MEDDOCAN
+from bench.redaction.public.names import NAMES
 from bench.redaction.public.presidio import ROWS, SENTENCES
 from bench.redaction.public.primock57 import PRIMOCK57
 from bench.redaction.public.sgd import SGD
@@ -25,8 +27,7 @@ from medagent.redaction import KnownValues
 from medagent.redaction.policy import TextMode
 from medagent.redaction.text import Layer, scrub
 
-SETS = (SGD, SLURP, PRIMOCK57, EVA, SENTENCES, ROWS, MEDDOCAN)
-TOGETHER = "together, English"
+SETS = (SGD, SLURP, PRIMOCK57, EVA, SENTENCES, ROWS, MEDDOCAN, NAMES)
 _MOST_TEXTS = 10_000
 
 
@@ -47,8 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for each in chosen:
             _name_missing(each, options.data)
         return 2
-    tallies: dict[tuple[str, str], Tally] = {}
-    with Progress(console=Console(stderr=True), disable=options.json and not sys.stderr.isatty()) as progress:
+    tallies: Tallies = {}
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         for mode in (TextMode.VOCABULARY, TextMode.DETECT):
             together = Tally()
             for each in chosen:
@@ -57,13 +58,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 for one in texts[each]:
                     _measure(tally, one, mode)
                     progress.advance(task)
-                if each.language == "en":
+                if each.language == "en" and each.is_dialogue:
                     together.add(tally)
             tallies[TOGETHER, mode.value] = together
     if options.json:
         print(json.dumps([{"set": n, "mode": m, **tally.document()} for (n, m), tally in tallies.items()], indent=1))
         return 0
-    _print(tallies, options.misses)
+    if options.markdown:
+        print(card(tallies))
+    else:
+        _print(tallies, options.misses)
     return 0
 
 
@@ -79,6 +83,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--half", choices=["a", "b"], help="one half of the dialogues, by the hash of their ids")
     parser.add_argument("--texts", type=int, default=_MOST_TEXTS, help="at most so many texts of each set")
     parser.add_argument("--misses", type=int, default=0, help="show so many misses and losses of each set")
+    parser.add_argument("--markdown", action="store_true", help="print the model card's tables")
     parser.add_argument("--json", action="store_true", help="print JSON, no table")
     return parser.parse_args(arguments)
 
@@ -106,7 +111,7 @@ def _measure(tally: Tally, one: Case, mode: TextMode) -> None:
     judge(tally, one, [(each.start, each.end) for each in findings], withheld=withheld)
 
 
-def _print(tallies: dict[tuple[str, str], Tally], misses: int) -> None:
+def _print(tallies: Tallies, misses: int) -> None:
     out = Console(width=150)
     table = Table(title="public sets: identifiers removed, words kept, texts withheld whole")
     for column in ("set", "mode", "texts", "identifiers", "removed", "words", "kept", "withheld", "removed by kind"):
@@ -124,11 +129,18 @@ def _print(tallies: dict[tuple[str, str], Tally], misses: int) -> None:
             f"{tally.identifiers:,}",
             f"{tally.removed:.4f}",
             f"{tally.words:,}",
-            f"{tally.words_kept / max(1, tally.words):.4f}",
+            f"{tally.kept:.4f}",
             f"{tally.withheld / max(1, tally.texts):.4f}",
             kinds,
         )
     out.print(table)
+    for (name, mode), tally in tallies.items():
+        worst = sorted(
+            (1 - tally.origins_left[origin] / count, origin) for origin, count in tally.origins.items() if count
+        )
+        if worst:
+            shown = ", ".join(f"{origin} {share:.3f}" for share, origin in worst)
+            out.print(f"{name}, {mode.lower()}, by origin: {shown}", markup=False, highlight=False)
     for (name, mode), tally in tallies.items():
         for label, examples in (("left", tally.examples_left), ("lost", tally.examples_lost)):
             for example in examples[:misses]:

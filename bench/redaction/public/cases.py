@@ -56,11 +56,12 @@ class Case:
     text: str = field(repr=False)
     parts: tuple[Planted, ...]
     unscored: tuple[Place, ...] = ()
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicSet:
-    """Where a set is had, its language, and how its texts are read from a local copy."""
+    """Where a set is had, its language, and how its texts are read; `is_dialogue`: people wrote its sentences."""
 
     name: str
     repository: str
@@ -68,6 +69,7 @@ class PublicSet:
     needs: str
     read: Callable[[Path], Iterable[Case]]
     language: str = "en"
+    is_dialogue: bool = True
 
     @property
     def directory(self) -> str:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from bench.redaction.public.cases import PROMISED, URL, WEEKDAY, Case, Place, words
 from bench.redaction.score import ADDRESS, DATE, ID, NAME, PHONE, PLACE, Planted, left_of
@@ -32,9 +33,8 @@ _REGIONS = frozenset(
         west east northern southern central d c usa us america american states united uk britain great england
         scotland wales ireland kingdom canada india china japan russia france germany spain italy australia
         brazil africa asia europe cuba airport international world home downtown city town area station stop
-        local location house county state country bus train terminal central park district theater theatre
-        theatres cinema cinemas mall statue beach mile miles within restaurant shop store market pub bar gym school
-        church office movies theaters disco equator the of and in at to near by around this one a"""
+        local location house county state country bus train terminal central park district
+        the of and in at to near by"""
     )
 )
 """States, countries and words of no place, which may stay."""
@@ -55,6 +55,10 @@ _NEUTRAL: dict[str, frozenset[str]] = {
 }
 
 
+TOGETHER = "together, English"
+"""The row of all dialogues in English."""
+
+
 @dataclass(slots=True)
 class Tally:
     """Counts of one set or of several together, and examples of what went wrong."""
@@ -67,6 +71,8 @@ class Tally:
     figures_kept: int = 0
     parts: Counter[str] = field(default_factory=Counter)
     left: Counter[str] = field(default_factory=Counter)
+    origins: Counter[str] = field(default_factory=Counter)
+    origins_left: Counter[str] = field(default_factory=Counter)
     examples_left: list[str] = field(default_factory=list)
     examples_lost: list[str] = field(default_factory=list)
 
@@ -87,6 +93,11 @@ class Tally:
         return sum(self.parts[kind] for kind in PROMISED)
 
     @property
+    def kept(self) -> float:
+        """Return the share of the other words that are untouched."""
+        return self.words_kept / max(1, self.words)
+
+    @property
     def removed(self) -> float:
         """Return the share of identifiers of promised kinds of which nothing is left."""
         return 1 - sum(self.left[kind] for kind in PROMISED) / max(1, self.identifiers)
@@ -99,7 +110,7 @@ class Tally:
             "identifiers": self.identifiers,
             "removed": round(self.removed, 5),
             "words": self.words,
-            "words_kept": round(self.words_kept / max(1, self.words), 5),
+            "words_kept": round(self.kept, 5),
             "figures": self.figures,
             "figures_kept": round(self.figures_kept / max(1, self.figures), 5),
             "kinds": {
@@ -107,7 +118,16 @@ class Tally:
                 for kind in (*PROMISED, WEEKDAY)
                 if self.parts[kind]
             },
+            "origins": {
+                origin: {"count": count, "removed": round(1 - self.origins_left[origin] / count, 5)}
+                for origin, count in sorted(self.origins.items())
+                if count
+            },
         }
+
+
+Tallies: TypeAlias = dict[tuple[str, str], Tally]
+"""Counts by set and mode."""
 
 
 def judge(tally: Tally, case: Case, gone: Sequence[Place], *, withheld: bool) -> None:
@@ -125,8 +145,10 @@ def judge(tally: Tally, case: Case, gone: Sequence[Place], *, withheld: bool) ->
         if not needed(case.text, part, []):
             continue
         tally.parts[part.kind] += 1
+        tally.origins[case.origin] += bool(case.origin)
         if left := needed(case.text, part, gone):
             tally.left[part.kind] += 1
+            tally.origins_left[case.origin] += bool(case.origin)
             tally.examples_left.append(f"{part.kind} {' '.join(left)!r} | {case.text!r}")
     scored_elsewhere = [(part.start, part.end) for part in case.parts] + list(case.unscored)
     lost: list[str] = []

@@ -18,6 +18,23 @@ WORKS = frozenset(
     )
 )
 """Names of organisations, artists and works, which are no identifiers of a caller."""
+GENERIC = frozenset(
+    words(
+        """a_city airport another_city around_the_neighborhood around_town beach best_tourist_places bistro_italia
+        bolshoi_theatre city convention_center disco disney_land disney_world dooa downtown earth east_coast est fjord
+        german groomer home home_town homestead hometown house international jazz_bar library location long_island_bar
+        mall_of_america metropolitan_opera_house metropolitan_theater movies musicworkz my_place nearest_location
+        nearest_to_my_location office one_hundred_and_one pub pyramids railway_station red_lobster regal_cinema
+        round_here state statue_of_liberty the_apt the_capital_city the_equator the_library the_mall
+        the_rocky_mountains theater theaters theatres this_area this_city this_place town train_station turiellos
+        vicinity walmart within_a_one_mile_radius within_one_mile within_ten_miles world yellow_stone_national_park
+        yellowstone_national_park yosemite_park everest amazon_forest amazon players metion allearsnet"""
+    )
+)
+"""Annotated places that are no place of a person (firms, landmarks, directions) and persons that are no names.
+
+Chosen from the list of annotated values, before looking at what the layers did with them.
+"""
 _ENTITY = re.compile(r"\[(\w+) : ([^\]]*)\]")
 
 
@@ -45,9 +62,9 @@ def parse(dialogue: str, annotated: str) -> Case:
         text += value
         at = match.end()
         kind = date_kind(value) if label == "date" else KINDS.get(label)
-        if kind:
+        if kind and value.casefold().replace(" ", "_") not in GENERIC:
             parts.append(Planted(kind, start, len(text)))
-        elif label in WORKS:
+        elif kind or label in WORKS:
             other.append((start, len(text)))
     return case(dialogue, text + annotated[at:], parts, other)
 
