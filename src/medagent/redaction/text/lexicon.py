@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
@@ -19,6 +19,8 @@ _ASKED_ALWAYS = frozenset(("will", "may"))
 """Small words that are first names often enough to be asked without anything beside them."""
 _STRETCHED = re.compile(r"([a-z])\1{2,}")
 _ENDINGS = frozenset(("s", "m", "d", "ll", "re", "ve", "t", "n"))
+SHORTEST_WITH_ENDING = 8
+"""Letters of a word from which on its ending says that it is a drug, a disease or an operation."""
 
 
 class Kind(IntEnum):
@@ -31,6 +33,31 @@ class Kind(IntEnum):
     NO_WORD = 4
 
 
+class ClinicalWords:
+    """Clinical words beside the vocabulary, by their first two letters in one text each: a tenth of a set's memory."""
+
+    __slots__ = ("_endings", "_groups")
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        """Take a line of endings and lines of words that begin alike, `?` behind those that may be a name."""
+        endings, *groups = lines
+        self._endings = tuple(endings.split())
+        self._groups = {group[:2]: f" {group} " for group in groups}
+
+    def kind(self, word: str) -> Kind:
+        """Return what a word is that the vocabulary lacks."""
+        group = self._groups.get(word[:2], "")
+        if f" {word} " in group:
+            return Kind.CLINICAL
+        return Kind.ALSO_A_NAME if f" {word}? " in group else Kind.UNKNOWN
+
+    def has_ending(self, word: str) -> bool:
+        """Whether a long word ends as drugs, diseases or operations do, and as no name does."""
+        if len(word) < SHORTEST_WITH_ENDING:
+            return False
+        return word.endswith(self._endings) or (word[-1] == "s" and word[:-1].endswith(self._endings))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Lexicon:
     """Words by kind, abbreviations that are also spelled, names in letters.
@@ -40,6 +67,7 @@ class Lexicon:
     """
 
     words: Mapping[str, Kind]
+    clinical: ClinicalWords
     abbreviations: frozenset[str]
     names: Mapping[str, str]
     phrases: Mapping[str, tuple[tuple[str, ...], ...]]
@@ -60,10 +88,15 @@ class Lexicon:
         if found is None and "'" in word:
             stem, _, ending = word.rpartition("'")
             if ending in _ENDINGS:
-                found = self.words.get(stem)
-        if found is None and _STRETCHED.search(word):
+                word, found = stem, self.words.get(stem)
+        if found is not None:
+            return found
+        if _STRETCHED.search(word):
             return self._shortened(word)
-        return found if found is not None else Kind.UNKNOWN
+        kind = self.clinical.kind(word)
+        if kind is Kind.UNKNOWN and word not in self.names and self.clinical.has_ending(word):
+            return Kind.CLINICAL
+        return kind
 
     def _shortened(self, word: str) -> Kind:
         """What a drawn-out word is, as `sooo` and `okaaay`: an ordinary one that nobody is called, or unknown."""
@@ -110,6 +143,7 @@ def lexicon() -> Lexicon:
     small = {name for name in borne & _SMALL if "s" in names[name]} - _ASKED_ALWAYS
     return Lexicon(
         words=words,
+        clinical=ClinicalWords(lines_of("clinical")),
         abbreviations=frozenset(abbreviations),
         names=names,
         phrases=phrases,
