@@ -203,11 +203,11 @@ class Lexicon:
                 word, found = stem, self.words.get(stem)
         if found is not None:
             return found
+        if _STRETCHED.search(word):
+            return self._shortened(word)
         kind = self.clinical.kind(word)
         if kind is Kind.UNKNOWN and word not in self.names and self.clinical.has_ending(word):
             return Kind.CLINICAL
-        if kind is Kind.UNKNOWN and _STRETCHED.search(word):
-            return self._shortened(word)
         return kind
 
     def _shortened(self, word: str) -> Kind:
