@@ -182,7 +182,8 @@ class Lexicon:
     clinical: ClinicalWords
     abbreviations: frozenset[str]
     names: Mapping[str, str]
-    phrases: Mapping[str, tuple[tuple[str, ...], ...]]
+    phrases: Mapping[str, Mapping[str, tuple[tuple[str, ...], ...]]]
+    """Places of several words, by the first and by the second one."""
     asked: Set[str]
     """The words that somebody bears as a name: whether one is a name is asked each time."""
     eponyms: frozenset[str]
@@ -230,10 +231,11 @@ def lexicon() -> Lexicon:
     words = PackedWords(_content_of("words"))
     of_kind = {kind: block.split(f"\n{kind} ") for kind, block in blocks_of("names")}
     eponyms = [form for name in of_kind.pop("e") for form in (name, f"{name}'s", f"{name}s")]
-    phrases: dict[str, tuple[tuple[str, ...], ...]] = {}
+    phrases: dict[str, dict[str, tuple[tuple[str, ...], ...]]] = {}
     for phrase in [name for name in of_kind["p"] if " " in name]:
         parts = tuple(phrase.split())
-        phrases[parts[0]] = (*phrases.get(parts[0], ()), parts)
+        begun = phrases.setdefault(parts[0], {})
+        begun[parts[1]] = (*begun.get(parts[1], ()), parts)
     of_kind["p"] = [name for name in of_kind["p"] if " " not in name]
     names: dict[str, str] = {}
     shared: dict[str, str] = {}

@@ -783,8 +783,8 @@ def _places(reading: Reading) -> Iterator[Span]:
     """Places of several words, all of which may be ordinary ones."""
     phrases = reading.lists.phrases
     for at in reading.cued(PHRASE):
-        for parts in phrases[reading.norms[at]]:
-            if reading.norm(at + 1) == parts[1] and tuple(reading.norms[at : at + len(parts)]) == parts:
+        for parts in phrases[reading.norms[at]].get(reading.norm(at + 1), ()):
+            if tuple(reading.norms[at : at + len(parts)]) == parts:
                 yield at, at + len(parts) - 1, Category.ADDRESS
 
 
