@@ -148,24 +148,29 @@ class AskedWords(Set[str]):
 class ClinicalWords:
     """Clinical words beside the vocabulary, by their first two letters in one text each: a tenth of a set's memory."""
 
-    __slots__ = ("_endings", "_groups")
+    __slots__ = ("_endings", "_groups", "_shortest", "_tails")
 
     def __init__(self, lines: Iterable[str]) -> None:
         """Take a line of endings and lines of words that begin alike, `?` behind those that may be a name."""
         endings, *groups = lines
         self._endings = tuple(endings.split())
+        self._shortest = min(map(len, self._endings), default=1)
+        self._tails = frozenset(ending[-self._shortest :] for ending in self._endings)
         self._groups = {group[:2]: f" {group} " for group in groups}
 
     def kind(self, word: str) -> Kind:
         """Return what a word is that the vocabulary lacks."""
         group = self._groups.get(word[:2], "")
+        if f" {word}" not in group:
+            return Kind.UNKNOWN
         if f" {word} " in group:
             return Kind.CLINICAL
         return Kind.ALSO_A_NAME if f" {word}? " in group else Kind.UNKNOWN
 
     def has_ending(self, word: str) -> bool:
         """Whether a long word ends as drugs, diseases or operations do, and as no name does."""
-        if len(word) < SHORTEST_WITH_ENDING:
+        size, tails = self._shortest, self._tails
+        if len(word) < SHORTEST_WITH_ENDING or not (word[-size:] in tails or word[-size - 1 : -1] in tails):
             return False
         return word.endswith(self._endings) or (word[-1] == "s" and word[:-1].endswith(self._endings))
 

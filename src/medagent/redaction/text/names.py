@@ -521,10 +521,9 @@ def _is_capital_behind_hidden(reading: Reading, at: int) -> bool:
 def has_more_names(reading: Reading) -> bool:
     """Whether another reading of what is left would find a name, where hidden words are seen without their kind."""
     gone = reading.gone
-    open_ones = [at for at in reading.asked if not gone[at]]
+    open_ones = [at for at in reading.asked if not (gone[at] or _is_hopeless(reading, at))]
     if not reading.capital_places:
         open_ones = [at for at in open_ones if _is_near_hidden(reading, at)]
-    open_ones = [at for at in open_ones if not _is_hopeless(reading, at)]
     small = small_suspects(reading)
     if not (open_ones or small):
         return False

@@ -34,6 +34,7 @@ _TEENTH = _numbered(
     "tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth", 10
 )
 _TEENTH |= {"thirtieth": 30, "fourtieth": 40, "fortieth": 40, "fiftieth": 50, "twelveth": 12}
+_PLAIN = {word: str(number) for word, number in (_DIGIT | _TEEN).items()}
 _ZERO = frozenset(("oh", "o", "nought", "naught", "ought"))
 _REPEAT = {"double": 2, "triple": 3, "treble": 3, "quadruple": 4}
 _EXPLAINS = (("as", "in"), ("like", "in"), ("for",), ("like",), ("as",), ("is", "for"))
@@ -110,6 +111,10 @@ def _explained(cut: list[Unit], at: int) -> int:
 def _number(cut: list[Unit], at: int, read: list[Unit]) -> int:
     """Append what is spoken here as digits and say how many units it took; 0 for a word after all."""
     unit = cut[at]
+    plain = _PLAIN.get(unit.norm)
+    if plain and not (at + 1 < len(cut) and cut[at + 1].norm in ("hundred", "thousand")):
+        read.append(Unit(plain, NUMBER, unit.start, unit.end, SPOKEN))
+        return 1
     if unit.norm in _REPEAT:
         return _repeated(cut, at, read)
     if unit.norm in _ZERO:
