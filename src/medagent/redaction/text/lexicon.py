@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
@@ -19,9 +20,8 @@ _SMALL = FUNCTION | FILLERS
 _ASKED_ALWAYS = frozenset(("will", "may"))
 """Small words that are first names often enough to be asked without anything beside them."""
 _NEVER_ASKED = TITLES | (_SMALL - _ASKED_ALWAYS)
-_INDEXED = 2
-"""Letters by which the lines of a list are found."""
-_LAST_SIGN = "\U0010ffff"
+_BLOCK = 16
+"""Lines of a list that stand together in one text."""
 _T = TypeVar("_T")
 _STRETCHED = re.compile(r"([a-z])\1{2,}")
 _ENDINGS = frozenset(("s", "m", "d", "ll", "re", "ve", "t", "n"))
@@ -40,27 +40,30 @@ class Kind(IntEnum):
 
 
 class PackedWords(Mapping[str, Kind]):
-    """Words and their kinds as one sorted text, a line each with its flags; a tenth of a dictionary's memory.
+    """Words and their kinds as texts of a few lines each, found by their first lines; a sixth of a dictionary's memory.
 
     Args:
-        content: Lines in the order of their code points; behind a word a space and `?`, `+` or `!`.
+        lines: Words in the order of their code points; behind a word a space and `?`, `+` or `!`.
     """
 
-    def __init__(self, content: str) -> None:
-        self._lines = f"\n{content}\n"
-        self._ranges: dict[str, tuple[int, int]] = {}
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._firsts = lines[::_BLOCK]
+        self._blocks = ["\n".join(["", *lines[at : at + _BLOCK], ""]) for at in range(0, len(lines), _BLOCK)]
+        self._count = len(lines)
 
     def get(self, word: str, default: Any = None) -> Any:
         """Return the kind of a word, `default` for one that is not listed."""
-        begin, end = self._ranges.get(word[:_INDEXED]) or self._range(word[:_INDEXED])
-        at = self._lines.find(f"\n{word}", begin, end)
+        block = self._blocks[bisect_right(self._firsts, f"{word} ~") - 1]
+        at = block.find(f"\n{word}")
         if at < 0:
             return default
         after = at + len(word) + 1  # what is listed stands before any longer word that begins with it
-        sign = self._lines[after]
-        if sign == "\n" and " " not in word and word:
+        if not word or " " in word or "\n" in word:
+            return default
+        sign = block[after]
+        if sign == "\n":
             return Kind.ORDINARY
-        return _kind_of(self._lines[after : self._lines.index("\n", after)]) if sign == " " else default
+        return _kind_of(block[after : block.index("\n", after)]) if sign == " " else default
 
     def __getitem__(self, word: str) -> Kind:
         """Return the kind of a word; raise `KeyError` for one that is not listed."""
@@ -75,40 +78,11 @@ class PackedWords(Mapping[str, Kind]):
 
     def __iter__(self) -> Iterator[str]:
         """Yield the words in their order."""
-        return (line.partition(" ")[0] for line in self._lines[1:-1].split("\n"))
+        return (line.partition(" ")[0] for block in self._blocks for line in block[1:-1].split("\n"))
 
     def __len__(self) -> int:
         """Return the number of words."""
-        return self._lines.count("\n") - 1
-
-    def with_flag(self, flag: str) -> Iterator[str]:
-        """Yield the words behind which a flag stands."""
-        at = self._lines.find(flag)
-        while at >= 0:
-            line = self._lines[self._lines.rindex("\n", 0, at) + 1 : at]
-            if " " in line:
-                yield line.partition(" ")[0]
-            at = self._lines.find(flag, at + 1)
-
-    def _range(self, first: str) -> tuple[int, int]:
-        """Return where lines that begin with these letters stand, from the end of the line before them."""
-        found = self._before(first), self._before(f"{first}{_LAST_SIGN}") + 1
-        if first.isascii() and first.isalpha():  # else whatever comes would be kept
-            self._ranges[first] = found
-        return found
-
-    def _before(self, target: str) -> int:
-        """Return the end of the last line that is less than a target."""
-        lines = self._lines
-        low, high = 0, len(lines) - 1
-        while low < high:
-            middle = lines.rfind("\n", low, (low + high) // 2 + 1)
-            end = lines.index("\n", middle + 1)
-            if lines[middle + 1 : end] < target:
-                low = end
-            else:
-                high = middle
-        return low
+        return self._count
 
 
 def _kind_of(flags: str) -> Kind:
@@ -233,7 +207,8 @@ class Lexicon:
 @cache
 def lexicon() -> Lexicon:
     """The shipped lists."""
-    words = PackedWords(_content_of("words"))
+    lines = lines_of("words")
+    words = PackedWords(lines)
     of_kind = {kind: block.split(f"\n{kind} ") for kind, block in blocks_of("names")}
     eponyms = [form for name in of_kind.pop("e") for form in (name, f"{name}'s", f"{name}s")]
     phrases: dict[str, dict[str, tuple[tuple[str, ...], ...]]] = {}
@@ -253,7 +228,7 @@ def lexicon() -> Lexicon:
     return Lexicon(
         words=words,
         clinical=ClinicalWords(lines_of("clinical")),
-        abbreviations=frozenset(words.with_flag("!")),
+        abbreviations=frozenset([line.partition(" ")[0] for line in lines if "!" in line]),
         names=names,
         phrases=phrases,
         asked=AskedWords(words, names),
