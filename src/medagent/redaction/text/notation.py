@@ -261,7 +261,8 @@ def _numbers(units: Sequence[Unit], at: int) -> Iterator[Unit]:
         if at + 1 < len(units) and units[at + 1].norm == "." and units[at + 1].start == units[at].end:
             at += 1
         at += 1
-    if at < len(units) and units[at].kind == LETTER and units[at].norm not in "aifc":
+    is_next = at + 1 < len(units) and units[at].norm in _MEASURED and units[at + 1].kind == NUMBER
+    if at < len(units) and units[at].kind == LETTER and units[at].norm not in "aifc" and not is_next:
         yield from (units[at],) * 3
 
 
