@@ -23,7 +23,7 @@ from medagent.redaction.text.cues import (
 )
 from medagent.redaction.text.found import Span
 from medagent.redaction.text.lexicon import Kind
-from medagent.redaction.text.reading import Reading, cue
+from medagent.redaction.text.reading import Reading, begins_with, cue
 from medagent.redaction.text.units import GONE, LETTER, MIXED, NUMBER, ORDINAL, SIGN, WORD, Unit
 
 _SURE_STREETS = words("street avenue road lane boulevard ave rd blvd")
@@ -122,13 +122,20 @@ _ANY_STREET = words(
     carpool exit main major winding clear whole rough quiet empty public cross no any every each your his her their
     our dark smooth steep"""
 )
-_NO_ROAD = FUNCTION | _ANY_STREET
+_SMALL_WORDS = FUNCTION - NAME_WORDS
+_OLD_HOUSES_AND_STREETS = _OLD_HOUSES | STREETS_WITH_NUMBER
+_LINKED_OR_SURE_ROOMS, _ROOMS_ONLY_BESIDE = _LINKED_ROOMS | _SURE_ROOMS, _ROOMS_BESIDE - ROOMS
+_ALL_ROOMS = ROOMS | _SURE_ROOMS | _ROOMS_BESIDE
+_SMALL_OR_BREATH, _SMALL_OR_COUNTED = FUNCTION | FILLERS, FUNCTION | QUANTITIES
+_NO_BARE_STREET, _COUNTED = _SMALL_WORDS | _ANY_STREET, QUANTITIES - ROOMS
+_NO_STREET, _ENDS_STREET = FUNCTION | _ANY_STREET, FUNCTION - {"of", "at"}
 _JOINTS = frozenset(("the", "and", "&"))
 """Words that stand in addresses, and mostly elsewhere: asked only beside a number or another word of addresses."""
 _OUTWARD, _INWARD = re.compile(r"[a-z]{1,2}\d[a-z\d]?", re.ASCII), re.compile(r"\d[abd-hjlnp-uw-z]{2}", re.ASCII)
 _ADDRESS_CUE = cue(ADDRESS_WORDS - _JOINTS)
 
 
+@begins_with(_ADDRESS_CUE, NUMBER)
 def addresses(reading: Reading) -> Iterator[Span]:
     """A street with its number, what follows it up to the postcode, a flat and a post box."""
     units, cues = reading.units, reading.cued(_ADDRESS_CUE)
@@ -204,7 +211,7 @@ def _by_name(reading: Reading, at: int) -> tuple[int, int] | None:
         first = at - 3 if at > 2 and units[at - 2].norm == "," and _is_numbered(units, at - 3) else at - 1
         return (first, last) if _ends(units, last + 1) and not _is_owned(units, at - 2) else None
     if norm == "road" and _is_numbered(units, at + 1) and _norm(units, at + 2) not in QUANTITIES:
-        return (at + 1, at + 1) if at and units[at - 1].kind == WORD and units[at - 1].norm not in _NO_ROAD else None
+        return (at + 1, at + 1) if at and units[at - 1].kind == WORD and units[at - 1].norm not in _NO_STREET else None
     if norm == "street" and _is_numbered(units, at + 1) and _ends(units, at + 2) and not _is_owned(units, at - 1):
         return at + 1, at + 1
     if norm in _MORE_STREETS:
@@ -248,7 +255,7 @@ def _behind_the(reading: Reading, at: int) -> tuple[int, int] | None:
     last = begin + is_old
     if is_old and units[last].norm in ("school", "post", "coach") and _norm(units, last + 1) in ("house", "office"):
         last += 1
-    named = units[last].norm in (_OLD_HOUSES | STREETS_WITH_NUMBER if is_old else _THE_STREETS)
+    named = units[last].norm in (_OLD_HOUSES_AND_STREETS if is_old else _THE_STREETS)
     unknown = not is_old and _is_unknown(reading, last)
     if not (named or unknown or (is_old and units[last].norm == "office")) or not _ends(units, last + 1):
         return None
@@ -317,14 +324,14 @@ def _corner_of(units: Sequence[Unit], begin: int) -> tuple[int, int] | None:
         if units[at].norm not in ("and", "&", "at"):
             continue
         sides = units[begin:at]
-        if any(unit.norm in FUNCTION - NAME_WORDS or unit.kind not in (WORD, NUMBER, GONE) for unit in sides):
+        if any(unit.norm in _SMALL_WORDS or unit.kind not in (WORD, NUMBER, GONE) for unit in sides):
             return None
         last = at + 1
         while (
             last + 1 < len(units)
             and last < at + 2
             and units[last + 1].kind == WORD
-            and units[last + 1].norm not in FUNCTION | FILLERS
+            and units[last + 1].norm not in _SMALL_OR_BREATH
         ):
             last += 1
         return (begin, last) if last < len(units) and units[last].norm not in FUNCTION else None
@@ -373,7 +380,7 @@ def _behind_address(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
         last < len(units)
         and last < number + 2
         and units[last].kind == WORD
-        and units[last].norm not in FUNCTION | QUANTITIES
+        and units[last].norm not in _SMALL_OR_COUNTED
     ):
         last += 1
     return (begin, last - 1) if begin < number < last and _ends(units, last) else None
@@ -389,9 +396,7 @@ def _ends(units: Sequence[Unit], at: int) -> bool:
     if at >= len(units):
         return True
     unit = units[at]
-    return (
-        unit.kind in (SIGN, GONE) or unit.norm in FUNCTION - NAME_WORDS or unit.norm in FILLERS or unit.norm in STATES
-    )
+    return unit.kind in (SIGN, GONE) or unit.norm in _SMALL_WORDS or unit.norm in FILLERS or unit.norm in STATES
 
 
 def _norm(units: Sequence[Unit], at: int) -> str:
@@ -425,7 +430,7 @@ def _house_begin(units: Sequence[Unit], at: int) -> int:
     """Return where the name of a house before its street begins, as in `rose cottage, mill lane`."""
     first = at
     while first > 0 and at - first < _LONGEST_SMALL and units[first - 1].kind == WORD:
-        if units[first - 1].norm in FUNCTION - NAME_WORDS:
+        if units[first - 1].norm in _SMALL_WORDS:
             break
         first -= 1
     return first
@@ -453,7 +458,7 @@ def _bare(units: Sequence[Unit], at: int) -> int | None:
     name = at - 1
     if name > 1 and units[name - 1].norm == "," and units[name - 2].norm in _HOUSES and units[at].norm in _ROADS:
         return name
-    if name < 0 or units[name].kind not in (WORD, NUMBER) or units[name].norm in FUNCTION | _ANY_STREET:
+    if name < 0 or units[name].kind not in (WORD, NUMBER) or units[name].norm in _NO_STREET:
         return None
     if units[at].norm in STREETS:
         return name - 1 if name and units[name - 1].norm in SIDES else name
@@ -461,7 +466,7 @@ def _bare(units: Sequence[Unit], at: int) -> int | None:
     is_road = units[at].norm in _ROADS and units[name].kind == WORD and units[name].norm not in SIDES
     if is_road and (before in _ON_ROAD or (name == 0 and at + 1 == len(units))):
         return name
-    two = is_road and name and units[name - 1].kind == WORD and before not in (FUNCTION - NAME_WORDS) | _ANY_STREET
+    two = is_road and name and units[name - 1].kind == WORD and before not in _NO_BARE_STREET
     if two and ((name > 1 and units[name - 2].norm in _ON_ROAD) or (name == 1 and at + 1 == len(units))):
         return name - 1
     return name if units[name].kind == NUMBER and before in _ON and units[at].norm in STREETS_WITH_NUMBER else None
@@ -504,7 +509,7 @@ def _number_after(units: Sequence[Unit], at: int) -> int:
         unit = units[ahead]
         if unit.kind == NUMBER:
             return ahead if ahead > at + 1 else 0
-        if unit.norm in FUNCTION - {"of", "at"} or (unit.kind == SIGN and unit.norm not in ",.'’-"):
+        if unit.norm in _ENDS_STREET or (unit.kind == SIGN and unit.norm not in ",.'’-"):
             return 0
     return 0
 
@@ -523,10 +528,10 @@ def _room_number(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
         return None
     if units[begin].norm in ("a", "i") and not (norm in _LINKED_ROOMS and _is_at_end(units, begin + 1)):
         return None
-    if units[begin].how == ORDINAL or (begin > at + 2 and norm not in _LINKED_ROOMS | _SURE_ROOMS):
+    if units[begin].how == ORDINAL or (begin > at + 2 and norm not in _LINKED_OR_SURE_ROOMS):
         return None
     following = units[begin + 1] if begin + 1 < len(units) else None
-    if norm not in ("apartment", "apt", "suite") and following and following.norm in QUANTITIES - ROOMS:
+    if norm not in ("apartment", "apt", "suite") and following and following.norm in _COUNTED:
         return None
     lettered = following is not None and following.kind == LETTER and following.norm not in ("a", "i")
     last = begin + lettered
@@ -550,7 +555,7 @@ def _room_number(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
         )
     ):
         return None
-    if norm in _ROOMS_BESIDE - ROOMS and (
+    if norm in _ROOMS_ONLY_BESIDE and (
         before in _NERVES or not (_is_beside_rooms(units, at, last) or _is_addressed(units, at))
     ):
         return None
@@ -563,13 +568,13 @@ def _is_at_end(units: Sequence[Unit], at: int) -> bool:
 
 def _is_beside_rooms(units: Sequence[Unit], at: int, last: int) -> bool:
     """Whether another part of an address stands right before or behind `block 4`."""
-    if _has_near(units, last + 1, ROOMS | _SURE_ROOMS | _ROOMS_BESIDE):
+    if _has_near(units, last + 1, _ALL_ROOMS):
         return True
     back = at - 1 - (at > 1 and units[at - 1].norm == ",")
     if back < 1:
         return False
     return units[back].kind == GONE or (
-        units[back].kind in (NUMBER, MIXED, LETTER) and units[back - 1].norm in ROOMS | _SURE_ROOMS | _ROOMS_BESIDE
+        units[back].kind in (NUMBER, MIXED, LETTER) and units[back - 1].norm in _ALL_ROOMS
     )
 
 

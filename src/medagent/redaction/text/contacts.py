@@ -9,7 +9,7 @@ from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, MAIL_HOSTS, MAIL_STOPS, TOP_LEVEL, words
 from medagent.redaction.text.found import Span, is_sign
 from medagent.redaction.text.lexicon import Kind
-from medagent.redaction.text.reading import Reading, cue
+from medagent.redaction.text.reading import Reading, begins_with, cue
 from medagent.redaction.text.units import LETTER, MIXED, NUMBER, SIGN, WORD, Unit
 
 _AMOUNT = (
@@ -59,6 +59,7 @@ _WHICH = words("old new other school work first second right wrong last main bes
 """Behind one of these `one` is no part of an address: `my old one …`."""
 
 
+@begins_with(SIGN, MIXED)
 def written_contacts(reading: Reading) -> Iterator[Span]:
     """Pieces without a space inside that hold an @, a link, an underscore or letters mixed with digits."""
     units = reading.units
@@ -107,6 +108,7 @@ def _is_speaker(chunk: Sequence[Unit]) -> bool:
     )
 
 
+@begins_with(_COLON, _CONTACTS)
 def spoken_contacts(reading: Reading) -> Iterator[Span]:
     """`jane dot doe at gmail dot com`, `w w w dot clinic dot org`, half an e-mail, the beginning of a link."""
     for at in reading.cued(_COLON):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, MONTH_OF, QUANTITIES, WEEKDAYS, words
 from medagent.redaction.text.found import Span
-from medagent.redaction.text.reading import Reading, cue
+from medagent.redaction.text.reading import Reading, begins_with, cue
 from medagent.redaction.text.units import GONE, NUMBER, ORDINAL, SIGN, SPOKEN, Unit
 
 _BORN = words("born birth birthday dob")
@@ -58,6 +58,7 @@ _DAY_NOUNS = words(
     deadline date due wedding anniversary"""
 )
 _MONTHS_ROUND = words("last this next every each that following")
+_MONTHS_ROUND_OR_END = _MONTHS_ROUND | {""}
 _TO_BIRTH = FILLERS | words(
     """on in is was the of , : - ' ’ year back around about sometime s it's it comes falls day date my her his our and
     please i think maybe like be coming up again also ? . both"""
@@ -103,6 +104,7 @@ HOLIDAYS = _by_first_word(
 _DATE_CUE, _HOLIDAY_CUE = cue(DATE_WORDS), cue(HOLIDAYS)
 
 
+@begins_with(_DATE_CUE, _HOLIDAY_CUE, NUMBER)
 def dates(reading: Reading) -> Iterator[Span]:
     """Months with what belongs to them, weekdays, days of a month, years after a birth."""
     units = reading.units
@@ -241,7 +243,7 @@ def _is_day_of_month(units: Sequence[Unit], at: int, back: int) -> bool:
     if following and following.norm in ("and", "or", "to", ","):
         other = at + 2 + (_norm(units, at + 2) == "the")
         if other < len(units) and units[other].how == ORDINAL and _is_day(units[other]):
-            ends = back and _norm(units, other + 1) in ("", *_MONTHS_ROUND)
+            ends = back and _norm(units, other + 1) in _MONTHS_ROUND_OR_END
             return bool(ends) or _is_day_of_month(units, other, back)
     ends = following is None or (following.kind == SIGN and following.norm != "-") or following.norm in _DAY_ENDS
     if following and following.norm in _PARTS_OF_DAYS and int(units[at].norm) <= _FEWEST_NIGHTS:

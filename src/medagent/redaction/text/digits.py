@@ -8,7 +8,7 @@ from itertools import pairwise
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import CODE_LABELS, HOMOPHONES, JOINING, MEASURED, QUANTITIES, RECORD_WORDS
 from medagent.redaction.text.found import Span, is_sign
-from medagent.redaction.text.reading import Reading
+from medagent.redaction.text.reading import Reading, begins_with
 from medagent.redaction.text.slashes import is_day_and_month, is_part_or_score
 from medagent.redaction.text.units import CARDINAL, LETTER, NUMBER, ORDINAL, REPEATED, SIGN, SPOKEN, WORD, Unit
 
@@ -48,6 +48,7 @@ _OF = {
 }
 
 
+@begins_with(NUMBER)
 def digit_runs(reading: Reading) -> Iterator[Span]:
     """Every run that is not a quantity: four digits or more, three that were said one by one, a day and a month.
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, QUANTITIES, RECORD_WORDS, words
 from medagent.redaction.text.found import Span
-from medagent.redaction.text.reading import Reading, cue
+from medagent.redaction.text.reading import Reading, begins_with, cue
 from medagent.redaction.text.units import LETTER, MIXED, NUMBER, ORDINAL, SIGN, WORD, Unit
 
 _SURE = words(
@@ -45,11 +45,13 @@ _JOINED = words(
     """is was are 's ’s : = - # would be reads say says starts start begins begin with plus ends ended ending in it's
     it um uh the my"""
 )
+_NO_PREFIX = FUNCTION | FILLERS | _JOINED
 _ENDINGS = words("ends ending ended")
 _DIGITS_OF = words("last first final")
 _COUNTED = words("two three four five six 2 3 4 5 6 digits digit numbers few")
 _DIGIT_WORDS = words("digits digit numbers")
 _SHORT_UNITS = words("""kg mg mm cm ml cc lb lbs oz g gm mcg ft hr h m iu l km k w s mph pm am in""")
+_LONG_UNITS = QUANTITIES - _SHORT_UNITS
 _TIES = words("- / . dash hyphen slash dot , space")
 _LONGEST = 16
 _LONGEST_SECRET = 4
@@ -64,6 +66,7 @@ _LABELS = _SURE | _NUMBERED | _ENDINGS | _DIGITS_OF | _EXTENSIONS | words("passw
 _LABEL_CUE = cue(_LABELS | {f"{label}'s" for label in _NUMBERED | _SURE | {"number"}})
 
 
+@begins_with(_LABEL_CUE, LETTER)
 def labelled_codes(reading: Reading) -> Iterator[Span]:
     """Yield what stands behind the name of a code."""
     cues, units = reading.cued(_LABEL_CUE), reading.units
@@ -204,7 +207,7 @@ def _code_end(units: Sequence[Unit], begin: int, *, sure: bool) -> int:
     if digits and (spelled in QUANTITIES or _norm(units, last) in _SHORT_UNITS) and not sure:
         return begin - 1
     after = last + 2 if _norm(units, last + 1) == "-" else last + 1
-    counted = _norm(units, after) in QUANTITIES - _SHORT_UNITS
+    counted = _norm(units, after) in _LONG_UNITS
     if counted or (not sure and not _ends(units, last + 1)) or (not sure and digits < 2 and not letters):
         return begin - 1
     return last
@@ -224,7 +227,7 @@ def _goes_on(units: Sequence[Unit], at: int) -> bool:
 def _is_prefix(units: Sequence[Unit], at: int) -> bool:
     """Whether a word of two or three letters begins a code, as in `RX 417`."""
     unit = units[at]
-    short = unit.kind == WORD and len(unit.norm) <= _PREFIXES and unit.norm not in FUNCTION | FILLERS | _JOINED
+    short = unit.kind == WORD and len(unit.norm) <= _PREFIXES and unit.norm not in _NO_PREFIX
     return short and _is_digits(units, at + 1) and _norm(units, at + 2) not in QUANTITIES
 
 

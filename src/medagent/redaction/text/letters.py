@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, QUANTITIES, RECORD_WORDS, words
 from medagent.redaction.text.found import Span, is_sign
-from medagent.redaction.text.notation import notation
-from medagent.redaction.text.reading import Reading, cue
+from medagent.redaction.text.notation import NOTATION, notation
+from medagent.redaction.text.reading import Reading, begins_with, cue
 from medagent.redaction.text.units import EXPLAINED, GONE, LETTER, NUMBER, ORDINAL, WORD, Unit
 
 _LONGEST_CODE = 24
@@ -31,6 +31,7 @@ _SAID_CODE = re.compile(
 )
 
 
+@begins_with(LETTER, _NATO_CUE, *NOTATION)
 def codes(reading: Reading) -> tuple[list[Span], set[int]]:
     """Letters that are spelled or mixed with digits, and the units of what is a clinic's abbreviation instead."""
     found: list[Span] = []

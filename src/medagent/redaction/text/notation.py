@@ -49,6 +49,8 @@ _MEASURED = frozenset("tprkfwbh")
 _PER = words("l dl ml min m h hr d day kg w wk week sec")
 _MAY = cue(("may",))
 _DIAL = cue(("dial", "press", "push"))
+NOTATION = (_MAY, _DIAL)
+"""Cues with which notation begins, apart from letters."""
 _SUBJECTS = words(
     "pt pts i you he she they we it this that these those which who there what 1 symptoms patient patients"
 )
@@ -60,6 +62,7 @@ _BASE_VERBS = words(
     lead result occur experience feel benefit use continue consider stop start resume last become contain interact"""
 )
 _ASKERS = words("i we he she they")
+_SUBJECTS_OR_IS = _SUBJECTS | {"is", "it's"}
 _SHARES = frozenset(("7", "12", "52"))
 """Denominators of days, months and weeks in British notes: `x 6/52`."""
 _LONGEST_SLASHED = 4
@@ -114,9 +117,7 @@ def _is_word(units: Sequence[Unit], at: int) -> bool:
 def _is_verb(units: Sequence[Unit], at: int) -> bool:
     """Whether `may` is the verb: `they may call`, `May I`, `the pills may not help`."""
     before, after = (units[at - 1].norm if at else ""), (units[at + 1].norm if at + 1 < len(units) else "")
-    return (
-        before in _SUBJECTS or after in _BASE_VERBS or (after in _ASKERS and before not in _SUBJECTS | {"is", "it's"})
-    )
+    return before in _SUBJECTS or after in _BASE_VERBS or (after in _ASKERS and before not in _SUBJECTS_OR_IS)
 
 
 def _slashed(units: Sequence[Unit], at: int) -> range | None:

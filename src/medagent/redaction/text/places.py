@@ -13,7 +13,7 @@ from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, MONTH_OF, NAME_WORDS, QUANTITIES, STATES, WEEKDAYS, words
 from medagent.redaction.text.found import Span
 from medagent.redaction.text.lexicon import Kind
-from medagent.redaction.text.reading import Reading, cue
+from medagent.redaction.text.reading import Reading, begins_with, cue
 from medagent.redaction.text.units import GONE, LETTER, NUMBER, ORDINAL, SIGN, SPOKEN, WORD, Unit
 
 _LONGEST = 3
@@ -153,6 +153,7 @@ _KINDS_OF = (
     | FILLERS
 )
 """Words before the type of a facility that are no name of one."""
+_SMALL_WORDS, _SURE_KINDS = FUNCTION - NAME_WORDS, _KINDS_OF - NAME_WORDS
 _NO_PLACE = words(
     """pain fear town bed shelter poverty hospice denial peace misery agony isolation quarantine college housing hope's
     home homes work school church risk rest lunch dinner breakfast dialysis rehab therapy least anxiety depression
@@ -202,6 +203,8 @@ _THE_HOMES = words(
     """willows pines oaks elms cedars maples birches palms laurels beeches meadows arbors gables firs hollies
     limes"""
 )
+BESIDE_HIDDEN = frozenset(_TYPES) | _HOME_ENDINGS | _THE_HOMES | frozenset(("at",))
+"""Words that may name a place only once a word near them is hidden: `<REDACTED> is at lakeview`."""
 _PLACE_CUES = (
     _WORKING
     | _CALLED
@@ -225,13 +228,14 @@ _WITH_AT, _WITH_NUMBER = _AT - _ALONE - _BEFORE_ZIP, _BEFORE_ZIP - _ALONE - _AT
 """Cues behind which a place stands only behind `at`, and only before a postcode."""
 _STATE_LETTERS_CUE = cue(_STATE_LETTERS)
 _NO_TOWN = FUNCTION | QUANTITIES | WEEKDAYS | MONTH_OF.keys()
-_PLACE_CUE = cue(_PLACE_CUES - _WITH_AT - _WITH_NUMBER)
+_PLACE_CUE, _AT_CUE = cue(_PLACE_CUES - _WITH_AT - _WITH_NUMBER), cue(("at",))
 
 
+@begins_with(_PLACE_CUE, _AT_CUE, _STATE_LETTERS_CUE, NUMBER)
 def places(reading: Reading) -> Iterator[Span]:
     """Yield towns behind `live in` and the like, facilities behind `is at`, and names before the type of a facility."""
     cues, units, norms = reading.cued(_PLACE_CUE), reading.units, reading.norms
-    if "at" in norms:
+    if reading.cued(_AT_CUE):
         cues = sorted((*cues, *reading.places_of(_WITH_AT)))
     if reading.of_kind(NUMBER):
         cues = sorted((*cues, *reading.places_of(_WITH_NUMBER)))
@@ -268,7 +272,7 @@ def _before_state(reading: Reading, at: int) -> tuple[int, int] | None:
         return None
     first = last
     while first > 0 and last - first < _LONGEST - 1 and units[first - 1].kind == WORD:
-        if units[first - 1].norm in FUNCTION - NAME_WORDS:
+        if units[first - 1].norm in _SMALL_WORDS:
             break
         first -= 1
     behind = first > 0 and units[first - 1].norm in _IN_TOWN
@@ -341,7 +345,7 @@ def _behind_at(units: Sequence[Unit], at: int) -> int:
     while _norm(units, ahead) in ("over", "out", "up", "down", "currently", "right", "now", "back", "still"):
         ahead += 1
     is_house = _norm(units, ahead) == "in" and _norm(units, ahead + 2) in _HOUSES
-    if is_house and (_norm(units, ahead + 1) in FUNCTION - NAME_WORDS or _norm(units, ahead + 1) in _UNPAIRED):
+    if is_house and (_norm(units, ahead + 1) in _SMALL_WORDS or _norm(units, ahead + 1) in _UNPAIRED):
         return 0
     if _norm(units, ahead) != "at" and not is_house:
         return 0
@@ -427,7 +431,7 @@ def _typed(reading: Reading, at: int) -> Iterator[Span]:
     yield first, at + len(rest), Category.ADDRESS
 
 
-_FEET = words("feet steps")
+_NO_SCHOOL = _KINDS_OF | FUNCTION | (QUANTITIES - {"feet", "steps"})
 _KINDS_IN_NAMES = words("children's childrens general memorial regional community county university women's")
 _BEFORE_SURE = words("in at to from into near by the")
 _SCHOOLS = words("daycare day preschool nursery academy elementary school church")
@@ -450,19 +454,14 @@ def _may_name(reading: Reading, at: int) -> bool:
 def _may_be(reading: Reading, at: int) -> bool:
     """Whether a word of the clinic may name a school, as `feet` in `happy feet daycare`."""
     unit = reading.units[at]
-    return unit.kind == WORD and unit.norm not in _KINDS_OF | FUNCTION | (QUANTITIES - _FEET)
+    return unit.kind == WORD and unit.norm not in _NO_SCHOOL
 
 
 def _home(reading: Reading, at: int) -> Iterator[Span]:
     """`shady pines`, `the golden acres` behind a preposition, with nothing that is counted behind them."""
     units = reading.units
     first = at - 1
-    if (
-        first < 1
-        or units[first].kind != WORD
-        or units[first].norm in FUNCTION - NAME_WORDS
-        or units[first].norm in _KINDS_OF - NAME_WORDS
-    ):
+    if first < 1 or units[first].kind != WORD or units[first].norm in _SMALL_WORDS or units[first].norm in _SURE_KINDS:
         return
     while first > 1 and units[first - 1].kind == WORD and at - first < _LONGEST - 1 and _may_name(reading, first - 1):
         first -= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from medagent.redaction.policy import Category
+from medagent.redaction.text.addresses import STREET_NAMES
 from medagent.redaction.text.cues import (
     FUNCTION,
     MAIL_HOSTS,
@@ -17,6 +18,7 @@ from medagent.redaction.text.found import Layer, is_sign
 from medagent.redaction.text.letters import is_lone_letter_fine
 from medagent.redaction.text.lexicon import Kind
 from medagent.redaction.text.names import has_more_names
+from medagent.redaction.text.places import BESIDE_HIDDEN
 from medagent.redaction.text.reading import Mark, Reading
 from medagent.redaction.text.units import GONE, LETTER, NUMBER, ORDINAL, SIGN, SPOKEN, WORD
 
@@ -24,6 +26,8 @@ _UNKNOWN = Mark(Category.IDENTIFIER, Layer.VOCABULARY)
 _PLAIN = (Kind.ORDINARY, Kind.CLINICAL, Kind.ALSO_A_NAME)
 _BEGINNINGS = STREETS | {"may", "dot", "point"}
 """Without a number, a date, an address or an e-mail begins with nothing else that is ordinary."""
+_BESIDE_HIDDEN = BESIDE_HIDDEN | STREET_NAMES
+_WIDEST_BESIDE = 4
 _BEGINNINGS_OF_MAIL = _BEGINNINGS | MAIL_HOSTS
 _NAME, _ADDRESS = Mark(Category.NAME, Layer.NAMES), Mark(Category.ADDRESS, Layer.NAMES)
 _ALSO_PARTICLES = frozenset(("do", "as"))
@@ -67,6 +71,8 @@ def is_settled(reading: Reading) -> bool:
         if gone[at] or unit.kind == SIGN or (unit.kind == LETTER and unit.norm in "ai"):
             continue
         if kind not in _PLAIN or unit.norm in begins:
+            return False
+        if unit.norm in _BESIDE_HIDDEN and True in gone[max(0, at - _WIDEST_BESIDE) : at + 2]:
             return False
         if unit.norm in FUNCTION:
             continue
