@@ -135,7 +135,7 @@ _OUTWARD, _INWARD = re.compile(r"[a-z]{1,2}\d[a-z\d]?", re.ASCII), re.compile(r"
 _ADDRESS_CUE = cue(ADDRESS_WORDS - _JOINTS)
 
 
-@begins_with(_ADDRESS_CUE, NUMBER)
+@begins_with(_ADDRESS_CUE, NUMBER, MIXED)
 def addresses(reading: Reading) -> Iterator[Span]:
     """A street with its number, what follows it up to the postcode, a flat and a post box."""
     units, cues = reading.units, reading.cued(_ADDRESS_CUE)
