@@ -51,6 +51,7 @@ _ENDS = frozenset(".!?…;。！？؟")
 _SPACELESS = frozenset(("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR"))
 _NO_EVIDENCE = frozenset(("LATIN", "GREEK", "MICRO", "MODIFIER", "FEMININE", "MASCULINE", "SUPERSCRIPT", "SUBSCRIPT"))
 """Greek letters and small ones are in units and formulas."""
+_LONGER_THAN_A_SYMBOL = 3
 _NOT_ARABIC = re.compile("[پچژگٹڈڑںےھ]")
 """Letters of Persian and Urdu that Arabic does not have."""
 _ELIDED = re.compile(r"(?:[cjmnst]|qu|jusqu|lorsqu|puisqu|quelqu)'[aeiouyh]")
@@ -79,6 +80,39 @@ _HALF = words(
     ya yo yon yung"""
 )
 """Small words of other languages that English and names have too, but seldom: two are as good as one of one's own."""
+_ENDINGS: Final[Mapping[str, re.Pattern[str]]] = {
+    "es": re.compile(
+        r"\w{2,}(?:ciones|cion|sion|siones|idades|idad|mente|ando|iendo|yendo|ados|adas|idos|idas|amos|emos|imos|aron"
+        r"|ieron|aban|abamos|ria|rian|ible|ibles|able|ables|osos|osas|oso|osa|ito|itos|itas|eria|erias|iento|ientos"
+        r"|anzas?|encias?|ancias?|[aei]rse|[aei]rlo|[aei]rla|[aei]rme|icos|icas|ismo|istas|ales|ores|oras)"
+    ),
+    "pt": re.compile(
+        r"\w{2,}(?:cao|coes|sao|soes|idades?|mente|ando|endo|indo|ados|adas|idos|idas|amos|emos|imos|aram|eram|iram"
+        r"|avam|ariam?|eis|aveis|iveis|avel|ivel|osos?|osas?|inhos?|inhas?|mentos?|ancas?|encias?|agens?|arias?"
+        r"|icos|icas|ismo|istas|ais|ores|oras|ou|eiros?|eiras?)"
+    ),
+    "fr": re.compile(
+        r"\w{2,}(?:aient|erait|erons|eront|issait|iques?|euses?|eux|ements?|ees|ites|eaux|elles|ettes|ienne?s?|iers?"
+        r"|ieres?|eurs|aires?|oires?|ances|ences|ismes?|istes?|ables|ibles|aux|ons|ez|ent|ais|ait|ites)"
+    ),
+    "de": re.compile(
+        r"\w{2,}(?:ungen|ung|keiten|keit|heiten|heit|schaft|schaften|lich\w{0,2}|isch\w{0,2}|igkeit|ierten?|ieren|chen"
+        r"|lein|enden?|enes|enen|ens|ern|eten?|test|sten|barer?|bares?|igen|iger|iges|igem|loser?|losen|stellen|st[aeo]nd)"
+    ),
+    "it": re.compile(
+        r"\w{2,}(?:zione|zioni|mente|ando|endo|ati|ate|uti|ute|iti|ite|amo|avano|evano|ita|abile|abili|ibile|ibili|osi"
+        r"|ose|ismo|isti|iste|ezza|ezze|arsi|ersi|irsi|ich[ei]|etti|ette|aggio|aggi)"
+    ),
+    "tl": re.compile(
+        r"(?:nag|mag|pag|nang|mang|pang|naka|maka|paka|ipina|ipinag|pinag|kina|tag|ika|napa|mapa|nakiki|maki|paki|sina)"
+        r"\w{3,}|\w{3,}(?:han|hin|ang|ing|ong)"
+    ),
+    "vi": re.compile(
+        r"(?:ngh|ng|nh|tr|kh|ph|th|gi|ch|qu|x|v|l|d|h|m|n|b|c|t|s)(?:[aeiouy]|[iuy][eaou]|oa|ua|ie|uy){1,3}(?:ng|nh|ch|[nmptc])?"
+    ),
+}
+"""Endings, beginnings and shapes of words that are in no list: two such words are as good as one that is."""
+_ACCENTS = re.compile("[\u0300-\u036f]")
 _FOLDS = str.maketrans({"đ": "d", "ø": "o", "ł": "l", "ı": "i", "æ": "ae", "œ": "oe", "’": "'"})
 
 
@@ -143,7 +177,7 @@ class _Tally:
         self.english = 0
         """English words that are in no list of another language; small ones count twice."""
         self.accented = 0
-        """Words in lower case with an accent that no list has."""
+        """Words that no list has, with an accent and without a capital where there are capitals."""
         self.unknown = 0
         """Other words that are neither English nor names."""
         self.heard: Counter[str] = Counter()
@@ -151,6 +185,8 @@ class _Tally:
         self.sure: Counter[str] = Counter()
         """Those of them that are neither English nor names."""
         self.half: Counter[str] = Counter()
+        """Those that may be English or a name, or have no more than the shape: two are as good as a sure one."""
+        self.shaped: Counter[str] = Counter()
         self.letters: Counter[str] = Counter()
 
     def add(self, reading: Reading, at: int) -> None:
@@ -188,8 +224,13 @@ class _Tally:
             self.half.update(languages)
         elif is_english:
             self.english += not languages
+        elif not languages and not borne and (shaped := _shaped(norm)):
+            self.unknown += 1
+            self.heard.update(shaped)
+            self.half.update(shaped)
+            self.shaped.update(shaped)
         elif not languages and not borne:
-            accented = unit.how == ACCENTED and not reading.text[unit.start].isupper()
+            accented = unit.how == ACCENTED and not reading.capitals[at] and any(reading.capitals)
             self.accented += accented
             self.unknown += not accented
 
@@ -212,7 +253,7 @@ class _Tally:
         evidence = self.sure[best] + self.accented
         evidence += self.half[best] // 2 if evidence or not self.english else self.half[best] // 3
         share = self.heard[best] + self.accented
-        unknown = self.unknown - self.sure[best]
+        unknown = self.unknown - self.sure[best] - self.shaped[best]
         if evidence >= _EVIDENCE:
             if share * 2 < self.english:
                 share = evidence
@@ -270,32 +311,41 @@ def _languages(norm: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1024)
+def _shaped(norm: str) -> tuple[str, ...]:
+    """Languages of which a word that nobody knows has the shape."""
+    plain = norm if norm.isascii() else norm.translate(_FOLDS)
+    return tuple(language for language, shape in _ENDINGS.items() if shape.fullmatch(plain))
+
+
+@lru_cache(maxsize=1024)
 def _script(norm: str) -> str:
     """The script of a word's first letter, empty for a Latin one and for letters that stand in formulas."""
     script = unicodedata.name(norm[0], "").partition(" ")[0].partition("-")[0]
-    return "" if script in _NO_EVIDENCE or not norm[0].isalpha() else script
+    is_symbol = script in _NO_EVIDENCE and (script != "GREEK" or len(norm) < _LONGER_THAN_A_SYMBOL)
+    return "" if is_symbol or not norm[0].isalpha() else script
 
 
 @cache
 def _words() -> Mapping[str, tuple[str, ...]]:
     """Every word of the lists with its languages, accents folded; loaded when the first word is asked for."""
     found: dict[str, tuple[str, ...]] = {}
-    shared: dict[tuple[str, ...], tuple[str, ...]] = {}
+    joined: dict[tuple[tuple[str, ...], str], tuple[str, ...]] = {}
     for name in _LISTED:
         language = name
         path = resources.files("medagent.redaction.text") / "data" / "languages" / f"{name}.txt"
-        for line in path.read_text("utf-8").splitlines():
+        for line in _folded(path.read_text("utf-8")).split("\n"):
             if line.startswith("["):
                 language = line[1 : line.index("]")]
-            elif not line.startswith("#"):
-                for word in map(_folded, line.split()):
-                    before = found.get(word, ())
-                    if language not in before:
-                        languages = (*before, language)
-                        found[word] = shared.setdefault(languages, languages)
+                continue
+            if line.startswith("#"):
+                continue
+            alone = joined.setdefault(((), language), (language,))
+            for word in line.split():
+                before = found.setdefault(word, alone)
+                if language not in before:
+                    found[word] = joined.setdefault((before, language), (*before, language))
     return found
 
 
-def _folded(word: str) -> str:
-    plain = unicodedata.normalize("NFKD", word.casefold())
-    return "".join(sign for sign in plain if not unicodedata.combining(sign)).translate(_FOLDS)
+def _folded(text: str) -> str:
+    return _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold())).translate(_FOLDS)
