@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from enum import IntEnum
 from functools import cache, lru_cache
 from importlib import resources
 from typing import Final, NamedTuple
@@ -52,6 +53,8 @@ _SPACELESS = frozenset(("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "
 _NO_EVIDENCE = frozenset(("LATIN", "GREEK", "MICRO", "MODIFIER", "FEMININE", "MASCULINE", "SUPERSCRIPT", "SUBSCRIPT"))
 """Greek letters and small ones are in units and formulas."""
 _LONGER_THAN_A_SYMBOL = 3
+_CASED = frozenset(("GREEK", "CYRILLIC", "ARMENIAN"))
+"""Scripts in which a capital tells a name."""
 _NOT_ARABIC = re.compile("[پچژگٹڈڑںےھ]")
 """Letters of Persian and Urdu that Arabic does not have."""
 _ELIDED = re.compile(r"(?:[cjmnst]|qu|jusqu|lorsqu|puisqu|quelqu)'[aeiouyh]")
@@ -164,8 +167,30 @@ def _language(reading: Reading, first: int, last: int) -> str | None:
     return tally.language()
 
 
+class _Is(IntEnum):
+    """What a word is to the lists of other languages."""
+
+    NEUTRAL = 0
+    """A name, a number, what is hidden already."""
+    ENGLISH = 1
+    SMALL_ENGLISH = 2
+    SMALL_SHARED = 3
+    """A small English word that another language has too."""
+    SHARED = 4
+    """Another English word or a name that another language has too."""
+    HALF = 5
+    """One that English has too, but seldom, or that has no more than the shape of another language."""
+    SHAPED = 6
+    SURE = 7
+    """One that English and names do not have."""
+    ACCENTED = 8
+    """In no list, with an accent and without a capital where there are capitals."""
+    UNKNOWN = 9
+    """In no list, and no name."""
+
+
 class _Tally:
-    """Counts of one text or sentence."""
+    """Words of one text or sentence."""
 
     def __init__(self) -> None:
         self.units = 0
@@ -174,20 +199,9 @@ class _Tally:
         """The same without numbers in figures."""
         self.signs = 0
         """Letters of a script without spaces."""
-        self.english = 0
-        """English words that are in no list of another language; small ones count twice."""
-        self.accented = 0
-        """Words that no list has, with an accent and without a capital where there are capitals."""
-        self.unknown = 0
-        """Other words that are neither English nor names."""
-        self.heard: Counter[str] = Counter()
-        """Words of each language."""
-        self.sure: Counter[str] = Counter()
-        """Those of them that are neither English nor names."""
-        self.half: Counter[str] = Counter()
-        """Those that may be English or a name, or have no more than the shape: two are as good as a sure one."""
-        self.shaped: Counter[str] = Counter()
         self.letters: Counter[str] = Counter()
+        self.found: list[tuple[_Is, tuple[str, ...]]] = []
+        """Each word with the languages that have it."""
 
     def add(self, reading: Reading, at: int) -> None:
         """Count one unit, as English where it is hidden already."""
@@ -196,72 +210,95 @@ class _Tally:
         if reading.gone[at] or unit.kind == NUMBER:
             much = int(unit.kind != NUMBER or unit.how != PLAIN)
             self.units += 1 - much
-        elif not norm.isascii() and (script := _script(norm)):
+        elif not norm.isascii() and (script := _script(norm)) and not (script in _CASED and reading.capitals[at]):
             if script in _SPACELESS:
                 much = sum(map(str.isalpha, norm))
                 self.signs += much
             self.letters[OTHER if _NOT_ARABIC.search(norm) else _SCRIPTS.get(script, OTHER)] += much
         elif len(norm) > 1 or norm in _words():
-            self._add_word(reading, at)
+            self.found.append(_judged(reading, at))
         else:
             return
         self.units += much
         self.words += much
 
-    def _add_word(self, reading: Reading, at: int) -> None:
-        unit, norm, borne = reading.units[at], reading.norms[at], reading.borne[at]
-        languages = _languages(norm)
-        is_english = reading.kinds[at] is not Kind.UNKNOWN or len(norm) == 1
-        if norm in _PARTICLES and _is_before_name(reading, at):
-            return
-        self.heard.update(languages)
-        if norm in FUNCTION:
-            self.english += 1 if languages else 2
-        elif norm in _ARTICLES or norm in _NO_NAMES or (languages and not (is_english or borne)):
-            self.sure.update(languages)
-            self.unknown += 1
-        elif norm in _HALF or norm in _PARTICLES:
-            self.half.update(languages)
-        elif is_english:
-            self.english += not languages
-        elif not languages and not borne and (shaped := _shaped(norm)):
-            self.unknown += 1
-            self.heard.update(shaped)
-            self.half.update(shaped)
-            self.shaped.update(shaped)
-        elif not languages and not borne:
-            accented = unit.how == ACCENTED and not reading.capitals[at] and any(reading.capitals)
-            self.accented += accented
-            self.unknown += not accented
-
-    def _is_mostly(self, language: str, share: int, unknown: int) -> bool:
-        """Return whether one sure word is enough, by what the others are."""
-        if language in _OF_NAMES:
-            return share * 4 >= self.words * 3
-        return share * 3 >= self.words and (share + unknown) * 2 >= self.words
-
     def language(self) -> str | None:
-        """Return the language that the counts speak for, None for English."""
+        """Return the language that the words speak for, None for English."""
         if self.units < _FEWEST:
             return None
         letters = self.letters.total()
         if letters * _SHARE >= self.words and (letters > self.signs or letters >= _FEWEST):
             return max(self.letters, key=lambda code: self.letters[code])
-        if not self.heard:
+        weights: Counter[str] = Counter()
+        for kind, languages in self.found:
+            for language in languages:
+                weights[language] += 1 + (kind is _Is.SURE)
+        if not weights:
             return None
-        best = max(self.heard, key=lambda code: (self.heard[code] + self.sure[code], -_order(code)))
-        evidence = self.sure[best] + self.accented
-        evidence += self.half[best] // 2 if evidence or not self.english else self.half[best] // 3
-        share = self.heard[best] + self.accented
-        unknown = self.unknown - self.sure[best] - self.shaped[best]
+        best = max(weights, key=lambda code: (weights[code], -_order(code)))
+        share = max(self._share(best), self._share_of_runs(best))
+        return _code(best) if share and share * _SHARE >= self.words else None
+
+    def _share(self, best: str) -> int:
+        """Return how many words are of a language, by what the whole is."""
+        kinds = Counter(kind for kind, languages in self.found if best in languages)
+        every = Counter(kind for kind, _ in self.found)
+        accented = every[_Is.ACCENTED]
+        heard = kinds.total() + accented
+        unknown = every[_Is.UNKNOWN] + sum(every[kind] - kinds[kind] for kind in (_Is.SURE, _Is.SHAPED))
+        english = every[_Is.ENGLISH] + every[_Is.SMALL_ENGLISH] * 2 + every[_Is.SMALL_SHARED]
+        evidence = kinds[_Is.SURE] + accented
+        evidence += (kinds[_Is.HALF] + kinds[_Is.SHAPED]) // (2 if evidence or not english else 3)
+        if evidence == _EVIDENCE and best in _OF_NAMES and heard * 2 < self.words:
+            return 0
         if evidence >= _EVIDENCE:
-            if share * 2 < self.english:
-                share = evidence
-            elif share >= self.english and share * 4 >= self.words:
-                share += unknown
-        elif not evidence or self.english > share or not self._is_mostly(best, share, unknown):
-            return None
-        return _code(best) if share * _SHARE >= self.words else None
+            if heard * 2 < english:
+                return evidence
+            return heard + unknown if heard >= english and heard * 4 >= self.words else heard
+        if not evidence or english > heard:
+            return 0
+        if best in _OF_NAMES:
+            return heard if heard * 4 >= self.words * 3 else 0
+        return heard if heard * 3 >= self.words and (heard + unknown) * 2 >= self.words else 0
+
+    def _share_of_runs(self, best: str) -> int:
+        """Return how many words are in a row of a language, between words of English."""
+        share = parts = heard = evidence = small = 0
+        for kind, languages in (*self.found, (_Is.ENGLISH, ())):
+            is_best = best in languages
+            if kind in (_Is.ENGLISH, _Is.SMALL_ENGLISH) or (kind is _Is.SMALL_SHARED and not (is_best and parts)):
+                small += kind is not _Is.ENGLISH
+                if evidence >= 4 or (evidence >= 2 and parts >= 3 and heard * 2 >= parts):
+                    share += parts
+                parts = heard = evidence = 0
+            elif kind is not _Is.NEUTRAL and (is_best or kind not in (_Is.SHARED, _Is.HALF)):
+                parts += 1
+                heard += is_best
+                evidence += 0 if not is_best else 2 if kind is _Is.SURE else kind in (_Is.HALF, _Is.SHAPED)
+        return share if small else 0
+
+
+def _judged(reading: Reading, at: int) -> tuple[_Is, tuple[str, ...]]:
+    """Return what a word is, and in which languages."""
+    unit, norm, borne = reading.units[at], reading.norms[at], reading.borne[at]
+    languages = _languages(norm)
+    is_english = reading.kinds[at] is not Kind.UNKNOWN or len(norm) == 1
+    if norm in _PARTICLES and _is_before_name(reading, at):
+        return _Is.NEUTRAL, ()
+    if norm in FUNCTION:
+        return (_Is.SMALL_SHARED if languages else _Is.SMALL_ENGLISH), languages
+    if norm in _ARTICLES or norm in _NO_NAMES or (languages and not (is_english or borne)):
+        return _Is.SURE, languages
+    if norm in _HALF or norm in _PARTICLES:
+        return _Is.HALF, languages
+    if is_english:
+        return (_Is.SHARED if languages else _Is.ENGLISH), languages
+    if languages or borne:
+        return (_Is.SHARED if languages else _Is.NEUTRAL), languages
+    if shaped := _shaped(norm):
+        return _Is.SHAPED, shaped
+    is_accented = unit.how == ACCENTED and not reading.capitals[at] and any(reading.capitals)
+    return (_Is.ACCENTED if is_accented else _Is.UNKNOWN), ()
 
 
 def _is_before_name(reading: Reading, at: int) -> bool:
