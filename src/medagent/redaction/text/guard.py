@@ -23,6 +23,7 @@ _HIDDEN_DIGITS = re.compile(rf"[{_RAISED}]{{3}}|[{_RAISED}](?=[0-9])|[{_RAISED}]
 """Raised digits that are no exponent, index or footnote: the digits of a number written small."""
 _FOLDS = frozenset("ßæœøłđðþıŋħŧĸſ")
 _GREEK = frozenset("αβγδεκλμωΔΩ")
+_GREEK_ALONE = _GREEK | frozenset("ζηθνξπρστφχψΣΦΨΘΛΠ")
 _MICRO = re.compile(r"μ(?=(?:g|l|L|m|M|mol|U)(?![^\W\d_]))")
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 """Signs that turn the order in which a text is shown."""
@@ -89,7 +90,7 @@ _BLANKS = {ord(blank): " " for blank in "\t\n\r\v\f"}
 def _is_strange(word: str, at: int, sign: str) -> bool:
     if "\u0300" <= sign <= "\u036f":
         return at == 0 or not word[at - 1].isalpha()
-    if sign in _GREEK and not word[at - 1 : at].isalnum() and not word[at + 1 : at + 2].isalnum():
+    if sign in _GREEK_ALONE and not word[at - 1 : at].isalnum() and not word[at + 1 : at + 2].isalnum():
         return False
     return not _is_judged(sign) and not (sign == "μ" and _MICRO.match(word, at))
 
@@ -101,7 +102,7 @@ def _is_presentation(word: str, at: int) -> bool:
 
 def _are_around(word: str, strange: list[int]) -> bool:
     """Whether letters or digits stand on both sides of a strange sign."""
-    return any(map(str.isalnum, word[: strange[-1]])) and any(map(str.isalnum, word[strange[0] + 1 :]))
+    return any(any(map(str.isalnum, word[:at])) and any(map(str.isalnum, word[at + 1 :])) for at in strange)
 
 
 @lru_cache(maxsize=4096)

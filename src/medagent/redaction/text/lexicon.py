@@ -122,11 +122,15 @@ class AskedWords(Set[str]):
 class ClinicalWords:
     """Clinical words beside the vocabulary, by their first two letters in one text each: a tenth of a set's memory."""
 
-    __slots__ = ("_endings", "_groups", "_shortest", "_tails")
+    __slots__ = ("_endings", "_groups", "_shortest", "_tails", "eponyms")
 
     def __init__(self, lines: Iterable[str]) -> None:
-        """Take a line of endings and lines of words that begin alike, `?` behind those that may be a name."""
-        endings, *groups = lines
+        """Take a line of endings, one of eponyms, and lines of words that begin alike with their flags.
+
+        A word is clinical, with `.` behind it ordinary, with `?` perhaps a name.
+        """
+        endings, eponyms, *groups = lines
+        self.eponyms = eponyms.split()
         self._endings = tuple(endings.split())
         self._shortest = min(map(len, self._endings), default=1)
         self._tails = frozenset(ending[-self._shortest :] for ending in self._endings)
@@ -135,11 +139,13 @@ class ClinicalWords:
     def kind(self, word: str) -> Kind:
         """Return what a word is that the vocabulary lacks."""
         group = self._groups.get(word[:2], "")
-        if f" {word}" not in group:
-            return Kind.UNKNOWN
-        if f" {word} " in group:
-            return Kind.CLINICAL
-        return Kind.ALSO_A_NAME if f" {word}? " in group else Kind.UNKNOWN
+        at = group.find(f" {word}")
+        while at >= 0:
+            kind = _KINDS.get(group[at + len(word) + 1])
+            if kind is not None:
+                return kind
+            at = group.find(f" {word}", at + 1)
+        return Kind.UNKNOWN
 
     def has_ending(self, word: str) -> bool:
         """Whether a long word ends as drugs, diseases or operations do, and as no name does."""
@@ -147,6 +153,10 @@ class ClinicalWords:
         if len(word) < SHORTEST_WITH_ENDING or not (word[-size:] in tails or word[-size - 1 : -1] in tails):
             return False
         return word.endswith(self._endings) or (word[-1] == "s" and word[:-1].endswith(self._endings))
+
+
+_KINDS = {" ": Kind.CLINICAL, ".": Kind.ORDINARY, "?": Kind.ALSO_A_NAME}
+"""What a word is by the sign behind it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -210,7 +220,9 @@ def lexicon() -> Lexicon:
     lines = lines_of("words")
     words = PackedWords(lines)
     of_kind = {kind: block.split(f"\n{kind} ") for kind, block in blocks_of("names")}
-    eponyms = [form for name in of_kind.pop("e") for form in (name, f"{name}'s", f"{name}s")]
+    clinical = ClinicalWords(lines_of("clinical"))
+    named = {*of_kind.pop("e"), *clinical.eponyms}
+    eponyms = [form for name in named for form in (name, f"{name}'s", f"{name}s")]
     phrases: dict[str, dict[str, tuple[tuple[str, ...], ...]]] = {}
     for phrase in [name for name in of_kind["p"] if " " in name]:
         parts = tuple(phrase.split())
@@ -227,7 +239,7 @@ def lexicon() -> Lexicon:
     small = (name for name in _SMALL - _ASKED_ALWAYS - TITLES if "s" in names.get(name, "") and name in words)
     return Lexicon(
         words=words,
-        clinical=ClinicalWords(lines_of("clinical")),
+        clinical=clinical,
         abbreviations=frozenset([line.partition(" ")[0] for line in lines if "!" in line]),
         names=names,
         phrases=phrases,

@@ -155,7 +155,7 @@ def _folded(raw: str) -> tuple[str, str, str]:
             if len(bare) > _LONGEST_INDEXED and bare.isalpha():
                 return _folded(bare)
         how = ACCENTED
-        norm = unicodedata.normalize("NFKD", norm.replace("μ", "mc"))
+        norm = unicodedata.normalize("NFKD", norm.replace("μ", "mc") if len(norm) > 1 else norm)
         norm = "".join(sign for sign in norm if not unicodedata.combining(sign))
         if norm.isdecimal():
             return norm, NUMBER, PLAIN
