@@ -39,31 +39,51 @@ class Kind(IntEnum):
     NO_WORD = 4
 
 
-class PackedWords(Mapping[str, Kind]):
-    """Words and their kinds as texts of a few lines each, found by their first lines; a sixth of a dictionary's memory.
+class SortedWords:
+    """Words in texts of a few lines each, found by the first word of each; a sixth of a dictionary's memory.
 
     Args:
-        lines: Words in the order of their code points; behind a word a space and `?`, `+` or `!`.
+        lines: Words in the order of their code points, each with its flags behind it.
+        flags: Signs with which flags begin, which are in no word.
     """
 
-    def __init__(self, lines: Sequence[str]) -> None:
-        self._firsts = lines[::_BLOCK]
+    def __init__(self, lines: Sequence[str], flags: str) -> None:
+        self._flags = flags
+        self._firsts = [line.rstrip(f"{flags}?+!") for line in lines[::_BLOCK]]
         self._blocks = ["\n".join(["", *lines[at : at + _BLOCK], ""]) for at in range(0, len(lines), _BLOCK)]
         self._count = len(lines)
 
-    def get(self, word: str, default: Any = None) -> Any:
-        """Return the kind of a word, `default` for one that is not listed."""
-        block = self._blocks[bisect_right(self._firsts, f"{word} ~") - 1]
+    def flags_of(self, word: str) -> str | None:
+        """Return the flags behind a word, None for one that is not listed."""
+        block = self._blocks[bisect_right(self._firsts, word) - 1]
         at = block.find(f"\n{word}")
         if at < 0:
-            return default
-        after = at + len(word) + 1  # what is listed stands before any longer word that begins with it
-        if not word or " " in word or "\n" in word:
-            return default
-        sign = block[after]
-        if sign == "\n":
-            return Kind.ORDINARY
-        return _kind_of(block[after : block.index("\n", after)]) if sign == " " else default
+            return None
+        begin = at + len(word) + 1  # what is listed stands before any longer word that begins with it
+        flags = block[begin : block.find("\n", begin)]
+        if flags and flags[0] not in self._flags:
+            return None
+        return flags if word and not any(sign in word for sign in f"{self._flags}\n") else None
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the lines in their order."""
+        return (line for block in self._blocks for line in block[1:-1].split("\n"))
+
+    def __len__(self) -> int:
+        """Return the number of words."""
+        return self._count
+
+
+class PackedWords(Mapping[str, Kind]):
+    """Words and their kinds, by lines with a space and `?`, `+` or `!` behind a word that is not simply ordinary."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._words = SortedWords(lines, " ")
+
+    def get(self, word: str, default: Any = None) -> Any:
+        """Return the kind of a word, `default` for one that is not listed."""
+        flags = self._words.flags_of(word)
+        return default if flags is None else _kind_of(flags) if flags else Kind.ORDINARY
 
     def __getitem__(self, word: str) -> Kind:
         """Return the kind of a word; raise `KeyError` for one that is not listed."""
@@ -78,11 +98,11 @@ class PackedWords(Mapping[str, Kind]):
 
     def __iter__(self) -> Iterator[str]:
         """Yield the words in their order."""
-        return (line.partition(" ")[0] for block in self._blocks for line in block[1:-1].split("\n"))
+        return (line.partition(" ")[0] for line in self._words)
 
     def __len__(self) -> int:
         """Return the number of words."""
-        return self._count
+        return len(self._words)
 
 
 def _kind_of(flags: str) -> Kind:
@@ -120,9 +140,9 @@ class AskedWords(Set[str]):
 
 
 class ClinicalWords:
-    """Clinical words beside the vocabulary, by their first two letters in one text each: a tenth of a set's memory."""
+    """Clinical words beside the vocabulary."""
 
-    __slots__ = ("_endings", "_groups", "_shortest", "_tails", "eponyms")
+    __slots__ = ("_endings", "_shortest", "_tails", "_words", "eponyms")
 
     def __init__(self, lines: Iterable[str]) -> None:
         """Take a line of endings, one of eponyms, and lines of words that begin alike with their flags.
@@ -134,18 +154,12 @@ class ClinicalWords:
         self._endings = tuple(endings.split())
         self._shortest = min(map(len, self._endings), default=1)
         self._tails = frozenset(ending[-self._shortest :] for ending in self._endings)
-        self._groups = {group[:2]: f" {group} " for group in groups}
+        self._words = SortedWords(" ".join(groups).split(" "), "?.")
 
     def kind(self, word: str) -> Kind:
         """Return what a word is that the vocabulary lacks."""
-        group = self._groups.get(word[:2], "")
-        at = group.find(f" {word}")
-        while at >= 0:
-            kind = _KINDS.get(group[at + len(word) + 1])
-            if kind is not None:
-                return kind
-            at = group.find(f" {word}", at + 1)
-        return Kind.UNKNOWN
+        flags = self._words.flags_of(word)
+        return Kind.UNKNOWN if flags is None else _KINDS[flags]
 
     def has_ending(self, word: str) -> bool:
         """Whether a long word ends as drugs, diseases or operations do, and as no name does."""
@@ -155,7 +169,7 @@ class ClinicalWords:
         return word.endswith(self._endings) or (word[-1] == "s" and word[:-1].endswith(self._endings))
 
 
-_KINDS = {" ": Kind.CLINICAL, ".": Kind.ORDINARY, "?": Kind.ALSO_A_NAME}
+_KINDS = {"": Kind.CLINICAL, ".": Kind.ORDINARY, "?": Kind.ALSO_A_NAME}
 """What a word is by the sign behind it."""
 
 

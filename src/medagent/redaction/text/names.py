@@ -51,7 +51,8 @@ _HIDDEN, _HIDDEN_NAME, _HIDDEN_SYLLABLE = "<x>", "<f>", "<s>"
 _HIDDEN_ONES = frozenset((_HIDDEN, _HIDDEN_NAME, _HIDDEN_SYLLABLE))
 _SYLLABLE = re.compile(r"[^aeiouy']{0,3}[aeiouy]{1,3}[^aeiouy']{0,2}")
 """A word of one syllable: beside one, a small word is more often another syllable of a name (`so young kim`)."""
-_TITLES_AND_POINT = TITLES | {"."}
+_TITLES_AND_POINT, _TITLES_AND_FILLERS = TITLES | {"."}, TITLES | FILLERS
+_NO_PLAIN_WORD = (Kind.NO_WORD, Kind.UNKNOWN)
 _KIND_SIGNS = ("", "", "?", "+", "")
 """Of each kind of word, by its number; a tuple, since the hash of a member costs a call."""
 _LONGEST_NAME = 4
@@ -333,7 +334,7 @@ def mark_names(reading: Reading) -> Context | None:
     open_ones: list[int] = []
     asked = reading.asked = suspects(reading)
     for at in asked:
-        if reading.gone[at]:
+        if reading.gone[at] or _is_between_plain_words(reading, at):
             continue
         listed = reading.borne[at]
         unknown = reading.kinds[at] is Kind.UNKNOWN
@@ -434,6 +435,19 @@ def _may_be_beside(reading: Reading, at: int) -> bool:
         or reading.norms[at - 1] in _TITLES_AND_POINT
         or (at + 1 < len(reading.norms) and _is_hidden(reading, at + 1))
     )
+
+
+def _is_between_plain_words(reading: Reading, at: int) -> bool:
+    """Whether two ordinary words say that the one between them is no name: as `_beside` and `_is_hopeless`, sooner."""
+    norms, kinds, borne, gone = reading.norms, reading.kinds, reading.borne, reading.gone
+    if not 0 < at < len(norms) - 1 or reading.capitals[at] or reading.has_lines or gone[at - 1] or gone[at + 1]:
+        return False
+    left, right, kind = norms[at - 1], norms[at + 1], kinds[at]
+    if kinds[at - 1] in _NO_PLAIN_WORD or kinds[at + 1] in _NO_PLAIN_WORD or kind is Kind.UNKNOWN:
+        return False
+    if "f" in borne[at - 1] or left in _TITLES_AND_FILLERS or right in FILLERS or norms[at] in FILLERS:
+        return False
+    return model().is_hopeless(norms[at], borne[at] + _KIND_SIGNS[kind], left, right)
 
 
 def _is_hopeless(reading: Reading, at: int) -> bool:

@@ -24,8 +24,8 @@ _Finder = TypeVar("_Finder", bound=Callable[..., Any])
 _MOST_FACTS = 16_384
 _SHORT = 2
 _CUE_OF_KIND = {kind: next(_COUNT) for kind in (LETTER, NUMBER, MIXED, SIGN, GONE)}
-ASKED, SMALL, EPONYM, PHRASE = (next(_COUNT) for _ in range(4))
-"""Cues of the lists: words that may be names, small ones of these, eponyms, first words of places."""
+ASKED, SMALL, EPONYM, PHRASE, SPELLED = (next(_COUNT) for _ in range(5))
+"""Cues of the lists: words that may be names, small ones of these, eponyms, first words of places, letters but a, i."""
 _Fact: TypeAlias = tuple[Kind, str, tuple[int, ...]]
 """Of a plain word or sign: its kind, the lists of names that have it, its cues."""
 
@@ -56,6 +56,8 @@ class _Facts(dict[str, _Fact]):
         lists = self._lists
         cues = self._cues.get(norm, ())
         if len(norm) <= 1 or not (norm.isalpha() or norm.replace("'", "").isalpha()):
+            if norm.isalpha() and norm not in "ai":
+                cues = (*cues, SPELLED)
             borne = "" if norm.isdigit() else lists.name_kinds(norm)
             return self._kept(norm, (Kind.NO_WORD, borne, cues)) if len(norm) <= _SHORT else (Kind.NO_WORD, borne, cues)
         kind = lists.kind(norm)

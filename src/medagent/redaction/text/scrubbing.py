@@ -116,8 +116,9 @@ def _begin(text: str, known: KnownValues, mode: TextMode) -> tuple[Scrubbed, Rea
     parts = foreign_parts(reading)
     if _is_whole(parts, reading) and not scrubbed.findings:
         return _withheld(text, reading, parts), None
-    withheld = (*scrubbed.withheld, *_put_parts(reading, parts))
-    return Scrubbed(text=scrubbed.text, findings=scrubbed.findings, withheld=withheld), reading
+    if parts:
+        scrubbed = replace(scrubbed, withheld=(*scrubbed.withheld, *_put_parts(reading, parts)))
+    return scrubbed, reading
 
 
 def _known_reading(text: str, known: KnownValues) -> Reading:

@@ -48,7 +48,7 @@ _EXPLAIN_WORDS = frozenset(phrase[0] for phrase in _EXPLAINS)
 def units(text: str) -> list[Unit]:
     """The text cut into units, numbers in words as digits: `nineteen eighty two` is 19 and 82, `one fifty` 1 and 50."""
     cut = pieces(text)
-    turns = _turns(cut)
+    turns = _turns(cut, is_ascii=text.isascii())
     if not turns:
         return cut
     read: list[Unit] = []
@@ -73,10 +73,10 @@ def units(text: str) -> list[Unit]:
     return read
 
 
-def _turns(cut: list[Unit]) -> list[int]:
+def _turns(cut: list[Unit], *, is_ascii: bool) -> list[int]:
     """Where a number may be said, a letter may be explained, or a letter is the end of a short verb."""
     norms = [*map(itemgetter(0), cut), ""]
-    if not "".join(norms).isascii():
+    if not is_ascii:
         return [at for at, unit in enumerate(cut) if unit.kind == LETTER or unit.norm in _NUMBER_WORDS]
     if _TURNS.isdisjoint(norms):
         return []
