@@ -47,6 +47,8 @@ _ENDS = frozenset(".?!")
 _EDGE = "<e>"
 _EDGE_BEFORE = dict.fromkeys(_ENDS, _EDGE)
 _SEEN_AS_THEY_ARE = frozenset(",ai")
+_ORDINAL = "<th>"
+_SEEN_BY_KIND = {NUMBER: "<n>", LETTER: "<l>"}
 _HIDDEN, _HIDDEN_NAME, _HIDDEN_SYLLABLE = "<x>", "<f>", "<s>"
 _HIDDEN_ONES = frozenset((_HIDDEN, _HIDDEN_NAME, _HIDDEN_SYLLABLE))
 _SYLLABLE = re.compile(r"[^aeiouy']{0,3}[aeiouy]{1,3}[^aeiouy']{0,2}")
@@ -282,15 +284,16 @@ class Model:
         names = lexicon().name_kinds
         c, two_left, two_right, three_left, both, both_right, second, behind, lc, lists, *coarse = self._third
         around, beside, before, after = coarse
+        before_it, behind_it = f"{left2} {left}", f"{right} {right2}"
         of_left2, of_left, of_right, of_right2 = group(left2), group(left), group(right), group(right2)
         known = borne(kinds)
         score += (
             c(f"{case} {word}", 0.0)
-            + two_left(f"{left2} {left}", 0.0)
-            + two_right(f"{right} {right2}", 0.0)
-            + three_left(f"{left3} {left2} {left}", 0.0)
+            + two_left(before_it, 0.0)
+            + two_right(behind_it, 0.0)
+            + three_left(f"{left3} {before_it}", 0.0)
             + both(f"{left} {right}", 0.0)
-            + both_right(f"{left} {right} {right2}", 0.0)
+            + both_right(f"{left} {behind_it}", 0.0)
             + second(left2, 0.0)
             + behind(right2, 0.0)
             + lc(f"{left} {case}", 0.0)
@@ -486,6 +489,9 @@ def _plain_symbol(reading: Reading, at: int) -> str | None:
         return None
     if kind is not Kind.NO_WORD or norm in _SEEN_AS_THEY_ARE:
         return norm
+    unit = reading.units[at]
+    if unit.kind in _SEEN_BY_KIND:
+        return _ORDINAL if unit.how == ORDINAL else _SEEN_BY_KIND[unit.kind]
     if norm == "." and at and not _ends_sentence(reading.units[at - 1]):
         return None
     return _EDGE_BEFORE.get(norm)
@@ -588,7 +594,7 @@ class Context:
             ]
         for at in reading.unknown():
             hides[at] = True
-        if not again:  # the initial of a name is seen as in the mode that keeps it
+        if reading.count and not again:  # the initial of a name is seen as in the mode that keeps it
             for at in reading.of_kind(LETTER):
                 mark = reading.marks[at]
                 hides[at] = mark is not None and mark.layer is not Layer.VOCABULARY
@@ -600,15 +606,12 @@ class Context:
         if self._cased is None:
             reading, hides = self._reading, self._hides
             kinds, norms, no_word = reading.kinds, reading.norms, Kind.NO_WORD
-            words = len(norms) - kinds.count(no_word) - len(reading.cued(_FILLERS_CUE))
+            words = reading.count_words() - len(reading.cued(_FILLERS_CUE))
             begins = {0, *(at + 1 for at in reading.of_kind(SIGN) if norms[at] in _ENDS and at + 1 < len(norms))}
-            unseen = begins.union(at for at, hides_it in enumerate(hides) if hides_it)
-            words -= sum(kinds[at] is not no_word and norms[at] not in FILLERS for at in unseen)
-            upper = sum(
-                at not in unseen and kinds[at] is not no_word and norms[at] not in FILLERS
-                for at in reading.capital_places
-            )
-            self._cased = 2 * upper <= words > 0
+            unseen = begins.union([at for at, hides_it in enumerate(hides) if hides_it]) if True in hides else begins
+            words -= len([at for at in unseen if kinds[at] is not no_word and norms[at] not in FILLERS])
+            upper = [at for at in reading.capital_places if at not in unseen and kinds[at] is not no_word]
+            self._cased = 2 * len([at for at in upper if norms[at] not in FILLERS]) <= words > 0
         return self._cased
 
     def _part(self, at: int) -> str:
@@ -749,10 +752,6 @@ class Context:
         kind = reading.kinds[at]
         if kind is Kind.UNKNOWN:
             return model().probability(self.seen(at), -inf)
-        if not reading.capitals[at]:
-            left, right = self._beside(at)
-            if model().is_hopeless(reading.norms[at], reading.borne[at] + _KIND_SIGNS[kind], left, right):
-                return 0.0
         return model().probability(self.seen(at), _HOPELESS)
 
     def seen(self, at: int) -> Seen:
@@ -777,10 +776,10 @@ def _symbols_of(reading: Reading) -> list[str]:
         seen = reading.symbols = reading.norms.copy()
         units = reading.units
         for at in reading.of_kind(NUMBER):
-            seen[at] = "<th>" if units[at].how == ORDINAL else "<n>"
+            seen[at] = _ORDINAL if units[at].how == ORDINAL else _SEEN_BY_KIND[NUMBER]
         for at in reading.of_kind(LETTER):
             if seen[at] not in "ai":
-                seen[at] = "<l>"
+                seen[at] = _SEEN_BY_KIND[LETTER]
         for kind in (MIXED, SIGN):
             for at in reading.of_kind(kind):
                 seen[at] = _symbol(reading, at)

@@ -158,6 +158,10 @@ class Reading:
         """Return where a word of a cue stands, in order."""
         return self._cued.get(number) or []
 
+    def count_words(self) -> int:
+        """Return how many units are words of two letters or more."""
+        return len(self.norms) - sum(map(len, self._of_kind.values()))
+
     def unknown(self) -> list[int]:
         """Return where a word stands that no list has, in order, apart from those that a term explains."""
         kinds, unknown = self.kinds, Kind.UNKNOWN
