@@ -47,6 +47,7 @@ _ENDS = frozenset(".?!")
 _EDGE = "<e>"
 _EDGE_BEFORE = dict.fromkeys(_ENDS, _EDGE)
 _SEEN_AS_THEY_ARE = frozenset(",ai")
+_EDGES = (_EDGE,) * 3
 _ORDINAL = "<th>"
 _SEEN_BY_KIND = {NUMBER: "<n>", LETTER: "<l>"}
 _HIDDEN, _HIDDEN_NAME, _HIDDEN_SYLLABLE = "<x>", "<f>", "<s>"
@@ -627,10 +628,13 @@ class Context:
 
     def _around(self, at: int) -> Sequence[str]:
         """Three symbols before and two behind."""
-        if not self._has_lines and at >= _LEFT and at + _RIGHT < len(self._seen):
-            window = self._seen[at - _LEFT : at + _RIGHT + 1]
-            if "" not in window and True not in self._hides[at - _LEFT : at + _RIGHT + 1]:
-                del window[_LEFT]
+        if not self._has_lines:
+            begin, end = max(0, at - _LEFT), at + _RIGHT + 1
+            window = self._seen[begin:end]
+            if "" not in window and True not in self._hides[begin:end]:
+                del window[at - begin]
+                if len(window) < _LEFT + _RIGHT:
+                    window = [*_EDGES[at:], *window, *_EDGES[: _LEFT + _RIGHT - len(window) - max(0, _LEFT - at)]]
                 return window
         symbols, places = self._see()
         if place := places[at]:
