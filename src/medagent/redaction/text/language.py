@@ -75,6 +75,8 @@ _PARTICLES = words(
 """Small words of names and streets: they count where other words of their language are there."""
 _ARTICLES = words("das dei del dell della dem des du la las le les lo los vom zum zur")
 """Those of them that are a language's own before a word that is no name."""
+_BEFORE_CAPITALS = words("das dem den der des vom zum zur")
+"""Those of German, which gives each noun a capital."""
 _HALF = words(
     """ab ai ak als anh ao as ate au aun ay ba ban bang bei bi bis cam can cho chua chung co con cua cung dan dang
     dem dung em en era es est et fe fur gab gi ha hat hay ho hoc im isa ist jest kay ko kong mal mang mas mi mit
@@ -303,11 +305,11 @@ def _judged(reading: Reading, at: int) -> tuple[_Is, tuple[str, ...]]:
 
 def _is_before_name(reading: Reading, at: int) -> bool:
     """Return whether small words of names lead to a name here, or to an end."""
-    units = reading.units
+    units, is_german = reading.units, reading.norms[at] in _BEFORE_CAPITALS
     at = next((after for after in range(at + 1, len(units)) if reading.norms[after] not in _PARTICLES), len(units))
     if at == len(units) or units[at].kind != WORD:
         return True
-    return bool(reading.borne[at]) or reading.capitals[at]
+    return bool(reading.borne[at]) or (reading.capitals[at] and not is_german)
 
 
 def _order(code: str) -> int:
