@@ -75,6 +75,8 @@ _PARTICLES = words(
 """Small words of names and streets: they count where other words of their language are there."""
 _ARTICLES = words("das dei del dell della dem des du la las le les lo los vom zum zur")
 """Those of them that are a language's own before a word that is no name."""
+_BEFORE_CAPITALS = words("das dem den der des vom zum zur")
+"""Those of German, which gives each noun a capital."""
 _HALF = words(
     """ab ai ak als anh ao as ate au aun ay ba ban bang bei bi bis cam can cho chua chung co con cua cung dan dang
     dem dung em en era es est et fe fur gab gi ha hat hay ho hoc im isa ist jest kay ko kong mal mang mas mi mit
@@ -139,12 +141,15 @@ def foreign_parts(reading: Reading) -> tuple[ForeignPart, ...]:
     if not _has_hits(reading):
         return ()
     last = len(reading.units) - 1
-    if whole := _language(reading, 0, last):
+    tally = _tally(reading, 0, last)
+    if whole := tally.language():
         return (ForeignPart(0, last, whole),)
+    if not tally.has_evidence():
+        return ()
     return tuple(
         ForeignPart(first, last, language)
         for first, last in _sentences(reading)
-        if (language := _language(reading, first, last))
+        if (language := _tally(reading, first, last).language())
     )
 
 
@@ -158,13 +163,13 @@ def _has_hits(reading: Reading) -> bool:
     return any(not norms[at].isascii() for at in reading.of_kind(MIXED))
 
 
-def _language(reading: Reading, first: int, last: int) -> str | None:
+def _tally(reading: Reading, first: int, last: int) -> _Tally:
     """Judge the units from `first` to `last`."""
     tally = _Tally()
     for at in range(first, last + 1):
         if reading.units[at].kind not in (SIGN, GONE):
             tally.add(reading, at)
-    return tally.language()
+    return tally
 
 
 class _Is(IntEnum):
@@ -222,9 +227,13 @@ class _Tally:
         self.units += much
         self.words += much
 
+    def has_evidence(self) -> bool:
+        """Whether a letter or a word speaks for another language; without one no part of the text is in one."""
+        return bool(self.letters) or any(_Is.HALF <= kind <= _Is.ACCENTED for kind, _ in self.found)
+
     def language(self) -> str | None:
         """Return the language that the words speak for, None for English."""
-        if self.units < _FEWEST:
+        if self.units < _FEWEST or not self.has_evidence():
             return None
         letters = self.letters.total()
         if letters * _SHARE >= self.words and (letters > self.signs or letters >= _FEWEST):
@@ -303,11 +312,11 @@ def _judged(reading: Reading, at: int) -> tuple[_Is, tuple[str, ...]]:
 
 def _is_before_name(reading: Reading, at: int) -> bool:
     """Return whether small words of names lead to a name here, or to an end."""
-    units = reading.units
+    units, is_german = reading.units, reading.norms[at] in _BEFORE_CAPITALS
     at = next((after for after in range(at + 1, len(units)) if reading.norms[after] not in _PARTICLES), len(units))
     if at == len(units) or units[at].kind != WORD:
         return True
-    return bool(reading.borne[at]) or reading.capitals[at]
+    return bool(reading.borne[at]) or (reading.capitals[at] and not is_german)
 
 
 def _order(code: str) -> int:
