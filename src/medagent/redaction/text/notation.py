@@ -77,20 +77,18 @@ def notation(reading: Reading) -> set[int]:
     for at in reading.of_kind(LETTER):
         if at in fine or _is_word(units, at):
             continue
-        for found in (
-            _slashed(units, at),
-            _before_word(reading, at),
-            _stutter(reading, at),
-            _measured(units, at),
-            _of_unit(units, at),
-            _times(units, at),
-            _degrees(units, at),
-            _joined(units, at),
-            _counted(reading, at),
-        ):
-            if found:
-                fine.update(found)
-                break
+        fine.update(
+            _slashed(units, at)
+            or _before_word(reading, at)
+            or _stutter(reading, at)
+            or _measured(units, at)
+            or _of_unit(units, at)
+            or _times(units, at)
+            or _degrees(units, at)
+            or _joined(units, at)
+            or _counted(reading, at)
+            or ()
+        )
     for at in fine:
         if units[at].kind == WORD:
             reading.kinds[at] = Kind.CLINICAL
