@@ -27,6 +27,7 @@ _GREEK_ALONE = _GREEK | frozenset("ζηθνξπρστφχψΣΦΨΘΛΠ")
 _MICRO = re.compile(r"μ(?=(?:g|l|L|m|M|mol|U)(?![^\W\d_]))")
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 """Signs that turn the order in which a text is shown."""
+_MARK = re.compile("[\u0300-\u036f]")
 _CHUNK = re.compile(r"[\S\x1c-\x1f\x85]+")
 _WORD = re.compile(r"\w+")
 _PRESENTATION = "\ufe0e\ufe0f"
@@ -36,7 +37,7 @@ def is_plain_text(text: str) -> bool:
     """Whether every sign is one that the layers judge: Latin letters, plain digits, usual signs, nothing invisible."""
     if text.isascii():
         return text.isprintable() or text.translate(_BLANKS).isprintable()
-    return all(map(_is_judged, text)) and not _is_stacked(text) and _HIDDEN_DIGITS.search(text) is None
+    return all(map(_is_judged, set(text))) and not _is_stacked(text) and _HIDDEN_DIGITS.search(text) is None
 
 
 def is_turned(text: str) -> bool:
@@ -48,7 +49,7 @@ def has_foreign_letters(text: str) -> bool:
     """Whether a text holds letters that are no Latin ones: what stands beside them is then no English either."""
     if text.isascii():
         return False
-    return any(sign.isalpha() and not _is_judged(sign) and sign not in _GREEK for sign in text)
+    return any(sign.isalpha() and not _is_judged(sign) and sign not in _GREEK for sign in set(text))
 
 
 def strange_signs(text: str, is_plain: Callable[[list[str]], bool]) -> Iterator[tuple[int, int]]:
@@ -118,9 +119,4 @@ def _is_judged(sign: str) -> bool:
 
 def _is_stacked(text: str) -> bool:
     """Whether marks are piled up, or stand where no letter is."""
-    before = ""
-    for sign in text:
-        if "\u0300" <= sign <= "\u036f" and not (before.isalpha() and before):
-            return True
-        before = sign
-    return False
+    return any(not text[match.start() - 1 : match.start()].isalpha() for match in _MARK.finditer(text))

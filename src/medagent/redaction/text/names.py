@@ -27,14 +27,14 @@ from medagent.redaction.text.reading import (
 )
 from medagent.redaction.text.units import LETTER, MIXED, NUMBER, ORDINAL, SIGN, WORD, Unit
 
-THRESHOLD = 0.3
+THRESHOLD = 0.2
 """The probability of a name from which a word does not leave; set by hand, MODEL_CARD.md says what is known of how."""
-SMALL_THRESHOLD = 0.6
+SMALL_THRESHOLD = 0.55
 CAPITAL_THRESHOLD = 0.15
 UNKNOWN_THRESHOLD = 0.05
 COMMON_THRESHOLD = 0.5
 BESIDE_THRESHOLD = 0.05
-RARE_THRESHOLD = 0.4
+RARE_THRESHOLD = 0.35
 _LEAST_THRESHOLD = min(
     (THRESHOLD, CAPITAL_THRESHOLD, UNKNOWN_THRESHOLD, COMMON_THRESHOLD, BESIDE_THRESHOLD, RARE_THRESHOLD)
 )
@@ -63,7 +63,7 @@ _FEATURES = (
     ("c", "L", "R", "T", "b", "B", "2", "3", "lc", "n", "G", "H", "I", "J"),
 )
 """Kinds of features by stage, those that most often say no before the others."""
-_HOPELESS = -2.0
+_HOPELESS = -3.0
 """The log odds after a stage from which on a word is no name, whatever the later features say."""
 _FIRST_OR_LAST, _LAST = frozenset("fls"), frozenset("lm")
 _PERSON_VERBS = words("is was has had needs wants called says")
@@ -94,6 +94,7 @@ _INITIAL_GAP, _DEGREE_GAP = 2, 4
 _SPEAKING = words("calling speaking")
 _THIS_IS, _THIS = words("is was it's this's that's i'm"), words("this it that here")
 _I_AM = words("it's i'm that's this's")
+_SAID_OF_OTHERS = words("what they're you're we're i'm he's she's why when who whoever")
 _NOT_CALLING = words("who whoever what not just the a your my our someone somebody anyone still the why when")
 
 CAPITAL_DATES = words(
@@ -116,6 +117,10 @@ _BEHIND_AN = frozenset(
 )
 """No sentence goes on with one of these behind `an`, but with `please` behind somebody called An."""
 
+_ANNOUNCING = TITLES | words("uncle aunt auntie grandma grandpa cousin name name's surname surname's called named")
+"""Behind one of these a small word may be somebody's name: `doctor so`, `uncle an`."""
+
+_ANNOUNCING_CUE = cue(_ANNOUNCING)
 _AN_CUE = cue(("an",))
 _DOCTORS_CUE = cue(_DOCTORS)
 _DEGREES_CUE = cue(_DEGREES)
@@ -370,6 +375,13 @@ def threshold(reading: Reading, at: int) -> float:
         return _LINE_THRESHOLD
     if at and _is_hidden(reading, at - 1) and "f" in reading.borne[at - 1]:
         return BESIDE_THRESHOLD
+    if (
+        "f" in kinds
+        and "k" in kinds
+        and "c" not in kinds
+        and reading.kinds[min(at + 1, len(reading.kinds) - 1)] is (Kind.UNKNOWN)
+    ):
+        return BESIDE_THRESHOLD
     if not kinds:
         return UNKNOWN_THRESHOLD if reading.kinds[at] is Kind.UNKNOWN else CAPITAL_THRESHOLD
     if "k" in kinds or reading.kinds[at] is Kind.ALSO_A_NAME:
@@ -407,10 +419,8 @@ def _beside(reading: Reading, at: int, listed: str) -> Category | None:
         return Category.NAME
     if "c" in listed and "k" not in listed:
         return None
-    if first.kind == WORD and first.norm not in FUNCTION and "l" in listed and "f" in reading.borne[at - 1]:
-        if reading.kinds[at - 1] is Kind.ALSO_A_NAME:
-            _put(reading, at - 1, "f")
-        return Category.NAME if _is_hidden(reading, at - 1) else None
+    if has_first and "l" in listed and first.kind == WORD and first.norm not in FUNCTION:
+        return Category.NAME
     if at + 1 < len(units) and _is_hidden(reading, at + 1) and _is_name(listed) and "f" in reading.borne[at + 1]:
         return Category.NAME
     return None
@@ -433,7 +443,7 @@ def _is_hopeless(reading: Reading, at: int) -> bool:
         return False
     left = _plain_left(reading, at)
     if reading.capitals[at]:
-        return left == _EDGE and kind is Kind.ORDINARY and norm not in reading.lists.asked
+        return left == _EDGE and kind is Kind.ORDINARY and at not in reading.cued(ASKED)
     if left is None or (right := _plain_right(reading, at)) is None:
         return False
     return model().is_hopeless(norm, reading.borne[at] + _KIND_SIGNS[kind], left, right)
@@ -487,10 +497,10 @@ def suspects(reading: Reading) -> list[int]:
 
 
 def small_suspects(reading: Reading) -> list[int]:
-    """The small words that somebody bears as a name and that stand beside something hidden."""
+    """The small words that somebody bears as a name and that stand beside something hidden, or behind a title."""
     gone, kinds, norms = reading.gone, reading.kinds, reading.norms
     unknown, also = Kind.UNKNOWN, Kind.ALSO_A_NAME
-    if not (True in gone or reading.unknown()):
+    if not (True in gone or reading.unknown() or reading.cued(_ANNOUNCING_CUE)):
         return []
     found: list[int] = []
     last = len(norms) - 1
@@ -502,8 +512,10 @@ def small_suspects(reading: Reading) -> list[int]:
             continue
         before = at - 2 if at > 1 and norms[at - 1] == "-" else at - 1
         after = at + 2 if at + 1 < last and norms[at + 1] == "-" else at + 1
-        if (at and (gone[at - 1] or kinds[at - 1] is unknown or gone[before] or kinds[before] is unknown)) or (
-            at < last and (gone[at + 1] or kinds[at + 1] is unknown or gone[after] or kinds[after] is unknown)
+        if (
+            (at and (gone[at - 1] or kinds[at - 1] is unknown or gone[before] or kinds[before] is unknown))
+            or (at < last and (gone[at + 1] or kinds[at + 1] is unknown or gone[after] or kinds[after] is unknown))
+            or (at and norms[at - 1 - (at > 1 and norms[at - 1] == ".")] in _ANNOUNCING)
         ):
             found.append(at)
     return found
@@ -571,18 +583,19 @@ class Context:
 
     @property
     def cased(self) -> bool:
-        """Whether some words have a capital, and most have none."""
+        """Whether some words have a capital, and most of those that begin no sentence have none."""
         if self._cased is None:
             reading, hides = self._reading, self._hides
             kinds, norms, no_word = reading.kinds, reading.norms, Kind.NO_WORD
             words = len(norms) - kinds.count(no_word) - len(reading.cued(_FILLERS_CUE))
-            if True in hides:
-                hidden = [at for at, hides_it in enumerate(hides) if hides_it]
-                words -= sum(kinds[at] is not no_word and norms[at] not in FILLERS for at in hidden)
+            begins = {0, *(at + 1 for at in reading.of_kind(SIGN) if norms[at] in _ENDS and at + 1 < len(norms))}
+            unseen = begins.union(at for at, hides_it in enumerate(hides) if hides_it)
+            words -= sum(kinds[at] is not no_word and norms[at] not in FILLERS for at in unseen)
             upper = sum(
-                not hides[at] and kinds[at] is not no_word and norms[at] not in FILLERS for at in reading.capital_places
+                at not in unseen and kinds[at] is not no_word and norms[at] not in FILLERS
+                for at in reading.capital_places
             )
-            self._cased = 0 < upper <= words - upper
+            self._cased = 2 * upper <= words > 0
         return self._cased
 
     def _part(self, at: int) -> str:
@@ -694,7 +707,7 @@ class Context:
     def may_be(self, at: int) -> bool:
         """Whether a word is a suspect for more than the capital that begins every sentence."""
         reading = self._reading
-        if reading.kinds[at] is not Kind.ORDINARY or reading.norms[at] in reading.lists.asked:
+        if reading.kinds[at] is not Kind.ORDINARY or at in reading.cued(ASKED):
             return True
         return self.cased and not self._begins(at)
 
@@ -783,8 +796,8 @@ def _places(reading: Reading) -> Iterator[Span]:
     """Places of several words, all of which may be ordinary ones."""
     phrases = reading.lists.phrases
     for at in reading.cued(PHRASE):
-        for parts in phrases[reading.norms[at]]:
-            if reading.norm(at + 1) == parts[1] and tuple(reading.norms[at : at + len(parts)]) == parts:
+        for parts in phrases[reading.norms[at]].get(reading.norm(at + 1), ()):
+            if tuple(reading.norms[at : at + len(parts)]) == parts:
                 yield at, at + len(parts) - 1, Category.ADDRESS
 
 
@@ -845,6 +858,7 @@ def _calling(reading: Reading) -> Iterator[Span]:
                 small = norms[begin] == "my" and _is_hidden(reading, begin + 1)
                 if (
                     is_run
+                    and _SAID_OF_OTHERS.isdisjoint(norms[begin:at])
                     and (small or norms[begin] not in _NOT_CALLING)
                     and (len(run) > 1 or norms[begin] not in FUNCTION)
                 ):
