@@ -387,8 +387,8 @@ def _named(reading: Reading, begin: int, *, sure: bool) -> tuple[int, int] | Non
     paired = len(said) == _PAIR and said[1] in _PAIRED and said[0] not in _UNPAIRED and "'" not in said[0]
     paired = paired or (len(said) == _PAIR and said[0].endswith("'s") and said[1] in _RETREATS)
     if not paired and any(word in _NO_PLACE or word in _TYPES for word in said):
-        if len(said) == 1 and kinds[begin] is Kind.ALSO_A_NAME:
-            kinds[begin] = Kind.ORDINARY
+        if len(said) == 1 and kinds[begin] is not Kind.UNKNOWN:
+            kinds[begin] = Kind.ORDINARY if kinds[begin] is Kind.ALSO_A_NAME else kinds[begin]
             reading.terms.add(begin)
         return None
     if kinds[last] is Kind.CLINICAL and not (sure or paired or said[-1] in _HOME_ENDINGS):
