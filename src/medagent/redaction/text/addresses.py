@@ -61,15 +61,26 @@ _LONE_STREETS = STREET_NAMES - words(
 _AT_CORNER = words(
     "at on near by off from to between and past behind around opposite where outside towards toward corner cnr"
 )
+_AT_CORNER_ONLY = words("at on near by off")
+_NO_CROSSINGS = (
+    FUNCTION
+    | FILLERS
+    | QUANTITIES
+    | words(
+        """work home school day night lunch dinner breakfast foremost last final only monday tuesday wednesday thursday
+    friday saturday sunday january february march april may june july august september october november december
+    rest bed play night noon midnight time church college gym class court foot hand sight risk goal"""
+    )
+)
 _MEETS = words("at meets crosses hits")
 _NO_CORNER = words("allergic allergy allergies sensitive pollen reacts reaction")
-_ON_ROAD = words("on off near at from along down opposite")
+_ON_ROAD = words("in on off near at from along down opposite")
 _ROADS = words("road lane crescent mews parkway")
 _MORE_STREETS = words(
     "mall parade end acre acres quay yard wharf gate bottom approach embankment rise cottages cottage villas"
 )
 """Types of streets that are so only in an address."""
-_HEDGES = FILLERS | words("it's its let me see well sorry no i think mean wait actually , . …")
+_HEDGES = FILLERS | words("on it's its let me see well sorry no i think mean wait actually , . …")
 """What people say between a house's number and its street."""
 _ROOM_LINKS = _HEDGES | words("# number is 's no num : code")
 _SURE_ROOMS = words(
@@ -84,13 +95,15 @@ _UNITS = words("in at to is my upper lower our the # , front rear left right apa
 _HOUSES = words(
     "gables grange cottage house vicarage farm lodge barn mill rectory villa hall court manor view croft farmhouse mews"
 )
-_LONGEST_SMALL = 3
+_LONGEST_SMALL, _LONG_NUMBER = 3, 3
 _NERVES = words(
     """heart nerve av branch bundle facet root plexus spinal femoral epidural field regional degree ganglion beta
     scalene intercostal caudal brachial"""
 )
 _INNS = words("motel hotel inn dorm dormitory shelter lodge hostel")
 _NO_QUANTITY_STREETS = words("drive walk way run")
+_NO_NAMES = words("way lane - bath star bed bedroom room person story car man hour top first")
+"""Between a number and a street's type one of these is no name: `one-way`, `a 2 bath place`."""
 _NAMED_QUANTITIES = words("stone mile bottle glass drop")
 _NO_NAME = (FUNCTION - NAME_WORDS) | QUANTITIES
 _ADDRESSED = words(
@@ -216,6 +229,8 @@ def _by_name(reading: Reading, at: int) -> tuple[int, int] | None:
         return at + 1, at + 1
     if norm in _MORE_STREETS:
         return _small_street(units, at)
+    if norm == "number":
+        return _called_number(units, at)
     return _by_lone_name(units, at)
 
 
@@ -274,6 +289,14 @@ def _met(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
     return (one, two) if sure and _ends(units, two + 1) else None
 
 
+def _called_number(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
+    """`number 310 fleet` at the end of what is said."""
+    named = at + 2 < len(units) and units[at + 2].kind == WORD and units[at + 2].norm not in _SMALL_OR_COUNTED
+    whole = named and (at + 3 == len(units) or units[at + 3].kind == SIGN)
+    is_house = _is_numbered(units, at + 1) and len(units[at + 1].norm) >= _LONG_NUMBER
+    return (at + 1, at + 2) if whole and is_house else None
+
+
 def _small_street(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
     """`5 bridge end`, `3 lower mall`: a number, one to three words, and nothing else said but where somebody lives."""
     back = at - 1
@@ -303,6 +326,8 @@ def _corner(reading: Reading, at: int) -> tuple[int, int] | None:
         return None
     ordinal = units[one].how == ORDINAL or units[two].how == ORDINAL
     known = _is_crossing(units[one]), _is_crossing(units[two]) or units[two].norm == "high"
+    if _is_corner_of_words(reading, one, two):
+        return one, two
     if not (all(known) or (any(known) and _is_unknown(reading, two if known[0] else one))):
         return None
     first = one - (one > 0 and units[one - 1].norm in SIDES)
@@ -337,6 +362,24 @@ def _corner_of(units: Sequence[Unit], begin: int) -> tuple[int, int] | None:
         return (begin, last) if last < len(units) and units[last].norm not in FUNCTION else None
     named = begin < len(units) and _is_crossing(units[begin]) and _ends(units, begin + 1)
     return (begin, begin) if named else None
+
+
+def _is_corner_of_words(reading: Reading, one: int, two: int) -> bool:
+    """Whether ordinary words are streets: `on coral and ninth`, `at plain and forest`, `at Shell & Brook`."""
+    units = reading.units
+    if one < 1 or units[one - 1].norm not in _AT_CORNER_ONLY or not _ends(units, two + 1):
+        return False
+    if any(_norm(units, at) in _NO_CROSSINGS for at in (one, two)):
+        return False
+    words_only = units[one].kind == units[two].kind == WORD
+    if not words_only:
+        numbered = two if units[one].kind == WORD else one
+        other = one + two - numbered
+        return units[numbered].how == ORDINAL and units[other].kind == WORD
+    if units[two].norm in _LONE_STREETS and units[two - 1].norm != ",":
+        return True
+    written = reading.text[units[one].start].isupper() and reading.text[units[two].start].isupper()
+    return written and units[two - 1].norm == "&"
 
 
 def _is_unknown(reading: Reading, at: int) -> bool:
@@ -411,7 +454,7 @@ def _street_begin(units: Sequence[Unit], at: int) -> int | None:
         if unit.kind == NUMBER and not (unit.how == ORDINAL and back == at - 1):
             if back == at - 1 and units[at].norm not in STREETS:
                 return None
-            if back == at - 2 and units[at - 1].norm in ("way", "lane"):
+            if back == at - 2 and units[at - 1].norm in _NO_NAMES:
                 return None
             return _whole_number(units, back)
         if unit.norm in FILLERS or (unit.norm == "the" and back and units[back - 1].kind == NUMBER and back < at - 1):
@@ -508,7 +551,7 @@ def _number_after(units: Sequence[Unit], at: int) -> int:
     for ahead in range(at + 1, min(at + 6, len(units))):
         unit = units[ahead]
         if unit.kind == NUMBER:
-            return ahead if ahead > at + 1 else 0
+            return ahead if ahead > at + 1 and not units[ahead - 1].norm.endswith("ing") else 0
         if unit.norm in _ENDS_STREET or (unit.kind == SIGN and unit.norm not in ",.'’-"):
             return 0
     return 0

@@ -104,6 +104,7 @@ _OWN = words(
     wife's husband's"""
 )
 _NOUNS_OF_PEOPLE = words("gentleman lady man woman male female patient pt widow widower resident")
+_ASKING = words("can could is are does do should would will how what when was has isn't can't shouldn't may")
 _PLACED = words("room bed floor apartment map")
 _SUGAR = words("sugar sugars glucose reading readings fasting numbers")
 _HOT = words(
@@ -438,6 +439,9 @@ def _is_lived(units: Sequence[Unit], one: Candidate) -> bool:
     )
     after = _norm(units, one.last + 1)
     follows = _norm(units, one.last + 2) if after == "," else after
+    asks = after == "," and follows in _ASKING and _norm(units, one.last + 3) not in ("it", "that", "this")
+    if starts and asks:
+        return True
     if starts and (follows in _PRONOUNS or follows in _PERSON or follows in ("my", "the", "it", "you")):
         return True
     alone = not after or not after.isalpha() or after in FUNCTION

@@ -15,11 +15,17 @@ from medagent.redaction.text.units import CARDINAL, LETTER, NUMBER, ORDINAL, REP
 SHORTEST = 4
 _JOINING_SIGNS = "-.()/,+:#–—*'’"
 _WIDEST_GAP = 3
-_LONGEST_PREFIX = 3
+_LONGEST_PREFIX = 6
 _LOOK_BACK = 8
 _BEHIND_LABEL = frozenset((":", "#", "-", "–", "—", ".", "no", "num", "number", "id", "is", "'s", "’s"))
 _CALLED = frozenset(("123", "911", "411", "988", "999", "112", "111", "101"))
 _FINEST_PART = 16
+_CURRENCIES = frozenset("$£€")
+_LAST_HOUR = 23
+_HALVES = frozenset(("am", "pm", "a", "p", "o'clock", "hours"))
+_COMING = frozenset(
+    ("arriving", "arrives", "arrive", "leaving", "leaves", "departing", "departs", "depart", "landing", "boarding")
+)
 _HOTTEST = 7
 """The last digit of the highest temperature that is said: `one oh seven`."""
 _CODED = frozenset(
@@ -140,8 +146,10 @@ def _is_quantity(units: Sequence[Unit], numbers: list[int]) -> bool:
     said = [units[at].norm for at in numbers]
     between = [_between(units, a, b) for a, b in pairwise(numbers)]
     total = sum(map(len, said))
+    if _is_price(units, numbers[0]) or _is_clock(units, numbers, said) or (len(said) == 1 and total < SHORTEST):
+        return True
     if len(said) == 1:
-        return total < SHORTEST or _is_large_quantity(units, numbers[0])
+        return _is_large_quantity(units, numbers[0])
     if len(said) == 2 and between[0] in ("/", "slash"):
         touching = between[0] == "slash" or units[numbers[1]].start - units[numbers[0]].end == 1
         if is_day_and_month(units, *numbers):
@@ -154,11 +162,9 @@ def _is_quantity(units: Sequence[Unit], numbers: list[int]) -> bool:
     if len(said) > 2 and between.count("to") == 1 and _before_quantity(units, numbers[-1]) and total <= 2 * SHORTEST:
         return True
     if total < SHORTEST:
-        if said[:2] == ["1", "0"] and len(said) == 3 and _is_fever(units, numbers):
-            return True
         if said[0] == "0" and total == 2 and _near(units, numbers[0], -1) in _YEAR_BEFORE:
             return False
-        return not _is_said_one_by_one(units, numbers)
+        return _is_fever(units, numbers) or not _is_said_one_by_one(units, numbers)
     if len(said) == 2:
         return _is_pair(units, numbers, said, between[0])
     if between == [","] * len(between) and all(len(group) == 3 for group in said[1:]) and len(said[0]) <= 3:
@@ -168,6 +174,23 @@ def _is_quantity(units: Sequence[Unit], numbers: list[int]) -> bool:
         whole, part = "".join(said[: points[0] + 1]), "".join(said[points[0] + 1 :])
         return between[points[0]] == "point" and len(whole) <= 3 and int(whole) < 200 and len(part) <= 2
     return False
+
+
+def _is_price(units: Sequence[Unit], at: int) -> bool:
+    """Whether the sign of a currency touches a number: `$2,150`."""
+    return at > 0 and units[at - 1].norm in _CURRENCIES and units[at - 1].end == units[at].start
+
+
+def _is_clock(units: Sequence[Unit], numbers: list[int], said: list[str]) -> bool:
+    """`ten oh five am`, `arriving fourteen twenty five`."""
+    if len(said) not in (2, 3) or not 1 <= int(said[0]) <= _LAST_HOUR or any(len(one) > 2 for one in said):
+        return False
+    if any(units[at].how != SPOKEN for at in numbers) or numbers[-1] - numbers[0] > len(said) + 1:
+        return False
+    minutes = "".join(said[1:])
+    if len(minutes) != 2 or int(minutes) >= 60:
+        return False
+    return _near(units, numbers[-1], 1) in _HALVES or _near(units, numbers[0], -1) in _COMING
 
 
 def _is_large_quantity(units: Sequence[Unit], at: int) -> bool:
@@ -231,6 +254,8 @@ def _is_said_one_by_one(units: Sequence[Unit], numbers: list[int]) -> bool:
 
 def _is_fever(units: Sequence[Unit], numbers: list[int]) -> bool:
     """Whether `one oh three` is a temperature: it is measured, or may be one and nothing before it names a code."""
+    if len(numbers) != 3 or units[numbers[0]].norm != "1" or units[numbers[1]].norm != "0":
+        return False
     if _is_measured(units, numbers):
         return True
     before = units[max(0, numbers[0] - _LOOK_BACK) : numbers[0]]

@@ -31,12 +31,14 @@ _NUMBERED = words(
 """One of these with `number`, `id`, `code` or the like behind it names a code."""
 _NUMBER_WORDS = words("number number's id's code's numbers id code no num # identification digits pin")
 _WEAK = (_NUMBERED | words("code")) - words(
-    """security room bed visit device unit model access pass door social insurance plan office work home hospital ward
-    medical contact hotel op ip cb pan tag employer unique"""
+    """security room bed visit device unit model access pass door social insurance plan office seat gate work home
+    hospital ward medical contact hotel op ip cb pan tag employer unique"""
 )
 _PEOPLE = words("patient member student employee customer client subscriber")
 """A number behind one of these may be an age or a count."""
 _REACHED = words("contact home work office phone")
+_REACHING, _BEGINNING = words("call reach text ring phone contact get"), words("starts begins start begin")
+_WHOM = words("me us him her them")
 _PH = frozenset(("ph", "tel"))
 _SHORTEST_PH = 3
 _PREFIXES = 3
@@ -45,6 +47,7 @@ _JOINED = words(
     """is was are 's ’s : = - # would be reads say says starts start begins begin with plus ends ended ending in it's
     it um uh the my"""
 )
+_NO_TAIL = FUNCTION | FILLERS | QUANTITIES
 _NO_PREFIX = FUNCTION | FILLERS | _JOINED
 _ENDINGS = words("ends ending ended")
 _DIGITS_OF = words("last first final")
@@ -62,7 +65,16 @@ _SPELLED_FIRST = frozenset(label[0] for label in _SPELLED)
 _EXTENSIONS = words("x ext extension")
 _SECOND_WORDS = words("record security plate code")
 _PAIRS = frozenset((("license", "plate"), ("area", "code"), ("driver's", "license"), ("drivers", "license")))
-_LABELS = _SURE | _NUMBERED | _ENDINGS | _DIGITS_OF | _EXTENSIONS | words("password number code digits line dial")
+_LABELS = (
+    _SURE
+    | _NUMBERED
+    | _ENDINGS
+    | _DIGITS_OF
+    | _EXTENSIONS
+    | words("password number code digits line dial")
+    | _REACHING
+    | _BEGINNING
+)
 _LABEL_CUE = cue(_LABELS | {f"{label}'s" for label in _NUMBERED | _SURE | {"number"}})
 _PASSWORD_CUE = cue(("password",))
 
@@ -99,6 +111,8 @@ def _has_letters(reading: Reading) -> bool:
 def _behind_label(units: Sequence[Unit], at: int) -> tuple[int, bool]:
     """Return where the code begins that a label announces, 0 for none, and whether nothing else is meant."""
     norm = units[at].norm
+    if norm in _BEGINNING or (norm in _REACHING and _norm(units, at + 1) in _WHOM):
+        return _behind_reaching(units, at)
     if norm in ("digits", "line", "dial"):
         begin = _over_links(units, at + 1)
         named = norm == "digits" or _norm(units, at - 1) == "direct"
@@ -124,6 +138,17 @@ def _behind_label(units: Sequence[Unit], at: int) -> tuple[int, bool]:
         begin = _over_links(units, at + len(spelled))
         return (begin, True) if begin > at + len(spelled) or _is_digits(units, begin) else (0, False)
     return _behind_name(units, at)
+
+
+def _behind_reaching(units: Sequence[Unit], at: int) -> tuple[int, bool]:
+    """`call me at 617`, `starts with 503`: three figures or more, where they end what is said."""
+    norm, begin = units[at].norm, at + 2 if units[at].norm in _BEGINNING else at + 3
+    if begin >= len(units):
+        return 0, False
+    joined = _norm(units, begin - 1) in (("with",) if norm in _BEGINNING else ("at", "on"))
+    if not joined or not _is_digits(units, begin):
+        return 0, False
+    return (begin, True) if len(units[begin].norm) >= _SHORTEST_PH and _ends(units, begin + 1) else (0, False)
 
 
 def _behind_ending(units: Sequence[Unit], at: int) -> tuple[int, bool]:
@@ -192,11 +217,7 @@ def _code_end(units: Sequence[Unit], begin: int, *, sure: bool) -> int:
             letters += 1
         elif unit.kind == LETTER and not (unit.norm in "ai" and not _is_coded(units, ahead + 1)):
             last, letters = ahead, letters + 1
-        elif (
-            unit.norm in _SHORT_UNITS
-            and digits
-            and (_is_coded(units, _over_tie(units, ahead)) or ((sure or tied) and unit.norm not in ("in", "am", "pm")))
-        ):
+        elif digits and _is_short_unit(units, ahead, last, sure=sure or tied):
             last, tied = ahead, True
         elif not (unit.norm in _TIES and ahead > begin and _goes_on(units, ahead + 1)) and unit.norm not in FILLERS:
             break
@@ -223,6 +244,20 @@ def _over_tie(units: Sequence[Unit], at: int) -> int:
 def _goes_on(units: Sequence[Unit], at: int) -> bool:
     """Whether a code goes on behind a sign, also with letters that are a unit elsewhere: `7-MG-12`."""
     return _is_coded(units, at) or (_norm(units, at) in _SHORT_UNITS and _is_coded(units, _over_tie(units, at)))
+
+
+def _is_short_unit(units: Sequence[Unit], at: int, last: int, *, sure: bool) -> bool:
+    """Whether a unit of measure, or a short word behind `8mm`, is part of a code."""
+    norm = units[at].norm
+    if norm in _SHORT_UNITS:
+        return _is_coded(units, _over_tie(units, at)) or (sure and norm not in ("in", "am", "pm"))
+    return at == last + 1 and units[last].kind == MIXED and _is_tail(units, at)
+
+
+def _is_tail(units: Sequence[Unit], at: int) -> bool:
+    """Whether a short word ends a code, as in `8mm QRS`."""
+    unit = units[at]
+    return unit.kind == WORD and len(unit.norm) <= _PREFIXES and unit.norm not in _NO_TAIL and _ends(units, at + 1)
 
 
 def _is_prefix(units: Sequence[Unit], at: int) -> bool:

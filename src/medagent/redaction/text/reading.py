@@ -14,7 +14,7 @@ from medagent.redaction.text.lexicon import Kind, Lexicon
 from medagent.redaction.text.spoken import units
 from medagent.redaction.text.units import ACCENTED, GONE, LETTER, MIXED, NUMBER, SIGN, WORD
 
-_SHORTEST_CAPITALS = 2
+_SHORTEST_CAPITALS, _SHORTEST_AREA = 2, 3
 _BULLETS = frozenset("-*•·–—○●▪")
 LIST_LETTERS = frozenset("abcdefgh")
 """Letters that count the parts of a list."""
@@ -134,7 +134,7 @@ class Reading:
         self.capital_places = (
             [at for at, capital in enumerate(self.capitals) if capital] if True in self.capitals else []
         )
-        self.has_lines = "\n" in text or ":" in text
+        self.has_lines = "\n" in text or ":" in text or ")" in text
         """Whether a line, or what stands behind a heading, may begin somewhere."""
         self.symbols: list[str] | None = None
         """What the model of names sees of each unit, once it was asked."""
@@ -238,6 +238,13 @@ def begins_line(reading: Reading, at: int) -> bool:
     if before not in (".", ")") or at < 2:
         return False
     mark = units[at - 2]
+    if (
+        before == ")"
+        and mark.kind == NUMBER
+        and len(mark.norm) < _SHORTEST_AREA
+        and (at == 2 or units[at - 3].norm != "(")
+    ):
+        return True
     lettered = mark.kind == LETTER and mark.norm in LIST_LETTERS and text[mark.start].islower()
     return (mark.kind == NUMBER or lettered) and (at == 2 or begins_line(reading, at - 2))
 

@@ -29,6 +29,7 @@ _WIDEST_BESIDE = 4
 _BEGINNINGS_CUE, _HOSTS_CUE, _BESIDE_CUE = cue(_BEGINNINGS), cue(MAIL_HOSTS), cue(_BESIDE_HIDDEN)
 _NAME, _ADDRESS = Mark(Category.NAME, Layer.NAMES), Mark(Category.ADDRESS, Layer.NAMES)
 _ALSO_PARTICLES = frozenset(("do", "as"))
+_BEFORE_HOUSE = words("at no number address live lives is :")
 _ENDINGS = STREET_ENDINGS | words("jr sr junior senior ii iii iv md dds phd rn esq")
 
 
@@ -57,7 +58,11 @@ def mark_touching(reading: Reading) -> None:
     for at in range(size - 2 if tied else last - 1, -1, -1):
         if gone[at]:
             continue
-        if (gone[at + 1] and _belongs(reading, at, before=False)) or (tied and _is_joined(reading, at)):
+        if (
+            _is_house(reading, at)
+            or (gone[at + 1] and _belongs(reading, at, before=False))
+            or (tied and _is_joined(reading, at))
+        ):
             reading.put(at, at, _UNKNOWN)
 
 
@@ -87,7 +92,7 @@ def _belongs(reading: Reading, at: int, *, before: bool) -> bool:
     if unit.kind == NUMBER:
         if before and not reading.gone[at - 1] and _is_decimal(reading, at):
             return False
-        return unit.how != ORDINAL and reading.norm(at + 1) not in QUANTITIES
+        return unit.how != ORDINAL and not _is_counted(reading, at)
     if (
         before
         and unit.norm in STATES
@@ -96,6 +101,29 @@ def _belongs(reading: Reading, at: int, *, before: bool) -> bool:
     ):
         return True
     return unit.kind == WORD and (unit.norm in PARTICLES or (before and unit.norm in _ENDINGS))
+
+
+def _is_counted(reading: Reading, at: int) -> bool:
+    """Whether a number has its unit right behind it, or behind another number that is said: `one ten pm`."""
+    ahead = at + 1
+    while ahead < len(reading.units) and ahead < at + 3 and reading.units[ahead].how == SPOKEN:
+        ahead += 1
+    return reading.norm(ahead) in QUANTITIES
+
+
+def _is_house(reading: Reading, at: int) -> bool:
+    """Whether a number is that of a house before a comma and something that is gone: `no. 4, <hidden>`."""
+    units, norms = reading.units, reading.norms
+    if (
+        at + 2 >= len(units)
+        or norms[at + 1] != ","
+        or not reading.gone[at + 2]
+        or units[at].how
+        or units[at].kind != NUMBER
+    ):
+        return False
+    begins = at == 0 or "\n" in reading.text[units[at - 1].end : units[at].start]
+    return begins or norms[at - 1] in _BEFORE_HOUSE or (norms[at - 1] == "." and norms[at - 2] == "no")
 
 
 def _is_decimal(reading: Reading, at: int) -> bool:
