@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from medagent.redaction.text.cues import FUNCTION, TITLES, words
 from medagent.redaction.text.lexicon import Kind
-from medagent.redaction.text.reading import Reading, cue
+from medagent.redaction.text.reading import DRUG_NAME, Reading, begins_with, cue
 from medagent.redaction.text.units import LETTER, MIXED, NUMBER, WORD
 
 _SYNDROMES = words("syndrome syndromes")
@@ -32,6 +32,7 @@ _ENDING = words(
 _SYNDROME_CUE, _DISEASE_CUE = cue(_SYNDROMES), cue(_DISEASES)
 
 
+@begins_with(_SYNDROME_CUE, _DISEASE_CUE, DRUG_NAME)
 def read_terms(reading: Reading) -> None:
     """Make clinical words of unlisted eponyms before `syndrome`, and of brands that are names beside a dose."""
     for at in reading.cued(_SYNDROME_CUE):
@@ -40,7 +41,7 @@ def read_terms(reading: Reading) -> None:
         begin = _first_part(reading, at)
         if at - begin > 1:
             _mark(reading, begin, at, listed=False)
-    for at in reading.places_of(reading.lists.drug_names):
+    for at in reading.cued(DRUG_NAME):
         if not reading.gone[at] and not _is_somebody(reading, at) and _is_taken(reading, at):
             reading.terms.add(at)
             reading.kinds[at] = Kind.CLINICAL
