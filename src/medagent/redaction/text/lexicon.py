@@ -142,15 +142,15 @@ class AskedWords(Set[str]):
 class ClinicalWords:
     """Clinical words beside the vocabulary."""
 
-    __slots__ = ("_endings", "_shortest", "_tails", "_words", "eponyms")
+    __slots__ = ("_endings", "_shortest", "_tails", "_words", "drug_names", "eponyms")
 
     def __init__(self, lines: Iterable[str]) -> None:
-        """Take a line of endings, one of eponyms, and lines of words that begin alike with their flags.
+        """Take a line of endings, one of eponyms, one of drugs' names, and lines of words that begin alike.
 
         A word is clinical, with `.` behind it ordinary, with `?` perhaps a name.
         """
-        endings, eponyms, *groups = lines
-        self.eponyms = eponyms.split()
+        endings, eponyms, drug_names, *groups = lines
+        self.eponyms, self.drug_names = eponyms.split(), drug_names.split()
         self._endings = tuple(endings.split())
         self._shortest = min(map(len, self._endings), default=1)
         self._tails = frozenset(ending[-self._shortest :] for ending in self._endings)
@@ -191,6 +191,8 @@ class Lexicon:
     """The words that somebody bears as a name: whether one is a name is asked each time."""
     eponyms: frozenset[str]
     """Names that diseases, signs and tests bear, with and without an ending."""
+    drug_names: frozenset[str]
+    """Brands of drugs that are also somebody's name."""
     small_names: frozenset[str]
     """The small words and breaths that somebody bears as a name: asked only beside another part of a name."""
 
@@ -259,6 +261,7 @@ def lexicon() -> Lexicon:
         phrases=phrases,
         asked=AskedWords(words, names),
         eponyms=frozenset(eponyms),
+        drug_names=frozenset(clinical.drug_names),
         small_names=frozenset(name for name in small if len(name) > 1),
     )
 
