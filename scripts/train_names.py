@@ -24,7 +24,7 @@ from medagent.redaction.policy import REDACTED, Category
 from medagent.redaction.text.cues import FUNCTION, SURE_TITLES
 from medagent.redaction.text.eponyms import read_eponyms
 from medagent.redaction.text.found import Layer
-from medagent.redaction.text.lexicon import Kind, lexicon
+from medagent.redaction.text.lexicon import Kind, lexicon, lines_of
 from medagent.redaction.text.names import Context, small_suspects, suspects
 from medagent.redaction.text.reading import Mark, Reading
 from scripts import HERE, OUT
@@ -109,12 +109,14 @@ class Names:
         drugs = _words_of("drugs")
         self._borne_drugs = sorted(drugs & lists.asked)
         self.drugs = [*self._borne_drugs * 4, *sorted(drugs & lists.words.keys())]
+        clinical = (word for line in lines_of("clinical")[1:] for word in line.split())
+        self._brands = [word.removesuffix("?") for word in clinical if word.endswith("?")]
 
     def one(self, kind: str) -> str:
         """A first name, last name or place."""
         of = self._draw.random()
-        if of < 0.02 and kind != "p":
-            found = self._draw.choice(self._borne_drugs)
+        if of < 0.03 and kind != "p":
+            found = self._draw.choice(self._borne_drugs if of < 0.01 else self._brands)
         elif of < 0.34:
             found = self._draw.choice(self._also[kind])
         elif of < 0.64:
@@ -170,7 +172,7 @@ class Names:
             case "S":
                 return f"{self.one('l')} {draw.choice(('Street', 'Avenue', 'Road', 'Lane', 'Drive'))}"
             case "D":
-                return draw.choice(self.drugs)
+                return draw.choice(self.drugs if draw.random() < 0.6 else self._brands)
             case "X":
                 return REDACTED
             case _:

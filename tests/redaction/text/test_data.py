@@ -15,7 +15,7 @@ from work import calls_of
 ROOM = resources.files("medagent.redaction.text")
 
 
-@pytest.mark.parametrize("name", ["words", "names", "model"])
+@pytest.mark.parametrize("name", ["words", "names", "clinical", "model"])
 def test_the_card_speaks_of_what_is_shipped(name: str) -> None:
     """The model card names the hash of each list and of the model, unpacked."""
     content = gzip.decompress((ROOM / "data" / f"{name}.txt.gz").read_bytes())

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, MEASURED, QUANTITIES, words
 from medagent.redaction.text.found import Span
-from medagent.redaction.text.reading import Reading, cue
+from medagent.redaction.text.reading import Reading, begins_with, cue
 from medagent.redaction.text.units import GONE, MIXED, NUMBER, ORDINAL, SIGN, SPOKEN, WORD, Unit
 
 OLDEST_KEPT = 89
@@ -76,10 +76,16 @@ _REACHING = words(
 _LIFE = words(
     """live lives lived living passes passed passing see make makes made making get gets got died dies die dead lasted
     survived survive survives grew grow reach until till since lost went retired retire retires widowed married
-    drove driving drives walks walking works working worked"""
+    drove driving drives walks walking works working worked dec deceased expired d"""
 )
+_KIN = words(
+    """mother father mom dad mum mam grandmother grandfather grandma grandpa aunt uncle sister brother husband wife
+    spouse maternal paternal gm gf mgm mgf pgm pgf"""
+)
+_STILL = words("still counting going strong sharp independent kicking active healthy alive well driving")
+_LONGEST_CLAUSE = 7
 _LIFE_LINKS = FILLERS | words(
-    """to be at it age the past away on over till until is was she he i when of still just her him them me about
+    """to be at it age the . past away on over till until is was she he i when of still just her him them me about
     almost"""
 )
 _CLEAN = words(
@@ -97,11 +103,18 @@ _OWN = words(
     """my her his their your our one's mother's mom's father's dad's grandma's grandmother's grandpa's grandfather's
     wife's husband's"""
 )
+_PLACED = words("room bed floor apartment map")
 _SUGAR = words("sugar sugars glucose reading readings fasting numbers")
 _HOT = words(
     """fever fevers feverish temp temps temperature temperatures degrees thermometer tylenol ibuprofen motrin chills
-    hot sweating burning advil fahrenheit flu"""
+    hot sweating burning advil fahrenheit flu running ran spiked spiking spikes"""
 )
+_MEASURED_OR_HOT, _MEASURED_ELSEWHERE = MEASURED | _HOT, MEASURED - _PLACED | _HOT
+_KIN_OR_PATIENT, _PERSON_NOUNS = _KIN | {"patient", "pt"}, _PERSON - _PRONOUNS - {"who"}
+_NO_AGE_BEFORE_LETTER = _MEASURED_OR_HOT | words("t of walked walk ran swam")
+_LIVING = _LIFE | words("still alone strong begins independent")
+_METERS = words("pulse monitor meter machine cuff scale")
+_OWN_OR_THE = _OWN | {"the"}
 _ON_DEVICE = words("""room oxygen o2 air ra pulse nasal liters supplemental two three four five""")
 _NO_AGE_AFTER = QUANTITIES - words("year years yr yrs yo y/o time times night nights ' \"") | words(
     """over percentile sure certain yards yard blocks reps pages votes rpm grains liters bags fahrenheit celsius
@@ -130,6 +143,7 @@ _WORD_CUE, _DECADES_CUE, _HUNDRED_CUE = cue(_WORDS), cue(_DECADES), cue(_HUNDRED
 _CENTURY_CUE, _DECADE_CUE, _SCORE_CUE = cue(_CENTURY), cue(_DECADE), cue(_SCORE)
 
 
+@begins_with(_AGE_CUE, NUMBER, MIXED)
 def ages(reading: Reading) -> Iterator[Span]:
     """Ages of 90 and more, and the words that say one: `centenarian`, `her nineties`, `ten decades`."""
     units = reading.units
@@ -253,6 +267,7 @@ def is_age(units: Sequence[Unit], one: Candidate) -> bool:
         or _is_reached(units, one)
         or _is_lived(units, one)
         or _is_before_person(units, one)
+        or _is_told(units, one)
     )
 
 
@@ -274,7 +289,7 @@ def _is_written_age(units: Sequence[Unit], one: Candidate, after: str) -> bool:
     ending = units[one.first].norm.lstrip("0123456789-")
     if ending not in ("f", "m", "w"):
         return True
-    if _has_before(units, one.first, MEASURED | _HOT | {"t", "of", "walked", "walk", "ran", "swam"}, 4):
+    if _has_before(units, one.first, _NO_AGE_BEFORE_LETTER, 4):
         return False
     start = (
         one.first == 0
@@ -317,8 +332,10 @@ def _is_behind_age(units: Sequence[Unit], one: Candidate) -> bool:
         return True
     if _norm(units, one.first - 1) in _WHOM and _norm(units, one.first - 2) in _MAKES:
         return _ends_clean(units, one)
-    for at in range(max(1, one.first - _LOOK), one.first):
-        if units[at].norm == "old" and units[at - 1].norm == "how":
+    asked = False
+    for at in range(one.first - 1, max(0, one.first - _LOOK), -1):
+        asked = asked or units[at].norm == "?"
+        if (units[at].norm == "old" and units[at - 1].norm == "how") or (asked and units[at].norm == "age"):
             return _ends_clean(units, one)
     return False
 
@@ -332,7 +349,7 @@ def _is_with_person(units: Sequence[Unit], one: Candidate) -> bool:
     if not _ends_clean(units, one, loosely=True):
         return False
     if _norm(units, one.first - 1) == "being" or _norm(units, one.first - 1) in _VIGOROUS:
-        return not _has_before(units, one.first, MEASURED | _HOT, _LOOK)
+        return not _has_before(units, one.first, _MEASURED_OR_HOT, _LOOK)
     back, bare = one.first - 1, False
     while back >= max(0, one.first - 7):
         norm = units[back].norm
@@ -367,7 +384,7 @@ def _is_apposition(units: Sequence[Unit], one: Candidate) -> bool:
     noun = person.norm in _PERSON and person.norm not in _PRONOUNS and person.norm != "who"
     if not noun and not (person.kind == GONE and before in (",", "(")):
         return False
-    if before == ":" and person.norm not in ("patient", "pt"):
+    if before == ":" and person.norm not in _KIN_OR_PATIENT:
         return False
     return _ends_clean(units, one) and (noun or not _has_before(units, back, MEASURED, _LOOK))
 
@@ -384,7 +401,7 @@ def _is_reached(units: Sequence[Unit], one: Candidate) -> bool:
     )
     if not reached or not _ends_clean(units, one):
         return False
-    if _has_before(units, one.first, MEASURED | _HOT, _LOOK):
+    if _has_before(units, one.first, _MEASURED_OR_HOT, _LOOK):
         return False
     return one.value < 100 or not _is_hot(units, one)
 
@@ -405,10 +422,10 @@ def _is_lived(units: Sequence[Unit], one: Candidate) -> bool:
     back = one.first - 1
     while back >= max(0, one.first - 4) and units[back].norm in _LIFE_LINKS:
         back -= 1
-    if _has_before(units, one.first, MEASURED | _HOT, _LOOK):
+    if _has_before(units, one.first, _MEASURED_OR_HOT, _LOOK):
         return False
     if back < one.first - 1 and back >= 0 and units[back].norm in _LIFE:
-        return True
+        return _norm(units, back - 1) not in ("it", "that", "this")
     if _norm(units, one.first - 1) != "at":
         return False
     starts = (
@@ -421,11 +438,7 @@ def _is_lived(units: Sequence[Unit], one: Candidate) -> bool:
     if starts and (follows in _PRONOUNS or follows in _PERSON or follows in ("my", "the", "it", "you")):
         return True
     alone = not after or not after.isalpha() or after in FUNCTION
-    return (
-        alone
-        and not starts
-        and _has_before(units, one.first, _LIFE | {"still", "alone", "strong", "begins", "independent"}, _LOOK)
-    )
+    return alone and not starts and _has_before(units, one.first, _LIVING, _LOOK)
 
 
 def _is_before_person(units: Sequence[Unit], one: Candidate) -> bool:
@@ -437,12 +450,31 @@ def _is_before_person(units: Sequence[Unit], one: Candidate) -> bool:
     if follows in ("female", "male", "woman", "man", "lady", "gentleman", "widow", "widower", "yof", "yom"):
         return not _has_before(units, one.first, MEASURED, 4)
     if ahead > one.last + 1 and _norm(units, ahead - 1) in ("something", "ish") and follows not in QUANTITIES:
-        return not _has_before(units, one.first, MEASURED | _HOT, _LOOK)
+        return not _has_before(units, one.first, _MEASURED_OR_HOT, _LOOK)
     if follows == "going" and _norm(units, ahead + 1) == "on":
         return True
     if follows in ("young", "plus") and ahead == one.last + 1:
         return _has_person_before(units, one.first) and not _has_before(units, one.first, MEASURED, _LOOK)
     return _norm(units, one.first - 1) == "of" and _norm(units, one.first - 2) in _PERSON and _ends_clean(units, one)
+
+
+def _is_told(units: Sequence[Unit], one: Candidate) -> bool:
+    """`the lady in the next bed is 98`, `ninety four and still gardening`."""
+    if _has_before(units, one.first, _MEASURED_ELSEWHERE, _LOOK) or one.value > OLDEST_HUMAN:
+        return False
+    after = one.last + 1 + (_norm(units, one.last + 1) == ",")
+    if _norm(units, after) == "and" and _norm(units, after + 1) in _STILL:
+        return True
+    if _norm(units, one.first - 1) not in ("is", "was", "turned", "turns") or not _ends_clean(units, one):
+        return False
+    back = one.first - 2
+    while back >= max(0, one.first - _LONGEST_CLAUSE):
+        if units[back].kind == SIGN or units[back].norm in ("and", "but", "so", "because"):
+            return False
+        if units[back].norm in _PERSON_NOUNS:
+            return one.value < 100 or not _is_hot(units, one)
+        back -= 1
+    return False
 
 
 def _is_hot(units: Sequence[Unit], one: Candidate) -> bool:
@@ -467,11 +499,7 @@ def _ends_clean(units: Sequence[Unit], one: Candidate, *, loosely: bool = False)
         _norm(units, at + 1) in _ON_DEVICE or (at + 1 < len(units) and units[at + 1].kind == NUMBER)
     ):
         return False
-    if (
-        unit.norm == "on"
-        and _norm(units, at + 1) == "the"
-        and _norm(units, at + 2) in words("pulse monitor meter machine cuff scale")
-    ):
+    if unit.norm == "on" and _norm(units, at + 1) == "the" and _norm(units, at + 2) in _METERS:
         return False
     return unit.norm in _CLEAN or (loosely and unit.norm not in MEASURED)
 
@@ -504,6 +532,8 @@ def _is_decade_of_life(units: Sequence[Unit], at: int) -> bool:
         return not _has_before(units, back, MEASURED, 4)
     if owner.norm == "the":
         back -= 1
+    if units[back].norm == "over" and not _has_before(units, back, MEASURED, _LOOK):
+        return _ends_decade(units, at)
     if units[back].norm not in ("in", "into") or back < 1:
         return False
     before = back - 1
@@ -511,6 +541,11 @@ def _is_decade_of_life(units: Sequence[Unit], at: int) -> bool:
         before -= 1
     person = units[before].norm in _ALSO_PERSON or units[before].norm in _IS_PERSON
     return person and not _has_before(units, before, MEASURED, _LOOK)
+
+
+def _ends_decade(units: Sequence[Unit], at: int) -> bool:
+    """Whether people are meant by `the over nineties`."""
+    return _norm(units, at + 1) in ("clinic", "group", "club", "patients", "people", "ward", "cohort")
 
 
 def _centuries(reading: Reading) -> Iterator[Span]:
@@ -527,7 +562,7 @@ def _centuries(reading: Reading) -> Iterator[Span]:
             unit
             and unit.kind == NUMBER
             and (
-                (unit.how == ORDINAL and unit.norm in ("10", "11") and _norm(units, at - 2) in (*_OWN, "the"))
+                (unit.how == ORDINAL and unit.norm in ("10", "11") and _norm(units, at - 2) in _OWN_OR_THE)
                 or (unit.how != ORDINAL and unit.norm in ("9", "10", "11"))
             )
         ):

@@ -14,7 +14,9 @@ from functools import lru_cache
 LONGEST_TEXT = 20_000
 """Code points of one field that are looked at; the rest does not leave."""
 _MARGIN = 400
-_SIGNS = frozenset("–—‘’“”„‚•·…°±×÷µ§©®™€£¥¢«»¿¡½¼¾⅓⅔⅛⅜⅝⅞`¨¬´ºª′″‐‑‒―‹›‣⁃◦▪■□●○→←↑↓↔⇒⇑⇓≤≥≠≈≡∼√∞∆−∙⋅†‡‰№℅℃℉✓✔✗✘☐☑☒♀♂")
+_SIGNS = frozenset(
+    "–—‘’“”„‚•·…°±×÷µ§©®™€£¥¢«»¿¡½¼¾⅓⅔⅛⅜⅝⅞`¨¬´ºª′″‐‑‒―‹›‣⁃◦▪■□●○→←↑↓↔⇒⇑⇓≤≥≠≈≡∼√∞∆−∙⋅†‡‰№℅℃℉✓✔✗✘☐☑☒♀♂˚⁄∅▶►★☆✦⟶➔➜⁓∶"
+)
 _RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉"
 _SUPERS = frozenset(f"{_RAISED}⁺⁻₊₋")
 _HIDDEN_DIGITS = re.compile(rf"[{_RAISED}]{{3}}|[{_RAISED}](?=[0-9])|[{_RAISED}](?![A-Z])(?=[^\W\d_])")
@@ -26,7 +28,7 @@ _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 """Signs that turn the order in which a text is shown."""
 _CHUNK = re.compile(r"[\S\x1c-\x1f\x85]+")
 _WORD = re.compile(r"\w+")
-_PRESENTATION = "\ufe0f"
+_PRESENTATION = "\ufe0e\ufe0f"
 
 
 def is_plain_text(text: str) -> bool:
@@ -86,12 +88,14 @@ _BLANKS = {ord(blank): " " for blank in "\t\n\r\v\f"}
 def _is_strange(word: str, at: int, sign: str) -> bool:
     if "\u0300" <= sign <= "\u036f":
         return at == 0 or not word[at - 1].isalpha()
+    if sign in _GREEK and not word[at - 1 : at].isalnum() and not word[at + 1 : at + 2].isalnum():
+        return False
     return not _is_judged(sign) and not (sign == "μ" and _MICRO.match(word, at))
 
 
 def _is_presentation(word: str, at: int) -> bool:
-    """Whether a sign only says that the symbol before it is shown in colour."""
-    return word[at] == _PRESENTATION and at > 0 and not word[at - 1].isalnum()
+    """Whether a sign only says how the symbol before it is shown."""
+    return word[at] in _PRESENTATION and at > 0
 
 
 def _are_around(word: str, strange: list[int]) -> bool:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import cache
 from itertools import chain
 from math import exp, inf
@@ -13,9 +12,20 @@ from typing import NamedTuple
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, SURE_TITLES, TITLES, words
 from medagent.redaction.text.found import Layer, Span, is_sign
-from medagent.redaction.text.lexicon import Kind, lexicon, lines_of
-from medagent.redaction.text.reading import Mark, Reading, begins_line, cue, is_in_heading
-from medagent.redaction.text.units import LETTER, MIXED, NUMBER, ORDINAL, SIGN, WORD
+from medagent.redaction.text.lexicon import Kind, blocks_of, lexicon
+from medagent.redaction.text.reading import (
+    ASKED,
+    PHRASE,
+    SMALL,
+    Mark,
+    Reading,
+    beginnings,
+    begins_line,
+    begins_with,
+    cue,
+    is_in_heading,
+)
+from medagent.redaction.text.units import LETTER, MIXED, NUMBER, ORDINAL, SIGN, WORD, Unit
 
 THRESHOLD = 0.2
 """The probability of a name from which a word does not leave; set by hand, MODEL_CARD.md says what is known of how."""
@@ -35,13 +45,15 @@ _PEOPLE_DO = words(
 )
 _ENDS = frozenset(".?!")
 _EDGE = "<e>"
+_EDGE_BEFORE = dict.fromkeys(_ENDS, _EDGE)
+_SEEN_AS_THEY_ARE = frozenset(",ai")
 _HIDDEN, _HIDDEN_NAME, _HIDDEN_SYLLABLE = "<x>", "<f>", "<s>"
 _HIDDEN_ONES = frozenset((_HIDDEN, _HIDDEN_NAME, _HIDDEN_SYLLABLE))
 _SYLLABLE = re.compile(r"[^aeiouy']{0,3}[aeiouy]{1,3}[^aeiouy']{0,2}")
 """A word of one syllable: beside one, a small word is more often another syllable of a name (`so young kim`)."""
+_TITLES_AND_POINT = TITLES | {"."}
 _KIND_SIGNS = ("", "", "?", "+", "")
 """Of each kind of word, by its number; a tuple, since the hash of a member costs a call."""
-_NO_PLAIN_WORD = (Kind.NO_WORD, Kind.UNKNOWN)
 _LONGEST_NAME = 4
 _LEFT, _RIGHT = 3, 2
 """How many symbols the model sees before a word, and behind it."""
@@ -115,6 +127,7 @@ _DEGREES_CUE = cue(_DEGREES)
 _SPEAKING_CUE = cue(_SPEAKING)
 _COMMA_CUE = cue(_COMMA)
 _INTRODUCING_CUE = cue(_INTRODUCING)
+_FILLERS_CUE = cue(FILLERS)
 
 
 class Seen(NamedTuple):
@@ -221,17 +234,8 @@ borne = _Borne().__getitem__
 class Model:
     """Weights by feature, in log odds of being a name."""
 
-    def __init__(self, features: list[str], weights: list[float]) -> None:
-        """Take features in order, out of the list; each is its kind, a space and what is seen."""
-        of_kind: dict[str, dict[str, float]] = {}
-        begin = 0
-        while features:
-            kind = features[0].partition(" ")[0]
-            end = bisect_left(features, f"{kind}!")
-            seen = [one[len(kind) + 1 :] for one in features[:end]]
-            del features[:end]  # both at once would be twice the memory
-            of_kind[kind] = dict(zip(seen, weights[begin : begin + end], strict=True))
-            begin += end
+    def __init__(self, of_kind: Mapping[str, Mapping[str, float]]) -> None:
+        """Take the weights by kind of feature and by what is seen."""
         self._bias = of_kind.get("bias", {}).get("", 0.0)
         self._first, self._second, self._third = (
             tuple(of_kind.get(kind, {}).get for kind in kinds) for kinds in _FEATURES
@@ -239,13 +243,23 @@ class Model:
         self._most: dict[str, float] = {}
 
     def is_hopeless(self, word: str, kinds: str, left: str, right: str) -> bool:
-        """Whether the first stage says no of a small letter between two plain words, however the text is cased."""
+        """Whether the first two stages say no of a word in small letters, however the text is cased."""
         of_word, of_kind, of_left, of_right = self._first
         most = self._most.get(word)
         if most is None:
             of_kinds = max(of_kind(f"{kinds} -", 0.0), of_kind(f"{kinds} l", 0.0))
             most = self._most[word] = self._bias + of_word(word, 0.0) + of_kinds
-        return most + of_left(left, 0.0) + of_right(right, 0.0) < _HOPELESS
+        score = most + of_left(left, 0.0) + of_right(right, 0.0)
+        if score < _HOPELESS:
+            return True
+        lk, rk, wl, wr = self._second
+        score += (
+            lk(f"{left} {kinds}", 0.0)
+            + rk(f"{right} {kinds}", 0.0)
+            + wl(f"{left} {word}", 0.0)
+            + wr(f"{word} {right}", 0.0)
+        )
+        return score < _HOPELESS
 
     def probability(self, seen: Seen, hopeless: float) -> float:
         """How likely the word is a name, 0 to 1; later features are not asked where the odds fall below `hopeless`."""
@@ -291,17 +305,20 @@ class Model:
 @cache
 def model() -> Model:
     """The shipped model."""
-    parts = "\t".join(lines_of("model")).split("\t")
-    shared = {weight: int(weight) / 100 for weight in set(parts[1::2])}
-    weights = [shared[weight] for weight in parts[1::2]]
-    features = parts[::2]
-    del parts
-    return Model(features, weights)
+    of_kind: dict[str, dict[str, float]] = {}
+    shared: dict[str, float] = {}
+    for kind, block in blocks_of("model"):
+        parts = block.replace(f"\n{kind} ", "\t").split("\t")
+        weights = parts[1::2]
+        shared |= {weight: int(weight) / 100 for weight in set(weights) - shared.keys()}
+        of_kind[kind] = dict(zip(parts[::2], map(shared.__getitem__, weights), strict=True))
+    return Model(of_kind)
 
 
 def listed_names(reading: Reading) -> Iterator[Span]:
     """Places of several words, and the names that something sure stands beside."""
-    return chain(_places(reading), *(find(reading) for find, begins in _FINDERS if begins(reading)))
+    begins = reading.begins
+    return chain(*[find(reading) for find, its in _BEGINNINGS if begins & its])
 
 
 def mark_names(reading: Reading) -> Context | None:
@@ -386,8 +403,10 @@ def _put(reading: Reading, at: int, listed: str) -> None:
 def _beside(reading: Reading, at: int, listed: str) -> Category | None:
     """What a suspect is by what stands directly beside it: a title, a first name, an address."""
     units, norms = reading.units, reading.norms
+    if not (at and _may_be_beside(reading, at)):
+        return None
     before = at - 2 if at > 1 and norms[at - 1] == "." else at - 1
-    if norms[at] in FUNCTION or before < 0:
+    if norms[at] in FUNCTION:
         return None
     if norms[before] in TITLES:
         return Category.NAME if "l" in listed or reading.capitals[at] else None
@@ -407,17 +426,55 @@ def _beside(reading: Reading, at: int, listed: str) -> Category | None:
     return None
 
 
+def _may_be_beside(reading: Reading, at: int) -> bool:
+    """Whether a title, a first name or something hidden may stand directly beside a word."""
+    return (
+        reading.gone[at - 1]
+        or "f" in reading.borne[at - 1]
+        or reading.norms[at - 1] in _TITLES_AND_POINT
+        or (at + 1 < len(reading.norms) and _is_hidden(reading, at + 1))
+    )
+
+
 def _is_hopeless(reading: Reading, at: int) -> bool:
-    """Whether a word in small letters between two plain words is no name, which is quickly seen."""
-    kinds, norms, gone = reading.kinds, reading.norms, reading.gone
-    if at == 0 or at + 1 >= len(norms) or gone[at - 1] or gone[at + 1]:
+    """Whether a word is no name beside what is plainly seen there, whatever the case tells, which is quickly asked."""
+    kind, norm = reading.kinds[at], reading.norms[at]
+    if kind is Kind.UNKNOWN or norm in FILLERS:
         return False
-    left, right = norms[at - 1], norms[at + 1]
-    if kinds[at - 1] in _NO_PLAIN_WORD or kinds[at + 1] in _NO_PLAIN_WORD or left in FILLERS or right in FILLERS:
+    left = _plain_left(reading, at)
+    if reading.capitals[at]:
+        return left == _EDGE and kind is Kind.ORDINARY and norm not in reading.lists.asked
+    if left is None or (right := _plain_right(reading, at)) is None:
         return False
-    if kinds[at] is Kind.UNKNOWN or reading.capitals[at]:
-        return False
-    return model().is_hopeless(norms[at], reading.borne[at] + _KIND_SIGNS[kinds[at]], left, right)
+    return model().is_hopeless(norm, reading.borne[at] + _KIND_SIGNS[kind], left, right)
+
+
+def _plain_left(reading: Reading, at: int) -> str | None:
+    """What the model sees before a word; None where that takes a closer look."""
+    if at == 0:
+        return _EDGE
+    symbol = _plain_symbol(reading, at - 1)
+    return _EDGE if symbol and reading.has_lines and begins_line(reading, at) else symbol
+
+
+def _plain_right(reading: Reading, at: int) -> str | None:
+    """What the model sees behind a word; None where that takes a closer look."""
+    after = at + 1
+    if after == len(reading.norms):
+        return _EDGE
+    symbol = _plain_symbol(reading, after)
+    return _EDGE if symbol and reading.has_lines and begins_line(reading, after) else symbol
+
+
+def _plain_symbol(reading: Reading, at: int) -> str | None:
+    kind, norm = reading.kinds[at], reading.norms[at]
+    if kind is Kind.UNKNOWN or reading.gone[at] or norm in FILLERS:
+        return None
+    if kind is not Kind.NO_WORD or norm in _SEEN_AS_THEY_ARE:
+        return norm
+    if norm == "." and at and not _ends_sentence(reading.units[at - 1]):
+        return None
+    return _EDGE_BEFORE.get(norm)
 
 
 def _is_hidden(reading: Reading, at: int) -> bool:
@@ -430,23 +487,13 @@ def _is_name(listed: str) -> bool:
 
 def suspects(reading: Reading) -> list[int]:
     """The words of which the statistics decide: those that somebody bears as a name, and capitals without a need."""
-    capitals, listed = reading.capitals, reading.lists.asked
-    unknown, also, ordinary, lowered = Kind.UNKNOWN, Kind.ALSO_A_NAME, Kind.ORDINARY, True not in reading.capitals
-    found = [
-        at
-        for at, (kind, norm) in enumerate(zip(reading.kinds, reading.norms, strict=True))
-        if norm in listed
-        or kind is unknown
-        or kind is also
-        or (
-            not lowered
-            and kind is ordinary
-            and capitals[at]
-            and norm not in FUNCTION
-            and norm.partition("'")[0] not in FUNCTION
-        )
-    ]
-    return [at for at in found if at not in reading.terms] if reading.terms else found
+    kinds, norms, terms = reading.kinds, reading.norms, reading.terms
+    ordinary = Kind.ORDINARY
+    found = {*reading.cued(ASKED), *reading.unknown()}
+    for at in reading.capital_places:
+        if kinds[at] is ordinary and norms[at] not in FUNCTION and norms[at].partition("'")[0] not in FUNCTION:
+            found.add(at)
+    return sorted(found - terms if terms else found)
 
 
 def small_suspects(reading: Reading) -> list[int]:
@@ -455,13 +502,11 @@ def small_suspects(reading: Reading) -> list[int]:
     unknown, also = Kind.UNKNOWN, Kind.ALSO_A_NAME
     if not (True in gone or reading.unknown() or reading.cued(_ANNOUNCING_CUE)):
         return []
-    small = _with_possessives(reading.lists.small_names)
     found: list[int] = []
     last = len(norms) - 1
-    places = [at for at, norm in enumerate(norms) if norm in small]
-    if True in reading.capitals:
-        more = [at for at in range(1, len(norms)) if _is_capital_behind_hidden(reading, at)]
-        places = sorted({*places, *more}) if more else places
+    places = reading.cued(SMALL)
+    if more := [at for at in reading.capital_places if at and _is_capital_behind_hidden(reading, at)]:
+        places = sorted({*places, *more})
     for at in places:
         if gone[at] or kinds[at] is also:
             continue
@@ -485,16 +530,11 @@ def _is_capital_behind_hidden(reading: Reading, at: int) -> bool:
     return written and _is_hidden(reading, at - 1)
 
 
-@cache
-def _with_possessives(small: frozenset[str]) -> frozenset[str]:
-    return small | {f"{word}'s" for word in small}
-
-
 def has_more_names(reading: Reading) -> bool:
     """Whether another reading of what is left would find a name, where hidden words are seen without their kind."""
     gone = reading.gone
     open_ones = [at for at in reading.asked if not gone[at]]
-    if True not in reading.capitals:
+    if not reading.capital_places:
         open_ones = [at for at in open_ones if _is_near_hidden(reading, at)]
     open_ones = [at for at in open_ones if not _is_hopeless(reading, at)]
     small = small_suspects(reading)
@@ -509,9 +549,9 @@ def has_more_names(reading: Reading) -> bool:
 def _is_near_hidden(reading: Reading, at: int) -> bool:
     """Whether something hidden, or unseen, is so near that the model may see it."""
     begin, end = max(0, at - _LEFT), at + _RIGHT + 1
-    if True in reading.gone[begin:end] or Kind.UNKNOWN in reading.kinds[begin:end] or reading.symbols is None:
+    if True in reading.gone[begin:end] or Kind.UNKNOWN in reading.kinds[begin:end]:
         return True
-    return "" in reading.symbols[begin:end]
+    return "" in _symbols_of(reading)[begin:end]
 
 
 class Context:
@@ -524,26 +564,93 @@ class Context:
         self._reading = reading
         self._again = again
         hides = self._hides = reading.gone.copy()
+        self._marks = None if again else reading.marks.copy()
+        self._has_lines = reading.has_lines
+        self._all: tuple[list[str], list[int]] | None = None
+        self._seen = _symbols_of(reading)
+        if again and "." in reading.norms:
+            self._seen = [
+                _EDGE if norm == "." and at and hides[at - 1] else symbol
+                for at, (norm, symbol) in enumerate(zip(reading.norms, self._seen, strict=True))
+            ]
         for at in reading.unknown():
             hides[at] = True
         if not again:  # the initial of a name is seen as in the mode that keeps it
             for at in reading.of_kind(LETTER):
                 mark = reading.marks[at]
                 hides[at] = mark is not None and mark.layer is not Layer.VOCABULARY
-        self.cased = True in reading.capitals and self._is_cased()
-        symbols = self._symbols = [_EDGE, _EDGE, _EDGE]
-        self._places = [0] * len(hides)
-        lines = "\n" in reading.text or ":" in reading.norms
-        seen = self._seen()
-        if lines or "" in seen:
-            self._see_each(seen)
-        else:
-            self._see_stretches(seen)
-        symbols += (_EDGE, _EDGE)
+        self._cased: bool | None = None if reading.capital_places else False
 
-    def _see_stretches(self, seen: list[str]) -> None:
+    @property
+    def cased(self) -> bool:
+        """Whether there are capitals, and most words that begin no sentence have none."""
+        if self._cased is None:
+            reading, hides = self._reading, self._hides
+            kinds, norms, no_word = reading.kinds, reading.norms, Kind.NO_WORD
+            words = len(norms) - kinds.count(no_word) - len(reading.cued(_FILLERS_CUE))
+            aside = {0, *[at + 1 for at in reading.of_kind(SIGN) if norms[at] in _ENDS]}
+            if True in hides:
+                aside.update([at for at, hides_it in enumerate(hides) if hides_it])
+            aside.discard(len(norms))
+            words -= sum(kinds[at] is not no_word and norms[at] not in FILLERS for at in aside)
+            upper = sum(
+                at not in aside and kinds[at] is not no_word and norms[at] not in FILLERS
+                for at in reading.capital_places
+            )
+            self._cased = 2 * upper <= words > 0
+        return self._cased
+
+    def _part(self, at: int) -> str:
+        if self._marks is None:
+            return _HIDDEN
+        mark = self._marks[at]
+        if mark is not None and mark.category is not Category.NAME:
+            return _HIDDEN
+        if _SYLLABLE.fullmatch(self._reading.norms[at]):
+            return _HIDDEN_SYLLABLE
+        listed = self._reading.borne[at]
+        return _HIDDEN_NAME if mark is not None or "f" in listed or "l" in listed else _HIDDEN
+
+    def _around(self, at: int) -> Sequence[str]:
+        """Three symbols before and two behind."""
+        if not self._has_lines and at >= _LEFT and at + _RIGHT < len(self._seen):
+            window = self._seen[at - _LEFT : at + _RIGHT + 1]
+            if "" not in window and True not in self._hides[at - _LEFT : at + _RIGHT + 1]:
+                del window[_LEFT]
+                return window
+        symbols, places = self._see()
+        if place := places[at]:
+            return [*symbols[place - 3 : place], *symbols[place + 1 : place + 3]]
+        behind = next((one for one in places[at:] if one), len(symbols) - 2)
+        return symbols[behind - 3 : behind + 2]  # a breath that is a name here, which its neighbours do not see
+
+    def _beside(self, at: int) -> Sequence[str]:
+        """The symbol before a word and the one behind it."""
+        if not self._has_lines and 0 < at < len(self._seen) - 1:
+            left, right = self._seen[at - 1], self._seen[at + 1]
+            if left and right and self._seen[at] and True not in self._hides[at - 1 : at + 2]:
+                return left, right
+        return self._around(at)[2:4]
+
+    def _begins(self, at: int) -> bool:
+        """Whether a word begins a sentence, or is a breath."""
+        symbols, places = self._see()
+        return symbols[places[at] - 1] == _EDGE
+
+    def _see(self) -> tuple[list[str], list[int]]:
+        """Return what the model sees of the whole text, and where in it each unit is; 0 for breaths."""
+        if self._all is None:
+            symbols, places = self._all = [_EDGE, _EDGE, _EDGE], [0] * len(self._hides)
+            if self._has_lines or "" in self._seen:
+                self._see_each(symbols, places)
+            else:
+                self._see_stretches(symbols, places)
+            symbols += (_EDGE, _EDGE)
+        return self._all
+
+    def _see_stretches(self, symbols: list[str], places: list[int]) -> None:
         """Note what the model sees, where only what is hidden is not seen as it is."""
-        symbols, places = self._symbols, self._places
+        seen = self._seen
         done = -1
         for at in [at for at, hidden in enumerate(self._hides) if hidden]:
             part = self._part(at)
@@ -560,12 +667,11 @@ class Context:
         places[begin:] = range(len(symbols), len(symbols) + len(seen) - begin)
         symbols += seen[begin:]
 
-    def _see_each(self, seen: list[str]) -> None:
+    def _see_each(self, symbols: list[str], places: list[int]) -> None:
         """Note what the model sees, unit by unit: over breaths, and with the ends of lines."""
-        reading, hides, symbols, places = self._reading, self._hides, self._symbols, self._places
-        lines = "\n" in reading.text or ":" in reading.norms
+        reading, lines = self._reading, self._has_lines
         hidden = False
-        for at, (symbol, is_hidden) in enumerate(zip(seen, hides, strict=True)):
+        for at, (symbol, is_hidden) in enumerate(zip(self._seen, self._hides, strict=True)):
             if is_hidden:
                 part = self._part(at)
                 if not hidden:
@@ -581,64 +687,6 @@ class Context:
                 places[at] = len(symbols)
                 symbols.append(symbol)
 
-    def _part(self, at: int) -> str:
-        if self._again:
-            return _HIDDEN
-        reading = self._reading
-        mark = reading.marks[at]
-        if mark is not None and mark.category is not Category.NAME:
-            return _HIDDEN
-        if _SYLLABLE.fullmatch(reading.norms[at]):
-            return _HIDDEN_SYLLABLE
-        listed = reading.borne[at]
-        return _HIDDEN_NAME if mark is not None or "f" in listed or "l" in listed else _HIDDEN
-
-    def _seen(self) -> list[str]:
-        """What is seen of each unit that is not hidden; nothing of breaths."""
-        reading = self._reading
-        seen = reading.symbols
-        if seen is None:
-            seen = reading.symbols = reading.norms.copy()
-            units = reading.units
-            for at in reading.of_kind(NUMBER):
-                seen[at] = "<th>" if units[at].how == ORDINAL else "<n>"
-            for at in reading.of_kind(LETTER):
-                if seen[at] not in "ai":
-                    seen[at] = "<l>"
-            for kind in (MIXED, SIGN):
-                for at in reading.of_kind(kind):
-                    seen[at] = _symbol(reading, at)
-            if not FILLERS.isdisjoint(seen):
-                seen[:] = ["" if symbol in FILLERS else symbol for symbol in seen]
-        if self._again and "." in reading.norms:
-            gone = reading.gone
-            return [
-                _EDGE if norm == "." and at and gone[at - 1] else symbol
-                for at, (norm, symbol) in enumerate(zip(reading.norms, seen, strict=True))
-            ]
-        return seen
-
-    def _is_cased(self) -> bool:
-        """Whether some words have a capital, and most of those that begin no sentence have none."""
-        reading, hides = self._reading, self._hides
-        befores = (".", *reading.norms)
-        capitals = [
-            capital
-            for capital, hidden, kind, norm, before in zip(
-                reading.capitals, hides, reading.kinds, reading.norms, befores, strict=False
-            )
-            if not hidden and kind is not Kind.NO_WORD and norm not in FILLERS and before not in _ENDS
-        ]
-        return 2 * sum(capitals) <= len(capitals) > 0
-
-    def _around(self, at: int) -> list[str]:
-        """Three symbols before and two behind."""
-        symbols, place = self._symbols, self._places[at]
-        if place:
-            return [*symbols[place - 3 : place], *symbols[place + 1 : place + 3]]
-        behind = next((one for one in self._places[at:] if one), len(symbols) - 2)
-        return symbols[behind - 3 : behind + 2]  # a breath that is a name here, which its neighbours do not see
-
     def sees_hidden(self, at: int) -> bool:
         """Whether something hidden is among what stands around a word."""
         return not _HIDDEN_ONES.isdisjoint(self._around(at))
@@ -647,7 +695,7 @@ class Context:
         """Whether a suspect is a name here."""
         if not self.may_be(at):
             return False
-        if self.cased and (self.says_name(at) or self._is_called(at)):
+        if self._reading.capitals[at] and self.cased and (self.says_name(at) or self._is_called(at)):
             return True
         probability = self.probability(at)
         return probability >= _LEAST_THRESHOLD and probability >= threshold(self._reading, at)
@@ -661,32 +709,40 @@ class Context:
     def may_be(self, at: int) -> bool:
         """Whether a word is a suspect for more than the capital that begins every sentence."""
         reading = self._reading
-        begins = not self.cased or self._symbols[self._places[at] - 1] == _EDGE
-        return not begins or reading.kinds[at] is not Kind.ORDINARY or reading.norms[at] in reading.lists.asked
+        if reading.kinds[at] is not Kind.ORDINARY or reading.norms[at] in reading.lists.asked:
+            return True
+        return self.cased and not self._begins(at)
 
     def says_name(self, at: int, never: Set[str] = CAPITALS) -> bool:
         """Whether a word that people bear as a name has a capital that nothing else gives it."""
         reading = self._reading
         norm = reading.norms[at]
-        if not self.cased or not _is_capital(reading, at) or norm in never or norm in FILLERS:
+        if not _is_capital(reading, at) or not self.cased or norm in never or norm in FILLERS:
             return False
         if is_in_heading(reading, at):
             return False
         if _FIRST_OR_LAST.isdisjoint(reading.borne[at]) or (at > 0 and reading.norms[at - 1] == ":"):
             return False
-        return self._symbols[self._places[at] - 1] != _EDGE
+        return not self._begins(at)
 
     def _is_called(self, at: int) -> bool:
         """Whether a word that no list has is written with a capital that nothing else gives it."""
         reading = self._reading
         if reading.kinds[at] is not Kind.UNKNOWN or not reading.capitals[at] or is_in_heading(reading, at):
             return False
-        return self._symbols[self._places[at] - 1] != _EDGE
+        return not self._begins(at)
 
     def probability(self, at: int) -> float:
         """How likely a word is a name here, 0 to 1."""
-        hopeless = -inf if self._reading.kinds[at] is Kind.UNKNOWN else _HOPELESS
-        return model().probability(self.seen(at), hopeless)
+        reading = self._reading
+        kind = reading.kinds[at]
+        if kind is Kind.UNKNOWN:
+            return model().probability(self.seen(at), -inf)
+        if not reading.capitals[at]:
+            left, right = self._beside(at)
+            if model().is_hopeless(reading.norms[at], reading.borne[at] + _KIND_SIGNS[kind], left, right):
+                return 0.0
+        return model().probability(self.seen(at), _HOPELESS)
 
     def seen(self, at: int) -> Seen:
         """What the model sees of a word."""
@@ -703,6 +759,25 @@ class Context:
         return tuple.__new__(Seen, (word, kinds, case, left3, left2, left, right, right2))
 
 
+def _symbols_of(reading: Reading) -> list[str]:
+    """What the model sees of each unit that nothing hides, empty for what it does not see; kept with the reading."""
+    seen = reading.symbols
+    if seen is None:
+        seen = reading.symbols = reading.norms.copy()
+        units = reading.units
+        for at in reading.of_kind(NUMBER):
+            seen[at] = "<th>" if units[at].how == ORDINAL else "<n>"
+        for at in reading.of_kind(LETTER):
+            if seen[at] not in "ai":
+                seen[at] = "<l>"
+        for kind in (MIXED, SIGN):
+            for at in reading.of_kind(kind):
+                seen[at] = _symbol(reading, at)
+        if not FILLERS.isdisjoint(seen):
+            seen[:] = ["" if symbol in FILLERS else symbol for symbol in seen]
+    return seen
+
+
 def _symbol(reading: Reading, at: int) -> str:
     """A sign as the model sees it; empty for what it does not see, as the point of `dr.`."""
     norm = reading.norms[at]
@@ -710,19 +785,25 @@ def _symbol(reading: Reading, at: int) -> str:
         return "," if norm == "," else ""
     if norm != "." or at == 0:
         return _EDGE
-    before = reading.units[at - 1]
-    return "" if before.kind == LETTER or before.norm in TITLES else _EDGE
+    return _EDGE if _ends_sentence(reading.units[at - 1]) else ""
 
 
+def _ends_sentence(before: Unit) -> bool:
+    """Whether a point behind this unit is no part of it, as the one of `dr.` is."""
+    return before.kind != LETTER and before.norm not in TITLES
+
+
+@begins_with(PHRASE)
 def _places(reading: Reading) -> Iterator[Span]:
     """Places of several words, all of which may be ordinary ones."""
     phrases = reading.lists.phrases
-    for at in reading.places_of(phrases.keys()):
+    for at in reading.cued(PHRASE):
         for parts in phrases[reading.norms[at]]:
             if reading.norm(at + 1) == parts[1] and tuple(reading.norms[at : at + len(parts)]) == parts:
                 yield at, at + len(parts) - 1, Category.ADDRESS
 
 
+@begins_with(_DOCTORS_CUE)
 def _doctors(reading: Reading) -> Iterator[Span]:
     """A word behind `doctor` that is somebody's last name, ordinary as it is."""
     for at in reading.cued(_DOCTORS_CUE):
@@ -732,6 +813,7 @@ def _doctors(reading: Reading) -> Iterator[Span]:
             yield last, last, Category.NAME
 
 
+@begins_with(LETTER, _DEGREES_CUE)
 def _with_initial(reading: Reading) -> Iterator[Span]:
     """`James E. Hunt`, `Hunt, MD`: a first name, an initial and any word; any name before a degree."""
     units, norms = reading.units, reading.norms
@@ -766,6 +848,7 @@ def _is_given_name(reading: Reading, at: int) -> bool:
     return reading.kinds[at] is Kind.UNKNOWN or "f" in reading.lists.name_kinds(unit.norm)
 
 
+@begins_with(_SPEAKING_CUE)
 def _calling(reading: Reading) -> Iterator[Span]:
     """`this is … calling`, `… speaking`: up to four words between the two, whatever they are."""
     norms = reading.norms
@@ -785,6 +868,7 @@ def _calling(reading: Reading) -> Iterator[Span]:
                 break
 
 
+@begins_with(_AN_CUE)
 def _called_an(reading: Reading) -> Iterator[Span]:
     """`An`, where no word follows that an article may stand before."""
     for at in reading.cued(_AN_CUE):
@@ -799,6 +883,7 @@ def _is_article_odd(reading: Reading, after: int) -> bool:
     return reading.norms[after] in (_BEHIND_AN if reading.units[after].kind == WORD else _ENDS)
 
 
+@begins_with(_COMMA_CUE)
 def _last_first(reading: Reading) -> Iterator[Span]:
     """`brown, jack`, alone between the ends of a sentence."""
     units, norms, lists = reading.units, reading.norms, reading.lists
@@ -811,6 +896,7 @@ def _last_first(reading: Reading) -> Iterator[Span]:
             yield at - 1, at + 1, Category.NAME
 
 
+@begins_with(_INTRODUCING_CUE)
 def _introduced(reading: Reading) -> Iterator[Span]:
     """What follows `my name is`, `last name` or `Mrs`, whatever word it is."""
     units, norms = reading.units, reading.norms
@@ -876,12 +962,14 @@ def _ends_here(reading: Reading, at: int) -> bool:
     )
 
 
-_FINDERS: tuple[tuple[Callable[[Reading], Iterator[Span]], Callable[[Reading], object]], ...] = (
-    (_introduced, lambda reading: reading.cued(_INTRODUCING_CUE)),
-    (_doctors, lambda reading: reading.cued(_DOCTORS_CUE)),
-    (_with_initial, lambda reading: reading.of_kind(LETTER) or reading.cued(_DEGREES_CUE)),
-    (_calling, lambda reading: reading.cued(_SPEAKING_CUE)),
-    (_called_an, lambda reading: reading.cued(_AN_CUE)),
-    (_last_first, lambda reading: reading.cued(_COMMA_CUE)),
+_FINDERS: tuple[Callable[[Reading], Iterator[Span]], ...] = (
+    _places,
+    _introduced,
+    _doctors,
+    _with_initial,
+    _calling,
+    _called_an,
+    _last_first,
 )
-"""What finds names beside something sure, and what tells that there may be something sure."""
+"""What finds names beside something sure, and places of several words."""
+_BEGINNINGS = tuple((finder, beginnings(finder)) for finder in _FINDERS)

@@ -9,6 +9,7 @@ from medagent.redaction.text.units import LETTER, SIGN, WORD, Unit
 
 _ALWAYS = frozenset(("24/7", "20/20", "50/50", "15/15"))
 _VISION = frozenset((10, 15, 16, 20, 25, 30, 32, 40, 50, 60, 63, 70, 80, 100, 125, 150, 160, 200, 300, 400, 800))
+_VISIONS = _VISION | {5, 6, 7, 9, 12, 18, 24, 36}
 _TIME_BEFORE = words(
     """on since until till by before after from through thru dated date due admitted admit discharged discharge seen
     called call began begun started start placed removed given done visit visits appt appts appointment appointments
@@ -16,7 +17,8 @@ _TIME_BEFORE = words(
     expired happened here ordered sent reviewed drawn collected performed repeated labs lab mri ct echo xray
     ultrasound cxr ekg biopsy colonoscopy mammogram surgery bloodwork procedure operation scan clinic office consult
     followup f/u fu update resulted received stopped changed increased decreased born birthday seen again er ed
-    admission note therapy shot vaccine vaccinated booster period saw week starting ending a1c"""
+    admission note therapy injury accident incident loss shot vaccine vaccinated booster period saw week starting
+    ending a1c"""
 )
 """A day stands behind one of these."""
 _TIME_FOR_SURE = words("on since until till by before after dated lmp due through")
@@ -29,10 +31,11 @@ _SCALED = words(
 )
 """A score or a part stands behind one of these."""
 _PART_AFTER = QUANTITIES | words(
-    """murmur strength systolic diastolic tab tabs cup inch tsp tbsp teaspoon tablespoon of way dose grip
-    bilaterally throughout intact ago pain at strong murmurs holosystolic in a an as is tbs pint gallon ounce mile
-    hour"""
+    """murmur strength systolic diastolic tab tabs cup inch tsp tbsp teaspoon tablespoon of way dose grip bilaterally
+    throughout intact ago vision acuity eye eyes pain at strong murmurs holosystolic in a an as is tbs pint gallon
+    ounce mile hour"""
 )
+_SURE_PART_AFTER = _PART_AFTER - {"in", "at", "is", "a", "as"}
 _DURATIONS = frozenset(("7", "12", "52"))
 """Denominators by which British notes give days, months and weeks: `2/52`."""
 _TWO_SCORES = words("apgar apgars")
@@ -66,7 +69,7 @@ def is_day_and_month(units: Sequence[Unit], at: int, last: int) -> bool:
     if before in _TIME_BEFORE:
         if is_part and before not in _TIME_FOR_SURE and two in _SCALES and _is_scaled(units, at):
             return False
-        return not (is_part and after in _PART_AFTER - {"in", "at", "is", "a", "as"})
+        return not (is_part and after in _SURE_PART_AFTER)
     if is_part and (after in _PART_AFTER or (two in _SCALES and _is_scaled(units, at))):
         return False
     return not (is_part and int(two) in _COMMON)
@@ -77,7 +80,7 @@ def is_part_or_score(units: Sequence[Unit], at: int, last: int) -> bool:
     one, two = int(units[at].norm), int(units[last].norm)
     if _has_before(units, at, _TWO_SCORES) or (50 <= one <= 300 and 20 <= two <= 200 and one > two // 2):
         return True
-    if (one in (20, 6) and two in _VISION | {5, 6, 7, 9, 12, 18, 24, 36}) or f"{one}/{two}" in _ALWAYS:
+    if (one in (20, 6) and two in _VISIONS) or f"{one}/{two}" in _ALWAYS:
         return True
     return one <= two <= _FINEST_SCALE and (_is_scaled(units, at) or _measured(units, at) or two <= _FINEST_PART)
 

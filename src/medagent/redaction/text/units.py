@@ -22,6 +22,7 @@ _LOWERED_PIECE = re.compile(
     r"([a-z]{2,}+)(?![0-9]|'[a-z])|([0-9]++)(?![a-z]|'[a-z])|([a-z])(?![a-z0-9]|'[a-z])|([a-z0-9]+(?:'[a-z]+)*)|"
     rf"({REDACTED.lower()})|[^\w\s]|_"
 )
+_ENDS = frozenset(",.?!;:")
 _KINDS = (SIGN, WORD, NUMBER, LETTER)
 """Of a lowered piece by the group that it matched; the fourth wants a closer look, the fifth is a placeholder."""
 _ORDINAL = re.compile(r"(\d{1,3})(?:st|nd|rd|th)", re.ASCII)
@@ -72,12 +73,22 @@ def _plain_pieces(lowered: str) -> list[Unit]:
     """The same of what most texts are, ASCII whose every placeholder is ours, in half the time."""
     found: list[Unit] = []
     new, add, find = tuple.__new__, found.append, lowered.find
-    at = 0
-    for chunk in lowered.split():
-        begin = find(chunk, at)
+    chunks = lowered.split()
+    is_tight = len(lowered) == sum(map(len, chunks)) + len(chunks) - 1
+    at = -1
+    for chunk in chunks:
+        begin = at + 1 if is_tight else find(chunk, at + 1)
         at = begin + len(chunk)
         if chunk.isalpha():
             add(new(Unit, (chunk, WORD if at - begin > 1 else LETTER, begin, at, PLAIN)))
+            continue
+        if chunk[-1] in _ENDS and (word := chunk[:-1]).isalpha():
+            last = at - 1
+            add(new(Unit, (word, WORD if last - begin > 1 else LETTER, begin, last, PLAIN)))
+            add(new(Unit, (chunk[-1], SIGN, last, at, PLAIN)))
+            continue
+        if "'" in chunk and chunk.replace("'", "").isalpha() and all(chunk.split("'")):
+            add(new(Unit, (chunk, WORD, begin, at, PLAIN)))
             continue
         for match in _LOWERED_PIECE.finditer(lowered, begin, at):
             group = match.lastindex

@@ -85,6 +85,8 @@ def _belongs(reading: Reading, at: int, *, before: bool) -> bool:
     """A number without a unit, a particle, or behind what is gone the ending of a name or a street."""
     unit = reading.units[at]
     if unit.kind == NUMBER:
+        if before and not reading.gone[at - 1] and _is_decimal(reading, at):
+            return False
         return unit.how != ORDINAL and reading.norm(at + 1) not in QUANTITIES
     if (
         before
@@ -94,6 +96,14 @@ def _belongs(reading: Reading, at: int, *, before: bool) -> bool:
     ):
         return True
     return unit.kind == WORD and (unit.norm in PARTICLES or (before and unit.norm in _ENDINGS))
+
+
+def _is_decimal(reading: Reading, at: int) -> bool:
+    """Whether a number has a fraction, as `8.7` in `on 3/5, 8.7`."""
+    units = reading.units
+    if at + 2 >= len(units) or units[at + 1].norm != "." or units[at + 2].kind != NUMBER:
+        return False
+    return units[at].end == units[at + 1].start and units[at + 1].end == units[at + 2].start
 
 
 def _ends_there(reading: Reading, at: int) -> bool:
