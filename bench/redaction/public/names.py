@@ -36,11 +36,11 @@ SENTENCES = (
     "Her baby is called {f} and has a fever",
     "That is for {l}, {f} {l}",
 )
-_FEWEST, _EACH = 5, 80
+_FEWEST, _EACH = 5, 60
 
 
 def read(root: Path) -> Iterator[Case]:
-    """Yield eighty sentences a country and form, for countries with five first and five last names or more."""
+    """Yield sixty sentences a country and form, for countries with five first and five last names or more."""
     first = _names(root / "common-forenames-by-country.csv")
     last = _names(root / "common-surnames-by-country.csv")
     for country in sorted(first.keys() & last.keys()):
@@ -80,7 +80,7 @@ def _names(path: Path) -> dict[str, list[str]]:
 
 
 NAMES = PublicSet(
-    name="names by country",
+    name="names-by-country",
     repository="sigpwned/popular-names-by-country-dataset",
     licence="CC0 1.0",
     needs="common-*-by-country.csv",

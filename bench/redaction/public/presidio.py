@@ -85,14 +85,14 @@ def _pairs(value: object) -> Iterator[tuple[int, int]]:
 
 
 SENTENCES = PublicSet(
-    name="presidio sentences",
+    name="presidio-sentences",
     repository="microsoft/presidio-research",
     licence="MIT",
     needs="tests/data/generated_large.json",
     read=read_sentences,
 )
 ROWS = PublicSet(
-    name="presidio unit tests",
+    name="presidio-tests",
     repository="microsoft/presidio",
     licence="MIT",
     needs="presidio-analyzer/tests/test_*_recognizer.py",

@@ -35,6 +35,12 @@ GENERIC = frozenset(
 
 Chosen from the list of annotated values, before looking at what the layers did with them.
 """
+_PRODUCT = re.compile(
+    r"\b(?:olly|alexa|siri|cortana|google|wemo|bbc|cnn|gmail|uber|facebook|instagram|twitter|youtube|tumblr|roomba|nhl"
+    r"|nba|nfl|nasa|pandora|spotify|itunes|kindle|(?:new york|washington|chicago|huffington) (?:times|post|tribune))\b",
+    re.IGNORECASE,
+)
+"""Assistants, products, leagues and papers, which the set annotates in some sentences only."""
 _ENTITY = re.compile(r"\[(\w+) : ([^\]]*)\]")
 
 
@@ -66,7 +72,8 @@ def parse(dialogue: str, annotated: str) -> Case:
             parts.append(Planted(kind, start, len(text)))
         elif kind or label in WORKS:
             other.append((start, len(text)))
-    return case(dialogue, text + annotated[at:], parts, other)
+    text += annotated[at:]
+    return case(dialogue, text, parts, [*other, *(match.span() for match in _PRODUCT.finditer(text))])
 
 
 SLURP = PublicSet(

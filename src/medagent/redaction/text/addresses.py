@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from medagent.redaction.policy import Category
@@ -34,12 +35,13 @@ _BEFORE_ROAD = words(
 )
 _CORNERS = words("corner intersection corners junction crossroads cnr")
 _THE_STREETS = words(
-    """green close crescent mews terrace avenue drive grove mall strand square parade street paddock orchard elms
-    oaks limes firs beeches cedars willows laurels hollies lane park high larches hawthorns chestnuts birches elder
-    poplars maples ashes maltings ridings spinney meadow meadows lawn lawns wharf priory glebe cottages paddocks rise
-    chase dene copse quay croft dell knoll warren causeway rectory vicarage forge stables granary gatehouse coach
-    barn bakery mill mount leys gables bungalow broadway embankment cloisters crofts moorings maze cut ropewalk
-    boardwalk esplanade promenade brambles conifers orchards vineyard hollow glen beach coppice heights"""
+    """green close crescent mews terrace avenue drive grove mall strand square parade street paddock orchard elms oaks
+    limes firs beeches cedars willows laurels hollies lane park high larches hawthorns chestnuts birches elder
+    poplars maples ashes maltings ridings spinney meadow meadows lawn lawns wharf priory glebe cottages paddocks
+    rise chase dene copse quay croft dell knoll warren causeway rectory vicarage forge stables granary gatehouse
+    coach barn bakery mill mount leys gables bungalow broadway embankment cloisters crofts moorings maze cut
+    ropewalk boardwalk esplanade promenade brambles conifers orchards vineyard hollow glen beach coppice heights
+    common heath links row"""
 )
 _OLD = words("old high main upper lower new north south east west")
 _OLD_HOUSES = _THE_STREETS | words("school post chapel church dairy farm brewery bank library station house hall")
@@ -63,19 +65,25 @@ _MEETS = words("at meets crosses hits")
 _NO_CORNER = words("allergic allergy allergies sensitive pollen reacts reaction")
 _ON_ROAD = words("on off near at from along down opposite")
 _ROADS = words("road lane crescent mews parkway")
-_MORE_STREETS = words("mall parade end acre acres quay yard wharf gate bottom approach embankment rise")
+_MORE_STREETS = words(
+    "mall parade end acre acres quay yard wharf gate bottom approach embankment rise cottages cottage villas"
+)
 """Types of streets that are so only in an address."""
 _HEDGES = FILLERS | words("it's its let me see well sorry no i think mean wait actually , . …")
 """What people say between a house's number and its street."""
 _ROOM_LINKS = _HEDGES | words("# number is 's no num : code")
 _SURE_ROOMS = words(
-    "plot sector trailer penthouse condo buzzer door apartment's apt's flat's suite's unit's gali townhouse concession"
+    """plot sector trailer penthouse condo buzzer door apartment's apt's flat's suite's unit's gali townhouse
+    concession mailbox buzzer's"""
 )
 _ROOMS_BESIDE = words("tower wing phase space block building level house")
 """A number behind one of these says which beside another part of an address."""
 _LINKED_ROOMS = words("apartment apt suite ste flat unit")
+_SIDES_OF_HOUSES = words("upstairs downstairs left right rear front back")
 _UNITS = words("in at to is my upper lower our the # , front rear left right apartment")
-_HOUSES = words("cottage house vicarage farm lodge barn mill rectory villa hall court manor view croft farmhouse mews")
+_HOUSES = words(
+    "gables grange cottage house vicarage farm lodge barn mill rectory villa hall court manor view croft farmhouse mews"
+)
 _LONGEST_SMALL = 3
 _NERVES = words(
     """heart nerve av branch bundle facet root plexus spinal femoral epidural field regional degree ganglion beta
@@ -83,10 +91,11 @@ _NERVES = words(
 )
 _INNS = words("motel hotel inn dorm dormitory shelter lodge hostel")
 _NO_QUANTITY_STREETS = words("drive walk way run")
+_NAMED_QUANTITIES = words("stone mile bottle glass drop")
 _NO_NAME = (FUNCTION - NAME_WORDS) | QUANTITIES
 _ADDRESSED = words(
-    """live lives lived living address addressed mail send deliver ship house located stay stays staying moved
-    home"""
+    """live lives lived living address addressed mail send deliver ship house located stay stays staying stayed moved
+    home bring delivery deliveries drop pickup taxi cab parcel package letters"""
 )
 _LONGEST_ADDRESSED = 8
 ADDRESS_WORDS = (
@@ -109,27 +118,30 @@ _LONGEST_ROAD = 6
 _ON = frozenset(("on", "at", "off", "of", "and"))
 _ANY_STREET = words(
     """side busy same next wrong right dirt gravel long short other one two this that back front open high city
-    slippery icy rocky bumpy wet muddy paved narrow private country memory fast slow turning passing bike bus carpool
-    exit main major winding clear whole rough quiet empty public cross no any every each your his her their our dark
-    smooth steep"""
+    slippery icy rocky bumpy wet muddy paved narrow private country memory fast slow turning passing bike bus
+    carpool exit main major winding clear whole rough quiet empty public cross no any every each your his her their
+    our dark smooth steep"""
 )
 _SMALL_WORDS = FUNCTION - NAME_WORDS
 _OLD_HOUSES_AND_STREETS = _OLD_HOUSES | STREETS_WITH_NUMBER
 _LINKED_OR_SURE_ROOMS, _ROOMS_ONLY_BESIDE = _LINKED_ROOMS | _SURE_ROOMS, _ROOMS_BESIDE - ROOMS
 _ALL_ROOMS = ROOMS | _SURE_ROOMS | _ROOMS_BESIDE
 _SMALL_OR_BREATH, _SMALL_OR_COUNTED = FUNCTION | FILLERS, FUNCTION | QUANTITIES
+_NO_BARE_STREET, _COUNTED = _SMALL_WORDS | _ANY_STREET, QUANTITIES - ROOMS
 _NO_STREET, _ENDS_STREET = FUNCTION | _ANY_STREET, FUNCTION - {"of", "at"}
 _JOINTS = frozenset(("the", "and", "&"))
 """Words that stand in addresses, and mostly elsewhere: asked only beside a number or another word of addresses."""
+_OUTWARD, _INWARD = re.compile(r"[a-z]{1,2}\d[a-z\d]?", re.ASCII), re.compile(r"\d[abd-hjlnp-uw-z]{2}", re.ASCII)
 _ADDRESS_CUE = cue(ADDRESS_WORDS - _JOINTS)
 
 
-@begins_with(_ADDRESS_CUE, NUMBER)
+@begins_with(_ADDRESS_CUE, NUMBER, MIXED)
 def addresses(reading: Reading) -> Iterator[Span]:
     """A street with its number, what follows it up to the postcode, a flat and a post box."""
     units, cues = reading.units, reading.cued(_ADDRESS_CUE)
     if cues or reading.of_kind(NUMBER):
         cues = sorted((*cues, *reading.places_of(_JOINTS)))
+    yield from _postcodes(reading)
     done = -1
     for at in cues:
         unit = units[at]
@@ -158,6 +170,14 @@ def addresses(reading: Reading) -> Iterator[Span]:
             yield *room, Category.ADDRESS
 
 
+def _postcodes(reading: Reading) -> Iterator[Span]:
+    """British postcodes in two pieces: `OX4 2JY`."""
+    norms = reading.norms
+    for at in reading.of_kind(MIXED):
+        if at + 1 < len(norms) and _OUTWARD.fullmatch(norms[at]) and _INWARD.fullmatch(norms[at + 1]):
+            yield at, at + 1, Category.ADDRESS
+
+
 def _may_join(units: Sequence[Unit], at: int) -> bool:
     """Whether what stands before `the` or `and` may be part of an address, which is quickly seen."""
     if not at:
@@ -176,6 +196,8 @@ def _by_name(reading: Reading, at: int) -> tuple[int, int] | None:
     if norm in ("and", "&"):
         return _corner(reading, at)
     if norm in _CORNERS:
+        if norm == "junction" and _is_numbered(units, at + 1):
+            return at + 1, at + 1
         begin = at + 1 + (_norm(units, at + 1) == "of")
         return _corner_of(units, begin) if begin > at + 1 or _is_crossing_at(units, begin) else None
     if norm in _LEADS or norm == "rr" or (norm == "road" and _norm(units, at - 1) in _BEFORE_ROAD):
@@ -184,9 +206,12 @@ def _by_name(reading: Reading, at: int) -> tuple[int, int] | None:
         return _road_number(units, at) if _norm(units, at - 1) == "mile" else None
     if norm == "the":
         return _behind_the(reading, at)
-    if norm in ("cross", "main") and at and units[at - 1].how == ORDINAL:
+    if norm in ("cross", "main", "block") and at and units[at - 1].how == ORDINAL:
         last = at + (_norm(units, at + 1) in STREETS_WITH_NUMBER)
-        return (at - 1, last) if _ends(units, last + 1) and not _is_owned(units, at - 2) else None
+        first = at - 3 if at > 2 and units[at - 2].norm == "," and _is_numbered(units, at - 3) else at - 1
+        return (first, last) if _ends(units, last + 1) and not _is_owned(units, at - 2) else None
+    if norm == "road" and _is_numbered(units, at + 1) and _norm(units, at + 2) not in QUANTITIES:
+        return (at + 1, at + 1) if at and units[at - 1].kind == WORD and units[at - 1].norm not in _NO_STREET else None
     if norm == "street" and _is_numbered(units, at + 1) and _ends(units, at + 2) and not _is_owned(units, at - 1):
         return at + 1, at + 1
     if norm in _MORE_STREETS:
@@ -208,7 +233,8 @@ def _by_lone_name(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
     ):
         first = _whole_number(units, at - 1)
         long = first < at - 1 or len(units[at - 1].norm) > 1
-        if (long and norm in _LONE_STREETS) or _is_addressed(units, first):
+        groups = first < at - 1 and at + 1 == len(units)
+        if groups or (long and norm in _LONE_STREETS) or _is_addressed(units, first):
             return first, at
     if norm == "address":
         return _behind_address(units, at)
@@ -253,6 +279,7 @@ def _small_street(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
     back = at - 1
     while back > 0 and at - back <= _LONGEST_SMALL and units[back].kind == WORD and units[back].norm not in _NO_NAME:
         back -= 1
+    back -= back > 0 and back < at - 1 and units[back].norm == ","
     if back == at - 1 or not _is_numbered(units, back) or not _ends(units, at + 1):
         return None
     first = _whole_number(units, back)
@@ -330,7 +357,9 @@ def _road_number(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
     last = at
     for ahead in range(at + 1, min(at + _LONGEST_ROAD, len(units))):
         unit = units[ahead]
-        if unit.kind == NUMBER and unit.how != ORDINAL and _norm(units, ahead + 1) not in QUANTITIES:
+        if (unit.kind == NUMBER and unit.how != ORDINAL and _norm(units, ahead + 1) not in QUANTITIES) or (
+            unit.kind == MIXED and unit.norm[0].isdecimal()
+        ):
             last = ahead
         elif unit.norm not in ("box", ",", "number", "-", "#", "no") and unit.kind not in (LETTER, MIXED):
             break
@@ -427,23 +456,26 @@ def _before_hedges(units: Sequence[Unit], at: int) -> int | None:
 def _bare(units: Sequence[Unit], at: int) -> int | None:
     """Return where the name of a street without a number begins."""
     name = at - 1
+    if name > 1 and units[name - 1].norm == "," and units[name - 2].norm in _HOUSES and units[at].norm in _ROADS:
+        return name
     if name < 0 or units[name].kind not in (WORD, NUMBER) or units[name].norm in _NO_STREET:
         return None
     if units[at].norm in STREETS:
         return name - 1 if name and units[name - 1].norm in SIDES else name
     before = units[name - 1].norm if name else ""
     is_road = units[at].norm in _ROADS and units[name].kind == WORD and units[name].norm not in SIDES
-    behind_house = before == "," and _norm(units, name - 2) in _HOUSES
-    if is_road and (before in _ON_ROAD or behind_house or (name == 0 and at + 1 == len(units))):
+    if is_road and (before in _ON_ROAD or (name == 0 and at + 1 == len(units))):
         return name
-    two = is_road and name > 1 and units[name - 1].kind == WORD and before not in _NO_STREET
-    if two and units[name - 2].norm in _ON_ROAD:
+    two = is_road and name and units[name - 1].kind == WORD and before not in _NO_BARE_STREET
+    if two and ((name > 1 and units[name - 2].norm in _ON_ROAD) or (name == 1 and at + 1 == len(units))):
         return name - 1
     return name if units[name].kind == NUMBER and before in _ON and units[at].norm in STREETS_WITH_NUMBER else None
 
 
 def _is_named(units: Sequence[Unit], at: int, street: int) -> bool:
     """Whether a small word or a unit behind a number is part of a street's name: `9 old mill street`, `12 mg road`."""
+    if units[at].norm in _NAMED_QUANTITIES and street > at + 1 and _is_numbered(units, at - 1):
+        return True
     if units[at].norm in QUANTITIES and street == at + 1:
         return units[street].norm in _SURE_STREETS or (
             units[street].norm not in _NO_QUANTITY_STREETS
@@ -463,7 +495,7 @@ def _whole_number(units: Sequence[Unit], at: int) -> int:
     while back >= 0 and first - back <= 2:
         if units[back].kind == NUMBER and units[back].how != ORDINAL:
             first = back
-        elif units[back].norm not in JOINING and units[back].norm not in ("-", ","):
+        elif units[back].norm not in JOINING and units[back].norm not in ("-", ",", "/"):
             break
         back -= 1
     if first > 1 and units[first - 1].norm == "and" and units[first - 2].norm == "hundred":
@@ -492,24 +524,35 @@ def _room_number(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
     begin = at + 1
     while begin < min(at + _LONGEST_ROAD, len(units)) and units[begin].norm in _ROOM_LINKS:
         begin += 1
-    if begin >= len(units) or units[begin].kind not in (NUMBER, MIXED, LETTER) or units[begin].norm in ("a", "i"):
+    if begin >= len(units) or units[begin].kind not in (NUMBER, MIXED, LETTER):
+        return None
+    if units[begin].norm in ("a", "i") and not (norm in _LINKED_ROOMS and _is_at_end(units, begin + 1)):
         return None
     if units[begin].how == ORDINAL or (begin > at + 2 and norm not in _LINKED_OR_SURE_ROOMS):
         return None
     following = units[begin + 1] if begin + 1 < len(units) else None
-    if norm not in ("apartment", "apt", "suite") and following and following.norm in QUANTITIES:
+    if norm not in ("apartment", "apt", "suite") and following and following.norm in _COUNTED:
         return None
     lettered = following is not None and following.kind == LETTER and following.norm not in ("a", "i")
     last = begin + lettered
     if norm == "room" and not (before == "dorm" or _has_near(units, last + 1, _INNS)):
         return None
     plain = units[begin].kind == NUMBER and len(units[begin].norm) == 1 and not lettered
-    if norm == "building" and plain and not (_is_behind_street(units, at) or _has_near(units, last + 1, ROOMS)):
+    if (
+        norm in ("building", "bldg")
+        and plain
+        and not (_is_behind_street(units, at) or _has_near(units, last + 1, ROOMS))
+    ):
         return None
     if (
         norm == "unit"
         and plain
-        and not (_is_behind_street(units, at) or ((before in _UNITS or at == 0) and _ends(units, last + 1)))
+        and not (
+            _is_behind_street(units, at)
+            or (
+                (before in _UNITS or at == 0) and (_ends(units, last + 1) or _norm(units, last + 1) in _SIDES_OF_HOUSES)
+            )
+        )
     ):
         return None
     if norm in _ROOMS_ONLY_BESIDE and (
@@ -517,6 +560,10 @@ def _room_number(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
     ):
         return None
     return begin, last
+
+
+def _is_at_end(units: Sequence[Unit], at: int) -> bool:
+    return at >= len(units) or units[at].kind == SIGN
 
 
 def _is_beside_rooms(units: Sequence[Unit], at: int, last: int) -> bool:

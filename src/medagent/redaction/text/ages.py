@@ -29,8 +29,8 @@ _DECADES = words("nineties ninties 90s 90's 90ies 100s")
 _NEAR_DECADE = words("early mid late low lower high upper middle very - ' ’ to or and")
 _CENTURY = words("century")
 _CENTURY_BEFORE = words(
-    """hit hits hitting reach reaches reached reaching turn turns turned turning lived live lives living seen past
-    over pushing nearly almost approaching made"""
+    """hit hits hitting reach reaches reached reaching turn turns turned turning lived live lives living seen past over
+    pushing nearly almost approaching made"""
 )
 _DECADE = words("decade decades")
 _SCORE = words("score fourscore")
@@ -41,7 +41,7 @@ _PERSON = words(
     person gal guy fellow widow widower veteran spouse partner in-law law elder senior ma pa nan abuela abuelo
     roommate sibling twin everyone anyone someone somebody anybody nobody people patients residents seniors folks
     adults those ones women men ladies elders daughter son grandparents aunts uncles sisters brothers neighbors
-    cousins friends twins husbands wives mothers fathers nun priest teacher soldier survivor"""
+    oldest eldest cousins friends twins husbands wives mothers fathers nun priest teacher soldier survivor"""
 )
 _ALSO_PERSON = _PERSON | words("they we you")
 _IS_PERSON = words(
@@ -49,7 +49,7 @@ _IS_PERSON = words(
     you'd i've she've im hes shes"""
 )
 _LINKS = FILLERS | words(
-    """am is are was were be being been will would shall could might may has have had 's 're 'll 'd 'm gonna going
+    """am is are was were be being been will would must shall could might may has have had 's 're 'll 'd 'm gonna going
     to about almost nearly just only already still now currently actually barely roughly around over past like maybe
     probably well soon only approximately approx exactly even almost basically practically nearly officially
     technically both all only - , not yet quite if least turning turns turn becoming become becomes getting today
@@ -76,7 +76,7 @@ _REACHING = words(
 _LIFE = words(
     """live lives lived living passes passed passing see make makes made making get gets got died dies die dead lasted
     survived survive survives grew grow reach until till since lost went retired retire retires widowed married
-    drove driving drives walks walking works working worked dec deceased expired d"""
+    drove driving drives walks walking works working worked dec deceased expired d alive"""
 )
 _KIN = words(
     """mother father mom dad mum mam grandmother grandfather grandma grandpa aunt uncle sister brother husband wife
@@ -89,8 +89,8 @@ _LIFE_LINKS = FILLERS | words(
     almost"""
 )
 _CLEAN = words(
-    """and but so now who with when then today tomorrow yesterday this next last in still already soon because since
-    or as if that which i he she they we you my her his their our lives live has had have was is are were will would
+    """and but so now who with when then today tomorrow yesterday this next last in still already soon because since or
+    as if that which i he she they we you my her his their our lives live has had have was is are were will would
     too also young going come years for both without living though although while where actually almost at by before
     after until on it it's i'm he's she's they're we're can can't cannot does doesn't do don't did didn't just may
     might could should shall needs need wants want takes take lost fell felt feels walks and's the a an me not no
@@ -103,6 +103,7 @@ _OWN = words(
     """my her his their your our one's mother's mom's father's dad's grandma's grandmother's grandpa's grandfather's
     wife's husband's"""
 )
+_NOUNS_OF_PEOPLE = words("gentleman lady man woman male female patient pt widow widower resident")
 _PLACED = words("room bed floor apartment map")
 _SUGAR = words("sugar sugars glucose reading readings fasting numbers")
 _HOT = words(
@@ -333,9 +334,9 @@ def _is_behind_age(units: Sequence[Unit], one: Candidate) -> bool:
     if _norm(units, one.first - 1) in _WHOM and _norm(units, one.first - 2) in _MAKES:
         return _ends_clean(units, one)
     asked = False
-    for at in range(one.first - 1, max(0, one.first - _LOOK), -1):
+    for at in range(one.first - 1, max(-1, one.first - _LOOK), -1):
         asked = asked or units[at].norm == "?"
-        if (units[at].norm == "old" and units[at - 1].norm == "how") or (asked and units[at].norm == "age"):
+        if (at and units[at].norm == "old" and units[at - 1].norm == "how") or (asked and units[at].norm == "age"):
             return _ends_clean(units, one)
     return False
 
@@ -426,6 +427,8 @@ def _is_lived(units: Sequence[Unit], one: Candidate) -> bool:
         return False
     if back < one.first - 1 and back >= 0 and units[back].norm in _LIFE:
         return _norm(units, back - 1) not in ("it", "that", "this")
+    if _norm(units, one.first - 1) in ("to", "at") and _norm(units, one.first - 2) in _KIN:
+        return True
     if _norm(units, one.first - 1) != "at":
         return False
     starts = (
@@ -495,6 +498,8 @@ def _ends_clean(units: Sequence[Unit], one: Candidate, *, loosely: bool = False)
         return True
     if unit.norm in _NO_AGE_AFTER or unit.kind != WORD:
         return False
+    if unit.norm == "of" and _norm(units, at + 1) != "age":
+        return False
     if unit.norm == "on" and (
         _norm(units, at + 1) in _ON_DEVICE or (at + 1 < len(units) and units[at + 1].kind == NUMBER)
     ):
@@ -526,8 +531,10 @@ def _is_decade_of_life(units: Sequence[Unit], at: int) -> bool:
     while back >= 0 and units[back].norm in _NEAR_DECADE:
         back -= 1
     if back < 0:
-        return False
+        return at > 0 and _norm(units, at + 1) in _NOUNS_OF_PEOPLE
     owner = units[back]
+    if back < at - 1 and _norm(units, at + 1) in _NOUNS_OF_PEOPLE:
+        return True
     if owner.norm in _OWN or (owner.kind == WORD and owner.norm.endswith("'s") and owner.norm[:-2] in _PERSON):
         return not _has_before(units, back, MEASURED, 4)
     if owner.norm == "the":

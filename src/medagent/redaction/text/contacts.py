@@ -21,7 +21,7 @@ _CLINICAL_CODE = re.compile(
     rf"\d{{1,4}}(?:{'|'.join(_AMOUNT.split())})|[tlcs]\d{{1,2}}|b1|b6|b12|d2|d3|k2|a1c|hba1c|h1n1|"
     r"q\d{1,2}(?:h|hr|hrs|d|w|wk|wks|mo)?|[23]d|co2|o2|spo2|sao2|pao2|pco2|po2|fio2|h2o|h2|t[34]|covid19|1st|2nd|3rd|"
     r"x(?:\d0?|12|15)d?|\d{1,3}x\d{1,3}(?:cm|mm)?|\d{1,2}ppd|a?ox\d|t[12]dm|dm[12]|s1s2|g\d{1,2}p\d{1,4}|\d{1,2}w\dd?|cd\d{1,2}|her2|brca[12]|n95|ca125|b27|d5w|d10w|"
-    r"[mc]?m[23]",
+    r"[mc]?m[23]|hco3|mgso4|caco3|po4|so4|nh3|no2|ca2|mg2|fe[23]|[cm]m2",
     re.ASCII,
 )
 _EDGE = ".,;:!?\"'()[]<>“”‘’-–…*>"
@@ -55,6 +55,8 @@ _ASKED = words(
     right correct"""
 )
 """Ordinary words before an address, where nothing joins them to it."""
+_WHICH = words("old new other school work first second right wrong last main best current same this that")
+"""Behind one of these `one` is no part of an address: `my old one …`."""
 
 
 @begins_with(SIGN, MIXED)
@@ -178,6 +180,8 @@ def _local_begin(reading: Reading, at: int, floor: int) -> int:
             return first
         if unit.norm in FILLERS:
             continue
+        if unit.norm == "1" and back and units[back - 1].norm in _WHICH and units[back + 1].norm not in _LOCAL_JOINS:
+            return first
         if (
             unit.norm in _LOCAL_JOINS
             or units[back + 1].norm in _LOCAL_JOINS

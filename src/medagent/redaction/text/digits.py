@@ -25,8 +25,8 @@ _HOTTEST = 7
 _CODED = frozenset(
     ("number", "code", "digits", "zip", "extension", "room", "address", "live", "lives", "ends", "ending")
 )
-_DILUTIONS = frozenset((40, 80, 100, 160, 320, 640, 1000, 1280, 2560, 10000, 100000))
-"""Of a titre and of adrenaline: `1:160`, `1:1000`."""
+_MINUTES = 60
+"""Behind `1:` so many or more are a dilution: `1:160`, `1:1000`."""
 _SCALE_AFTER = frozenset(("being", "is", "as", "was", "means", "meaning"))
 _NUMBERED = frozenset(("phq", "gad", "covid", "omega", "il", "cd", "ca", "sf", "eq", "factor", "type", "ages"))
 _DAY_BEFORE = frozenset(("on", "since", "dated", "dob", "lmp", "admitted", "discharged"))
@@ -105,7 +105,7 @@ def _next_number(units: Sequence[Unit], numbers: list[int]) -> int | None:
         if unit.kind == NUMBER:
             if unit.how == ORDINAL:
                 return None
-            if _is_pair_done(units, numbers, at):
+            if _is_pair_done(units, numbers, at) or _is_rated(units, numbers, at):
                 return None
             if homophone and not (len(numbers) >= 2 and _is_single(units[last]) and _is_single(unit)):
                 return None
@@ -122,6 +122,13 @@ def _is_pair_done(units: Sequence[Unit], numbers: list[int], at: int) -> bool:
     if len(numbers) != 2 or units[at - 1].norm not in (",", ")") or units[at - 1].end == units[at].start:
         return False
     return units[numbers[1]].start - units[numbers[0]].end == 1 and units[numbers[0] + 1].norm == "/"
+
+
+def _is_rated(units: Sequence[Unit], numbers: list[int], at: int) -> bool:
+    """Whether a colon and a gap part a scale from what was said of it: `scale 1-10: 8`."""
+    if units[at - 1].norm not in (":", ",") or units[at - 1].end == units[at].start:
+        return False
+    return any(unit.norm in ("scale", "scales") for unit in units[max(0, numbers[0] - _WIDEST_GAP) : numbers[0]])
 
 
 def _is_single(unit: Unit) -> bool:
@@ -177,7 +184,7 @@ def _is_pair(units: Sequence[Unit], numbers: list[int], said: list[str], sign: s
     one, two = said
     value, other = int(one), int(two)
     touching = units[numbers[1]].start - units[numbers[0]].end <= 1
-    if said == ["50", "50"] or (sign == ":" and one == "1" and touching and other in _DILUTIONS):
+    if said in (["50", "50"], ["20", "20"]) or (sign == ":" and one == "1" and touching and other >= _MINUTES):
         return True
     if max(len(one), len(two)) > 3:
         return False
@@ -193,6 +200,8 @@ def _is_pair(units: Sequence[Unit], numbers: list[int], said: list[str], sign: s
         case "-" | "–" | "to" | ",":
             return _before_quantity(units, numbers[-1]) or (sign != "," and _is_measured(units, numbers))
         case "":
+            if value < other and _before_quantity(units, numbers[-1]) and not one.startswith("0"):
+                return True  # `fifteen twenty minutes`
             clock = 1 <= value <= 12 and len(two) == 2 and other < 60 and units[numbers[1]].how == SPOKEN
             return clock and (
                 _near(units, numbers[0], -1) in _CLOCK_BEFORE or _near(units, numbers[-1], 1) in _CLOCK_AFTER

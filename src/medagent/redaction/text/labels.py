@@ -23,19 +23,20 @@ _NUMBERED = words(
     record chart file license serial tracking locator plate pin insurance medicare medicaid student employee
     subscriber phone cell mobile fax telephone callback passport card social security room seat permit badge batch
     lot vin npi authorization auth referral visit encounter accession specimen bed pass access unlock verification
-    security registration tax contract customer client household device pacemaker model voucher gate door booking
-    reservation loyalty rewards driver's drivers area ref script hospital acct acc tel ph pager beeper work home
-    contact callback hotel buzzer uhid aadhaar pan hospital ward op ip cb switchboard landline whatsapp medical tag
-    employer unique"""
+    security registration tax plan office contract customer client household device pacemaker model voucher gate
+    door booking reservation loyalty rewards driver's drivers area ref script hospital acct acc tel ph pager beeper
+    work home contact callback hotel buzzer uhid aadhaar pan hospital ward op ip cb switchboard landline whatsapp
+    medical tag employer unique"""
 )
 """One of these with `number`, `id`, `code` or the like behind it names a code."""
 _NUMBER_WORDS = words("number number's id's code's numbers id code no num # identification digits pin")
 _WEAK = (_NUMBERED | words("code")) - words(
-    """security room bed visit device unit model access pass door social insurance work home hospital ward medical
-    contact hotel op ip cb pan tag employer unique"""
+    """security room bed visit device unit model access pass door social insurance plan office work home hospital ward
+    medical contact hotel op ip cb pan tag employer unique"""
 )
 _PEOPLE = words("patient member student employee customer client subscriber")
 """A number behind one of these may be an age or a count."""
+_REACHED = words("contact home work office phone")
 _PH = frozenset(("ph", "tel"))
 _SHORTEST_PH = 3
 _PREFIXES = 3
@@ -48,6 +49,7 @@ _NO_PREFIX = FUNCTION | FILLERS | _JOINED
 _ENDINGS = words("ends ending ended")
 _DIGITS_OF = words("last first final")
 _COUNTED = words("two three four five six 2 3 4 5 6 digits digit numbers few")
+_DIGIT_WORDS = words("digits digit numbers")
 _SHORT_UNITS = words("""kg mg mm cm ml cc lb lbs oz g gm mcg ft hr h m iu l km k w s mph pm am in""")
 _LONG_UNITS = QUANTITIES - _SHORT_UNITS
 _TIES = words("- / . dash hyphen slash dot , space")
@@ -60,8 +62,8 @@ _SPELLED_FIRST = frozenset(label[0] for label in _SPELLED)
 _EXTENSIONS = words("x ext extension")
 _SECOND_WORDS = words("record security plate code")
 _PAIRS = frozenset((("license", "plate"), ("area", "code"), ("driver's", "license"), ("drivers", "license")))
-_LABELS = _SURE | _NUMBERED | _ENDINGS | _DIGITS_OF | _EXTENSIONS | words("password number code")
-_LABEL_CUE = cue(_LABELS)
+_LABELS = _SURE | _NUMBERED | _ENDINGS | _DIGITS_OF | _EXTENSIONS | words("password number code digits line dial")
+_LABEL_CUE = cue(_LABELS | {f"{label}'s" for label in _NUMBERED | _SURE | {"number"}})
 
 
 @begins_with(_LABEL_CUE, LETTER)
@@ -96,6 +98,10 @@ def _has_letters(reading: Reading) -> bool:
 def _behind_label(units: Sequence[Unit], at: int) -> tuple[int, bool]:
     """Return where the code begins that a label announces, 0 for none, and whether nothing else is meant."""
     norm = units[at].norm
+    if norm in ("digits", "line", "dial"):
+        begin = _over_links(units, at + 1)
+        named = norm == "digits" or _norm(units, at - 1) == "direct"
+        return (begin, True) if named and (begin > at + 1 or _is_digits(units, begin)) else (0, False)
     if norm in _ENDINGS or norm in _DIGITS_OF:
         return _behind_ending(units, at)
     if norm in _EXTENSIONS:
@@ -103,10 +109,11 @@ def _behind_label(units: Sequence[Unit], at: int) -> tuple[int, bool]:
         bent = any(unit.norm in _BENT for unit in units[max(0, at - _WIDEST_LINK) : at + _WIDEST_LINK])
         fits = _is_digits(units, begin) and not bent and (norm != "x" or _touches(units, at))
         return (begin, True) if fits else (0, False)
-    if norm in ("password", "number"):
+    if norm in ("password", "number", "number's"):
         begin = _over_links(units, at + 1)
         owned = norm == "password" or _norm(units, at - 1) in ("my", "his", "her")
-        return (begin, norm == "password") if owned and begin > at + 1 else (0, False)
+        joined = begin > at + 1 or norm == "number's"
+        return (begin, norm == "password") if owned and joined else (0, False)
     if units[at].kind == LETTER:
         if at + 1 == len(units) or units[at + 1].kind != LETTER:
             return 0, False
@@ -122,11 +129,13 @@ def _behind_ending(units: Sequence[Unit], at: int) -> tuple[int, bool]:
     """`ends in 19`, `card ending 42`, `the last two digits are four seven`."""
     if units[at].norm in _ENDINGS:
         if _norm(units, at + 1) in ("in", "with"):
-            return _over_links(units, at + 2), False
+            return _over_links(units, at + 2), _has_label_before(units, at)
         return (at + 1, False) if _has_label_before(units, at) else (0, False)
     ahead = at + 1
     while _norm(units, ahead) in _COUNTED and ahead < at + 3 and _norm(units, ahead + 1) not in QUANTITIES:
         ahead += 1
+        if _norm(units, ahead - 1) in _DIGIT_WORDS:
+            break
     begin = _over_links(units, ahead)
     found = ahead > at + 1 and _norm(units, ahead) != "of" and (begin > ahead or _is_digits(units, ahead))
     return (begin, True) if found else (0, False)
@@ -134,13 +143,15 @@ def _behind_ending(units: Sequence[Unit], at: int) -> tuple[int, bool]:
 
 def _behind_name(units: Sequence[Unit], at: int) -> tuple[int, bool]:
     """`policy number`, `license plate`, `social security number`, `mrn`; `case is` where nothing is counted."""
-    norm, after = units[at].norm, _norm(units, at + 1)
+    norm, after = units[at].norm.removesuffix("'s"), _norm(units, at + 1)
     if norm in _NUMBERED:
         named = after in _NUMBER_WORDS or (after in _SECOND_WORDS and _norm(units, at + 2) in _NUMBER_WORDS)
         if named or (norm, after) in _PAIRS:
             return _over_links(units, at + 2), True
     begin = _over_links(units, at + 1)
     if norm in _SURE:
+        return begin, True
+    if norm in _REACHED and after == ":" and _is_digits(units, begin) and len(units[begin].norm) >= _SHORTEST_PH:
         return begin, True
     if norm in _PH and not (_is_digits(units, begin) and len(units[begin].norm) >= _SHORTEST_PH):
         return 0, False

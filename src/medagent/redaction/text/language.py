@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from enum import IntEnum
 from functools import cache, lru_cache
 from importlib import resources
 from typing import Final, NamedTuple
@@ -51,6 +52,9 @@ _ENDS = frozenset(".!?…;。！？؟")
 _SPACELESS = frozenset(("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR"))
 _NO_EVIDENCE = frozenset(("LATIN", "GREEK", "MICRO", "MODIFIER", "FEMININE", "MASCULINE", "SUPERSCRIPT", "SUBSCRIPT"))
 """Greek letters and small ones are in units and formulas."""
+_LONGER_THAN_A_SYMBOL = 3
+_CASED = frozenset(("GREEK", "CYRILLIC", "ARMENIAN"))
+"""Scripts in which a capital tells a name."""
 _NOT_ARABIC = re.compile("[پچژگٹڈڑںےھ]")
 """Letters of Persian and Urdu that Arabic does not have."""
 _ELIDED = re.compile(r"(?:[cjmnst]|qu|jusqu|lorsqu|puisqu|quelqu)'[aeiouyh]")
@@ -79,6 +83,39 @@ _HALF = words(
     ya yo yon yung"""
 )
 """Small words of other languages that English and names have too, but seldom: two are as good as one of one's own."""
+_ENDINGS: Final[Mapping[str, re.Pattern[str]]] = {
+    "es": re.compile(
+        r"\w{2,}(?:ciones|cion|sion|siones|idades|idad|mente|ando|iendo|yendo|ados|adas|idos|idas|amos|emos|imos|aron"
+        r"|ieron|aban|abamos|ria|rian|ible|ibles|able|ables|osos|osas|oso|osa|ito|itos|itas|eria|erias|iento|ientos"
+        r"|anzas?|encias?|ancias?|[aei]rse|[aei]rlo|[aei]rla|[aei]rme|icos|icas|ismo|istas|ales|ores|oras)"
+    ),
+    "pt": re.compile(
+        r"\w{2,}(?:cao|coes|sao|soes|idades?|mente|ando|endo|indo|ados|adas|idos|idas|amos|emos|imos|aram|eram|iram"
+        r"|avam|ariam?|eis|aveis|iveis|avel|ivel|osos?|osas?|inhos?|inhas?|mentos?|ancas?|encias?|agens?|arias?"
+        r"|icos|icas|ismo|istas|ais|ores|oras|ou|eiros?|eiras?)"
+    ),
+    "fr": re.compile(
+        r"\w{2,}(?:aient|erait|erons|eront|issait|iques?|euses?|eux|ements?|ees|ites|eaux|elles|ettes|ienne?s?|iers?"
+        r"|ieres?|eurs|aires?|oires?|ances|ences|ismes?|istes?|ables|ibles|aux|ons|ez|ent|ais|ait|ites)"
+    ),
+    "de": re.compile(
+        r"\w{2,}(?:ungen|ung|keiten|keit|heiten|heit|schaft|schaften|lich\w{0,2}|isch\w{0,2}|igkeit|ierten?|ieren|chen"
+        r"|lein|enden?|enes|enen|ens|ern|eten?|test|sten|barer?|bares?|igen|iger|iges|igem|loser?|losen|stellen|st[aeo]nd)"
+    ),
+    "it": re.compile(
+        r"\w{2,}(?:zione|zioni|mente|ando|endo|ati|ate|uti|ute|iti|ite|amo|avano|evano|ita|abile|abili|ibile|ibili|osi"
+        r"|ose|ismo|isti|iste|ezza|ezze|arsi|ersi|irsi|ich[ei]|etti|ette|aggio|aggi)"
+    ),
+    "tl": re.compile(
+        r"(?:nag|mag|pag|nang|mang|pang|naka|maka|paka|ipina|ipinag|pinag|kina|tag|ika|napa|mapa|nakiki|maki|paki|sina)"
+        r"\w{3,}|\w{3,}(?:han|hin|ang|ing|ong)"
+    ),
+    "vi": re.compile(
+        r"(?:ngh|ng|nh|tr|kh|ph|th|gi|ch|qu|x|v|l|d|h|m|n|b|c|t|s)(?:[aeiouy]|[iuy][eaou]|oa|ua|ie|uy){1,3}(?:ng|nh|ch|[nmptc])?"
+    ),
+}
+"""Endings, beginnings and shapes of words that are in no list: two such words are as good as one that is."""
+_ACCENTS = re.compile("[\u0300-\u036f]")
 _FOLDS = str.maketrans({"đ": "d", "ø": "o", "ł": "l", "ı": "i", "æ": "ae", "œ": "oe", "’": "'"})
 
 
@@ -130,8 +167,30 @@ def _language(reading: Reading, first: int, last: int) -> str | None:
     return tally.language()
 
 
+class _Is(IntEnum):
+    """What a word is to the lists of other languages."""
+
+    NEUTRAL = 0
+    """A name, a number, what is hidden already."""
+    ENGLISH = 1
+    SMALL_ENGLISH = 2
+    SMALL_SHARED = 3
+    """A small English word that another language has too."""
+    SHARED = 4
+    """Another English word or a name that another language has too."""
+    HALF = 5
+    """One that English has too, but seldom, or that has no more than the shape of another language."""
+    SHAPED = 6
+    SURE = 7
+    """One that English and names do not have."""
+    ACCENTED = 8
+    """In no list, with an accent and without a capital where there are capitals."""
+    UNKNOWN = 9
+    """In no list, and no name."""
+
+
 class _Tally:
-    """Counts of one text or sentence."""
+    """Words of one text or sentence."""
 
     def __init__(self) -> None:
         self.units = 0
@@ -140,18 +199,9 @@ class _Tally:
         """The same without numbers in figures."""
         self.signs = 0
         """Letters of a script without spaces."""
-        self.english = 0
-        """English words that are in no list of another language; small ones count twice."""
-        self.accented = 0
-        """Words in lower case with an accent that no list has."""
-        self.unknown = 0
-        """Other words that are neither English nor names."""
-        self.heard: Counter[str] = Counter()
-        """Words of each language."""
-        self.sure: Counter[str] = Counter()
-        """Those of them that are neither English nor names."""
-        self.half: Counter[str] = Counter()
         self.letters: Counter[str] = Counter()
+        self.found: list[tuple[_Is, tuple[str, ...]]] = []
+        """Each word with the languages that have it."""
 
     def add(self, reading: Reading, at: int) -> None:
         """Count one unit, as English where it is hidden already."""
@@ -160,67 +210,95 @@ class _Tally:
         if reading.gone[at] or unit.kind == NUMBER:
             much = int(unit.kind != NUMBER or unit.how != PLAIN)
             self.units += 1 - much
-        elif not norm.isascii() and (script := _script(norm)):
+        elif not norm.isascii() and (script := _script(norm)) and not (script in _CASED and reading.capitals[at]):
             if script in _SPACELESS:
                 much = sum(map(str.isalpha, norm))
                 self.signs += much
             self.letters[OTHER if _NOT_ARABIC.search(norm) else _SCRIPTS.get(script, OTHER)] += much
         elif len(norm) > 1 or norm in _words():
-            self._add_word(reading, at)
+            self.found.append(_judged(reading, at))
         else:
             return
         self.units += much
         self.words += much
 
-    def _add_word(self, reading: Reading, at: int) -> None:
-        unit, norm, borne = reading.units[at], reading.norms[at], reading.borne[at]
-        languages = _languages(norm)
-        is_english = reading.kinds[at] is not Kind.UNKNOWN or len(norm) == 1
-        if norm in _PARTICLES and _is_before_name(reading, at):
-            return
-        self.heard.update(languages)
-        if norm in FUNCTION:
-            self.english += 1 if languages else 2
-        elif norm in _ARTICLES or norm in _NO_NAMES or (languages and not (is_english or borne)):
-            self.sure.update(languages)
-            self.unknown += 1
-        elif norm in _HALF or norm in _PARTICLES:
-            self.half.update(languages)
-        elif is_english:
-            self.english += not languages
-        elif not languages and not borne:
-            accented = unit.how == ACCENTED and not reading.text[unit.start].isupper()
-            self.accented += accented
-            self.unknown += not accented
-
-    def _is_mostly(self, language: str, share: int, unknown: int) -> bool:
-        """Return whether one sure word is enough, by what the others are."""
-        if language in _OF_NAMES:
-            return share * 4 >= self.words * 3
-        return share * 3 >= self.words and (share + unknown) * 2 >= self.words
-
     def language(self) -> str | None:
-        """Return the language that the counts speak for, None for English."""
+        """Return the language that the words speak for, None for English."""
         if self.units < _FEWEST:
             return None
         letters = self.letters.total()
         if letters * _SHARE >= self.words and (letters > self.signs or letters >= _FEWEST):
             return max(self.letters, key=lambda code: self.letters[code])
-        if not self.heard:
+        weights: Counter[str] = Counter()
+        for kind, languages in self.found:
+            for language in languages:
+                weights[language] += 1 + (kind is _Is.SURE)
+        if not weights:
             return None
-        best = max(self.heard, key=lambda code: (self.heard[code] + self.sure[code], -_order(code)))
-        evidence = self.sure[best] + self.accented
-        evidence += self.half[best] // 2 if evidence or not self.english else self.half[best] // 3
-        share = self.heard[best] + self.accented
-        unknown = self.unknown - self.sure[best]
+        best = max(weights, key=lambda code: (weights[code], -_order(code)))
+        share = max(self._share(best), self._share_of_runs(best))
+        return _code(best) if share and share * _SHARE >= self.words else None
+
+    def _share(self, best: str) -> int:
+        """Return how many words are of a language, by what the whole is."""
+        kinds = Counter(kind for kind, languages in self.found if best in languages)
+        every = Counter(kind for kind, _ in self.found)
+        accented = every[_Is.ACCENTED]
+        heard = kinds.total() + accented
+        unknown = every[_Is.UNKNOWN] + sum(every[kind] - kinds[kind] for kind in (_Is.SURE, _Is.SHAPED))
+        english = every[_Is.ENGLISH] + every[_Is.SMALL_ENGLISH] * 2 + every[_Is.SMALL_SHARED]
+        evidence = kinds[_Is.SURE] + accented
+        evidence += (kinds[_Is.HALF] + kinds[_Is.SHAPED]) // (2 if evidence or not english else 3)
+        if evidence == _EVIDENCE and best in _OF_NAMES and heard * 2 < self.words:
+            return 0
         if evidence >= _EVIDENCE:
-            if share * 2 < self.english:
-                share = evidence
-            elif share >= self.english and share * 4 >= self.words:
-                share += unknown
-        elif not evidence or self.english > share or not self._is_mostly(best, share, unknown):
-            return None
-        return _code(best) if share * _SHARE >= self.words else None
+            if heard * 2 < english:
+                return evidence
+            return heard + unknown if heard >= english and heard * 4 >= self.words else heard
+        if not evidence or english > heard:
+            return 0
+        if best in _OF_NAMES:
+            return heard if heard * 4 >= self.words * 3 else 0
+        return heard if heard * 3 >= self.words and (heard + unknown) * 2 >= self.words else 0
+
+    def _share_of_runs(self, best: str) -> int:
+        """Return how many words are in a row of a language, between words of English."""
+        share = parts = heard = evidence = small = 0
+        for kind, languages in (*self.found, (_Is.ENGLISH, ())):
+            is_best = best in languages
+            if kind in (_Is.ENGLISH, _Is.SMALL_ENGLISH) or (kind is _Is.SMALL_SHARED and not (is_best and parts)):
+                small += kind is not _Is.ENGLISH
+                if evidence >= 4 or (evidence >= 2 and parts >= 3 and heard * 2 >= parts):
+                    share += parts
+                parts = heard = evidence = 0
+            elif kind is not _Is.NEUTRAL and (is_best or kind not in (_Is.SHARED, _Is.HALF)):
+                parts += 1
+                heard += is_best
+                evidence += 0 if not is_best else 2 if kind is _Is.SURE else kind in (_Is.HALF, _Is.SHAPED)
+        return share if small else 0
+
+
+def _judged(reading: Reading, at: int) -> tuple[_Is, tuple[str, ...]]:
+    """Return what a word is, and in which languages."""
+    unit, norm, borne = reading.units[at], reading.norms[at], reading.borne[at]
+    languages = _languages(norm)
+    is_english = reading.kinds[at] is not Kind.UNKNOWN or len(norm) == 1
+    if norm in _PARTICLES and _is_before_name(reading, at):
+        return _Is.NEUTRAL, ()
+    if norm in FUNCTION:
+        return (_Is.SMALL_SHARED if languages else _Is.SMALL_ENGLISH), languages
+    if norm in _ARTICLES or norm in _NO_NAMES or (languages and not (is_english or borne)):
+        return _Is.SURE, languages
+    if norm in _HALF or norm in _PARTICLES:
+        return _Is.HALF, languages
+    if is_english:
+        return (_Is.SHARED if languages else _Is.ENGLISH), languages
+    if languages or borne:
+        return (_Is.SHARED if languages else _Is.NEUTRAL), languages
+    if shaped := _shaped(norm):
+        return _Is.SHAPED, shaped
+    is_accented = unit.how == ACCENTED and not reading.capitals[at] and any(reading.capitals)
+    return (_Is.ACCENTED if is_accented else _Is.UNKNOWN), ()
 
 
 def _is_before_name(reading: Reading, at: int) -> bool:
@@ -270,34 +348,41 @@ def _languages(norm: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1024)
+def _shaped(norm: str) -> tuple[str, ...]:
+    """Languages of which a word that nobody knows has the shape."""
+    plain = norm if norm.isascii() else norm.translate(_FOLDS)
+    return tuple(language for language, shape in _ENDINGS.items() if shape.fullmatch(plain))
+
+
+@lru_cache(maxsize=1024)
 def _script(norm: str) -> str:
     """The script of a word's first letter, empty for a Latin one and for letters that stand in formulas."""
     script = unicodedata.name(norm[0], "").partition(" ")[0].partition("-")[0]
-    return "" if script in _NO_EVIDENCE or not norm[0].isalpha() else script
+    is_symbol = script in _NO_EVIDENCE and (script != "GREEK" or len(norm) < _LONGER_THAN_A_SYMBOL)
+    return "" if is_symbol or not norm[0].isalpha() else script
 
 
 @cache
 def _words() -> Mapping[str, tuple[str, ...]]:
     """Every word of the lists with its languages, accents folded; loaded when the first word is asked for."""
     found: dict[str, tuple[str, ...]] = {}
-    shared: dict[tuple[str, ...], tuple[str, ...]] = {}
+    joined: dict[tuple[tuple[str, ...], str], tuple[str, ...]] = {}
     for name in _LISTED:
         language = name
         path = resources.files("medagent.redaction.text") / "data" / "languages" / f"{name}.txt"
-        listed = path.read_text("utf-8")
-        for line, folded in zip(listed.splitlines(), _folded(listed).splitlines(), strict=True):
+        for line in _folded(path.read_text("utf-8")).split("\n"):
             if line.startswith("["):
                 language = line[1 : line.index("]")]
-            elif not line.startswith("#"):
-                for word in folded.split():
-                    before = found.get(word, ())
-                    if language not in before:
-                        languages = (*before, language)
-                        found[word] = shared.setdefault(languages, languages)
+                continue
+            if line.startswith("#"):
+                continue
+            alone = joined.setdefault(((), language), (language,))
+            for word in line.split():
+                before = found.setdefault(word, alone)
+                if language not in before:
+                    found[word] = joined.setdefault((before, language), (*before, language))
     return found
 
 
 def _folded(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    marks = dict.fromkeys(ord(sign) for sign in set(plain) if unicodedata.combining(sign))
-    return plain.translate(marks | _FOLDS)
+    return _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold())).translate(_FOLDS)

@@ -464,7 +464,7 @@ def _is_hopeless(reading: Reading, at: int) -> bool:
         return False
     left = _plain_left(reading, at)
     if reading.capitals[at]:
-        return left == _EDGE and kind is Kind.ORDINARY and norm not in reading.lists.asked
+        return left == _EDGE and kind is Kind.ORDINARY and at not in reading.cued(ASKED)
     if left is None or (right := _plain_right(reading, at)) is None:
         return False
     return model().is_hopeless(norm, reading.borne[at] + _KIND_SIGNS[kind], left, right)
@@ -733,7 +733,7 @@ class Context:
     def may_be(self, at: int) -> bool:
         """Whether a word is a suspect for more than the capital that begins every sentence."""
         reading = self._reading
-        if reading.kinds[at] is not Kind.ORDINARY or reading.norms[at] in reading.lists.asked:
+        if reading.kinds[at] is not Kind.ORDINARY or at in reading.cued(ASKED):
             return True
         return self.cased and not self._begins(at)
 
@@ -835,8 +835,8 @@ def _places(reading: Reading) -> Iterator[Span]:
     """Places of several words, all of which may be ordinary ones."""
     phrases = reading.lists.phrases
     for at in reading.cued(PHRASE):
-        for parts in phrases[reading.norms[at]]:
-            if reading.norm(at + 1) == parts[1] and tuple(reading.norms[at : at + len(parts)]) == parts:
+        for parts in phrases[reading.norms[at]].get(reading.norm(at + 1), ()):
+            if tuple(reading.norms[at : at + len(parts)]) == parts:
                 yield at, at + len(parts) - 1, Category.ADDRESS
 
 

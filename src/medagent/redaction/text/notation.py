@@ -91,7 +91,6 @@ def notation(reading: Reading) -> set[int]:
             if found:
                 fine.update(found)
                 break
-    _mark_starts(reading)
     for at in fine:
         if units[at].kind == WORD:
             reading.kinds[at] = Kind.CLINICAL
@@ -179,7 +178,8 @@ def _stutter(reading: Reading, at: int) -> range | None:
     return range(at, last + 1) if plain and units[ahead].norm.startswith(letter) else None
 
 
-def _mark_starts(reading: Reading) -> None:
+def mark_starts(reading: Reading) -> None:
+    """Make ordinary words of the starts of words that are said again behind them."""
     for at in reading.unknown():
         if len(reading.norms[at]) <= _LONGEST_START and not reading.borne[at]:
             for start in _starts(reading, at):
@@ -262,7 +262,8 @@ def _numbers(units: Sequence[Unit], at: int) -> Iterator[Unit]:
         if at + 1 < len(units) and units[at + 1].norm == "." and units[at + 1].start == units[at].end:
             at += 1
         at += 1
-    if at < len(units) and units[at].kind == LETTER and units[at].norm not in "aifc":
+    is_next = at + 1 < len(units) and units[at].norm in _MEASURED and units[at + 1].kind == NUMBER
+    if at < len(units) and units[at].kind == LETTER and units[at].norm not in "aifc" and not is_next:
         yield from (units[at],) * 3
 
 

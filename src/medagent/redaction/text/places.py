@@ -37,9 +37,9 @@ _CALLED_SITES = _TOWNS | words("place home facility hospital school clinic stree
 _LABELLED = words("facility snf alf ltc hospital school pharmacy employer hometown birthplace residence city town")
 _STATE_NAMES = words(
     """alabama alaska arizona arkansas california colorado connecticut delaware florida georgia hawaii idaho illinois
-    indiana iowa kansas kentucky louisiana maine maryland massachusetts michigan minnesota mississippi missouri montana
-    nebraska nevada hampshire jersey mexico york carolina dakota ohio oklahoma oregon pennsylvania tennessee texas utah
-    vermont virginia washington wisconsin wyoming ontario quebec alberta saskatchewan manitoba"""
+    indiana iowa kansas kentucky louisiana maine maryland massachusetts michigan minnesota mississippi missouri
+    montana nebraska nevada hampshire jersey mexico york carolina dakota ohio oklahoma oregon pennsylvania tennessee
+    texas utah vermont virginia washington wisconsin wyoming ontario quebec alberta saskatchewan manitoba"""
 )
 _STATE_LETTERS = words(
     "az co ct fl ga ia id il ks ky mn mo mt nc nd ne nh nj nm nv ny oh or ri sc sd tn tx ut va vt wa wi wv wy"
@@ -114,7 +114,18 @@ _HOMES = (
         "villas",
     ),
     *("medical centre", "health centre", "care centre", "day centre", "rehab centre", "residential home", "day care"),
-    *("daycare", "preschool", "nursery", "primary school", "secondary school", "colony", "layout", "enclave"),
+    *(
+        "daycare",
+        "preschool",
+        "nursery",
+        "primary school",
+        "secondary school",
+        "colony",
+        "layout",
+        "enclave",
+        "apartments",
+        "medical practice",
+    ),
     *("academy", "college", "university", "pharmacy", "church", "retirement village", "convalescent home", "infirmary"),
 )
 _TYPES = {
@@ -125,58 +136,58 @@ _TYPES = {
 _KINDS_OF = (
     words(
         """intensive emergency urgent primary physical skilled long term acute post local nearest nearby same other
-    children's childrens childs university state community private public women's womens veterans va pediatric
-    psychiatric psych mental behavioral dental eye sleep pain wound heart cancer stroke walk outpatient inpatient
-    day night adult teaching big small nice free middle high elementary medical nursing law grad graduate art trade
-    culinary summer sunday general county city district regional rural foot skin diabetes fertility allergy surgery
-    surgical vein weight flu travel methadone suboxone addiction detox home health healthcare family kids after
-    before during pre assisted independent memory senior retirement group second whole entire closest main downtown
-    different certain any some every next last animal vet veterinary birth birthing maternity trauma military army
-    navy religious catholic christian middle junior senior preschool nursery boarding driving online virtual retail
-    chain discount compounding mail specialty outside hospice good bad better best great new old my your his her our
-    their the a an this that in at of to from for and or with is was are be by on it not no rehab skilled clinic
-    hospital living care out left leaving called calling finish finished start started off visiting visited about
-    into near via between around attending attend missed miss skip skipped quit graduated enjoy love like need needs
-    want wants find found changed change switch switched another"""
+        children's childrens childs university state community private public women's womens veterans va pediatric
+        psychiatric psych mental behavioral dental eye sleep pain wound heart cancer stroke walk outpatient inpatient
+        day night adult teaching big small nice free middle high elementary medical nursing law grad graduate art trade
+        culinary summer sunday general county city district regional rural foot skin diabetes fertility allergy surgery
+        surgical vein weight flu travel methadone suboxone addiction detox home health healthcare family kids after
+        before during pre assisted independent memory senior retirement group second whole entire closest main downtown
+        different certain any some every next last animal vet veterinary birth birthing maternity trauma military army
+        navy religious catholic christian middle junior senior preschool nursery boarding driving online virtual retail
+        chain discount compounding mail specialty outside hospice good bad better best great new old my your his her our
+        their the a an this that in at of to from for and or with is was are be by on it not no rehab skilled clinic
+        hospital living care out left leaving called calling finish finished start started off visiting visited about
+        into near via between around attending attend missed miss skip skipped quit graduated enjoy love like need needs
+        want wants find found changed change switch switched another"""
     )
     | FILLERS
 )
 """Words before the type of a facility that are no name of one."""
 _SMALL_WORDS, _SURE_KINDS = FUNCTION - NAME_WORDS, _KINDS_OF - NAME_WORDS
 _NO_PLACE = words(
-    """pain fear town bed shelter poverty hospice denial peace misery agony isolation quarantine college housing
-    hope's home homes work school church risk rest lunch dinner breakfast dialysis rehab therapy least anxiety
-    depression discomfort present night noon times first last once baseline bedtime term end care icu hospital er
-    surgery recovery floor ward unit radiology oncology stock general network person building english spanish house
-    houses apartment apartments condo country city state county area areas place places room rooms class court jail
-    prison custody charge case cases tears trouble shape spirits labor remission traction transit agreement
-    disability oxygen order time weight sleep hand hands foot chair car bus truck van work's office offices practice
-    stress detox birth childhood scratch clinic downtown upstairs downstairs outside inside there here somewhere
-    anywhere everywhere abroad overseas hours weeks days months years minutes age normal's tissue blood body head
-    back neck left right side front middle bottom top public private question contact touch advance addition fact
-    turn part full mind view use need needs danger distress shock crisis pieces line position bathroom kitchen
-    bedroom basement garage yard parking lobby lot waiting crutches walkers wheelchair medicine medication drugs
-    alcohol sugar salt data information labs lab results phone phones email texts everyone everything anyone someone
+    """pain fear town bed shelter poverty hospice denial peace misery agony isolation quarantine college housing hope's
+    home homes work school church risk rest lunch dinner breakfast dialysis rehab therapy least anxiety depression
+    discomfort present night noon times first last once baseline bedtime term end care icu hospital er surgery
+    recovery floor ward unit radiology oncology stock general network person building english spanish house houses
+    apartment apartments condo country city state county area areas place places room rooms class court jail prison
+    custody charge case cases tears trouble shape spirits labor remission traction transit agreement disability
+    oxygen order time weight sleep hand hands foot chair car bus truck van work's office offices practice stress
+    detox birth childhood scratch clinic downtown upstairs downstairs outside inside there here somewhere anywhere
+    everywhere abroad overseas hours weeks days months years minutes age normal's tissue blood body head back neck
+    left right side front middle bottom top public private question contact touch advance addition fact turn part
+    full mind view use need needs danger distress shock crisis pieces line position bathroom kitchen bedroom
+    basement garage yard parking lobby lot waiting crutches walkers wheelchair medicine medication drugs alcohol
+    sugar salt data information labs lab results phone phones email texts everyone everything anyone someone
     something nothing anything none training nature falling exercise exercising standing sitting walking running
     lifting eating drinking smoking stairs stool urine daycare preschool kindergarten grade high low rate rates
     level levels point points max maximum minimum speed university detention treatment observation critical
     condition stable ok okay fine intensive station lines emergency pharmacy mine yours theirs ours his hers him her
     them me us family friends people son daughter mom dad wife husband sister brother mother father parents doctor
     nurse specialist insurance medicare medicaid service services collections billing preparation prep anticipation
-    response compliance hopes shop store factory warehouse restaurant plant bank firm company farm site desk capacity
-    discharge connection hindsight reality theory"""
+    response compliance hopes shop store factory warehouse restaurant firm desk capacity discharge connection
+    hindsight reality theory"""
 )
 """Words behind `live in`, `moved from`, `is at` that are no town and no facility."""
 _PAIR = 2
 _PAIRED = words(
     """lake lakes beach bay rock falls island springs hill hills valley river city place general memorial house
-    center court point village town park house"""
+    center court point village town park house view"""
 )
 """The second word of a name of two words that alone is none: `plain city`, `park place`, `county general`."""
 _UNPAIRED = (
     words(
         """same different new big inner nice better safe quiet good other this his her my group sober old work in major
-    every health medical halfway safe full open boarding tree empty whole nursing care"""
+        every health medical halfway safe full open boarding tree empty whole nursing care"""
     )
     | NAME_WORDS
 )
@@ -397,20 +408,33 @@ def _typed(reading: Reading, at: int) -> Iterator[Span]:
     if rest is None:
         return
     holy = at > 1 and units[at - 2].norm in _HOLY and units[at - 1].kind == WORD
-    if at and units[at - 1].norm in _KINDS_OF and not holy:
+    kindly = at > 1 and units[at - 1].norm in _KINDS_IN_NAMES and _may_name(reading, at - 2)
+    if at and units[at - 1].norm in _KINDS_OF and not (holy or kindly):
         return
-    first = at - 2 * holy
-    while first > 0 and at - first < _LONGEST and _may_name(reading, first - 1):
+    first = at - 2 if holy else at - kindly
+    schooled = units[at].norm in _SCHOOLS
+    while (
+        first > 0
+        and at - first < _LONGEST
+        and (_may_name(reading, first - 1) or (schooled and _may_be(reading, first - 1)))
+    ):
         first -= 1
+    first -= first > 0 and first < at and units[first - 1].how == ORDINAL
     while first < at and (units[first].norm in FUNCTION and units[first].norm not in NAME_WORDS):
         first += 1
     before = _norm(units, first - 1)
     begins = first == 0 and _ends(units, at + len(rest) + 1)
     if first == at or not (before in _BEFORE_NAME or before in _KINDS_OF or begins):
         return
+    if kindly and not (before in _BEFORE_SURE or begins):
+        return
     yield first, at + len(rest), Category.ADDRESS
 
 
+_NO_SCHOOL = _KINDS_OF | FUNCTION | (QUANTITIES - {"feet", "steps"})
+_KINDS_IN_NAMES = words("children's childrens general memorial regional community county university women's")
+_BEFORE_SURE = words("in at to from into near by the")
+_SCHOOLS = words("daycare day preschool nursery academy elementary school church")
 _RETREATS = words("rest retreat haven landing crossing hope cross way")
 _NUMBERED_NAMES = _HOME_ENDINGS | _HOUSES | words("rivers trees bridges corners points stones forks creeks mile chance")
 _HOLY = words("sacred holy immaculate blessed royal queen's king's prince's princess st saint good")
@@ -425,6 +449,12 @@ def _may_name(reading: Reading, at: int) -> bool:
     if reading.kinds[at] is Kind.CLINICAL and unit.norm not in _HOME_ENDINGS:
         return False
     return unit.norm not in _KINDS_OF and (unit.norm not in FUNCTION or unit.norm in NAME_WORDS)
+
+
+def _may_be(reading: Reading, at: int) -> bool:
+    """Whether a word of the clinic may name a school, as `feet` in `happy feet daycare`."""
+    unit = reading.units[at]
+    return unit.kind == WORD and unit.norm not in _NO_SCHOOL
 
 
 def _home(reading: Reading, at: int) -> Iterator[Span]:

@@ -55,9 +55,9 @@ class _Facts(dict[str, _Fact]):
     def __missing__(self, norm: str) -> _Fact:
         lists = self._lists
         cues = self._cues.get(norm, ())
-        if not (len(norm) > 1 and (norm.isalpha() or norm.replace("'", "").isalpha())):
-            fact = (Kind.NO_WORD, lists.name_kinds(norm), cues)
-            return self._kept(norm, fact) if len(norm) <= _SHORT else fact
+        if len(norm) <= 1 or not (norm.isalpha() or norm.replace("'", "").isalpha()):
+            borne = "" if norm.isdigit() else lists.name_kinds(norm)
+            return self._kept(norm, (Kind.NO_WORD, borne, cues)) if len(norm) <= _SHORT else (Kind.NO_WORD, borne, cues)
         kind = lists.kind(norm)
         if kind is Kind.UNKNOWN:
             return kind, lists.name_kinds(norm), cues

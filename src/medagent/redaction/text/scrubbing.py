@@ -32,6 +32,7 @@ from medagent.redaction.text.language import ForeignPart, foreign_parts
 from medagent.redaction.text.letters import codes
 from medagent.redaction.text.lexicon import Kind, lexicon
 from medagent.redaction.text.names import listed_names, mark_names, mark_small_names
+from medagent.redaction.text.notation import mark_starts
 from medagent.redaction.text.places import places
 from medagent.redaction.text.reading import Mark, Reading, beginnings
 from medagent.redaction.text.spoken import units
@@ -220,6 +221,7 @@ def _read(reading: Reading, mode: TextMode) -> None:
     begins = reading.begins
     if begins & _TERMS:
         read_eponyms(reading)
+    mark_starts(reading)
     spelled, abbreviated = codes(reading) if begins & _CODES else ([], set[int]())
     found = [pattern(reading) for pattern, its in _BEGINNINGS if begins & its]
     for first, last, category in chain(*found, spelled):
