@@ -19,7 +19,7 @@ SECTION = README.split("### Free text\n")[1].split("\n## ")[0]
 _SPEECH = re.compile(r"audio|transcri|utterance|speech|spoken|words|content|recording|prompt|completion_text")
 
 
-@pytest.fixture(params=["clinic", "safe-harbor"])
+@pytest.fixture(params=["clinic", "safe-harbor"], scope="module")
 def policy(request: pytest.FixtureRequest) -> Policy:
     return read_policy(find_policy(request.param))
 
