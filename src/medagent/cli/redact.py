@@ -26,7 +26,14 @@ from medagent.redaction.reading import nearest
 from medagent.redaction.text import Scrubbed
 from medagent.settings import Settings, load_settings
 
-_STYLES = {"known": "magenta", "patterns": "yellow", "names": "cyan", "vocabulary": "blue", "guard": "red"}
+_STYLES = {
+    "known": "magenta",
+    "patterns": "yellow",
+    "names": "cyan",
+    "vocabulary": "blue",
+    "guard": "red",
+    "language": "green",
+}
 
 
 _Treat: TypeAlias = Callable[[Mapping[str, Any]], dict[str, Json]]
@@ -45,7 +52,10 @@ class _LineRecord:
 def redact(
     *,
     jsonl: Annotated[
-        bool, typer.Option("--jsonl", help='Lines {"id", "text", "known"?} on stdin; {"id", "text", "findings"} out.')
+        bool,
+        typer.Option(
+            "--jsonl", help='Lines {"id", "text", "known"?} on stdin; {"id", "text", "findings", "withheld"?} out.'
+        ),
     ] = False,
     span: Annotated[
         str | None, typer.Option(help='With --jsonl: lines {"id", "fields", "known"?}; {"id", "fields", "counts"} out.')
@@ -95,7 +105,8 @@ def _by_text(redactor: Redactor, given: Mapping[str, Json], mode: TextMode) -> _
         if not isinstance(text, str):
             raise _LineError("'text' is missing, or no string")
         scrubbed = redactor.scrub(text, _known(redactor.policy, given, asked), mode)
-        return {"text": scrubbed.text, "findings": _findings(scrubbed)}
+        withheld: list[Json] = [f"language {language}" for language in scrubbed.withheld]
+        return {"text": scrubbed.text, "findings": _findings(scrubbed)} | ({"withheld": withheld} if withheld else {})
 
     return treat
 
@@ -190,6 +201,8 @@ def _coloured(scrubbed: Scrubbed) -> Text:
     for found in scrubbed.findings:
         said = f"{found.category.value} {found.start}-{found.end} by {found.layer}"
         shown.append("  ").append(said, style=_STYLES[str(found.layer)])
+    for language in scrubbed.withheld:
+        shown.append("  ").append(f"withheld: language {language}", style=_STYLES["language"])
     return shown
 
 

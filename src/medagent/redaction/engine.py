@@ -314,10 +314,18 @@ class _Walk:
         if value in (REDACTED, WITHHELD):
             return value
         scrubbed = self._redactor.scrub(value, self._known, leaf.rule.text or TextMode.VOCABULARY)
+        withheld = scrubbed.withheld
         for found in scrubbed.findings:
             self.findings.append(
-                Finding(path=leaf.path, category=found.category, rule=leaf.rule.name, action=Action.REDACT)
+                Finding(
+                    path=leaf.path,
+                    category=found.category,
+                    rule=leaf.rule.name,
+                    action=Action.REDACT,
+                    withheld=withheld,
+                )
             )
+            withheld = ()
         return scrubbed.text
 
     def _applies(self, leaf: Leaf, condition: Condition, value: object) -> bool:

@@ -30,6 +30,8 @@ class Finding:
     category: Category | None
     rule: str | None
     action: Action
+    withheld: tuple[str, ...] = ()
+    """The language of each text or sentence of the value that did not leave because it is not English."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,8 @@ class Counts:
 
     actions: Mapping[Action, int] = field(default_factory=dict)
     categories: Mapping[Category, int] = field(default_factory=dict)
+    languages: Mapping[str, int] = field(default_factory=dict)
+    """Texts and sentences that did not leave because they are not English, by their language."""
 
     @property
     def dropped(self) -> int:
@@ -49,12 +53,15 @@ class Counts:
         """Count decisions."""
         actions: dict[Action, int] = {}
         categories: dict[Category, int] = {}
+        languages: dict[str, int] = {}
         for finding in findings:
             action, category = finding.action, finding.category
             actions[action] = actions.get(action, 0) + 1
             if category is not None and action is not Action.KEEP:
                 categories[category] = categories.get(category, 0) + 1
-        return cls(actions=actions, categories=categories)
+            for language in finding.withheld:
+                languages[language] = languages.get(language, 0) + 1
+        return cls(actions=actions, categories=categories, languages=languages)
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -62,14 +69,24 @@ class Counts:
             categories={
                 c: self.categories.get(c, 0) + other.categories.get(c, 0) for c in {*self.categories, *other.categories}
             },
+            languages={
+                language: self.languages.get(language, 0) + other.languages.get(language, 0)
+                for language in {*self.languages, *other.languages}
+            },
         )
 
     def document(self) -> dict[str, dict[str, int]]:
-        """All actions and all categories by their lower-case names, zeros included, as the guardrail reports them."""
-        return {
+        """Return all actions and categories by their lower-case names, zeros included, as the guardrail reports them.
+
+        Languages for which a text was withheld are there only where there are any, as `withheld.language_es`.
+        """
+        counts = {
             "actions": {action.value.lower(): self.actions.get(action, 0) for action in Action},
             "categories": {category.value: self.categories.get(category, 0) for category in Category},
         }
+        if self.languages:
+            counts["withheld"] = {f"language_{code}": times for code, times in sorted(self.languages.items())}
+        return counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ class Layer(StrEnum):
     NAMES = "names"
     VOCABULARY = "vocabulary"
     GUARD = "guard"
+    LANGUAGE = "language"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,8 @@ class Scrubbed:
 
     text: str = field(repr=False)
     findings: tuple[TextFinding, ...]
+    withheld: tuple[str, ...] = ()
+    """The language of each text or sentence that did not leave because it is not English."""
 
 
 Span: TypeAlias = tuple[int, int, Category]

@@ -28,16 +28,20 @@ from medagent.redaction.text.guard import (
 )
 from medagent.redaction.text.known import KnownValues
 from medagent.redaction.text.labels import labelled_codes
+from medagent.redaction.text.language import ForeignPart, foreign_parts
 from medagent.redaction.text.letters import codes
 from medagent.redaction.text.lexicon import Kind, lexicon
 from medagent.redaction.text.names import listed_names, mark_names, mark_small_names
+from medagent.redaction.text.notation import mark_starts
 from medagent.redaction.text.places import places
-from medagent.redaction.text.reading import Mark, Reading
+from medagent.redaction.text.reading import Mark, Reading, beginnings
 from medagent.redaction.text.spoken import units
 from medagent.redaction.text.units import blank_out, merged
 from medagent.redaction.text.vocabulary import is_settled, mark_touching, mark_unknown
 
 _PATTERNS = (ages, written_contacts, dates, addresses, places, labelled_codes, spoken_contacts, digit_runs)
+_BEGINNINGS = tuple((pattern, beginnings(pattern)) for pattern in _PATTERNS)
+_CODES, _TERMS = beginnings(codes), beginnings(read_eponyms)
 LONGEST_S: Final = 1.0
 """Seconds that one text may take; what takes longer does not leave."""
 _MOST_READINGS = 8
@@ -72,38 +76,106 @@ def _scrub(text: str, known: KnownValues, mode: TextMode, recognisers: Sequence[
     """Read the text, then read what is left of it, until a reading finds nothing more."""
     deadline = time.perf_counter() + LONGEST_S
     end = readable_length(text)
-    if is_turned(text) or (mode is TextMode.DETECT and has_foreign_letters(text)):
-        return _refused(text)
-    scrubbed = _without_strange_signs(text[:LONGEST_TEXT], known)
-    for time_read in range(_MOST_READINGS):
+    scrubbed, reading = _begin(text, known, mode)
+    if reading is None:
+        return scrubbed
+    for recogniser in recognisers:
+        _put_offsets(reading, recogniser.spans(scrubbed.text))
+    for _ in range(_MOST_READINGS):
         if time.perf_counter() > deadline:
             raise _UnreadableError
-        reading = Reading(scrubbed.text, lexicon())
-        if time_read == 0:
-            for recogniser in recognisers:
-                _put_offsets(reading, recogniser.spans(scrubbed.text))
-        _read(reading, known, mode)
+        _read(reading, mode)
         if not reading.count:
             break
         findings = _in_order(text, scrubbed.findings, reading.findings())
         clean, _ = blank_out(text[:LONGEST_TEXT], ((finding.start, finding.end) for finding in findings))
-        scrubbed = Scrubbed(text=clean, findings=findings)
+        scrubbed = Scrubbed(text=clean, findings=findings, withheld=scrubbed.withheld)
         if is_settled(reading):
             break
+        reading = _known_reading(scrubbed.text, known)
     else:
         raise _UnreadableError
-    return scrubbed if end == len(text) else _without_tail(text, scrubbed.findings, end)
+    return scrubbed if end == len(text) else _without_tail(text, scrubbed, end)
 
 
-def _without_strange_signs(text: str, known: KnownValues) -> Scrubbed:
+def _begin(text: str, known: KnownValues, mode: TextMode) -> tuple[Scrubbed, Reading | None]:
+    """Take out other languages and strange signs; the first reading of the rest is None where nothing is left."""
+    scrubbed = Scrubbed(text=text[:LONGEST_TEXT], findings=())
+    if is_turned(text):
+        return _refused(text), None
+    if has_foreign_letters(scrubbed.text):
+        reading = _known_reading(scrubbed.text, known)
+        parts = foreign_parts(reading)
+        if _is_whole(parts, reading):
+            return _withheld(text, reading, parts), None
+        if mode is TextMode.DETECT:
+            return _refused(text), None
+        scrubbed = _without_parts(scrubbed, reading, parts)
+    scrubbed = _without_strange_signs(scrubbed, known)
+    reading = _known_reading(scrubbed.text, known)
+    parts = foreign_parts(reading)
+    if _is_whole(parts, reading) and not scrubbed.findings:
+        return _withheld(text, reading, parts), None
+    withheld = (*scrubbed.withheld, *_put_parts(reading, parts))
+    return Scrubbed(text=scrubbed.text, findings=scrubbed.findings, withheld=withheld), reading
+
+
+def _known_reading(text: str, known: KnownValues) -> Reading:
+    """Read a text and mark what the call knows, before anything else."""
+    reading = Reading(text, lexicon())
+    for first, last, category in known.spans(reading.units):
+        reading.put(first, last, Mark(category, Layer.KNOWN))
+    return reading
+
+
+def _put_parts(reading: Reading, parts: Iterable[ForeignPart]) -> tuple[str, ...]:
+    """Mark what is in another language; return the language of each part."""
+    for part in parts:
+        reading.put(part.first, part.last, Mark(Category.IDENTIFIER, Layer.LANGUAGE))
+    return tuple(part.language for part in parts)
+
+
+def _is_whole(parts: Sequence[ForeignPart], reading: Reading) -> bool:
+    """Return whether one part is all of a text."""
+    return len(parts) == 1 and parts[0].first == 0 and parts[0].last == len(reading.units) - 1
+
+
+def _withheld(text: str, reading: Reading, parts: Sequence[ForeignPart]) -> Scrubbed:
+    """Send nothing of a text in another language: known values as themselves, the rest by its language."""
+    findings: list[TextFinding] = []
+    at = 0
+    for found in (*reading.findings(), None):
+        start = len(text) if found is None else found.start
+        if at < start:
+            rest = TextFinding(category=Category.IDENTIFIER, start=at, end=start, layer=Layer.LANGUAGE)
+            findings.append(rest)
+        if found is not None:
+            findings.append(found)
+            at = found.end
+    return Scrubbed(text=REDACTED, findings=tuple(findings), withheld=tuple(part.language for part in parts))
+
+
+def _without_parts(scrubbed: Scrubbed, reading: Reading, parts: Sequence[ForeignPart]) -> Scrubbed:
+    """Take out the sentences in another language."""
+    if not parts:
+        return scrubbed
+    withheld = _put_parts(reading, parts)
+    findings = tuple(reading.findings())
+    clean, _ = blank_out(scrubbed.text, ((finding.start, finding.end) for finding in findings))
+    return Scrubbed(text=clean, findings=findings, withheld=withheld)
+
+
+def _without_strange_signs(scrubbed: Scrubbed, known: KnownValues) -> Scrubbed:
     """Take out the signs that no layer can judge, with the words that they cut or hide in."""
+    text = scrubbed.text
     if is_plain_text(text):
-        return Scrubbed(text=text, findings=())
-    findings = tuple(
+        return scrubbed
+    strange = [
         TextFinding(category=Category.IDENTIFIER, start=start, end=end, layer=Layer.GUARD)
         for start, end in strange_signs(text, lambda parts: _are_plain(parts, known))
-    )
-    return Scrubbed(text=blank_out(text, ((each.start, each.end) for each in findings))[0], findings=findings)
+    ]
+    clean, _ = blank_out(text, ((each.start, each.end) for each in strange))
+    return Scrubbed(text=clean, findings=_in_order(text, scrubbed.findings, strange), withheld=scrubbed.withheld)
 
 
 def _are_plain(parts: list[str], known: KnownValues) -> bool:
@@ -134,22 +206,25 @@ def _in_order(text: str, before: Sequence[TextFinding], more: Iterable[TextFindi
     return tuple(sorted((*before, *moved), key=lambda finding: finding.start))
 
 
-def _without_tail(text: str, findings: Iterable[TextFinding], end: int) -> Scrubbed:
+def _without_tail(text: str, scrubbed: Scrubbed, end: int) -> Scrubbed:
     """The text up to `end`, or up to a finding that reaches over it."""
+    findings, withheld = scrubbed.findings, scrubbed.withheld
     kept = tuple(finding for finding in findings if finding.end <= end)
     begin = min([end, *(finding.start for finding in findings if finding.start < end < finding.end)])
     tail = TextFinding(category=Category.IDENTIFIER, start=begin, end=len(text), layer=Layer.GUARD)
     clean, _ = blank_out(text, ((finding.start, finding.end) for finding in (*kept, tail)))
-    return Scrubbed(text=clean, findings=(*kept, tail))
+    return Scrubbed(text=clean, findings=(*kept, tail), withheld=withheld)
 
 
-def _read(reading: Reading, known: KnownValues, mode: TextMode) -> None:
-    """Run the layers over one reading, each on what the ones before it left."""
-    for first, last, category in known.spans(reading.units):
-        reading.put(first, last, Mark(category, Layer.KNOWN))
-    read_eponyms(reading)
-    spelled, abbreviated = codes(reading)
-    for first, last, category in chain(*(pattern(reading) for pattern in _PATTERNS), spelled):
+def _read(reading: Reading, mode: TextMode) -> None:
+    """Run the layers behind the known values over one reading, each on what the ones before it left."""
+    begins = reading.begins
+    if begins & _TERMS:
+        read_eponyms(reading)
+    mark_starts(reading)
+    spelled, abbreviated = codes(reading) if begins & _CODES else ([], set[int]())
+    found = [pattern(reading) for pattern, its in _BEGINNINGS if begins & its]
+    for first, last, category in chain(*found, spelled):
         reading.put(first, last, Mark(category, Layer.PATTERNS))
     for first, last, category in listed_names(reading):
         reading.put(first, last, Mark(category, Layer.NAMES))

@@ -1,0 +1,388 @@
+"""Recognise a text that is in a language whose lexicon is not shipped.
+
+Evidence is a letter of a script that English does not use, or a word that the English lists do not have while the list
+of another language has it. A word of both (`no`, `me`, `die`) counts for the other language only where that language
+has more words here than English. Names count as English.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from enum import IntEnum
+from functools import cache, lru_cache
+from importlib import resources
+from typing import Final, NamedTuple
+
+from medagent.redaction.text.cues import FUNCTION, words
+from medagent.redaction.text.lexicon import Kind, Lexicon, lexicon
+from medagent.redaction.text.reading import Reading
+from medagent.redaction.text.units import ACCENTED, GONE, MIXED, NUMBER, PLAIN, SIGN, WORD
+
+LEXICONS: Final[Mapping[str, Callable[[], Lexicon]]] = {"en": lexicon}
+"""Languages that the layers can read; a text in any other one is withheld."""
+OTHER: Final = "other"
+"""The code of every language that has none of its own here."""
+_LISTED: Final = ("es", "fr", "de", "pt", "vi", "tl", "it", "ht", "pl", OTHER)
+"""Languages with a list of words, the likelier one first where two fit equally well."""
+_SCRIPTS: Final[Mapping[str, str]] = {
+    "CJK": "zh",
+    "HIRAGANA": "ja",
+    "KATAKANA": "ja",
+    "HANGUL": "ko",
+    "ARABIC": "ar",
+    "CYRILLIC": "ru",
+    "DEVANAGARI": "hi",
+}
+"""Languages by the first word of a letter's Unicode name; letters of further scripts are `other`."""
+LANGUAGES: Final = tuple(dict.fromkeys((*_LISTED[:-1], *_SCRIPTS.values(), OTHER)))
+"""Every code that a text may be withheld for."""
+
+_FEWEST = 5
+"""Words, or letters of a script that has no spaces, from which on a text or a sentence is judged."""
+_SHARE = 3
+"""One word in this many is enough for another language."""
+_EVIDENCE = 2
+"""Words of another language without which unknown words count for nothing: they may be names."""
+_OF_NAMES = frozenset(("vi",))
+"""Languages whose names are words: one of these beside names is no evidence."""
+_ENDS = frozenset(".!?…;。！？؟")
+_SPACELESS = frozenset(("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR"))
+_NO_EVIDENCE = frozenset(("LATIN", "GREEK", "MICRO", "MODIFIER", "FEMININE", "MASCULINE", "SUPERSCRIPT", "SUBSCRIPT"))
+"""Greek letters and small ones are in units and formulas."""
+_LONGER_THAN_A_SYMBOL = 3
+_CASED = frozenset(("GREEK", "CYRILLIC", "ARMENIAN"))
+"""Scripts in which a capital tells a name."""
+_NOT_ARABIC = re.compile("[پچژگٹڈڑںےھ]")
+"""Letters of Persian and Urdu that Arabic does not have."""
+_ELIDED = re.compile(r"(?:[cjmnst]|qu|jusqu|lorsqu|puisqu|quelqu)'[aeiouyh]")
+"""French small words that lose a vowel before another one."""
+_STEM = re.compile(r"(?:[cdjlmnst]|qu|dell|all|nell|sull|dall|quell|un)'(?=\w\w)")
+_NO_NAMES = words(
+    """abend aber adesso ako alles altro andere ang anno ano anos antes ao apa arzt auch aun aus avant ayer ayon
+    besser bez bien bisogno bon bonjour bonne bouche braucht cada che chez comer como cote dann das daw deja denn
+    deutsch dia dias durante eller esta estes etter ganz haber haga hatten hice hilo hoy im ito ja journee ka kami
+    karena kasi kita kung machen maison mang mundo muoi nakita nelle neu nila niya nu perna pero rester sais
+    sieben sim tanta testa tete toi un una ver vida viens wann weil welke worden zona"""
+)
+"""Words of other languages that the lists of names have too, as somebody's rare last name."""
+_PARTICLES = words(
+    """a al ap bin da das de degli dei del della den der di do dos du e el ibn la las le les lo los san sant santa
+    santo st ter van ver vom von y zu zum zur"""
+)
+"""Small words of names and streets: they count where other words of their language are there."""
+_ARTICLES = words("das dei del dell della dem des du la las le les lo los vom zum zur")
+"""Those of them that are a language's own before a word that is no name."""
+_HALF = words(
+    """ab ai ak als anh ao as ate au aun ay ba ban bang bei bi bis cam can cho chua chung co con cua cung dan dang
+    dem dung em en era es est et fe fur gab gi ha hat hay ho hoc im isa ist jest kay ko kong mal mang mas mi mit
+    mo moi mong mou muss na nag nam nan nay ne nga nos nou nous ob oft os ou pa pang par para pas pour qua que ra
+    rang rat sa sais sera sin sob son su sua sur ta te thi thu tout tu tut um uri vai ve vi vos vous wa war wird
+    ya yo yon yung"""
+)
+"""Small words of other languages that English and names have too, but seldom: two are as good as one of one's own."""
+_ENDINGS: Final[Mapping[str, re.Pattern[str]]] = {
+    "es": re.compile(
+        r"\w{2,}(?:ciones|cion|sion|siones|idades|idad|mente|ando|iendo|yendo|ados|adas|idos|idas|amos|emos|imos|aron"
+        r"|ieron|aban|abamos|ria|rian|ible|ibles|able|ables|osos|osas|oso|osa|ito|itos|itas|eria|erias|iento|ientos"
+        r"|anzas?|encias?|ancias?|[aei]rse|[aei]rlo|[aei]rla|[aei]rme|icos|icas|ismo|istas|ales|ores|oras)"
+    ),
+    "pt": re.compile(
+        r"\w{2,}(?:cao|coes|sao|soes|idades?|mente|ando|endo|indo|ados|adas|idos|idas|amos|emos|imos|aram|eram|iram"
+        r"|avam|ariam?|eis|aveis|iveis|avel|ivel|osos?|osas?|inhos?|inhas?|mentos?|ancas?|encias?|agens?|arias?"
+        r"|icos|icas|ismo|istas|ais|ores|oras|ou|eiros?|eiras?)"
+    ),
+    "fr": re.compile(
+        r"\w{2,}(?:aient|erait|erons|eront|issait|iques?|euses?|eux|ements?|ees|ites|eaux|elles|ettes|ienne?s?|iers?"
+        r"|ieres?|eurs|aires?|oires?|ances|ences|ismes?|istes?|ables|ibles|aux|ons|ez|ent|ais|ait|ites)"
+    ),
+    "de": re.compile(
+        r"\w{2,}(?:ungen|ung|keiten|keit|heiten|heit|schaft|schaften|lich\w{0,2}|isch\w{0,2}|igkeit|ierten?|ieren|chen"
+        r"|lein|enden?|enes|enen|ens|ern|eten?|test|sten|barer?|bares?|igen|iger|iges|igem|loser?|losen|stellen|st[aeo]nd)"
+    ),
+    "it": re.compile(
+        r"\w{2,}(?:zione|zioni|mente|ando|endo|ati|ate|uti|ute|iti|ite|amo|avano|evano|ita|abile|abili|ibile|ibili|osi"
+        r"|ose|ismo|isti|iste|ezza|ezze|arsi|ersi|irsi|ich[ei]|etti|ette|aggio|aggi)"
+    ),
+    "tl": re.compile(
+        r"(?:nag|mag|pag|nang|mang|pang|naka|maka|paka|ipina|ipinag|pinag|kina|tag|ika|napa|mapa|nakiki|maki|paki|sina)"
+        r"\w{3,}|\w{3,}(?:han|hin|ang|ing|ong)"
+    ),
+    "vi": re.compile(
+        r"(?:ngh|ng|nh|tr|kh|ph|th|gi|ch|qu|x|v|l|d|h|m|n|b|c|t|s)(?:[aeiouy]|[iuy][eaou]|oa|ua|ie|uy){1,3}(?:ng|nh|ch|[nmptc])?"
+    ),
+}
+"""Endings, beginnings and shapes of words that are in no list: two such words are as good as one that is."""
+_ACCENTS = re.compile("[\u0300-\u036f]")
+_FOLDS = str.maketrans({"đ": "d", "ø": "o", "ł": "l", "ı": "i", "æ": "ae", "œ": "oe", "’": "'"})
+
+
+class ForeignPart(NamedTuple):
+    """First and last unit, both inside, of what is in another language, and the code of that language."""
+
+    first: int
+    last: int
+    language: str
+
+
+def foreign_parts(reading: Reading) -> tuple[ForeignPart, ...]:
+    """Return what is in another language: the whole text, or some sentences of a mixed one.
+
+    Args:
+        reading: The text as it came, with the known values marked.
+
+    Returns:
+        One part over all units for a text that is to be withheld whole; nothing for an English text.
+    """
+    if not _has_hits(reading):
+        return ()
+    last = len(reading.units) - 1
+    if whole := _language(reading, 0, last):
+        return (ForeignPart(0, last, whole),)
+    return tuple(
+        ForeignPart(first, last, language)
+        for first, last in _sentences(reading)
+        if (language := _language(reading, first, last))
+    )
+
+
+def _has_hits(reading: Reading) -> bool:
+    """Whether a word stands here that is evidence; one look-up for each word that no English list has."""
+    norms, unknown = reading.norms, reading.unknown()
+    if unknown:
+        listed = _words()
+        if any(norms[at] in listed or not (norms[at].isalpha() and norms[at].isascii()) for at in unknown):
+            return True
+    return any(not norms[at].isascii() for at in reading.of_kind(MIXED))
+
+
+def _language(reading: Reading, first: int, last: int) -> str | None:
+    """Judge the units from `first` to `last`."""
+    tally = _Tally()
+    for at in range(first, last + 1):
+        if reading.units[at].kind not in (SIGN, GONE):
+            tally.add(reading, at)
+    return tally.language()
+
+
+class _Is(IntEnum):
+    """What a word is to the lists of other languages."""
+
+    NEUTRAL = 0
+    """A name, a number, what is hidden already."""
+    ENGLISH = 1
+    SMALL_ENGLISH = 2
+    SMALL_SHARED = 3
+    """A small English word that another language has too."""
+    SHARED = 4
+    """Another English word or a name that another language has too."""
+    HALF = 5
+    """One that English has too, but seldom, or that has no more than the shape of another language."""
+    SHAPED = 6
+    SURE = 7
+    """One that English and names do not have."""
+    ACCENTED = 8
+    """In no list, with an accent and without a capital where there are capitals."""
+    UNKNOWN = 9
+    """In no list, and no name."""
+
+
+class _Tally:
+    """Words of one text or sentence."""
+
+    def __init__(self) -> None:
+        self.units = 0
+        """Words and numbers, each letter of a script without spaces."""
+        self.words = 0
+        """The same without numbers in figures."""
+        self.signs = 0
+        """Letters of a script without spaces."""
+        self.letters: Counter[str] = Counter()
+        self.found: list[tuple[_Is, tuple[str, ...]]] = []
+        """Each word with the languages that have it."""
+
+    def add(self, reading: Reading, at: int) -> None:
+        """Count one unit, as English where it is hidden already."""
+        unit, norm = reading.units[at], reading.norms[at]
+        much = 1
+        if reading.gone[at] or unit.kind == NUMBER:
+            much = int(unit.kind != NUMBER or unit.how != PLAIN)
+            self.units += 1 - much
+        elif not norm.isascii() and (script := _script(norm)) and not (script in _CASED and reading.capitals[at]):
+            if script in _SPACELESS:
+                much = sum(map(str.isalpha, norm))
+                self.signs += much
+            self.letters[OTHER if _NOT_ARABIC.search(norm) else _SCRIPTS.get(script, OTHER)] += much
+        elif len(norm) > 1 or norm in _words():
+            self.found.append(_judged(reading, at))
+        else:
+            return
+        self.units += much
+        self.words += much
+
+    def language(self) -> str | None:
+        """Return the language that the words speak for, None for English."""
+        if self.units < _FEWEST:
+            return None
+        letters = self.letters.total()
+        if letters * _SHARE >= self.words and (letters > self.signs or letters >= _FEWEST):
+            return max(self.letters, key=lambda code: self.letters[code])
+        weights: Counter[str] = Counter()
+        for kind, languages in self.found:
+            for language in languages:
+                weights[language] += 1 + (kind is _Is.SURE)
+        if not weights:
+            return None
+        best = max(weights, key=lambda code: (weights[code], -_order(code)))
+        share = max(self._share(best), self._share_of_runs(best))
+        return _code(best) if share and share * _SHARE >= self.words else None
+
+    def _share(self, best: str) -> int:
+        """Return how many words are of a language, by what the whole is."""
+        kinds = Counter(kind for kind, languages in self.found if best in languages)
+        every = Counter(kind for kind, _ in self.found)
+        accented = every[_Is.ACCENTED]
+        heard = kinds.total() + accented
+        unknown = every[_Is.UNKNOWN] + sum(every[kind] - kinds[kind] for kind in (_Is.SURE, _Is.SHAPED))
+        english = every[_Is.ENGLISH] + every[_Is.SMALL_ENGLISH] * 2 + every[_Is.SMALL_SHARED]
+        evidence = kinds[_Is.SURE] + accented
+        evidence += (kinds[_Is.HALF] + kinds[_Is.SHAPED]) // (2 if evidence or not english else 3)
+        if evidence == _EVIDENCE and best in _OF_NAMES and heard * 2 < self.words:
+            return 0
+        if evidence >= _EVIDENCE:
+            if heard * 2 < english:
+                return evidence
+            return heard + unknown if heard >= english and heard * 4 >= self.words else heard
+        if not evidence or english > heard:
+            return 0
+        if best in _OF_NAMES:
+            return heard if heard * 4 >= self.words * 3 else 0
+        return heard if heard * 3 >= self.words and (heard + unknown) * 2 >= self.words else 0
+
+    def _share_of_runs(self, best: str) -> int:
+        """Return how many words are in a row of a language, between words of English."""
+        share = parts = heard = evidence = small = 0
+        for kind, languages in (*self.found, (_Is.ENGLISH, ())):
+            is_best = best in languages
+            if kind in (_Is.ENGLISH, _Is.SMALL_ENGLISH) or (kind is _Is.SMALL_SHARED and not (is_best and parts)):
+                small += kind is not _Is.ENGLISH
+                if evidence >= 4 or (evidence >= 2 and parts >= 3 and heard * 2 >= parts):
+                    share += parts
+                parts = heard = evidence = 0
+            elif kind is not _Is.NEUTRAL and (is_best or kind not in (_Is.SHARED, _Is.HALF)):
+                parts += 1
+                heard += is_best
+                evidence += 0 if not is_best else 2 if kind is _Is.SURE else kind in (_Is.HALF, _Is.SHAPED)
+        return share if small else 0
+
+
+def _judged(reading: Reading, at: int) -> tuple[_Is, tuple[str, ...]]:
+    """Return what a word is, and in which languages."""
+    unit, norm, borne = reading.units[at], reading.norms[at], reading.borne[at]
+    languages = _languages(norm)
+    is_english = reading.kinds[at] is not Kind.UNKNOWN or len(norm) == 1
+    if norm in _PARTICLES and _is_before_name(reading, at):
+        return _Is.NEUTRAL, ()
+    if norm in FUNCTION:
+        return (_Is.SMALL_SHARED if languages else _Is.SMALL_ENGLISH), languages
+    if norm in _ARTICLES or norm in _NO_NAMES or (languages and not (is_english or borne)):
+        return _Is.SURE, languages
+    if norm in _HALF or norm in _PARTICLES:
+        return _Is.HALF, languages
+    if is_english:
+        return (_Is.SHARED if languages else _Is.ENGLISH), languages
+    if languages or borne:
+        return (_Is.SHARED if languages else _Is.NEUTRAL), languages
+    if shaped := _shaped(norm):
+        return _Is.SHAPED, shaped
+    is_accented = unit.how == ACCENTED and not reading.capitals[at] and any(reading.capitals)
+    return (_Is.ACCENTED if is_accented else _Is.UNKNOWN), ()
+
+
+def _is_before_name(reading: Reading, at: int) -> bool:
+    """Return whether small words of names lead to a name here, or to an end."""
+    units = reading.units
+    at = next((after for after in range(at + 1, len(units)) if reading.norms[after] not in _PARTICLES), len(units))
+    if at == len(units) or units[at].kind != WORD:
+        return True
+    return bool(reading.borne[at]) or reading.capitals[at]
+
+
+def _order(code: str) -> int:
+    return LANGUAGES.index(_code(code))
+
+
+def _code(language: str) -> str:
+    return language if language in LANGUAGES else OTHER
+
+
+def _sentences(reading: Reading) -> Iterator[tuple[int, int]]:
+    """First and last unit of each sentence or line, where there are several."""
+    units, text = reading.units, reading.text
+    first = 0
+    for at in range(len(units) - 1):
+        gap = text[units[at].end : units[at + 1].start]
+        if "\n" in gap or (units[at].kind == SIGN and units[at].norm in _ENDS and (gap or units[at].norm > "\x7f")):
+            yield first, at
+            first = at + 1
+    if first:
+        yield first, len(units) - 1
+
+
+def _languages(norm: str) -> tuple[str, ...]:
+    """In which languages' lists a word stands."""
+    listed = _words()
+    if found := listed.get(norm):
+        return found
+    if not norm.isascii():
+        norm = norm.translate(_FOLDS)
+        if found := listed.get(norm):
+            return found
+    if "'" in norm:
+        if _ELIDED.match(norm):
+            return ("fr",)
+        return listed.get(_STEM.sub("", norm), ()) if _STEM.match(norm) else ()
+    return ()
+
+
+@lru_cache(maxsize=1024)
+def _shaped(norm: str) -> tuple[str, ...]:
+    """Languages of which a word that nobody knows has the shape."""
+    plain = norm if norm.isascii() else norm.translate(_FOLDS)
+    return tuple(language for language, shape in _ENDINGS.items() if shape.fullmatch(plain))
+
+
+@lru_cache(maxsize=1024)
+def _script(norm: str) -> str:
+    """The script of a word's first letter, empty for a Latin one and for letters that stand in formulas."""
+    script = unicodedata.name(norm[0], "").partition(" ")[0].partition("-")[0]
+    is_symbol = script in _NO_EVIDENCE and (script != "GREEK" or len(norm) < _LONGER_THAN_A_SYMBOL)
+    return "" if is_symbol or not norm[0].isalpha() else script
+
+
+@cache
+def _words() -> Mapping[str, tuple[str, ...]]:
+    """Every word of the lists with its languages, accents folded; loaded when the first word is asked for."""
+    found: dict[str, tuple[str, ...]] = {}
+    joined: dict[tuple[tuple[str, ...], str], tuple[str, ...]] = {}
+    for name in _LISTED:
+        language = name
+        path = resources.files("medagent.redaction.text") / "data" / "languages" / f"{name}.txt"
+        for line in _folded(path.read_text("utf-8")).split("\n"):
+            if line.startswith("["):
+                language = line[1 : line.index("]")]
+                continue
+            if line.startswith("#"):
+                continue
+            alone = joined.setdefault(((), language), (language,))
+            for word in line.split():
+                before = found.setdefault(word, alone)
+                if language not in before:
+                    found[word] = joined.setdefault((before, language), (*before, language))
+    return found
+
+
+def _folded(text: str) -> str:
+    return _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold())).translate(_FOLDS)

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import re
+import unicodedata
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medagent.redaction import REDACTED, Category, Identifier, KnownValues
+from medagent.redaction.policy import TextMode
+from medagent.redaction.text import Layer, scrub
+from medagent.redaction.text.language import foreign_parts
+from medagent.redaction.text.lexicon import Kind, lexicon
+from medagent.redaction.text.reading import Reading
+
+NOBODY = KnownValues()
+CALLS = {
+    "es": [
+        "Quisiera cambiar mi cita del jueves para la próxima semana.",
+        "Mi hija tiene fiebre desde anoche y no quiere comer.",
+        "Necesito que me renueven la receta de lisinopril y metformin.",
+        "Vivo en la calle Olmos 27, en Laredo.",
+        "Me duele mucho la espalda cuando me levanto por la mañana.",
+    ],
+    "fr": [
+        "Je voudrais prendre un rendez-vous avec le docteur Martin.",
+        "Ma femme a mal au ventre depuis trois jours.",
+        "J'ai oublié de prendre mes comprimés hier soir.",
+        "Est-ce que vous acceptez la carte de mon assurance ?",
+        "Mon fils tousse beaucoup la nuit et il a de la fièvre.",
+    ],
+    "de": [
+        "Ich möchte meinen Termin am Montag absagen.",
+        "Meine Mutter hat seit gestern starke Schmerzen in der Brust.",
+        "Können Sie mir bitte das Rezept noch einmal ausstellen?",
+        "Am dritten Mai neunzehnhundertsiebzig bin ich geboren.",
+        "Wie lange muss ich auf das Ergebnis warten?",
+    ],
+    "pt": [
+        "Eu queria marcar uma consulta para a semana que vem.",
+        "Meu marido está com muita dor no peito.",
+        "Preciso renovar a receita do remédio de pressão.",
+        "Quando vai sair o resultado do exame de sangue?",
+        "A minha filha não consegue dormir por causa da tosse.",
+    ],
+    "vi": [
+        "Tôi muốn đặt lịch hẹn khám với bác sĩ vào thứ sáu.",
+        "Con trai tôi bị sốt từ hôm qua đến giờ.",
+        "Mẹ tôi cần lấy thêm thuốc huyết áp.",
+        "Xin hỏi khi nào có kết quả xét nghiệm máu?",
+        "Tôi bị đau bụng và buồn nôn suốt đêm.",
+    ],
+    "tl": [
+        "Gusto ko pong magpa-appointment kay doktora sa Biyernes.",
+        "Masakit ang ulo ng nanay ko mula pa kahapon.",
+        "Nawala ko ang reseta ng gamot sa altapresyon.",
+        "Kailan po lalabas ang resulta ng dugo ko?",
+        "Hindi makatulog ang anak ko dahil sa ubo.",
+    ],
+    "zh": [
+        "我想预约下星期三的门诊",
+        "我妈妈从昨天开始发烧咳嗽",
+        "請問驗血的結果出來了嗎",
+        "我的降压药快吃完了，需要续药。",
+    ],
+    "ar": [
+        "أريد أن أحجز موعدا مع الطبيب يوم الخميس",
+        "ابنتي تعاني من الحمى منذ ليلة أمس",
+        "أحتاج إلى تجديد وصفة دواء الضغط من فضلك",
+    ],
+}
+"""Invented sentences of a clinic call, written after the lists and not from them."""
+EACH_CALL = [
+    pytest.param(code, text, id=f"{code}-{at}") for code, texts in CALLS.items() for at, text in enumerate(texts)
+]
+ENGLISH = [
+    "this is guadalupe hernandez de la cruz calling about my son jose luis",
+    "Nguyen Thi Tuyet Mai would like to see Dr. Tran Van Hung on Friday",
+    "my name is maria clara dela cruz santos and my lola is corazon bautista",
+    "Hi, it's Jürgen Müller, my wife is Françoise Lefèvre.",
+    "she takes metformin lisinopril atorvastatin amlodipine omeprazole and losartan",
+    "I live at 27 Rua do Arenque in Goiânia",
+    "we met the van der berg family at el camino real near la jolla",
+    "crohn's disease sjögren syndrome guillain-barré and ménière's disease run in our family",
+    "he said no gracias and hung up the phone on the nurse",
+    "amoxicillin, azithromycin, cefdinir, doxycycline, nitrofurantoin, vancomycin",
+]
+UNCLEAR = {word for word in lexicon().words if lexicon().kind(word) is Kind.ORDINARY and not lexicon().name_kinds(word)}
+WORDS = st.sampled_from(sorted(UNCLEAR)[::17])
+NAMES = st.sampled_from(sorted(lexicon().names)[::23])
+
+
+def bare(text: str) -> str:
+    """Return a text as speech recognition prints it: lower case, no accents, no signs."""
+    plain = unicodedata.normalize("NFKD", text.lower().replace("đ", "d"))
+    return " ".join(re.sub(r"[^\w'\s-]", " ", "".join(c for c in plain if not unicodedata.combining(c))).split())
+
+
+@pytest.mark.parametrize(("language", "text"), EACH_CALL)
+@pytest.mark.parametrize("mode", TextMode)
+def test_scrub_text_in_another_language_withholds_it_whole(mode: TextMode, language: str, text: str) -> None:
+    """As written and as speech recognition prints it, Vietnamese without its tones too."""
+    for form in (text, bare(text)):
+        scrubbed = scrub(form, NOBODY, mode=mode)
+        assert (scrubbed.text, scrubbed.withheld) == (REDACTED, (language,))
+        assert {finding.layer for finding in scrubbed.findings} == {Layer.LANGUAGE}
+
+
+@pytest.mark.parametrize("text", ENGLISH)
+def test_scrub_english_with_names_of_anywhere_withholds_nothing(text: str) -> None:
+    """Names, places, drugs and eponyms count as English."""
+    assert scrub(text, NOBODY).withheld == scrub(text.lower(), NOBODY).withheld == ()
+
+
+@pytest.mark.parametrize("text", ["me duele la cabeza", "ich habe Fieber", "我头疼", "أحتاج إلى وصفة", "tôi bị sốt"])
+def test_scrub_under_five_words_withholds_nothing(text: str) -> None:
+    """Under five words, or five signs of Chinese, a text is treated as English."""
+    assert scrub(text, NOBODY).withheld == ()
+
+
+def test_scrub_mixed_text_withholds_the_sentence_in_another_language() -> None:
+    """A third of its words is enough; the English sentences beside it stay."""
+    spanish = "Mi esposo no puede venir porque trabaja."
+    english = "I need a refill of my blood pressure medicine because I am out of it and the pharmacy is closed today."
+    scrubbed = scrub(f"{english} {spanish} {english}", NOBODY)
+    assert scrubbed.withheld == ("es",)
+    assert scrubbed.text == f"{english} {REDACTED} {english}"
+
+
+def test_scrub_text_of_two_scripts_withholds_it_from_a_third_on() -> None:
+    assert scrub("my mother says 我头疼得很厉害 today", NOBODY).withheld == ("zh",)
+    assert scrub("my mother says 头疼 today and she would like to come in", NOBODY).withheld == ()
+
+
+def test_scrub_withheld_text_finds_known_values_first() -> None:
+    """They are counted as what they are, and the rest by its language."""
+    known = KnownValues()
+    known.learn([Identifier(category=Category.NAME, value="Luz Marquez")])
+    text = "necesito una cita para mi hija luz marquez por favor"
+    scrubbed = scrub(text, known)
+    assert [(found.layer, text[found.start : found.end].strip()) for found in scrubbed.findings] == [
+        (Layer.LANGUAGE, "necesito una cita para mi hija"),
+        (Layer.KNOWN, "luz marquez"),
+        (Layer.LANGUAGE, "por favor"),
+    ]
+    assert all(one.end <= two.start for one, two in pairwise(scrubbed.findings))
+
+
+@given(st.lists(st.one_of(WORDS, NAMES), min_size=5, max_size=25))
+def test_foreign_parts_english_words_and_names_are_none(words: list[str]) -> None:
+    """Whatever English words and listed names stand in a row, it is no other language."""
+    assert foreign_parts(Reading(" ".join(words), lexicon())) == ()
