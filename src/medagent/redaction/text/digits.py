@@ -21,7 +21,10 @@ _LOOK_BACK = 8
 _BEHIND_LABEL = frozenset((":", "#", "-", "–", "—", ".", "no", "num", "number", "id", "is", "'s", "’s"))
 _CALLED = frozenset(("123", "911", "411", "988", "999", "112", "111", "101"))
 _FINEST_PART = 16
-_MEASURED_LINKS = frozenset(("is", "was", "of", "are", "were", "at", ":", "=", "'s", "now", "about", "around"))
+_COUNTED = frozenset(("day", "week", "stage", "step", "cycle", "phase", "part", "bun", "max", "min", "dose", "normal"))
+_MEASURED_LINKS = frozenset(
+    ("is", "was", "of", "are", "were", "at", ":", "=", "'s", "now", "about", "around", "≥", "≤", ">", "<", "~", "±")
+)
 _NO_NAMES = (Kind.ORDINARY, Kind.CLINICAL, Kind.ALSO_A_NAME)
 _CURRENCIES = frozenset("$£€")
 _LAST_HOUR = 23
@@ -85,7 +88,11 @@ def _keep_measured(reading: Reading, at: int) -> None:
     back = at - 1
     while back >= max(0, at - _WIDEST_GAP) and reading.norms[back] in _MEASURED_LINKS:
         back -= 1
-    if back >= 0 and reading.norms[back] in MEASURED and reading.kinds[back] in _NO_NAMES:
+    if (
+        back >= 0
+        and (reading.norms[back] in MEASURED or reading.norms[back] in _COUNTED)
+        and reading.kinds[back] in _NO_NAMES
+    ):
         reading.kinds[back] = Kind.CLINICAL
         reading.terms.add(back)
 

@@ -170,7 +170,8 @@ def _behind_ending(units: Sequence[Unit], at: int) -> tuple[int, bool]:
 
 def _behind_name(units: Sequence[Unit], at: int) -> tuple[int, bool]:
     """`policy number`, `license plate`, `social security number`, `mrn`; `case is` where nothing is counted."""
-    norm, after = units[at].norm.removesuffix("'s"), _norm(units, at + 1)
+    said, after = units[at].norm, _norm(units, at + 1)
+    norm = said if said in _NUMBERED else said.removesuffix("'s")
     if norm in _NUMBERED:
         named = after in _NUMBER_WORDS or (after in _SECOND_WORDS and _norm(units, at + 2) in _NUMBER_WORDS)
         if named or (norm, after) in _PAIRS:
