@@ -41,7 +41,7 @@ _THE_STREETS = words(
     rise chase dene copse quay croft dell knoll warren causeway rectory vicarage forge stables granary gatehouse
     coach barn bakery mill mount leys gables bungalow broadway embankment cloisters crofts moorings maze cut
     ropewalk boardwalk esplanade promenade brambles conifers orchards vineyard hollow glen beach coppice heights
-    common heath links row"""
+    common heath links row oval"""
 )
 _OLD = words("old high main upper lower new north south east west")
 _OLD_HOUSES = _THE_STREETS | words("school post chapel church dairy farm brewery bank library station house hall")
@@ -68,8 +68,8 @@ _NO_CROSSINGS = (
     | QUANTITIES
     | words(
         """work home school day night lunch dinner breakfast foremost last final only monday tuesday wednesday thursday
-    friday saturday sunday january february march april may june july august september october november december
-    rest bed play night noon midnight time church college gym class court foot hand sight risk goal"""
+        friday saturday sunday january february march april may june july august september october november december
+        rest bed play night noon midnight time church college gym class court foot hand sight risk goal"""
     )
 )
 _MEETS = words("at meets crosses hits")
@@ -91,7 +91,7 @@ _ROOMS_BESIDE = words("tower wing phase space block building level house")
 """A number behind one of these says which beside another part of an address."""
 _LINKED_ROOMS = words("apartment apt suite ste flat unit")
 _SIDES_OF_HOUSES = words("upstairs downstairs left right rear front back")
-_UNITS = words("in at to is my upper lower our the # , front rear left right apartment")
+_UNITS = words("basement garden end in at to is my upper lower our the # , front rear left right apartment")
 _HOUSES = words(
     "gables grange cottage house vicarage farm lodge barn mill rectory villa hall court manor view croft farmhouse mews"
 )
@@ -185,9 +185,11 @@ def addresses(reading: Reading) -> Iterator[Span]:
 
 def _postcodes(reading: Reading) -> Iterator[Span]:
     """British postcodes in two pieces: `OX4 2JY`."""
-    norms = reading.norms
+    text, units = reading.text, reading.units
     for at in reading.of_kind(MIXED):
-        if at + 1 < len(norms) and _OUTWARD.fullmatch(norms[at]) and _INWARD.fullmatch(norms[at + 1]):
+        if at + 1 == len(units) or not _OUTWARD.fullmatch(units[at].norm):
+            continue
+        if _INWARD.fullmatch(text[units[at + 1].start : units[at + 1].end].lower()):
             yield at, at + 1, Category.ADDRESS
 
 
@@ -262,7 +264,7 @@ def _behind_the(reading: Reading, at: int) -> tuple[int, int] | None:
     number, begin = at - 1, at + 1
     while number > 0 and (units[number].norm == "," or units[number].norm in FILLERS):
         number -= 1
-    while _norm(units, begin) in FILLERS:
+    while _norm(units, begin) in FILLERS or _norm(units, begin) == ",":
         begin += 1
     if begin >= len(units) or not (_is_numbered(units, number) or units[number].kind == MIXED):
         return None
@@ -333,7 +335,9 @@ def _corner(reading: Reading, at: int) -> tuple[int, int] | None:
     first = one - (one > 0 and units[one - 1].norm in SIDES)
     behind = first > 0 and units[first - 1].norm in _AT_CORNER
     begins = first == 0 or units[first - 1].kind == SIGN or _norm(units, first - 1) in FILLERS
-    if not (behind or (begins and (ordinal or (all(known) and two + 1 == len(units))))) or not _ends(units, two + 1):
+    sure = all(known) and ordinal and first > 0 and not _is_owned(units, first - 1)
+    begins = begins and (ordinal or (all(known) and two + 1 == len(units)))
+    if not (behind or begins or sure) or not _ends(units, two + 1):
         return None
     if any(unit.norm in _NO_CORNER for unit in units[max(0, first - 4) : first]):
         return None
@@ -569,7 +573,7 @@ def _room_number(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
         begin += 1
     if begin >= len(units) or units[begin].kind not in (NUMBER, MIXED, LETTER):
         return None
-    if units[begin].norm in ("a", "i") and not (norm in _LINKED_ROOMS and _is_at_end(units, begin + 1)):
+    if units[begin].norm in ("a", "i") and not _is_at_end(units, begin + 1):
         return None
     if units[begin].how == ORDINAL or (begin > at + 2 and norm not in _LINKED_OR_SURE_ROOMS):
         return None

@@ -10,7 +10,7 @@ from medagent.redaction.text.found import Span
 from medagent.redaction.text.reading import Reading, begins_with, cue
 from medagent.redaction.text.units import GONE, NUMBER, ORDINAL, SIGN, SPOKEN, WORD, Unit
 
-_BORN = words("born birth birthday dob")
+_BORN = words("born birth birthday dob birthday's birthdate's dob's")
 DATE_WORDS = WEEKDAYS | _BORN | MONTH_OF.keys()
 """One of these, or a number, stands in every date."""
 _ALSO_WORDS = frozenset(("may", "march", "mar", "sep", "jan", "dec"))
@@ -30,9 +30,9 @@ _DAY_ENDS = (
     FUNCTION
     | FILLERS
     | words(
-        """works worked please because maybe instead onwards onward inst ult prox pls plz thx madam sir ma'am love dear
-        following ji suits suit free full booked open available busy fine perfect great okay ideal morning afternoon
-        evening night weekend i"""
+        """works worked please because maybe instead onwards onward inst ult prox pls plz work thx madam sir ma'am love
+        dear following ji suits suit free full booked open available busy fine perfect great okay ideal morning
+        afternoon evening night weekend i"""
     )
 ) - words(
     """old new good bad best better worst worse right wrong most more less least few other another same such own call
@@ -58,7 +58,7 @@ _PARTS_OF_DAYS = words("night morning day evening afternoon week weekend date ev
 _BEFORE_DAY = WEEKDAYS | words("today tomorrow yesterday tonight sat fri thu wed mon tue sun")
 _CORRECTIONS = words("no sorry wait actually i mean make that it")
 """What people say between a day and the right one: `june twenty, no, twenty first`."""
-_DATE_IS = frozenset((("date", "is"), ("day", "is")))
+_DATE_IS = frozenset((("date", "is"), ("day", "is"), ("given", "is")))
 _OF_A_THING = frozenset((("of", "a"), ("of", "an")))
 _FIRST_ORDINALS = 3
 """The first, second and third of anything are counted more often than days; behind a word of time they are days."""

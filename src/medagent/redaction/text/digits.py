@@ -8,6 +8,7 @@ from itertools import pairwise
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import CODE_LABELS, HOMOPHONES, JOINING, MEASURED, QUANTITIES, RECORD_WORDS
 from medagent.redaction.text.found import Span, is_sign
+from medagent.redaction.text.lexicon import Kind
 from medagent.redaction.text.reading import Reading, begins_with
 from medagent.redaction.text.slashes import is_day_and_month, is_part_or_score
 from medagent.redaction.text.units import CARDINAL, LETTER, NUMBER, ORDINAL, REPEATED, SIGN, SPOKEN, WORD, Unit
@@ -20,6 +21,11 @@ _LOOK_BACK = 8
 _BEHIND_LABEL = frozenset((":", "#", "-", "–", "—", ".", "no", "num", "number", "id", "is", "'s", "’s"))
 _CALLED = frozenset(("123", "911", "411", "988", "999", "112", "111", "101"))
 _FINEST_PART = 16
+_COUNTED = frozenset(("day", "week", "stage", "step", "cycle", "phase", "part", "bun", "max", "min", "dose", "normal"))
+_MEASURED_LINKS = frozenset(
+    ("is", "was", "of", "are", "were", "at", ":", "=", "'s", "now", "about", "around", "≥", "≤", ">", "<", "~", "±")
+)
+_NO_NAMES = (Kind.ORDINARY, Kind.CLINICAL, Kind.ALSO_A_NAME)
 _CURRENCIES = frozenset("$£€")
 _LAST_HOUR = 23
 _HALVES = frozenset(("am", "pm", "a", "p", "o'clock", "hours"))
@@ -65,6 +71,7 @@ def digit_runs(reading: Reading) -> Iterator[Span]:
     for at in reading.of_kind(NUMBER):
         if at <= done or units[at].how == ORDINAL:
             continue
+        _keep_measured(reading, at)
         numbers = [at]
         while not _is_in_a_name(units, numbers) and (following := _next_number(units, numbers)) is not None:
             numbers.append(following)
@@ -74,6 +81,20 @@ def digit_runs(reading: Reading) -> Iterator[Span]:
             while first > 0 and is_sign(units[first - 1], "+(#") and units[first - 1].end == units[first].start:
                 first -= 1
             yield first - 2 * _is_prefixed(units, numbers), done, _category(units, numbers)
+
+
+def _keep_measured(reading: Reading, at: int) -> None:
+    """Make a word of the clinic of what is measured right before a number: `pulse was 94`, which is no person."""
+    back = at - 1
+    while back >= max(0, at - _WIDEST_GAP) and reading.norms[back] in _MEASURED_LINKS:
+        back -= 1
+    if (
+        back >= 0
+        and (reading.norms[back] in MEASURED or reading.norms[back] in _COUNTED)
+        and reading.kinds[back] in _NO_NAMES
+    ):
+        reading.kinds[back] = Kind.CLINICAL
+        reading.terms.add(back)
 
 
 def _is_in_a_name(units: Sequence[Unit], numbers: list[int]) -> bool:

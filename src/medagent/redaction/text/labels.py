@@ -23,22 +23,24 @@ _NUMBERED = words(
     record chart file license serial tracking locator plate pin insurance medicare medicaid student employee
     subscriber phone cell mobile fax telephone callback passport card social security room seat permit badge batch
     lot vin npi authorization auth referral visit encounter accession specimen bed pass access unlock verification
-    security registration tax plan office contract customer client household device pacemaker model voucher gate
-    door booking reservation loyalty rewards driver's drivers area ref script hospital acct acc tel ph pager beeper
-    work home contact callback hotel buzzer uhid aadhaar pan hospital ward op ip cb switchboard landline whatsapp
-    medical tag employer unique"""
+    security registration tax pt nhs plan office contract customer client household device pacemaker model voucher
+    gate door booking reservation loyalty rewards driver's drivers area ref script hospital acct acc tel ph pager
+    beeper work home contact callback hotel buzzer uhid aadhaar pan hospital ward op ip cb switchboard landline
+    whatsapp medical tag employer unique"""
 )
 """One of these with `number`, `id`, `code` or the like behind it names a code."""
 _NUMBER_WORDS = words("number number's id's code's numbers id code no num # identification digits pin")
 _WEAK = (_NUMBERED | words("code")) - words(
-    """security room bed visit device unit model access pass door social insurance plan office seat gate work home
-    hospital ward medical contact hotel op ip cb pan tag employer unique"""
+    """security room bed visit device unit model access pass door social insurance pt nhs plan office seat gate work
+    home hospital ward medical contact hotel op ip cb pan tag employer unique"""
 )
 _PEOPLE = words("patient member student employee customer client subscriber")
 """A number behind one of these may be an age or a count."""
 _REACHED = words("contact home work office phone")
 _REACHING, _BEGINNING = words("call reach text ring phone contact get"), words("starts begins start begin")
 _WHOM = words("me us him her them")
+_ALSO_THINGS = words("pin plate locker zip x")
+"""Labels that are things as well: `pin two fingers`, `plate four`."""
 _PH = frozenset(("ph", "tel"))
 _SHORTEST_PH = 3
 _PREFIXES = 3
@@ -169,20 +171,29 @@ def _behind_ending(units: Sequence[Unit], at: int) -> tuple[int, bool]:
 
 def _behind_name(units: Sequence[Unit], at: int) -> tuple[int, bool]:
     """`policy number`, `license plate`, `social security number`, `mrn`; `case is` where nothing is counted."""
-    norm, after = units[at].norm.removesuffix("'s"), _norm(units, at + 1)
+    said, after = units[at].norm, _norm(units, at + 1)
+    norm = said if said in _NUMBERED else said.removesuffix("'s")
     if norm in _NUMBERED:
         named = after in _NUMBER_WORDS or (after in _SECOND_WORDS and _norm(units, at + 2) in _NUMBER_WORDS)
         if named or (norm, after) in _PAIRS:
             return _over_links(units, at + 2), True
     begin = _over_links(units, at + 1)
     if norm in _SURE:
-        return begin, True
+        return begin, not (norm in _ALSO_THINGS and begin == at + 1 and _is_counting(units, begin))
     if norm in _REACHED and after == ":" and _is_digits(units, begin) and len(units[begin].norm) >= _SHORTEST_PH:
         return begin, True
     if norm in _PH and not (_is_digits(units, begin) and len(units[begin].norm) >= _SHORTEST_PH):
         return 0, False
     is_person = norm in _PEOPLE and after not in ("#", ":")
     return (begin, False) if norm in _WEAK and not is_person else (0, False)
+
+
+def _is_counting(units: Sequence[Unit], at: int) -> bool:
+    """Whether one digit counts the thing behind it: `pin two fingers`."""
+    if not _is_digits(units, at) or len(units[at].norm) > 1 or at + 1 >= len(units):
+        return False
+    after = units[at + 1]
+    return after.kind == WORD and after.norm not in FUNCTION and after.norm not in _SHORT_UNITS
 
 
 def _over_links(units: Sequence[Unit], at: int) -> int:
@@ -217,7 +228,7 @@ def _code_end(units: Sequence[Unit], begin: int, *, sure: bool) -> int:
             letters += 1
         elif unit.kind == LETTER and not (unit.norm in "ai" and not _is_coded(units, ahead + 1)):
             last, letters = ahead, letters + 1
-        elif digits and _is_short_unit(units, ahead, last, sure=sure or tied):
+        elif (digits or letters) and _is_short_unit(units, ahead, last, sure=sure or tied):
             last, tied = ahead, True
         elif not (unit.norm in _TIES and ahead > begin and _goes_on(units, ahead + 1)) and unit.norm not in FILLERS:
             break

@@ -655,22 +655,13 @@ class Context:
             window = self._seen[begin:end]
             if "" not in window and True not in self._hides[begin:end]:
                 del window[at - begin]
-                if len(window) < _LEFT + _RIGHT:
-                    window = [*_EDGES[at:], *window, *_EDGES[: _LEFT + _RIGHT - len(window) - max(0, _LEFT - at)]]
-                return window
+                before, after = max(0, _LEFT - at), max(0, end - len(self._seen))
+                return [*_EDGES[:before], *window, *_EDGES[:after]] if before or after else window
         symbols, places = self._see()
         if place := places[at]:
             return [*symbols[place - 2 : place], *symbols[place + 1 : place + 3]]
         behind = next((one for one in places[at:] if one), len(symbols) - 2)
         return symbols[behind - 2 : behind + 2]  # a breath that is a name here, which its neighbours do not see
-
-    def _beside(self, at: int) -> Sequence[str]:
-        """The symbol before a word and the one behind it."""
-        if not self._has_lines and 0 < at < len(self._seen) - 1:
-            left, right = self._seen[at - 1], self._seen[at + 1]
-            if left and right and self._seen[at] and True not in self._hides[at - 1 : at + 2]:
-                return left, right
-        return self._around(at)[1:3]
 
     def _begins(self, at: int) -> bool:
         """Whether a word begins a sentence, or is a breath."""

@@ -438,7 +438,7 @@ def _typed(reading: Reading, at: int) -> Iterator[Span]:
 _NO_SCHOOL = _KINDS_OF | FUNCTION | (QUANTITIES - {"feet", "steps"})
 _KINDS_IN_NAMES = words("children's childrens general memorial regional community county university women's")
 _BEFORE_SURE = words("in at to from into near by the")
-_KINDS_OF_SITES = _KINDS_OF - FUNCTION
+_KINDS_OF_SITES = _KINDS_OF - _SMALL_WORDS
 _SCHOOLS = words("daycare day preschool nursery academy elementary school church")
 _RETREATS = words("rest retreat haven landing crossing hope cross way")
 _NUMBERED_NAMES = _HOME_ENDINGS | _HOUSES | words("rivers trees bridges corners points stones forks creeks mile chance")
@@ -449,7 +449,7 @@ _BEFORE_NAME = words("in at to from into near by of the with and through for on 
 
 def _may_name(reading: Reading, at: int) -> bool:
     unit = reading.units[at]
-    if unit.kind != WORD or unit.norm in QUANTITIES:
+    if unit.kind != WORD or (unit.norm in QUANTITIES and unit.norm != "stone"):
         return unit.kind == GONE
     if reading.kinds[at] is Kind.CLINICAL and unit.norm not in _HOME_ENDINGS:
         return False

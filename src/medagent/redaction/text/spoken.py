@@ -34,6 +34,7 @@ _TEENTH = _numbered(
     "tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth", 10
 )
 _TEENTH |= {"thirtieth": 30, "fourtieth": 40, "fortieth": 40, "fiftieth": 50, "twelveth": 12}
+_TEENTH |= {"sixtieth": 60, "seventieth": 70, "eightieth": 80, "ninetieth": 90}
 _PLAIN = {word: str(number) for word, number in (_DIGIT | _TEEN).items()}
 _ZERO = frozenset(("oh", "o", "nought", "naught", "ought"))
 _REPEAT = {"double": 2, "triple": 3, "treble": 3, "quadruple": 4}
