@@ -68,6 +68,9 @@ def mark_touching(reading: Reading) -> None:
             reading.put(at, at, _UNKNOWN)
 
 
+_BETWEEN = bytes((True, False, True))
+
+
 class Open(Enum):
     """What another reading could find."""
 
@@ -83,10 +86,12 @@ def what_is_open(reading: Reading) -> Open:
     letters = [at for at in reading.of_kind(LETTER) if norms[at] not in "ai"]
     if not all(gone[at] for at in (*reading.unknown(), *letters)):
         return Open.EVERYTHING
-    signs = reading.of_kind(SIGN)
-    for at, (before, here, after) in enumerate(zip(gone, gone[1:], gone[2:], strict=False), 1):
-        if before and after and not here and at not in signs and norms[at] not in FUNCTION:
+    signs, row = reading.of_kind(SIGN), bytes(gone)
+    between = row.find(_BETWEEN)
+    while between >= 0:
+        if between + 1 not in signs and norms[between + 1] not in FUNCTION:
             return Open.EVERYTHING
+        between = row.find(_BETWEEN, between + 1)
     if has_more_names(reading):
         return Open.EVERYTHING
     if not _may_hold_patterns(reading):
