@@ -6,7 +6,7 @@ READY := .venv/.ready
 LIVEKIT_VENV := .venv/livekit
 LIVEKIT_READY := $(LIVEKIT_VENV)/.ready
 
-.PHONY: call test slow deadline slow-cpu faults check audit-agent audit-selftest example bench load bench-door bench-redaction backends livekit-tests setup postgres lock clean help
+.PHONY: call test slow deadline slow-cpu faults check audit-agent audit-selftest example bench load bench-door bench-redaction bench-public backends livekit-tests setup postgres lock clean help
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -49,10 +49,13 @@ load: $(READY)  ## measure: ten calls of five minutes at once, then ten thousand
 bench-door: $(READY)  ## measure: ten thousand clean calls through both parts of the door, to every destination
 	$(BIN)/python -m bench.clean_calls $(if $(CALLS),--calls $(CALLS))
 
-bench-redaction: $(READY)  ## measure: what free text loses, keeps and costs, beside other tools (DATA=the corpora)
+bench-redaction: $(READY)  ## measure what free text loses, keeps and costs beside other tools, or costs beside BASELINE=commit (DATA=the corpora)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check "pip>=25.1"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --group bench
-	$(BIN)/python -m bench.redaction $(if $(DATA),--data $(DATA))
+	$(BIN)/python -m bench.redaction $(if $(DATA),--data $(DATA)) $(if $(BASELINE),--baseline $(BASELINE)) $(ARGS)
+
+bench-public: $(READY)  ## measure: what free text loses and keeps on public sets (DATA=local copies, ARGS="--half b --misses 20 --json")
+	@$(BIN)/python -m bench.redaction.public --data "$(DATA)" $(ARGS)
 
 backends: $(READY)  ## send calls to a real Phoenix and a real MLflow and read them back (SHORT=1, JSON=1, KEEP=1 to look at them)
 	@$(BIN)/python -m scripts.backends $(if $(SHORT),--short) $(if $(JSON),--json) $(if $(KEEP),--keep)

@@ -181,7 +181,7 @@ def measured(way: str, url: str, count: int) -> None:
     os._exit(0)  # what a client's own exit may hang on is not what is measured
 
 
-def rows(count: int = 3000, rounds: int = 3) -> list[Row]:
+def rows(count: int = 3000, rounds: int = 5) -> list[Row]:
     """Measure all ways in turn, and compare the percentiles of each round."""
     p50, p99 = ({way: list[float]() for way in WAYS} for _ in range(2))
     with tempfile.TemporaryDirectory() as directory, Sink(Path(directory)) as sink:

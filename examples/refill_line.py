@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from livekit.agents import Agent, AgentSession, JobContext, WorkerOptions, cli, function_tool
+from livekit.agents import Agent, AgentSession, JobContext, TurnHandlingOptions, WorkerOptions, cli, function_tool
 from livekit.plugins import openai
 
 from medagent import AgentContext, trace_call  # 1
@@ -60,7 +60,8 @@ def factory(ctx: AgentContext) -> tuple[AgentSession[None], RefillDesk]:
 
 def pipeline(ctx: AgentContext) -> tuple[AgentSession[None], RefillDesk]:
     """Make session and agent of one call, on a pipeline whose transcriber ends the caller's turns."""
-    return AgentSession(stt=ctx.stt, llm=ctx.llm, tts=ctx.tts, vad=None, turn_detection="stt"), RefillDesk()
+    turns = TurnHandlingOptions(turn_detection="stt")
+    return AgentSession(stt=ctx.stt, llm=ctx.llm, tts=ctx.tts, vad=None, turn_handling=turns), RefillDesk()
 
 
 def azure_model() -> openai.realtime.RealtimeModel:

@@ -14,6 +14,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cache
 from math import exp, log
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from scripts import HERE, OUT
 from scripts.dialogues import TRAIN, notes, turns
 
 _SLOT = re.compile(r"\{([FLNCSWDX])\}('s|s)?")
+_PART = re.compile(r"<([a-z]+)>")
 _SMALL_WORD = re.compile(
     r"\b(?:to|in|on|or|so|no|can|do|he|she|her|my|the|and|for|with|is|was|has|that|but|we|i|you|at|from)\b"
 )
@@ -55,16 +57,29 @@ _UNKNOWN_LEFT_OUT = 0.9
 _MOST_EXAMPLES = 500_000
 _UNKNOWN = "Zxqvan"
 """A name that no list has."""
+_JOON = "Zhoon"
+"""A syllable that no list has."""
 _TEMPLATE_COPIES = 90
 _RUNS_ON = 0.45
 _LEAST_SEEN = 13
+_WITHOUT_NEIGHBOURS = 0.2
+"""Examples that are learned by the kinds of the neighbours alone, for the words that stand beside no name here."""
 _STRENGTH = 1e-6
 _LEARNED = 0.002
 """An example that is judged so closely teaches nothing more."""
-_NAMED = re.compile(
-    r"\b(he|she|him|my (?:husband|wife|son|daughter|mother|father|mom|dad|brother|sister)|the patient)\b", re.I
+_KIN = "husband|wife|son|daughter|mother|father|mom|dad|brother|sister|uncle|aunt|cousin|friend|partner|grandmother"
+_PAST = (
+    r"was|had|took|went|got|felt|fell|could|can|will|would|should|saw|said|told|came|ate|woke|hurt|lost|gave|made|did"
+    r"|didn't|couldn't|wasn't|can't|won't|wouldn't|thought|kept|left|slept|broke|cut|hit|ran|[a-z]{2,}ed"
 )
-_NOT_HERE = re.compile(r"\b(?:her|his|their)\b", re.I)
+_NAMED = re.compile(
+    rf"\b(?P<person>he|she|him|they|them|(?:the )?patient|i(?= (?:{_PAST})\b)"
+    rf"|(?<=[dD]id )you|(?<=[cC]an )you|(?<=[wW]as )he|(?<=[iI]s )he|(?<=[iI]s )she)\b(?!')"
+    rf"|\b(?P<kin>(?:my|his|her|your|our) (?:{_KIN}))\b(?!')"
+    rf"|\b(?P<whose>(?:his|her|my|your)(?= [a-z]+ (?:is|was|has|hurts)\b))"
+    rf"|(?<=[a-z] )(?P<object>me)\b(?!')|\b(?P<short>he|she)(?='s\b)",
+    re.I,
+)
 Example = tuple[tuple[str, ...], bool]
 
 
@@ -89,13 +104,18 @@ class Names:
         self._syllables = sorted(w for w in lists.asked | lists.small_names if "s" in lists.names[w])
         self._small = sorted(lists.small_names)
         self._function = frozenset(self._small) - {"an", "ah", "oh", "ok", "um", "son", "best", "said", "mine"}
+        self._weights = [_weight(lists.names[word]) for word in self._small]
+        self._said = sorted(w for w in lists.asked if {"c", "d"} & set(lists.names[w]))
         drugs = _words_of("drugs")
-        self.drugs = [*sorted(drugs & lists.asked) * 4, *sorted(drugs & lists.words.keys())]
+        self._borne_drugs = sorted(drugs & lists.asked)
+        self.drugs = [*self._borne_drugs * 4, *sorted(drugs & lists.words.keys())]
 
     def one(self, kind: str) -> str:
         """A first name, last name or place."""
         of = self._draw.random()
-        if of < 0.34:
+        if of < 0.02 and kind != "p":
+            found = self._draw.choice(self._borne_drugs)
+        elif of < 0.34:
             found = self._draw.choice(self._also[kind])
         elif of < 0.64:
             found = self._draw.choice(self._rare[kind])
@@ -107,15 +127,19 @@ class Names:
             found = self._draw.choice(self._syllables)
         return found.capitalize()
 
+    def small(self) -> str:
+        """A small word that somebody bears as a name, more often one that many bear."""
+        return self._draw.choices(self._small, self._weights)[0]
+
     def syllables(self) -> str:
         """A whole name or a given name of syllables, some of which are small words, most beside an unknown one."""
         draw = self._draw
         parts = [
-            draw.choice(self._small) if draw.random() < 0.4 else draw.choice(self._syllables)
+            self.small() if draw.random() < 0.4 else draw.choice(self._syllables) if draw.random() < 0.8 else _JOON
             for _ in range(draw.choice((1, 2, 2, 3)))
         ]
         if draw.random() < 0.8:
-            family = draw.choice(self._all["l"]) if draw.random() < 0.5 else _UNKNOWN
+            family = draw.choice(self._all["l"]) if draw.random() < 0.5 else draw.choice((_UNKNOWN, _JOON))
             before = draw.random() < (0.2 if parts[-1] in self._function else 0.5)
             parts.insert(0 if before else len(parts), family)
         return " ".join(part.capitalize() for part in parts)
@@ -125,16 +149,18 @@ class Names:
         draw = self._draw
         match slot:
             case "F":
-                if draw.random() < 0.08:
-                    return self.syllables()
+                if (of := draw.random()) < 0.1:
+                    return self.small().capitalize() if of < 0.015 else self.syllables()
                 return self.one("f") if draw.random() < 0.8 else self.one("l")
             case "L":
-                return draw.choice(self._small).capitalize() if draw.random() < 0.03 else self.one("l")
+                if draw.random() < 0.08:
+                    return draw.choice(self._syllables).capitalize()
+                return self.small().capitalize() if draw.random() < 0.03 else self.one("l")
             case "N":
                 if draw.random() < 0.25:
                     return self.syllables()
                 if draw.random() < 0.06:
-                    return f"{self.one('f')} {draw.choice(self._small).capitalize()}"
+                    return f"{self.one('f')} {self.small().capitalize()}"
                 return draw.choice(
                     [f"{self.one('f')} {self.one('l')}"] * 3
                     + [self.one("f"), f"{self.one('f')} {self.one('f')} {self.one('l')}"]
@@ -148,7 +174,7 @@ class Names:
             case "X":
                 return REDACTED
             case _:
-                return draw.choice(self.also)
+                return draw.choice(self._said if draw.random() < 0.3 else self.also)
 
 
 def main() -> None:
@@ -187,14 +213,15 @@ def _sentences(data: Path, draw: random.Random) -> Iterator[tuple[str, set[int]]
         for sentence in re.split(r"(?<=[.!?])\s+", note):
             yield sentence, set()
             yield _with_a_word(sentence, names, draw), set()
+            yield _with_a_name(sentence, names, draw)
     for _, turn in turns(data, TRAIN):
         for _ in range(2):
             yield turn, set()
         for _ in range(3):
             yield _with_a_word(turn, names, draw), set()
-        if _NAMED.search(turn) and not _NOT_HERE.search(turn):
-            for _ in range(3):
-                yield _with_a_name(turn, names)
+        yield _with_a_gap(turn, draw), set()
+        for _ in range(min(4, sum(1 for _ in _NAMED.finditer(turn)))):
+            yield _with_a_name(turn, names, draw)
         if draw.random() < 0.6:
             greeted = f"{draw.choice(('Hi', 'Okay', 'Well', 'Thanks', 'So', 'Yes', 'Hello', 'Good morning'))}"
             yield _placed(f"{greeted} ", names.fill("F"), f", {turn}" if draw.random() < 0.5 else f" {turn}")
@@ -216,6 +243,11 @@ def _terms() -> list[str]:
     return sorted(text[0].lower() + text[1:] for text in texts if len(text) < _LONGEST_TERM and text[1:].islower())
 
 
+def _weight(kinds: str) -> int:
+    """How often a small word is drawn as a name, by how many people bear it."""
+    return 4 if "f" in kinds or "l" in kinds else 2 if "g" in kinds else 1
+
+
 def _words_of(name: str) -> set[str]:
     return {word for line in _lines(name) for word in line.split()}
 
@@ -225,7 +257,19 @@ def _lines(name: str) -> list[str]:
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
+@cache
+def _phrases() -> dict[str, list[str]]:
+    """The parts of sentences by name; a line without a bar has a word a part."""
+    found: dict[str, list[str]] = {}
+    for line in _lines("phrases"):
+        name, _, parts = line.partition(": ")
+        found.setdefault(name, []).extend(parts.split("|") if "|" in parts else parts.split())
+    return found
+
+
 def _filled(template: str, names: Names, draw: random.Random) -> tuple[str, set[int]]:
+    while _PART.search(template):
+        template = _PART.sub(lambda part: draw.choice(_phrases()[part[1]]), template)
     text, at, named = "", 0, set[int]()
     for slot in _SLOT.finditer(template):
         text += template[at : slot.start()]
@@ -253,13 +297,26 @@ def _with_a_word(turn: str, names: Names, draw: random.Random) -> str:
     return turn[: place.start()] + draw.choice(names.also) + turn[place.end() :]
 
 
-def _with_a_name(turn: str, names: Names) -> tuple[str, set[int]]:
-    """A turn in which somebody who is spoken of has a name, in the place of `he` or behind `my wife`."""
-    place = _NAMED.search(turn)
-    if place is None:
+def _with_a_gap(turn: str, draw: random.Random) -> str:
+    """A turn of which one word, whichever it is, was hidden."""
+    places = list(re.finditer(r"[\w']+", turn))
+    if not places:
+        return turn
+    place = draw.choice(places)
+    return turn[: place.start()] + REDACTED + turn[place.end() :]
+
+
+def _with_a_name(turn: str, names: Names, draw: random.Random) -> tuple[str, set[int]]:
+    """A turn in which somebody has a name, in the place of `he`, `his` or `me`, or behind `my wife`."""
+    places = list(_NAMED.finditer(turn))
+    if not places:
         return turn, set()
-    before = turn[: place.start()] if len(place.group()) <= 3 else f"{turn[: place.end()]} "
-    return _placed(before, names.fill("F"), turn[place.end() :])
+    place = draw.choice(places)
+    is_kin = place.lastgroup == "kin" and draw.random() < 0.7
+    before = f"{turn[: place.end()]} " if is_kin else turn[: place.start()]
+    name = names.fill("N" if draw.random() < 0.25 else "F")
+    text = before + name + ("'s" if place.lastgroup == "whose" else "") + turn[place.end() :]
+    return text, {len(before) + word.start() for word in re.finditer(r"\S+", name)}
 
 
 def _placed(before: str, name: str, after: str) -> tuple[str, set[int]]:
@@ -295,10 +352,13 @@ def _examples(text: str, named: set[int], draw: random.Random) -> Iterator[Examp
         often = "c" in reading.lists.name_kinds(reading.norms[at])
         if draw.random() < (0.05 if often else 0.35):
             features = tuple(feature for feature in features if feature[:2] not in _OF_THE_WORD)
+        elif draw.random() < _WITHOUT_NEIGHBOURS:
+            features = tuple(feature for feature in features if feature[:2] in _OF_THE_GROUPS)
         yield features, reading.units[at].start in named
 
 
 _OF_THE_WORD = frozenset(("w ", "c ", "k ", "wl", "wr"))
+_OF_THE_GROUPS = frozenset(("bi", "w ", "c ", "k ", "G ", "H ", "I ", "J ", "n "))
 
 
 def _train(examples: Sequence[Example], draw: random.Random) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.redaction import systems
+from bench.measure import table
+from bench.redaction import baseline, systems
 from bench.redaction.corpora import PATIENT, Sample, spoken, synthetic, talk
 from bench.redaction.score import PLACE, left_of
 from bench.redaction.systems import Spans, System
@@ -23,21 +25,28 @@ from medagent.redaction.text import Layer, scrub
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+")
 _SHORTEST_TIMED = 50
+_ROUNDS = 7
 _PRINT = Console(width=110)
 
 
-def main() -> None:
-    """Measure everything in one run."""
+def main() -> int:
+    """Measure everything in one run, or with a baseline its costs alone; 1 where one of these misses its bound."""
     parser = argparse.ArgumentParser()
     parser.add_argument(
         "--data", type=Path, default=os.environ.get("MEDAGENT_BENCH_DATA"), help="the corpora's directory"
     )
     parser.add_argument("--misses", type=int, default=0, help="show so many misses of each row")
     parser.add_argument("--develop", action="store_true", help="the parts that the layers were made with")
+    parser.add_argument("--baseline", metavar="COMMIT", help="only time, load time and memory, beside another commit")
+    parser.add_argument("--rounds", type=int, default=_ROUNDS, help="pairs of processes beside a baseline")
     options = parser.parse_args()
     if options.data is None:
         parser.error("--data or MEDAGENT_BENCH_DATA is needed")
     data, part = Path(options.data), "develop" if options.develop else "test"
+    if options.baseline:
+        found = baseline.rows(options.baseline, data, part, options.rounds)
+        print(table(found))  # a command's output
+        return int(not all(one.ok for one in found))
     ours = {
         "medagent, vocabulary": systems.medagent(TextMode.VOCABULARY),
         "medagent, detect": systems.medagent(TextMode.DETECT),
@@ -58,6 +67,7 @@ def main() -> None:
     _removed(sets, {**ours, **others}, options.misses)
     _survived({"talk": talk(data, part), "talk, a patient's values given": talk(data, part, known=PATIENT)}, ours)
     _cost([*sets["synthetic, all, as written"], *sets["spoken"], *talk(data, part)], {**ours, **others})
+    return 0
 
 
 def _removed(sets: dict[str, list[Sample]], of: dict[str, System], misses: int) -> None:
@@ -147,4 +157,4 @@ def _spans(run: System, text: str, known: KnownValues) -> Spans:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

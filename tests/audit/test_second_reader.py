@@ -170,6 +170,8 @@ def test_a_kept_value_passes_by_its_shape_alone(reader: SecondReader) -> None:
         ("span_id", "1234567890123456"),
         ("seal.hash", hashlib.sha256(b"").hexdigest()),
         ("name", "tool.book_appointment"),
+        ("otlp.gen_ai.provider.name", "azure.ai.openai"),
+        ("langsmith.metadata.gen_ai.request.model", "gpt-4o-2024-08-06"),
         ("line", "2026-11-24 09:30:00,123 INFO sealed 0b0dcf40-1c2d-4e5f-8a9b-0123456789ab"),
     ]
     opens = [
@@ -182,6 +184,8 @@ def test_a_kept_value_passes_by_its_shape_alone(reader: SecondReader) -> None:
         ("line", "2026-11-24 09:30:00,123 INFO for Yolanda Achterberg"),
         ("line", "2011-06-18T00:00:00Z admitted"),
         ("fields.arguments.notes", "4111111111111111"),
+        ("otlp.gen_ai.provider.name", "quill.example.com"),
+        ("otlp.gen_ai.system.name", "azure.ai.openai"),
     ]
     for path, text in passes:
         settled = settle(marks_of(reader, text, path), shapes)

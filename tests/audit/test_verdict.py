@@ -127,6 +127,15 @@ def test_a_clean_audit_is_the_machines_part_of_a_go() -> None:
     assert {one.name for one in verdict.criteria} == set(SPOILED)
 
 
+def test_the_places_of_open_marks_are_named_up_to_three() -> None:
+    """An engineer sees where to look: paths and kinds, each once, never the text."""
+    marks = [MARK.model_copy(update={"mark_id": f"mark-{n:04}", "path": f"otlp.field_{n // 2}"}) for n in range(10)]
+    measured = replace(clean(), second_reader=clean().second_reader.model_copy(update={"marks": tuple(marks)}))
+    (criterion,) = [one for one in judged(measured).criteria if one.name == "second_reader"]
+    shown = ": otlp.field_0 (OWN_NAME), otlp.field_1 (OWN_NAME), otlp.field_2 (OWN_NAME), 2 more places"
+    assert criterion.measured.endswith(f"texts{shown}")
+
+
 def with_round(measured: Measured, **changes: object) -> Measured:
     first, *rest = measured.switch.rounds
     rounds = (first.model_copy(update=changes), *rest)

@@ -16,6 +16,13 @@ from medagent.redaction.shapes import Shape as PolicyShape
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{3,6})?)?(Z|[+-]\d\d:\d\d)?", re.ASCII)
 _ANY_PATH = re.compile("", re.ASCII)
+_STANDARD_NAMES = {
+    "provider": ("gen_ai.provider.name",),
+    "model": ("gen_ai.request.model", "gen_ai.response.model", "ls_model_name", "llm.model_name", "mlflow.llm.model"),
+    "agent_name": ("gen_ai.agent.name", "agent.name"),
+    "agent_version": ("gen_ai.agent.version",),
+}
+"""Names of conventions and backends under which a field's value is exported too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +91,7 @@ def moment(rule: str, begin: datetime, end: datetime) -> Shape:
 
 
 def declared_shapes(policy: Policy, rosters: Rosters) -> list[Shape]:
-    """What a policy keeps: each field's declared shape under its own name, and the names that the policy itself gives.
+    """Return the shapes of what a policy keeps, each under its own and its standard names, and the names that it gives.
 
     A path is one of names and numbers between dots or brackets; what stands before the declared part does not count.
     """
@@ -94,9 +101,13 @@ def declared_shapes(policy: Policy, rosters: Rosters) -> list[Shape]:
         steps = steps_of(field.partition(": ")[2] or field)
         names.update(steps)
         if rule.shape is not None:
-            suffix = "".join(r"[.\[]\d+\]?" if step == "[]" else rf"(?:^|\.){re.escape(step)}" for step in steps)
+            suffix = "".join(r"[.\[]\d+\]?" if step == "[]" else rf"(?:^|\.)(?:{_named(step)})" for step in steps)
             shapes.append(_declared(f"policy: {field}", rule.shape, rosters, re.compile(suffix + "$", re.ASCII)))
     return [member("policy: a name that it gives", names), *shapes]
+
+
+def _named(step: str) -> str:
+    return "|".join(map(re.escape, (step, *_STANDARD_NAMES.get(step, ()))))
 
 
 def _declared(rule: str, shape: PolicyShape, rosters: Rosters, path: re.Pattern[str]) -> Shape:

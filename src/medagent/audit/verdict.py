@@ -17,6 +17,7 @@ from medagent.attestation.report import (
     Delivery,
     Integrity,
     Latency,
+    Mark,
     Scan,
     SecondReader,
     SwitchDrill,
@@ -26,6 +27,7 @@ from medagent.audit.agent_findings import shown, wrong_fields, wrong_tools
 from medagent.audit.protocol import Protocol
 
 _ALL_LETTERS = 18
+_PLACES_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +89,18 @@ def judge(measured: Measured, protocol: Protocol, *, rehearsal: bool, on: date) 
     )
 
 
+def _places(marks: Sequence[Mark]) -> str:
+    """The first places of open marks, each with the kind that was marked there."""
+    places = list(dict.fromkeys(f"{mark.path} ({mark.kind})" for mark in marks))
+    more = [f"{len(places) - _PLACES_SHOWN} more places"] if len(places) > _PLACES_SHOWN else []
+    return f": {', '.join([*places[:_PLACES_SHOWN], *more])}" if places else ""
+
+
 def _criteria(m: Measured, protocol: Protocol, *, rehearsal: bool) -> tuple[Criterion, ...]:
     limits = protocol.thresholds
     timed = m.latency.judged
     thread, wall = m.latency.thread_us.p99, m.latency.wall_us.p99
-    open_marks = sum(mark.settled == "open" for mark in m.second_reader.marks)
+    open_marks = [mark for mark in m.second_reader.marks if mark.settled == "open"]
     exact = sum(channel.bytes for channel in m.scan.channels)
     tampered = [one.what for one in m.integrity.tampered if not one.rejected]
     silent = [one.name for one in m.alerts if one.fired_at is None or one.cleared_at is None or one.messages < 2]
@@ -114,8 +123,9 @@ def _criteria(m: Measured, protocol: Protocol, *, rehearsal: bool) -> tuple[Crit
             name="second_reader",
             question="Did an independent reader mark a text that left, and is no mark open?",
             limit="0 open marks",
-            measured=f"{open_marks} open of {len(m.second_reader.marks)} marks in {m.second_reader.texts} texts",
-            passed=open_marks == 0 and m.second_reader.texts > 0,
+            measured=f"{len(open_marks)} open of {len(m.second_reader.marks)} marks in {m.second_reader.texts} texts"
+            f"{_places(open_marks)}",
+            passed=not open_marks and m.second_reader.texts > 0,
         ),
         Criterion(
             name="planted",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from medagent.redaction.policy import Category
@@ -20,19 +21,31 @@ from medagent.redaction.text.cues import (
     ZIPS,
     words,
 )
-from medagent.redaction.text.found import Span, is_sign
-from medagent.redaction.text.reading import Reading, cue
+from medagent.redaction.text.found import Span
+from medagent.redaction.text.lexicon import Kind
+from medagent.redaction.text.reading import Reading, begins_with, cue
 from medagent.redaction.text.units import GONE, LETTER, MIXED, NUMBER, ORDINAL, SIGN, WORD, Unit
 
 _SURE_STREETS = words("street avenue road lane boulevard ave rd blvd")
 _LEADS = words("highway hwy route rte interstate exit milepost freeway turnpike")
 """A number behind one of these is the road's."""
-_BEFORE_ROAD = words("county rural state farm township forest fire ranch service us")
-_CORNERS = words("corner intersection corners junction crossroads")
-_THE_STREETS = words(
-    """green close crescent mews terrace avenue drive grove mall strand square parade street paddock orchard elms
-    oaks limes firs beeches cedars willows laurels hollies lane park high"""
+_BEFORE_ROAD = words(
+    """county rural state farm township forest fire ranch service us district village logging private access old camp
+    mine"""
 )
+_CORNERS = words("corner intersection corners junction crossroads cnr")
+_THE_STREETS = words(
+    """green close crescent mews terrace avenue drive grove mall strand square parade street paddock orchard elms oaks
+    limes firs beeches cedars willows laurels hollies lane park high larches hawthorns chestnuts birches elder
+    poplars maples ashes maltings ridings spinney meadow meadows lawn lawns wharf priory glebe cottages paddocks
+    rise chase dene copse quay croft dell knoll warren causeway rectory vicarage forge stables granary gatehouse
+    coach barn bakery mill mount leys gables bungalow broadway embankment cloisters crofts moorings maze cut
+    ropewalk boardwalk esplanade promenade brambles conifers orchards vineyard hollow glen beach coppice heights
+    common heath links row"""
+)
+_OLD = words("old high main upper lower new north south east west")
+_OLD_HOUSES = _THE_STREETS | words("school post chapel church dairy farm brewery bank library station house hall")
+"""Behind `the old` one of these is a house."""
 STREET_NAMES = words(
     """main oak elm maple pine cedar walnut chestnut cherry birch spruce willow poplar sycamore hickory magnolia
     dogwood broadway washington lincoln jefferson madison jackson monroe franklin grant adams market church mill
@@ -45,10 +58,44 @@ STREET_NAMES = words(
 _LONE_STREETS = STREET_NAMES - words(
     """state court front center grand school water ash central spring pleasant king grant vine"""
 )
-_AT_CORNER = words("at on near by off from to between and past behind")
+_AT_CORNER = words(
+    "at on near by off from to between and past behind around opposite where outside towards toward corner cnr"
+)
+_MEETS = words("at meets crosses hits")
+_NO_CORNER = words("allergic allergy allergies sensitive pollen reacts reaction")
+_ON_ROAD = words("on off near at from along down opposite")
+_ROADS = words("road lane crescent mews parkway")
+_MORE_STREETS = words(
+    "mall parade end acre acres quay yard wharf gate bottom approach embankment rise cottages cottage villas"
+)
+"""Types of streets that are so only in an address."""
+_HEDGES = FILLERS | words("it's its let me see well sorry no i think mean wait actually , . …")
+"""What people say between a house's number and its street."""
+_ROOM_LINKS = _HEDGES | words("# number is 's no num : code")
+_SURE_ROOMS = words(
+    """plot sector trailer penthouse condo buzzer door apartment's apt's flat's suite's unit's gali townhouse
+    concession mailbox buzzer's"""
+)
+_ROOMS_BESIDE = words("tower wing phase space block building level house")
+"""A number behind one of these says which beside another part of an address."""
+_LINKED_ROOMS = words("apartment apt suite ste flat unit")
+_SIDES_OF_HOUSES = words("upstairs downstairs left right rear front back")
+_UNITS = words("in at to is my upper lower our the # , front rear left right apartment")
+_HOUSES = words(
+    "gables grange cottage house vicarage farm lodge barn mill rectory villa hall court manor view croft farmhouse mews"
+)
+_LONGEST_SMALL = 3
+_NERVES = words(
+    """heart nerve av branch bundle facet root plexus spinal femoral epidural field regional degree ganglion beta
+    scalene intercostal caudal brachial"""
+)
+_INNS = words("motel hotel inn dorm dormitory shelter lodge hostel")
+_NO_QUANTITY_STREETS = words("drive walk way run")
+_NAMED_QUANTITIES = words("stone mile bottle glass drop")
+_NO_NAME = (FUNCTION - NAME_WORDS) | QUANTITIES
 _ADDRESSED = words(
-    """live lives lived living address addressed mail send deliver ship house located stay stays staying moved
-    home"""
+    """live lives lived living address addressed mail send deliver ship house located stay stays staying stayed moved
+    home bring delivery deliveries drop pickup taxi cab parcel package letters"""
 )
 _LONGEST_ADDRESSED = 8
 ADDRESS_WORDS = (
@@ -59,7 +106,10 @@ ADDRESS_WORDS = (
     | _LEADS
     | _CORNERS
     | STREET_NAMES
-    | words("the rr and & address")
+    | _SURE_ROOMS
+    | _ROOMS_BESIDE
+    | _MORE_STREETS
+    | words("the rr and & address cross marker")
 )
 """One of these stands in every address."""
 _WIDEST_NAME = 6
@@ -67,31 +117,43 @@ _WIDEST_CORNER = 5
 _LONGEST_ROAD = 6
 _ON = frozenset(("on", "at", "off", "of", "and"))
 _ANY_STREET = words(
-    """side busy same next wrong right dirt gravel long short other one two this that back front open high city"""
+    """side busy same next wrong right dirt gravel long short other one two this that back front open high city
+    slippery icy rocky bumpy wet muddy paved narrow private country memory fast slow turning passing bike bus
+    carpool exit main major winding clear whole rough quiet empty public cross no any every each your his her their
+    our dark smooth steep"""
 )
+_SMALL_WORDS = FUNCTION - NAME_WORDS
+_OLD_HOUSES_AND_STREETS = _OLD_HOUSES | STREETS_WITH_NUMBER
+_LINKED_OR_SURE_ROOMS, _ROOMS_ONLY_BESIDE = _LINKED_ROOMS | _SURE_ROOMS, _ROOMS_BESIDE - ROOMS
+_ALL_ROOMS = ROOMS | _SURE_ROOMS | _ROOMS_BESIDE
+_SMALL_OR_BREATH, _SMALL_OR_COUNTED = FUNCTION | FILLERS, FUNCTION | QUANTITIES
+_NO_BARE_STREET, _COUNTED = _SMALL_WORDS | _ANY_STREET, QUANTITIES - ROOMS
+_NO_STREET, _ENDS_STREET = FUNCTION | _ANY_STREET, FUNCTION - {"of", "at"}
 _JOINTS = frozenset(("the", "and", "&"))
 """Words that stand in addresses, and mostly elsewhere: asked only beside a number or another word of addresses."""
+_OUTWARD, _INWARD = re.compile(r"[a-z]{1,2}\d[a-z\d]?", re.ASCII), re.compile(r"\d[abd-hjlnp-uw-z]{2}", re.ASCII)
 _ADDRESS_CUE = cue(ADDRESS_WORDS - _JOINTS)
 
 
+@begins_with(_ADDRESS_CUE, NUMBER, MIXED)
 def addresses(reading: Reading) -> Iterator[Span]:
     """A street with its number, what follows it up to the postcode, a flat and a post box."""
     units, cues = reading.units, reading.cued(_ADDRESS_CUE)
     if cues or reading.of_kind(NUMBER):
         cues = sorted((*cues, *reading.places_of(_JOINTS)))
+    yield from _postcodes(reading)
     done = -1
     for at in cues:
         unit = units[at]
         if at <= done or (unit.norm in _JOINTS and not _may_join(units, at)):
             continue
-        first = None
         if found := _by_name(reading, at):
             done = found[1]
             yield *found, Category.ADDRESS
             continue
-        if unit.norm in STREETS_WITH_NUMBER:
-            first = _street_begin(units, at)
+        first = _street_begin(units, at) if unit.norm in STREETS_WITH_NUMBER else None
         if first is not None:
+            first = _with_part_before(units, first)
             done = _rest_of_address(units, at)
             yield first, done, Category.ADDRESS
         elif unit.norm in STREETS_BEFORE and (last := _number_after(units, at)):
@@ -101,9 +163,19 @@ def addresses(reading: Reading) -> Iterator[Span]:
             for ahead in range(at + 1, min(at + 5, len(units))):
                 if units[ahead].kind in (NUMBER, MIXED):
                     yield ahead, ahead, Category.ADDRESS
-        elif unit.norm in ROOMS and (last := _room_number(units, at)):
-            done = last
-            yield last, last, Category.ADDRESS
+        elif (unit.norm in ROOMS or unit.norm in _SURE_ROOMS or unit.norm in _ROOMS_BESIDE) and (
+            room := _room_number(units, at)
+        ):
+            done = room[1]
+            yield *room, Category.ADDRESS
+
+
+def _postcodes(reading: Reading) -> Iterator[Span]:
+    """British postcodes in two pieces: `OX4 2JY`."""
+    norms = reading.norms
+    for at in reading.of_kind(MIXED):
+        if at + 1 < len(norms) and _OUTWARD.fullmatch(norms[at]) and _INWARD.fullmatch(norms[at + 1]):
+            yield at, at + 1, Category.ADDRESS
 
 
 def _may_join(units: Sequence[Unit], at: int) -> bool:
@@ -111,27 +183,47 @@ def _may_join(units: Sequence[Unit], at: int) -> bool:
     if not at:
         return False
     before = units[at - 1]
-    return before.kind == NUMBER or before.norm == "," or (units[at].norm != "the" and _is_crossing(before))
+    if before.kind == NUMBER or before.norm == ",":
+        return True
+    if units[at].norm == "the":
+        return before.norm in FILLERS or before.kind == MIXED
+    return _is_crossing(before) or (at + 1 < len(units) and _is_crossing(units[at + 1]))
 
 
 def _by_name(reading: Reading, at: int) -> tuple[int, int] | None:
     """Return the units of an address without a street's type: a corner, a named road, `123 main`, `12 the green`."""
     units, norm = reading.units, reading.units[at].norm
     if norm in ("and", "&"):
-        return _corner(units, at)
-    if norm in _CORNERS and _norm(units, at + 1) == "of":
-        return _corner_of(units, at + 2)
+        return _corner(reading, at)
+    if norm in _CORNERS:
+        if norm == "junction" and _is_numbered(units, at + 1):
+            return at + 1, at + 1
+        begin = at + 1 + (_norm(units, at + 1) == "of")
+        return _corner_of(units, begin) if begin > at + 1 or _is_crossing_at(units, begin) else None
     if norm in _LEADS or norm == "rr" or (norm == "road" and _norm(units, at - 1) in _BEFORE_ROAD):
         return _road_number(units, at)
+    if norm == "marker":
+        return _road_number(units, at) if _norm(units, at - 1) == "mile" else None
     if norm == "the":
-        numbered = at and units[at - 1].kind == NUMBER and units[at - 1].how != ORDINAL
-        numbered = numbered or (at > 1 and units[at - 1].norm == "," and units[at - 2].kind == NUMBER)
-        last = (
-            at + 2 if _norm(units, at + 1) in ("high", "old", "main") and _norm(units, at + 2) == "street" else at + 1
-        )
-        if numbered and _norm(units, last) in _THE_STREETS and _ends(units, last + 1):
-            return _whole_number(units, at - 1 - (units[at - 1].norm == ",")), last
-        return None
+        return _behind_the(reading, at)
+    if norm in ("cross", "main", "block") and at and units[at - 1].how == ORDINAL:
+        last = at + (_norm(units, at + 1) in STREETS_WITH_NUMBER)
+        first = at - 3 if at > 2 and units[at - 2].norm == "," and _is_numbered(units, at - 3) else at - 1
+        return (first, last) if _ends(units, last + 1) and not _is_owned(units, at - 2) else None
+    if norm == "road" and _is_numbered(units, at + 1) and _norm(units, at + 2) not in QUANTITIES:
+        return (at + 1, at + 1) if at and units[at - 1].kind == WORD and units[at - 1].norm not in _NO_STREET else None
+    if norm == "street" and _is_numbered(units, at + 1) and _ends(units, at + 2) and not _is_owned(units, at - 1):
+        return at + 1, at + 1
+    if norm in _MORE_STREETS:
+        return _small_street(units, at)
+    return _by_lone_name(units, at)
+
+
+def _by_lone_name(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
+    """`fifth at main`, `123 main`, `my address is four twelve sunset`."""
+    norm = units[at].norm
+    if norm in STREET_NAMES and (corner := _met(units, at)):
+        return corner
     if (
         norm in STREET_NAMES
         and at
@@ -141,20 +233,84 @@ def _by_name(reading: Reading, at: int) -> tuple[int, int] | None:
     ):
         first = _whole_number(units, at - 1)
         long = first < at - 1 or len(units[at - 1].norm) > 1
-        if (long and norm in _LONE_STREETS) or _is_addressed(units, first):
+        groups = first < at - 1 and at + 1 == len(units)
+        if groups or (long and norm in _LONE_STREETS) or _is_addressed(units, first):
             return first, at
     if norm == "address":
         return _behind_address(units, at)
     return None
 
 
-def _corner(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
-    """`at fifth and main`, `on park and market`: two names of streets behind a preposition."""
-    one, two = at - 1, at + 1
-    if one < 1 or two >= len(units) or not (_is_crossing(units[one]) and _is_crossing(units[two])):
+def _behind_the(reading: Reading, at: int) -> tuple[int, int] | None:
+    """`12 the green`, `14, The Larches`, `the old bakery` behind a number, and a name that no list has."""
+    units = reading.units
+    number, begin = at - 1, at + 1
+    while number > 0 and (units[number].norm == "," or units[number].norm in FILLERS):
+        number -= 1
+    while _norm(units, begin) in FILLERS:
+        begin += 1
+    if begin >= len(units) or not (_is_numbered(units, number) or units[number].kind == MIXED):
         return None
-    first = one - (units[one - 1].norm in SIDES)
-    if first < 1 or units[first - 1].norm not in _AT_CORNER or not _ends(units, two + 1):
+    is_old = units[begin].norm in _OLD and begin + 1 < len(units) and units[begin + 1].kind == WORD
+    last = begin + is_old
+    if is_old and units[last].norm in ("school", "post", "coach") and _norm(units, last + 1) in ("house", "office"):
+        last += 1
+    named = units[last].norm in (_OLD_HOUSES_AND_STREETS if is_old else _THE_STREETS)
+    unknown = not is_old and _is_unknown(reading, last)
+    if not (named or unknown or (is_old and units[last].norm == "office")) or not _ends(units, last + 1):
+        return None
+    return (number if units[number].kind == MIXED else _whole_number(units, number)), last
+
+
+def _met(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
+    """`fifth at main`, `spring meets main`: a street's name, and another or an ordinal before it."""
+    if _norm(units, at + 1) in _MEETS and at + 2 < len(units) and _is_crossing(units[at + 2]):
+        one, two = at, at + 2
+        sure = units[two].how == ORDINAL or units[at + 1].norm != "at"
+    elif at > 1 and _norm(units, at - 1) == "at" and units[at - 2].how == ORDINAL:
+        one, two, sure = at - 2, at, at == 2 or units[at - 3].norm in _AT_CORNER or units[at - 3].kind == SIGN
+    else:
+        return None
+    return (one, two) if sure and _ends(units, two + 1) else None
+
+
+def _small_street(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
+    """`5 bridge end`, `3 lower mall`: a number, one to three words, and nothing else said but where somebody lives."""
+    back = at - 1
+    while back > 0 and at - back <= _LONGEST_SMALL and units[back].kind == WORD and units[back].norm not in _NO_NAME:
+        back -= 1
+    back -= back > 0 and back < at - 1 and units[back].norm == ","
+    if back == at - 1 or not _is_numbered(units, back) or not _ends(units, at + 1):
+        return None
+    first = _whole_number(units, back)
+    begins = first == 0 or units[first - 1].kind == SIGN or _norm(units, first - 1) in ("at", "is", "it's")
+    return (first, at) if begins or _is_addressed(units, first) else None
+
+
+def _is_numbered(units: Sequence[Unit], at: int) -> bool:
+    return 0 <= at < len(units) and units[at].kind == NUMBER and units[at].how != ORDINAL
+
+
+def _is_owned(units: Sequence[Unit], at: int) -> bool:
+    return at >= 0 and units[at].norm in ("the", "my", "his", "her", "our", "their", "a")
+
+
+def _corner(reading: Reading, at: int) -> tuple[int, int] | None:
+    """`at fifth and main`, `on park and market`: two names of streets behind a preposition, or an ordinal and one."""
+    units = reading.units
+    one, two = at - 1, at + 1
+    if one < 0 or two >= len(units):
+        return None
+    ordinal = units[one].how == ORDINAL or units[two].how == ORDINAL
+    known = _is_crossing(units[one]), _is_crossing(units[two]) or units[two].norm == "high"
+    if not (all(known) or (any(known) and _is_unknown(reading, two if known[0] else one))):
+        return None
+    first = one - (one > 0 and units[one - 1].norm in SIDES)
+    behind = first > 0 and units[first - 1].norm in _AT_CORNER
+    begins = first == 0 or units[first - 1].kind == SIGN or _norm(units, first - 1) in FILLERS
+    if not (behind or (begins and (ordinal or (all(known) and two + 1 == len(units))))) or not _ends(units, two + 1):
+        return None
+    if any(unit.norm in _NO_CORNER for unit in units[max(0, first - 4) : first]):
         return None
     street = two + 2 if _norm(units, two + 1) in ("on", "of", "at") and _norm(units, two + 2) in STREET_NAMES else two
     if units[one].kind == units[two].kind == NUMBER and street == two:
@@ -168,19 +324,28 @@ def _corner_of(units: Sequence[Unit], begin: int) -> tuple[int, int] | None:
         if units[at].norm not in ("and", "&", "at"):
             continue
         sides = units[begin:at]
-        if any(unit.norm in FUNCTION - NAME_WORDS or unit.kind not in (WORD, NUMBER, GONE) for unit in sides):
+        if any(unit.norm in _SMALL_WORDS or unit.kind not in (WORD, NUMBER, GONE) for unit in sides):
             return None
         last = at + 1
         while (
             last + 1 < len(units)
             and last < at + 2
             and units[last + 1].kind == WORD
-            and units[last + 1].norm not in FUNCTION | FILLERS
+            and units[last + 1].norm not in _SMALL_OR_BREATH
         ):
             last += 1
         return (begin, last) if last < len(units) and units[last].norm not in FUNCTION else None
     named = begin < len(units) and _is_crossing(units[begin]) and _ends(units, begin + 1)
     return (begin, begin) if named else None
+
+
+def _is_unknown(reading: Reading, at: int) -> bool:
+    """Whether a word goes anyway: a placeholder, or one that no list has."""
+    return reading.units[at].kind == GONE or reading.kinds[at] is Kind.UNKNOWN
+
+
+def _is_crossing_at(units: Sequence[Unit], at: int) -> bool:
+    return at < len(units) and _is_crossing(units[at])
 
 
 def _is_crossing(unit: Unit) -> bool:
@@ -192,11 +357,13 @@ def _road_number(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
     last = at
     for ahead in range(at + 1, min(at + _LONGEST_ROAD, len(units))):
         unit = units[ahead]
-        if unit.kind == NUMBER and unit.how != ORDINAL and _norm(units, ahead + 1) not in QUANTITIES:
+        if (unit.kind == NUMBER and unit.how != ORDINAL and _norm(units, ahead + 1) not in QUANTITIES) or (
+            unit.kind == MIXED and unit.norm[0].isdecimal()
+        ):
             last = ahead
         elif unit.norm not in ("box", ",", "number", "-", "#", "no") and unit.kind not in (LETTER, MIXED):
             break
-    boxed = any(unit.norm == "box" for unit in units[at:last])
+    boxed = any(unit.norm in ("box", "number") for unit in units[at:last])
     return (at + 1, last) if last > at and (units[at].norm != "rr" or boxed) else None
 
 
@@ -213,7 +380,7 @@ def _behind_address(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
         last < len(units)
         and last < number + 2
         and units[last].kind == WORD
-        and units[last].norm not in FUNCTION | QUANTITIES
+        and units[last].norm not in _SMALL_OR_COUNTED
     ):
         last += 1
     return (begin, last - 1) if begin < number < last and _ends(units, last) else None
@@ -229,9 +396,7 @@ def _ends(units: Sequence[Unit], at: int) -> bool:
     if at >= len(units):
         return True
     unit = units[at]
-    return (
-        unit.kind in (SIGN, GONE) or unit.norm in FUNCTION - NAME_WORDS or unit.norm in FILLERS or unit.norm in STATES
-    )
+    return unit.kind in (SIGN, GONE) or unit.norm in _SMALL_WORDS or unit.norm in FILLERS or unit.norm in STATES
 
 
 def _norm(units: Sequence[Unit], at: int) -> str:
@@ -253,26 +418,74 @@ def _street_begin(units: Sequence[Unit], at: int) -> int | None:
             back -= 1
             continue
         if unit.kind == WORD and (unit.norm in FUNCTION or unit.norm in QUANTITIES) and not _is_named(units, back, at):
-            break
+            number = _before_hedges(units, back)
+            return number if number is not None and back < at - 1 else _bare(units, at)
         if unit.kind == SIGN and unit.norm not in ".'’-,":
             break
         back -= 1
+    return _bare(units, at)
+
+
+def _house_begin(units: Sequence[Unit], at: int) -> int:
+    """Return where the name of a house before its street begins, as in `rose cottage, mill lane`."""
+    first = at
+    while first > 0 and at - first < _LONGEST_SMALL and units[first - 1].kind == WORD:
+        if units[first - 1].norm in _SMALL_WORDS:
+            break
+        first -= 1
+    return first
+
+
+def _with_part_before(units: Sequence[Unit], first: int) -> int:
+    """Return where an address begins: at the other street of a corner, at the name of the house, at its number."""
+    if first > 1 and units[first - 1].norm in ("and", "&"):
+        return first - 2 * (_is_crossing(units[first - 2]) or units[first - 2].kind == GONE)
+    if first > 1 and units[first - 1].norm == "," and units[first - 2].norm in _HOUSES:
+        return _house_begin(units, first - 2)
+    return first
+
+
+def _before_hedges(units: Sequence[Unit], at: int) -> int | None:
+    """Return where a house number begins before `let me see` and the like."""
+    back = at
+    while back >= max(0, at - _WIDEST_NAME) and units[back].norm in _HEDGES:
+        back -= 1
+    return _whole_number(units, back) if back < at and _is_numbered(units, back) else None
+
+
+def _bare(units: Sequence[Unit], at: int) -> int | None:
+    """Return where the name of a street without a number begins."""
     name = at - 1
-    if name < 0 or units[name].kind not in (WORD, NUMBER) or units[name].norm in FUNCTION | _ANY_STREET:
+    if name > 1 and units[name - 1].norm == "," and units[name - 2].norm in _HOUSES and units[at].norm in _ROADS:
+        return name
+    if name < 0 or units[name].kind not in (WORD, NUMBER) or units[name].norm in _NO_STREET:
         return None
     if units[at].norm in STREETS:
         return name - 1 if name and units[name - 1].norm in SIDES else name
     before = units[name - 1].norm if name else ""
+    is_road = units[at].norm in _ROADS and units[name].kind == WORD and units[name].norm not in SIDES
+    if is_road and (before in _ON_ROAD or (name == 0 and at + 1 == len(units))):
+        return name
+    two = is_road and name and units[name - 1].kind == WORD and before not in _NO_BARE_STREET
+    if two and ((name > 1 and units[name - 2].norm in _ON_ROAD) or (name == 1 and at + 1 == len(units))):
+        return name - 1
     return name if units[name].kind == NUMBER and before in _ON and units[at].norm in STREETS_WITH_NUMBER else None
 
 
 def _is_named(units: Sequence[Unit], at: int, street: int) -> bool:
     """Whether a small word or a unit behind a number is part of a street's name: `9 old mill street`, `12 mg road`."""
-    if units[at].norm in QUANTITIES and street == at + 1 and units[street].norm in _SURE_STREETS:
+    if units[at].norm in _NAMED_QUANTITIES and street > at + 1 and _is_numbered(units, at - 1):
         return True
-    if not at or units[at - 1].kind != NUMBER or units[at - 1].how == ORDINAL:
+    if units[at].norm in QUANTITIES and street == at + 1:
+        return units[street].norm in _SURE_STREETS or (
+            units[street].norm not in _NO_QUANTITY_STREETS
+            and units[at - 1].kind == WORD
+            and units[at - 1].norm not in FUNCTION
+        )
+    number = at - 2 if at > 1 and units[at - 1].norm == "," else at - 1
+    if not _is_numbered(units, number):
         return False
-    return units[at].norm in NAME_WORDS and street > at + 1
+    return units[at].norm in NAME_WORDS and (street > at + 1 or units[street].norm in _SURE_STREETS)
 
 
 def _whole_number(units: Sequence[Unit], at: int) -> int:
@@ -282,9 +495,11 @@ def _whole_number(units: Sequence[Unit], at: int) -> int:
     while back >= 0 and first - back <= 2:
         if units[back].kind == NUMBER and units[back].how != ORDINAL:
             first = back
-        elif units[back].norm not in JOINING and units[back].norm not in ("-", ","):
+        elif units[back].norm not in JOINING and units[back].norm not in ("-", ",", "/"):
             break
         back -= 1
+    if first > 1 and units[first - 1].norm == "and" and units[first - 2].norm == "hundred":
+        first -= 3 if first > 2 and units[first - 3].norm == "a" else 2
     return first
 
 
@@ -294,33 +509,77 @@ def _number_after(units: Sequence[Unit], at: int) -> int:
         unit = units[ahead]
         if unit.kind == NUMBER:
             return ahead if ahead > at + 1 else 0
-        if unit.norm in FUNCTION - {"of", "at"} or (unit.kind == SIGN and unit.norm not in ",.'’-"):
+        if unit.norm in _ENDS_STREET or (unit.kind == SIGN and unit.norm not in ",.'’-"):
             return 0
     return 0
 
 
-def _room_number(units: Sequence[Unit], at: int) -> int:
-    """`apartment 4 b`, `suite 321`, `box 104`: the last unit that says which, 0 where none does."""
-    if units[at].norm == "#" and not _is_behind_street(units, at):
-        return 0
-    if units[at].norm in ("no", "number", "room", "floor", "box") and not (
-        units[at].norm == "box" and at and units[at - 1].norm in ("o", "po", "office", ".")
-    ):
-        return 0
-    ahead = at + 1
-    while ahead < len(units) and (is_sign(units[ahead], ".#") or units[ahead].norm in ("number", "is")):
-        ahead += 1
-    if ahead >= len(units) or units[ahead].kind not in (NUMBER, MIXED, LETTER) or units[ahead].norm in ("a", "i"):
-        return 0
-    following = units[ahead + 1] if ahead + 1 < len(units) else None
-    if units[at].norm not in ("apartment", "apt", "suite") and following and following.norm in QUANTITIES:
-        return 0
+def _room_number(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
+    """`apartment 4 b`, `suite 321`, `box 104`: the first and last unit of what says which, None where nothing does."""
+    norm, before = units[at].norm, _norm(units, at - 1)
+    if norm == "#" and not _is_behind_street(units, at):
+        return None
+    if norm in ("no", "number", "floor") or (norm == "box" and before not in ("o", "po", "office", ".")):
+        return None
+    begin = at + 1
+    while begin < min(at + _LONGEST_ROAD, len(units)) and units[begin].norm in _ROOM_LINKS:
+        begin += 1
+    if begin >= len(units) or units[begin].kind not in (NUMBER, MIXED, LETTER):
+        return None
+    if units[begin].norm in ("a", "i") and not (norm in _LINKED_ROOMS and _is_at_end(units, begin + 1)):
+        return None
+    if units[begin].how == ORDINAL or (begin > at + 2 and norm not in _LINKED_OR_SURE_ROOMS):
+        return None
+    following = units[begin + 1] if begin + 1 < len(units) else None
+    if norm not in ("apartment", "apt", "suite") and following and following.norm in _COUNTED:
+        return None
     lettered = following is not None and following.kind == LETTER and following.norm not in ("a", "i")
-    if units[at].norm in ("unit", "building") and not (
-        lettered or len(units[ahead].norm) > 1 or units[ahead].kind == LETTER or _is_behind_street(units, at)
+    last = begin + lettered
+    if norm == "room" and not (before == "dorm" or _has_near(units, last + 1, _INNS)):
+        return None
+    plain = units[begin].kind == NUMBER and len(units[begin].norm) == 1 and not lettered
+    if (
+        norm in ("building", "bldg")
+        and plain
+        and not (_is_behind_street(units, at) or _has_near(units, last + 1, ROOMS))
     ):
-        return 0
-    return ahead + 1 if lettered else ahead
+        return None
+    if (
+        norm == "unit"
+        and plain
+        and not (
+            _is_behind_street(units, at)
+            or (
+                (before in _UNITS or at == 0) and (_ends(units, last + 1) or _norm(units, last + 1) in _SIDES_OF_HOUSES)
+            )
+        )
+    ):
+        return None
+    if norm in _ROOMS_ONLY_BESIDE and (
+        before in _NERVES or not (_is_beside_rooms(units, at, last) or _is_addressed(units, at))
+    ):
+        return None
+    return begin, last
+
+
+def _is_at_end(units: Sequence[Unit], at: int) -> bool:
+    return at >= len(units) or units[at].kind == SIGN
+
+
+def _is_beside_rooms(units: Sequence[Unit], at: int, last: int) -> bool:
+    """Whether another part of an address stands right before or behind `block 4`."""
+    if _has_near(units, last + 1, _ALL_ROOMS):
+        return True
+    back = at - 1 - (at > 1 and units[at - 1].norm == ",")
+    if back < 1:
+        return False
+    return units[back].kind == GONE or (
+        units[back].kind in (NUMBER, MIXED, LETTER) and units[back - 1].norm in _ALL_ROOMS
+    )
+
+
+def _has_near(units: Sequence[Unit], at: int, among: frozenset[str]) -> bool:
+    return any(unit.norm in among for unit in units[at : at + 4])
 
 
 def _is_behind_street(units: Sequence[Unit], at: int) -> bool:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, MEASURED, QUANTITIES, words
 from medagent.redaction.text.found import Span
-from medagent.redaction.text.reading import Reading, cue
+from medagent.redaction.text.reading import Reading, begins_with, cue
 from medagent.redaction.text.units import GONE, MIXED, NUMBER, ORDINAL, SIGN, SPOKEN, WORD, Unit
 
 OLDEST_KEPT = 89
@@ -29,8 +29,8 @@ _DECADES = words("nineties ninties 90s 90's 90ies 100s")
 _NEAR_DECADE = words("early mid late low lower high upper middle very - ' ’ to or and")
 _CENTURY = words("century")
 _CENTURY_BEFORE = words(
-    """hit hits hitting reach reaches reached reaching turn turns turned turning lived live lives living seen past
-    over pushing nearly almost approaching made"""
+    """hit hits hitting reach reaches reached reaching turn turns turned turning lived live lives living seen past over
+    pushing nearly almost approaching made"""
 )
 _DECADE = words("decade decades")
 _SCORE = words("score fourscore")
@@ -41,7 +41,7 @@ _PERSON = words(
     person gal guy fellow widow widower veteran spouse partner in-law law elder senior ma pa nan abuela abuelo
     roommate sibling twin everyone anyone someone somebody anybody nobody people patients residents seniors folks
     adults those ones women men ladies elders daughter son grandparents aunts uncles sisters brothers neighbors
-    cousins friends twins husbands wives mothers fathers nun priest teacher soldier survivor"""
+    oldest eldest cousins friends twins husbands wives mothers fathers nun priest teacher soldier survivor"""
 )
 _ALSO_PERSON = _PERSON | words("they we you")
 _IS_PERSON = words(
@@ -49,7 +49,7 @@ _IS_PERSON = words(
     you'd i've she've im hes shes"""
 )
 _LINKS = FILLERS | words(
-    """am is are was were be being been will would shall could might may has have had 's 're 'll 'd 'm gonna going
+    """am is are was were be being been will would must shall could might may has have had 's 're 'll 'd 'm gonna going
     to about almost nearly just only already still now currently actually barely roughly around over past like maybe
     probably well soon only approximately approx exactly even almost basically practically nearly officially
     technically both all only - , not yet quite if least turning turns turn becoming become becomes getting today
@@ -76,15 +76,21 @@ _REACHING = words(
 _LIFE = words(
     """live lives lived living passes passed passing see make makes made making get gets got died dies die dead lasted
     survived survive survives grew grow reach until till since lost went retired retire retires widowed married
-    drove driving drives walks walking works working worked"""
+    drove driving drives walks walking works working worked dec deceased expired d alive"""
 )
+_KIN = words(
+    """mother father mom dad mum mam grandmother grandfather grandma grandpa aunt uncle sister brother husband wife
+    spouse maternal paternal gm gf mgm mgf pgm pgf"""
+)
+_STILL = words("still counting going strong sharp independent kicking active healthy alive well driving")
+_LONGEST_CLAUSE = 7
 _LIFE_LINKS = FILLERS | words(
-    """to be at it age the past away on over till until is was she he i when of still just her him them me about
+    """to be at it age the . past away on over till until is was she he i when of still just her him them me about
     almost"""
 )
 _CLEAN = words(
-    """and but so now who with when then today tomorrow yesterday this next last in still already soon because since
-    or as if that which i he she they we you my her his their our lives live has had have was is are were will would
+    """and but so now who with when then today tomorrow yesterday this next last in still already soon because since or
+    as if that which i he she they we you my her his their our lives live has had have was is are were will would
     too also young going come years for both without living though although while where actually almost at by before
     after until on it it's i'm he's she's they're we're can can't cannot does doesn't do don't did didn't just may
     might could should shall needs need wants want takes take lost fell felt feels walks and's the a an me not no
@@ -97,11 +103,19 @@ _OWN = words(
     """my her his their your our one's mother's mom's father's dad's grandma's grandmother's grandpa's grandfather's
     wife's husband's"""
 )
+_NOUNS_OF_PEOPLE = words("gentleman lady man woman male female patient pt widow widower resident")
+_PLACED = words("room bed floor apartment map")
 _SUGAR = words("sugar sugars glucose reading readings fasting numbers")
 _HOT = words(
     """fever fevers feverish temp temps temperature temperatures degrees thermometer tylenol ibuprofen motrin chills
-    hot sweating burning advil fahrenheit flu"""
+    hot sweating burning advil fahrenheit flu running ran spiked spiking spikes"""
 )
+_MEASURED_OR_HOT, _MEASURED_ELSEWHERE = MEASURED | _HOT, MEASURED - _PLACED | _HOT
+_KIN_OR_PATIENT, _PERSON_NOUNS = _KIN | {"patient", "pt"}, _PERSON - _PRONOUNS - {"who"}
+_NO_AGE_BEFORE_LETTER = _MEASURED_OR_HOT | words("t of walked walk ran swam")
+_LIVING = _LIFE | words("still alone strong begins independent")
+_METERS = words("pulse monitor meter machine cuff scale")
+_OWN_OR_THE = _OWN | {"the"}
 _ON_DEVICE = words("""room oxygen o2 air ra pulse nasal liters supplemental two three four five""")
 _NO_AGE_AFTER = QUANTITIES - words("year years yr yrs yo y/o time times night nights ' \"") | words(
     """over percentile sure certain yards yard blocks reps pages votes rpm grains liters bags fahrenheit celsius
@@ -130,6 +144,7 @@ _WORD_CUE, _DECADES_CUE, _HUNDRED_CUE = cue(_WORDS), cue(_DECADES), cue(_HUNDRED
 _CENTURY_CUE, _DECADE_CUE, _SCORE_CUE = cue(_CENTURY), cue(_DECADE), cue(_SCORE)
 
 
+@begins_with(_AGE_CUE, NUMBER, MIXED)
 def ages(reading: Reading) -> Iterator[Span]:
     """Ages of 90 and more, and the words that say one: `centenarian`, `her nineties`, `ten decades`."""
     units = reading.units
@@ -253,6 +268,7 @@ def is_age(units: Sequence[Unit], one: Candidate) -> bool:
         or _is_reached(units, one)
         or _is_lived(units, one)
         or _is_before_person(units, one)
+        or _is_told(units, one)
     )
 
 
@@ -274,7 +290,7 @@ def _is_written_age(units: Sequence[Unit], one: Candidate, after: str) -> bool:
     ending = units[one.first].norm.lstrip("0123456789-")
     if ending not in ("f", "m", "w"):
         return True
-    if _has_before(units, one.first, MEASURED | _HOT | {"t", "of", "walked", "walk", "ran", "swam"}, 4):
+    if _has_before(units, one.first, _NO_AGE_BEFORE_LETTER, 4):
         return False
     start = (
         one.first == 0
@@ -317,8 +333,10 @@ def _is_behind_age(units: Sequence[Unit], one: Candidate) -> bool:
         return True
     if _norm(units, one.first - 1) in _WHOM and _norm(units, one.first - 2) in _MAKES:
         return _ends_clean(units, one)
-    for at in range(max(1, one.first - _LOOK), one.first):
-        if units[at].norm == "old" and units[at - 1].norm == "how":
+    asked = False
+    for at in range(one.first - 1, max(-1, one.first - _LOOK), -1):
+        asked = asked or units[at].norm == "?"
+        if (at and units[at].norm == "old" and units[at - 1].norm == "how") or (asked and units[at].norm == "age"):
             return _ends_clean(units, one)
     return False
 
@@ -332,7 +350,7 @@ def _is_with_person(units: Sequence[Unit], one: Candidate) -> bool:
     if not _ends_clean(units, one, loosely=True):
         return False
     if _norm(units, one.first - 1) == "being" or _norm(units, one.first - 1) in _VIGOROUS:
-        return not _has_before(units, one.first, MEASURED | _HOT, _LOOK)
+        return not _has_before(units, one.first, _MEASURED_OR_HOT, _LOOK)
     back, bare = one.first - 1, False
     while back >= max(0, one.first - 7):
         norm = units[back].norm
@@ -367,7 +385,7 @@ def _is_apposition(units: Sequence[Unit], one: Candidate) -> bool:
     noun = person.norm in _PERSON and person.norm not in _PRONOUNS and person.norm != "who"
     if not noun and not (person.kind == GONE and before in (",", "(")):
         return False
-    if before == ":" and person.norm not in ("patient", "pt"):
+    if before == ":" and person.norm not in _KIN_OR_PATIENT:
         return False
     return _ends_clean(units, one) and (noun or not _has_before(units, back, MEASURED, _LOOK))
 
@@ -384,7 +402,7 @@ def _is_reached(units: Sequence[Unit], one: Candidate) -> bool:
     )
     if not reached or not _ends_clean(units, one):
         return False
-    if _has_before(units, one.first, MEASURED | _HOT, _LOOK):
+    if _has_before(units, one.first, _MEASURED_OR_HOT, _LOOK):
         return False
     return one.value < 100 or not _is_hot(units, one)
 
@@ -405,9 +423,11 @@ def _is_lived(units: Sequence[Unit], one: Candidate) -> bool:
     back = one.first - 1
     while back >= max(0, one.first - 4) and units[back].norm in _LIFE_LINKS:
         back -= 1
-    if _has_before(units, one.first, MEASURED | _HOT, _LOOK):
+    if _has_before(units, one.first, _MEASURED_OR_HOT, _LOOK):
         return False
     if back < one.first - 1 and back >= 0 and units[back].norm in _LIFE:
+        return _norm(units, back - 1) not in ("it", "that", "this")
+    if _norm(units, one.first - 1) in ("to", "at") and _norm(units, one.first - 2) in _KIN:
         return True
     if _norm(units, one.first - 1) != "at":
         return False
@@ -421,11 +441,7 @@ def _is_lived(units: Sequence[Unit], one: Candidate) -> bool:
     if starts and (follows in _PRONOUNS or follows in _PERSON or follows in ("my", "the", "it", "you")):
         return True
     alone = not after or not after.isalpha() or after in FUNCTION
-    return (
-        alone
-        and not starts
-        and _has_before(units, one.first, _LIFE | {"still", "alone", "strong", "begins", "independent"}, _LOOK)
-    )
+    return alone and not starts and _has_before(units, one.first, _LIVING, _LOOK)
 
 
 def _is_before_person(units: Sequence[Unit], one: Candidate) -> bool:
@@ -437,12 +453,31 @@ def _is_before_person(units: Sequence[Unit], one: Candidate) -> bool:
     if follows in ("female", "male", "woman", "man", "lady", "gentleman", "widow", "widower", "yof", "yom"):
         return not _has_before(units, one.first, MEASURED, 4)
     if ahead > one.last + 1 and _norm(units, ahead - 1) in ("something", "ish") and follows not in QUANTITIES:
-        return not _has_before(units, one.first, MEASURED | _HOT, _LOOK)
+        return not _has_before(units, one.first, _MEASURED_OR_HOT, _LOOK)
     if follows == "going" and _norm(units, ahead + 1) == "on":
         return True
     if follows in ("young", "plus") and ahead == one.last + 1:
         return _has_person_before(units, one.first) and not _has_before(units, one.first, MEASURED, _LOOK)
     return _norm(units, one.first - 1) == "of" and _norm(units, one.first - 2) in _PERSON and _ends_clean(units, one)
+
+
+def _is_told(units: Sequence[Unit], one: Candidate) -> bool:
+    """`the lady in the next bed is 98`, `ninety four and still gardening`."""
+    if _has_before(units, one.first, _MEASURED_ELSEWHERE, _LOOK) or one.value > OLDEST_HUMAN:
+        return False
+    after = one.last + 1 + (_norm(units, one.last + 1) == ",")
+    if _norm(units, after) == "and" and _norm(units, after + 1) in _STILL:
+        return True
+    if _norm(units, one.first - 1) not in ("is", "was", "turned", "turns") or not _ends_clean(units, one):
+        return False
+    back = one.first - 2
+    while back >= max(0, one.first - _LONGEST_CLAUSE):
+        if units[back].kind == SIGN or units[back].norm in ("and", "but", "so", "because"):
+            return False
+        if units[back].norm in _PERSON_NOUNS:
+            return one.value < 100 or not _is_hot(units, one)
+        back -= 1
+    return False
 
 
 def _is_hot(units: Sequence[Unit], one: Candidate) -> bool:
@@ -463,15 +498,13 @@ def _ends_clean(units: Sequence[Unit], one: Candidate, *, loosely: bool = False)
         return True
     if unit.norm in _NO_AGE_AFTER or unit.kind != WORD:
         return False
+    if unit.norm == "of" and _norm(units, at + 1) != "age":
+        return False
     if unit.norm == "on" and (
         _norm(units, at + 1) in _ON_DEVICE or (at + 1 < len(units) and units[at + 1].kind == NUMBER)
     ):
         return False
-    if (
-        unit.norm == "on"
-        and _norm(units, at + 1) == "the"
-        and _norm(units, at + 2) in words("pulse monitor meter machine cuff scale")
-    ):
+    if unit.norm == "on" and _norm(units, at + 1) == "the" and _norm(units, at + 2) in _METERS:
         return False
     return unit.norm in _CLEAN or (loosely and unit.norm not in MEASURED)
 
@@ -498,12 +531,16 @@ def _is_decade_of_life(units: Sequence[Unit], at: int) -> bool:
     while back >= 0 and units[back].norm in _NEAR_DECADE:
         back -= 1
     if back < 0:
-        return False
+        return at > 0 and _norm(units, at + 1) in _NOUNS_OF_PEOPLE
     owner = units[back]
+    if back < at - 1 and _norm(units, at + 1) in _NOUNS_OF_PEOPLE:
+        return True
     if owner.norm in _OWN or (owner.kind == WORD and owner.norm.endswith("'s") and owner.norm[:-2] in _PERSON):
         return not _has_before(units, back, MEASURED, 4)
     if owner.norm == "the":
         back -= 1
+    if units[back].norm == "over" and not _has_before(units, back, MEASURED, _LOOK):
+        return _ends_decade(units, at)
     if units[back].norm not in ("in", "into") or back < 1:
         return False
     before = back - 1
@@ -511,6 +548,11 @@ def _is_decade_of_life(units: Sequence[Unit], at: int) -> bool:
         before -= 1
     person = units[before].norm in _ALSO_PERSON or units[before].norm in _IS_PERSON
     return person and not _has_before(units, before, MEASURED, _LOOK)
+
+
+def _ends_decade(units: Sequence[Unit], at: int) -> bool:
+    """Whether people are meant by `the over nineties`."""
+    return _norm(units, at + 1) in ("clinic", "group", "club", "patients", "people", "ward", "cohort")
 
 
 def _centuries(reading: Reading) -> Iterator[Span]:
@@ -527,7 +569,7 @@ def _centuries(reading: Reading) -> Iterator[Span]:
             unit
             and unit.kind == NUMBER
             and (
-                (unit.how == ORDINAL and unit.norm in ("10", "11") and _norm(units, at - 2) in (*_OWN, "the"))
+                (unit.how == ORDINAL and unit.norm in ("10", "11") and _norm(units, at - 2) in _OWN_OR_THE)
                 or (unit.how != ORDINAL and unit.norm in ("9", "10", "11"))
             )
         ):

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from medagent.redaction.policy import Category
-from medagent.redaction.text.cues import FILLERS, FUNCTION, MAIL_HOSTS, MAIL_STOPS, TOP_LEVEL
+from medagent.redaction.text.cues import FILLERS, FUNCTION, MAIL_HOSTS, MAIL_STOPS, TOP_LEVEL, words
 from medagent.redaction.text.found import Span, is_sign
 from medagent.redaction.text.lexicon import Kind
-from medagent.redaction.text.reading import Reading, cue
+from medagent.redaction.text.reading import Reading, begins_with, cue
 from medagent.redaction.text.units import LETTER, MIXED, NUMBER, SIGN, WORD, Unit
 
 _AMOUNT = (
@@ -20,14 +20,19 @@ _CLINICAL_CODE = re.compile(
     r"(?!(?:9\d|[1-9]\d\d)(?:yo|yrs?|years|y)$)"  # an age over 89, however unlikely, written in one piece
     rf"\d{{1,4}}(?:{'|'.join(_AMOUNT.split())})|[tlcs]\d{{1,2}}|b1|b6|b12|d2|d3|k2|a1c|hba1c|h1n1|"
     r"q\d{1,2}(?:h|hr|hrs|d|w|wk|wks|mo)?|[23]d|co2|o2|spo2|sao2|pao2|pco2|po2|fio2|h2o|h2|t[34]|covid19|1st|2nd|3rd|"
-    r"x(?:\d0?|12|15)|a?ox\d|t[12]dm|dm[12]|s1s2|g\d{1,2}p\d{1,4}|\d{1,2}w\dd?|cd\d{1,2}|her2|brca[12]|n95|ca125|b27|d5w|d10w|"
-    r"[mc]?m[23]",
+    r"x(?:\d0?|12|15)d?|\d{1,3}x\d{1,3}(?:cm|mm)?|\d{1,2}ppd|a?ox\d|t[12]dm|dm[12]|s1s2|g\d{1,2}p\d{1,4}|\d{1,2}w\dd?|cd\d{1,2}|her2|brca[12]|n95|ca125|b27|d5w|d10w|"
+    r"[mc]?m[23]|hco3|mgso4|caco3|po4|so4|nh3|no2|ca2|mg2|fe[23]|[cm]m2",
     re.ASCII,
 )
 _EDGE = ".,;:!?\"'()[]<>“”‘’-–…*>"
 CONTACT_WORDS = MAIL_HOSTS | {"dot", "point"}
 """One of these stands in every address that is said."""
 _CONTACTS = cue(CONTACT_WORDS)
+_SPEAKERS = words(
+    """guest family clinician doctor nurse patient speaker agent caller user assistant system bot interpreter parent
+    mother father operator provider relative caregiver staff receptionist human ai customer client a b member"""
+)
+"""The parts of a label of who speaks."""
 _TURNS = cue(("at", "@", "dot"))
 _COLON = cue(("colon",))
 _SLASHES = frozenset(("slash", "forward", "double"))
@@ -41,8 +46,20 @@ _LOCAL_JOINS = frozenset(
     ("dot", "underscore", "dash", "hyphen", "point", ".", "_", "-", "plus", "+", "period", "minus")
 )
 _WIDEST_DOMAIN = 8
+_ASKED = words(
+    """confirm confirmed type typed try tried enter entered put write wrote cc bcc copy copied forward forwarded resend
+    resent reply replied got gave give gives uses used using has had read reads reading file case lowercase
+    uppercase lower upper mail's email's mails emails id ids message messages say says said spell spelled from if do
+    does did portal login check checks checked checking update updated change changed new old forms form results
+    letter letters bill bills records link links attachment receipt receipts note notes verify verified reset wrong
+    right correct"""
+)
+"""Ordinary words before an address, where nothing joins them to it."""
+_WHICH = words("old new other school work first second right wrong last main best current same this that")
+"""Behind one of these `one` is no part of an address: `my old one …`."""
 
 
+@begins_with(SIGN, MIXED)
 def written_contacts(reading: Reading) -> Iterator[Span]:
     """Pieces without a space inside that hold an @, a link, an underscore or letters mixed with digits."""
     units = reading.units
@@ -53,7 +70,11 @@ def written_contacts(reading: Reading) -> Iterator[Span]:
         last = at
         while last + 1 < len(units) and units[last + 1].start == units[last].end:
             last += 1
-        if (last > at or units[at].kind == MIXED) and (category := _of_chunk(units[at : last + 1])):
+        if last > at and units[last].norm == ":" and _is_speaker(units[at : last + 1]):
+            for one in range(at, last):
+                reading.kinds[one] = Kind.CLINICAL if units[one].kind == WORD else reading.kinds[one]
+                reading.terms.add(one)
+        elif (last > at or units[at].kind == MIXED) and (category := _of_chunk(units[at : last + 1])):
             first, end = at, last
             while first < end and is_sign(units[first], _EDGE):
                 first += 1
@@ -79,6 +100,15 @@ def _of_chunk(chunk: Sequence[Unit]) -> Category | None:
     return None
 
 
+def _is_speaker(chunk: Sequence[Unit]) -> bool:
+    """Whether a piece is the label of who speaks, as `Guest_family_2:`."""
+    return chunk[0].norm in _SPEAKERS and all(
+        unit.norm in _SPEAKERS or unit.norm in ("_", ":") or (unit.kind == NUMBER and len(unit.norm) == 1)
+        for unit in chunk
+    )
+
+
+@begins_with(_COLON, _CONTACTS)
 def spoken_contacts(reading: Reading) -> Iterator[Span]:
     """`jane dot doe at gmail dot com`, `w w w dot clinic dot org`, half an e-mail, the beginning of a link."""
     for at in reading.cued(_COLON):
@@ -97,7 +127,8 @@ def spoken_contacts(reading: Reading) -> Iterator[Span]:
             continue
         if unit.norm in ("at", "@") and (end := _domain_end(units, at)):
             first = _local_begin(reading, at, free_from)
-            if first < at:
+            said = end > at + 1 or not (first == at - 1 and units[first].norm in FUNCTION)
+            if first < at and said:
                 yield first, end, Category.EMAIL
                 free_from = end + 1
         elif unit.norm == "dot" and at + 1 < len(units) and units[at + 1].norm in TOP_LEVEL:
@@ -110,6 +141,8 @@ def _domain_end(units: Sequence[Unit], at: int) -> int:
     end = 0
     for ahead in range(at + 1, min(at + 1 + _WIDEST_DOMAIN, len(units))):
         norm = units[ahead].norm
+        if end and ahead == end + 1 and norm in FUNCTION:
+            break
         if norm in MAIL_HOSTS and ahead <= at + 3:
             end = ahead
         if norm in ("dot", "point") or (norm == "." and end == ahead - 1):
@@ -119,7 +152,7 @@ def _domain_end(units: Sequence[Unit], at: int) -> int:
                 end = ahead + 1
             elif following in _SPELLED_ENDS and _is_spelled(units, ahead + 1):
                 end = ahead + len(_SPELLED_ENDS[following])
-        elif norm in ("?", "!", ",") or (end and ahead > end and norm != "dot"):
+        elif norm in ("?", "!", ",", "at", "@") or (end and ahead > end and norm != "dot"):
             break
     return end
 
@@ -143,8 +176,12 @@ def _local_begin(reading: Reading, at: int, floor: int) -> int:
             return first
         if is_sign(unit, '?!;:,"') or (is_sign(unit, ".") and unit.end < units[back + 1].start):
             return first
+        if unit.norm in _ASKED and back < at - 1 and units[back + 1].norm not in _LOCAL_JOINS:
+            return first
         if unit.norm in FILLERS:
             continue
+        if unit.norm == "1" and back and units[back - 1].norm in _WHICH and units[back + 1].norm not in _LOCAL_JOINS:
+            return first
         if (
             unit.norm in _LOCAL_JOINS
             or units[back + 1].norm in _LOCAL_JOINS

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, MONTH_OF, QUANTITIES, WEEKDAYS, words
 from medagent.redaction.text.found import Span
-from medagent.redaction.text.reading import Reading, cue
-from medagent.redaction.text.units import GONE, NUMBER, ORDINAL, SIGN, Unit
+from medagent.redaction.text.reading import Reading, begins_with, cue
+from medagent.redaction.text.units import GONE, NUMBER, ORDINAL, SIGN, SPOKEN, Unit
 
 _BORN = words("born birth birthday dob")
 DATE_WORDS = WEEKDAYS | _BORN | MONTH_OF.keys()
@@ -17,25 +17,39 @@ _ALSO_WORDS = frozenset(("may", "march", "mar", "sep", "jan", "dec"))
 _MAY_PERHAPS = words("last next this early from around before after")
 _SKIPPED = FILLERS | frozenset((",", ".", "-", "/", "the", "of", "in", "year", "and", "–", "'"))
 _HEDGES = words(
-    """like maybe probably i think believe guess let's let me see was it you know mean well actually sorry perhaps
-    say"""
+    """like maybe probably i think believe guess let's let me see was it you know mean well actually sorry perhaps say
+    wanna want to what is that's hmm hm er"""
 )
 """What people say while they look for a day: `june i think the tenth`."""
 _LONGEST = 8
 _FARTHEST_BIRTH = 8
 _LONGEST_GAP = 5
-_BEFORE_MONTH = words(", - / . of the in like")
+_BEFORE_MONTH = words(", - / . of the in like day")
 _CENTURIES = frozenset(("18", "19", "20"))
 _DAY_ENDS = (
-    FUNCTION | FILLERS | words("works worked please because maybe instead morning afternoon evening night weekend i")
+    FUNCTION
+    | FILLERS
+    | words(
+        """works worked please because maybe instead onwards onward inst ult prox pls plz thx madam sir ma'am love dear
+        following ji suits suit free full booked open available busy fine perfect great okay ideal morning afternoon
+        evening night weekend i"""
+    )
 ) - words(
-    """old new good bad best better worst worse right wrong most more less least few other another same such own
-    call calls called use used uses look need needs take takes took feel feels patient patients doctor doctors nurse
+    """old new good bad best better worst worse right wrong most more less least few other another same such own call
+    calls called use used uses look need needs take takes took feel feels patient patients doctor doctors nurse
     mother father mom dad wife husband son daughter brother sister a an this his her my your one"""
 )
 """What follows a day that is said alone, apart from the things that are counted."""
 _DAY_PREPOSITIONS = words("on by until till before after since from to through thru")
-_LAST_DAY = 31
+_LAST_DAY, _LAST_MONTH = 31, 12
+_MET = words("saw seen see visited met came come")
+_FEWEST_NIGHTS = 5
+"""Nights and mornings up to the fifth are counted: `on the second night`."""
+_PARTS_OF_DAYS = words("night morning day evening afternoon week weekend date eve")
+_BEFORE_DAY = WEEKDAYS | words("today tomorrow yesterday tonight sat fri thu wed mon tue sun")
+_CORRECTIONS = words("no sorry wait actually i mean make that it")
+"""What people say between a day and the right one: `june twenty, no, twenty first`."""
+_OF_A_THING = frozenset((("of", "a"), ("of", "an")))
 _FIRST_ORDINALS = 3
 """The first, second and third of anything are counted more often than days; behind a word of time they are days."""
 _IS = words("is was be 's on for are were isn't wasn't to falls due")
@@ -44,13 +58,13 @@ _DAY_NOUNS = words(
     deadline date due wedding anniversary"""
 )
 _MONTHS_ROUND = words("last this next every each that following")
+_MONTHS_ROUND_OR_END = _MONTHS_ROUND | {""}
 _TO_BIRTH = FILLERS | words(
-    """on in is was the of , : - ' ’ year back around about sometime s it's it comes falls day date my her his our
-    and please i think maybe like be coming up again also ? . both"""
+    """on in is was the of , : - ' ’ year back around about sometime s it's it comes falls day date my her his our and
+    please i think maybe like be coming up again also ? . both"""
 )
 _MAY_FOLLOWED = words(
-    """and or i we he she they it to for at because when but so the my is was will if on in with until of , . ? ! ;
-    :"""
+    """and or i we he she they it to for at because when but so the my is was will if on in with until of , . ? ! ; :"""
 )
 _MAY_SURE = words("in of since until till by during through late mid month")
 _NO_HOLIDAY = words("disease factor seal seals")
@@ -67,25 +81,30 @@ def _by_first_word(phrases: str) -> dict[str, tuple[tuple[str, ...], ...]]:
 
 
 HOLIDAYS = _by_first_word(
-    """christmas eve; christmas day; christmas; xmas eve; xmas day; xmas; thanksgiving day; thanksgiving; easter
-    sunday; easter monday; easter; halloween; hanukkah; chanukah; passover; ramadan; eid al fitr; eid al adha;
-    eid; diwali; kwanzaa; juneteenth; purim; yom kippur; rosh hashanah; mardi gras; boxing day; new year's
-    eve; new year's day; new year's; new years eve; new years day; new years; new year eve; new year day;
-    lunar new year; chinese new year; labor day; labour day; memorial day; veterans day; veteran's day;
-    veterans' day; presidents day; president's day; presidents' day; columbus day; independence day; mother's
-    day; mothers day; mothers' day; father's day; fathers day; fathers' day; valentine's day; valentines day;
-    valentine's; valentines; mlk day; martin luther king day; groundhog day; good friday; palm sunday; ash
-    wednesday; bank holiday; canada day; victoria day; bastille day; st patrick's day; st . patrick's day;
-    saint patrick's day; st patricks day; saint patricks day; cinco de mayo; earth day; election day; super
-    bowl sunday; bonfire night; guy fawkes night; anzac day; australia day; day of the dead; april fool's day;
-    april fools day; april fools; all saints day; all saints' day; indigenous peoples day; indigenous peoples'
-    day; flag day; st stephen's day; lent; pentecost; tax day; armistice day; remembrance day; holocaust
-    memorial day; leap day"""
+    """new year; may day; republic day; midsummer's day; midsummer; holi; onam; pongal; navratri; nowruz; vaisakhi;
+    hogmanay; whitsun; michaelmas; twelfth night; shrove tuesday; maundy thursday; ascension day; burns night;
+    children's day; teacher's day; women's day; gandhi jayanti; raksha bandhan; ganesh chaturthi; durga puja;
+    sukkot; civic holiday; pancake day; mothering sunday; presidents ' day; mothers ' day; fathers ' day; valentines
+    ' day; veterans ' day; waitangi day; st george's day; st andrew's day; st david's day; baisakhi; lohri; makar
+    sankranti; christmas eve; christmas day; christmas; xmas eve; xmas day; xmas; thanksgiving day; thanksgiving;
+    easter sunday; easter monday; easter; halloween; hanukkah; chanukah; passover; ramadan; eid al fitr; eid al
+    adha; eid; diwali; kwanzaa; juneteenth; purim; yom kippur; rosh hashanah; mardi gras; boxing day; new year's
+    eve; new year's day; new year's; new years eve; new years day; new years; new year eve; new year day; lunar new
+    year; chinese new year; labor day; labour day; memorial day; veterans day; veteran's day; veterans' day;
+    presidents day; president's day; presidents' day; columbus day; independence day; mother's day; mothers day;
+    mothers' day; father's day; fathers day; fathers' day; valentine's day; valentines day; valentine's; valentines;
+    mlk day; martin luther king day; groundhog day; good friday; palm sunday; ash wednesday; bank holiday; canada
+    day; victoria day; bastille day; st patrick's day; st . patrick's day; saint patrick's day; st patricks day;
+    saint patricks day; cinco de mayo; earth day; election day; super bowl sunday; bonfire night; guy fawkes night;
+    anzac day; australia day; day of the dead; april fool's day; april fools day; april fools; all saints day; all
+    saints' day; indigenous peoples day; indigenous peoples' day; flag day; st stephen's day; lent; pentecost; tax
+    day; armistice day; remembrance day; holocaust memorial day; leap day"""
 )
 """Holidays by their first word: they tell a day as its number does."""
 _DATE_CUE, _HOLIDAY_CUE = cue(DATE_WORDS), cue(HOLIDAYS)
 
 
+@begins_with(_DATE_CUE, _HOLIDAY_CUE, NUMBER)
 def dates(reading: Reading) -> Iterator[Span]:
     """Months with what belongs to them, weekdays, days of a month, years after a birth."""
     units = reading.units
@@ -151,9 +170,21 @@ def _day_and_year_after(units: Sequence[Unit], at: int) -> int:
             said.append("4")  # as `fourth` is heard: `march for nineteen eighty two`
         elif unit.norm in _HEDGES and not said:
             hedged = True
+        elif said and unit.norm in _CORRECTIONS and (other := _corrected(units, ahead)):
+            return other
         elif unit.norm not in _SKIPPED:
             break
     return last
+
+
+def _corrected(units: Sequence[Unit], at: int) -> int:
+    """Return the ordinal that is said instead of the day before, as in `no, the twenty first`; 0 for none."""
+    for ahead in range(at, min(at + _LONGEST_GAP, len(units))):
+        if units[ahead].kind == NUMBER:
+            return ahead if units[ahead].how == ORDINAL and _is_day(units[ahead]) else 0
+        if units[ahead].norm not in _CORRECTIONS and units[ahead].norm not in _SKIPPED:
+            return 0
+    return 0
 
 
 def _is_whole(said: list[str]) -> bool:
@@ -166,17 +197,42 @@ def _is_whole(said: list[str]) -> bool:
 
 def _day_alone(units: Sequence[Unit], at: int) -> Iterator[Span]:
     """`the fifteenth`, `the third of the fourth`: a day of some month, where no thing is being counted."""
-    back = at > 0 and units[at - 1].norm == "the"
+    gap = at - 1
+    while gap > 0 and (units[gap].norm in FILLERS or units[gap].norm == ","):
+        gap -= 1
+    back = at - gap if at and units[gap].norm == "the" else 0
     nexts = [unit.norm for unit in units[at + 1 : at + 4]]
     after = 1 + nexts.index("the") + 1 if nexts[:2] == ["of", "the"] else 2 if nexts[:1] == ["of"] else 0
-    if after and at + after < len(units) and _is_day(units[at + after]) and units[at + after].how == ORDINAL:
+    if after and at + after < len(units) and _is_month_or_day(units, at, at + after):
         yield at, at + after, Category.DATE_OF_BIRTH
-    elif 1 <= int(units[at].norm) <= _LAST_DAY and _is_day_of_month(units, at, back=back):
+    elif 1 <= int(units[at].norm) <= _LAST_DAY and (_is_day_of_month(units, at, back) or _is_second_day(units, at)):
         yield at, at, Category.DATE_OF_BIRTH
 
 
-def _is_day_of_month(units: Sequence[Unit], at: int, *, back: bool) -> bool:
-    """`on the third`, `the fourteenth`, `by 22nd`, `the third of last month`, but not `the third time`."""
+def _is_month_or_day(units: Sequence[Unit], day: int, at: int) -> bool:
+    """Whether another ordinal, or the number of a month at the end, follows: `the third of the fourth`, `of ten`."""
+    if _is_day(units[at]) and units[at].how == ORDINAL:
+        return True
+    is_month = units[at].kind == NUMBER and units[at].how == SPOKEN and 1 <= int(units[at].norm) <= _LAST_MONTH
+    return is_month and at + 1 == len(units) and int(units[day].norm) > _FIRST_ORDINALS
+
+
+def _is_second_day(units: Sequence[Unit], at: int) -> bool:
+    """`the ninth and tenth`, where the first of the two is a day."""
+    first = at - 2
+    if first < 1 or units[at - 1].norm not in ("and", "or", "to", "-") or not _is_day(units[first]):
+        return False
+    if units[first].how != ORDINAL or not (at + 1 == len(units) or units[at + 1].kind == SIGN or _ends(units, at + 1)):
+        return False
+    return units[first - 1].norm == "the" and int(units[first].norm) > _FIRST_ORDINALS
+
+
+def _ends(units: Sequence[Unit], at: int) -> bool:
+    return units[at].norm in _DAY_ENDS
+
+
+def _is_day_of_month(units: Sequence[Unit], at: int, back: int) -> bool:
+    """`on the third`, `by 22nd`, `the third of last month`, but not `the third time`; `back` units go with `the`."""
     following = units[at + 1] if at + 1 < len(units) else None
     if (
         following
@@ -187,15 +243,23 @@ def _is_day_of_month(units: Sequence[Unit], at: int, *, back: bool) -> bool:
     if following and following.norm in ("and", "or", "to", ","):
         other = at + 2 + (_norm(units, at + 2) == "the")
         if other < len(units) and units[other].how == ORDINAL and _is_day(units[other]):
-            return _is_day_of_month(units, other, back=back) or _norm(units, other + 1) in ("", *_MONTHS_ROUND)
+            ends = back and _norm(units, other + 1) in _MONTHS_ROUND_OR_END
+            return bool(ends) or _is_day_of_month(units, other, back)
     ends = following is None or (following.kind == SIGN and following.norm != "-") or following.norm in _DAY_ENDS
-    if not ends or (following and following.kind == GONE):
+    if following and following.norm in _PARTS_OF_DAYS and int(units[at].norm) <= _FEWEST_NIGHTS:
+        return False
+    ends = ends or _norms(units, at + 1, at + 3) == ("w", "/") or (not back and _norm(units, at + 1) in _MONTHS_ROUND)
+    if not ends or _norms(units, at + 1, at + 3) in _OF_A_THING or (following and following.kind == GONE):
         return False
     before = at - 1 - back
     prepared = before >= 0 and units[before].norm in _DAY_PREPOSITIONS
     if not prepared and back:
         near = range(max(0, before - 3), before + 1)
         prepared = any(units[one].norm in _DAY_NOUNS for one in near) and _norm(units, before) in _IS
+        prepared = prepared or _norm(units, before) in _BEFORE_DAY
+        prepared = prepared or (following is None and any(units[one].norm in _MET for one in near))
+        prepared = prepared or (_norm(units, before) == "of" and _norm(units, before - 1) in _PARTS_OF_DAYS)
+    prepared = prepared or (not back and _norms(units, before - 1, before + 1) == ("date", "is"))
     if not back:
         return prepared and units[at].start + 2 < units[at].end and not _is_hyphened(units, at)
     return prepared or int(units[at].norm) > _FIRST_ORDINALS
@@ -205,12 +269,18 @@ def _is_hyphened(units: Sequence[Unit], at: int) -> bool:
     return at + 1 < len(units) and units[at + 1].norm == "-"
 
 
+def _norms(units: Sequence[Unit], first: int, end: int) -> tuple[str, ...]:
+    return tuple(unit.norm for unit in units[first:end])
+
+
 def _norm(units: Sequence[Unit], at: int) -> str:
     return units[at].norm if 0 <= at < len(units) else ""
 
 
 def _born(units: Sequence[Unit], at: int) -> Iterator[Span]:
-    """`born in eighty two`, `birthday is three three`: the numbers that follow soon."""
+    """`born in eighty two`, `birthday is three three`: the numbers that follow soon; `first born of three` has none."""
+    if at and units[at].norm == "born" and units[at - 1].how == ORDINAL:
+        return
     for ahead in range(at + 1, min(at + _FARTHEST_BIRTH, len(units))):
         unit = units[ahead]
         if unit.kind == NUMBER:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import CODE_LABELS, HOMOPHONES, JOINING, MEASURED, QUANTITIES, RECORD_WORDS
 from medagent.redaction.text.found import Span, is_sign
-from medagent.redaction.text.reading import Reading
+from medagent.redaction.text.reading import Reading, begins_with
 from medagent.redaction.text.slashes import is_day_and_month, is_part_or_score
 from medagent.redaction.text.units import CARDINAL, LETTER, NUMBER, ORDINAL, REPEATED, SIGN, SPOKEN, WORD, Unit
 
@@ -18,8 +18,15 @@ _WIDEST_GAP = 3
 _LONGEST_PREFIX = 3
 _LOOK_BACK = 8
 _BEHIND_LABEL = frozenset((":", "#", "-", "–", "—", ".", "no", "num", "number", "id", "is", "'s", "’s"))
-_CALLED = frozenset(("911", "411", "988", "999", "112", "111", "101"))
+_CALLED = frozenset(("123", "911", "411", "988", "999", "112", "111", "101"))
 _FINEST_PART = 16
+_HOTTEST = 7
+"""The last digit of the highest temperature that is said: `one oh seven`."""
+_CODED = frozenset(
+    ("number", "code", "digits", "zip", "extension", "room", "address", "live", "lives", "ends", "ending")
+)
+_MINUTES = 60
+"""Behind `1:` so many or more are a dilution: `1:160`, `1:1000`."""
 _SCALE_AFTER = frozenset(("being", "is", "as", "was", "means", "meaning"))
 _NUMBERED = frozenset(("phq", "gad", "covid", "omega", "il", "cd", "ca", "sf", "eq", "factor", "type", "ages"))
 _DAY_BEFORE = frozenset(("on", "since", "dated", "dob", "lmp", "admitted", "discharged"))
@@ -41,6 +48,7 @@ _OF = {
 }
 
 
+@begins_with(NUMBER)
 def digit_runs(reading: Reading) -> Iterator[Span]:
     """Every run that is not a quantity: four digits or more, three that were said one by one, a day and a month.
 
@@ -97,7 +105,7 @@ def _next_number(units: Sequence[Unit], numbers: list[int]) -> int | None:
         if unit.kind == NUMBER:
             if unit.how == ORDINAL:
                 return None
-            if _is_pair_done(units, numbers, at):
+            if _is_pair_done(units, numbers, at) or _is_rated(units, numbers, at):
                 return None
             if homophone and not (len(numbers) >= 2 and _is_single(units[last]) and _is_single(unit)):
                 return None
@@ -110,10 +118,17 @@ def _next_number(units: Sequence[Unit], numbers: list[int]) -> int | None:
 
 
 def _is_pair_done(units: Sequence[Unit], numbers: list[int], at: int) -> bool:
-    """Whether a comma ends `120/80`, so that the number behind it is another one."""
-    if len(numbers) != 2 or units[at - 1].norm != "," or units[at - 1].end == units[at].start:
+    """Whether a comma or a bracket ends `120/80` or `(5/9)`, so that the number behind it is another one."""
+    if len(numbers) != 2 or units[at - 1].norm not in (",", ")") or units[at - 1].end == units[at].start:
         return False
     return units[numbers[1]].start - units[numbers[0]].end == 1 and units[numbers[0] + 1].norm == "/"
+
+
+def _is_rated(units: Sequence[Unit], numbers: list[int], at: int) -> bool:
+    """Whether a colon and a gap part a scale from what was said of it: `scale 1-10: 8`."""
+    if units[at - 1].norm not in (":", ",") or units[at - 1].end == units[at].start:
+        return False
+    return any(unit.norm in ("scale", "scales") for unit in units[max(0, numbers[0] - _WIDEST_GAP) : numbers[0]])
 
 
 def _is_single(unit: Unit) -> bool:
@@ -139,7 +154,7 @@ def _is_quantity(units: Sequence[Unit], numbers: list[int]) -> bool:
     if len(said) > 2 and between.count("to") == 1 and _before_quantity(units, numbers[-1]) and total <= 2 * SHORTEST:
         return True
     if total < SHORTEST:
-        if said[:2] == ["1", "0"] and len(said) == 3 and _is_measured(units, numbers):
+        if said[:2] == ["1", "0"] and len(said) == 3 and _is_fever(units, numbers):
             return True
         if said[0] == "0" and total == 2 and _near(units, numbers[0], -1) in _YEAR_BEFORE:
             return False
@@ -169,11 +184,13 @@ def _is_pair(units: Sequence[Unit], numbers: list[int], said: list[str], sign: s
     one, two = said
     value, other = int(one), int(two)
     touching = units[numbers[1]].start - units[numbers[0]].end <= 1
+    if said in (["50", "50"], ["20", "20"]) or (sign == ":" and one == "1" and touching and other >= _MINUTES):
+        return True
     if max(len(one), len(two)) > 3:
         return False
     match sign:
         case "." | "point" if touching or sign == "point":
-            return value < 200 and len(two) <= 2
+            return value < 200 and (len(two) <= 2 or (value == 0 and _before_quantity(units, numbers[-1])))
         case ":" if touching:
             return value < 24 and len(two) == 2 and other < 60
         case "," if touching and len(two) == 3:
@@ -183,6 +200,8 @@ def _is_pair(units: Sequence[Unit], numbers: list[int], said: list[str], sign: s
         case "-" | "–" | "to" | ",":
             return _before_quantity(units, numbers[-1]) or (sign != "," and _is_measured(units, numbers))
         case "":
+            if value < other and _before_quantity(units, numbers[-1]) and not one.startswith("0"):
+                return True  # `fifteen twenty minutes`
             clock = 1 <= value <= 12 and len(two) == 2 and other < 60 and units[numbers[1]].how == SPOKEN
             return clock and (
                 _near(units, numbers[0], -1) in _CLOCK_BEFORE or _near(units, numbers[-1], 1) in _CLOCK_AFTER
@@ -210,8 +229,20 @@ def _is_said_one_by_one(units: Sequence[Unit], numbers: list[int]) -> bool:
     return len(numbers) >= 3 and digits not in _CALLED and ways == {SPOKEN}
 
 
+def _is_fever(units: Sequence[Unit], numbers: list[int]) -> bool:
+    """Whether `one oh three` is a temperature: it is measured, or may be one and nothing before it names a code."""
+    if _is_measured(units, numbers):
+        return True
+    before = units[max(0, numbers[0] - _LOOK_BACK) : numbers[0]]
+    return int(units[numbers[-1]].norm) <= _HOTTEST and not any(
+        u.norm in RECORD_WORDS or u.norm in _CODED for u in before
+    )
+
+
 def _is_mixed_number(said: list[str], between: list[str]) -> bool:
-    """`37 1/2`, `1-1/2`: a whole number and a part."""
+    """`37 1/2`, `1-1/2`: a whole number and a part; `0.5-1.0`: from one to another."""
+    if between in ([".", "-", "."], [".", "to", "."], [".", "–", "."]):
+        return max(map(len, said)) <= 2
     if len(said) != 3 or between[1] != "/" or between[0] not in ("", "-", "and"):
         return False
     return len(said[0]) <= 2 and 0 < int(said[1]) < int(said[2]) <= _FINEST_PART

@@ -5,7 +5,7 @@ from __future__ import annotations
 from medagent.redaction.text.cues import FUNCTION, TITLES, words
 from medagent.redaction.text.found import is_sign
 from medagent.redaction.text.lexicon import Kind
-from medagent.redaction.text.reading import Reading
+from medagent.redaction.text.reading import EPONYM, Reading, begins_with
 from medagent.redaction.text.units import SIGN, WORD
 
 _HEADS = words(
@@ -36,10 +36,11 @@ _DEGREES = words("early mild severe advanced possible probable suspected known p
 _JOINING = frozenset(("and", "-", "–", "/"))
 
 
+@begins_with(EPONYM)
 def read_eponyms(reading: Reading) -> None:
     """Make clinical words of the names that name a disease, a sign, a test, an operation or a device here."""
     at = -1
-    for first in reading.places_of(reading.lists.eponyms):
+    for first in reading.cued(EPONYM):
         if first <= at:
             continue
         at = last = first

@@ -14,26 +14,30 @@ from functools import lru_cache
 LONGEST_TEXT = 20_000
 """Code points of one field that are looked at; the rest does not leave."""
 _MARGIN = 400
-_SIGNS = frozenset("–—‘’“”„‚•·…°±×÷µ§©®™€£¥¢«»¿¡½¼¾⅓⅔⅛⅜⅝⅞`¨¬´ºª′″‐‑‒―‹›‣⁃◦▪■□●○→←↑↓↔⇒⇑⇓≤≥≠≈≡∼√∞∆−∙⋅†‡‰№℅℃℉✓✔✗✘☐☑☒♀♂")
+_SIGNS = frozenset(
+    "–—‘’“”„‚•·…°±×÷µ§©®™€£¥¢«»¿¡½¼¾⅓⅔⅛⅜⅝⅞`¨¬´ºª′″‐‑‒―‹›‣⁃◦▪■□●○→←↑↓↔⇒⇑⇓≤≥≠≈≡∼√∞∆−∙⋅†‡‰№℅℃℉✓✔✗✘☐☑☒♀♂˚⁄∅▶►★☆✦⟶➔➜⁓∶"
+)
 _RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉"
 _SUPERS = frozenset(f"{_RAISED}⁺⁻₊₋")
 _HIDDEN_DIGITS = re.compile(rf"[{_RAISED}]{{3}}|[{_RAISED}](?=[0-9])|[{_RAISED}](?![A-Z])(?=[^\W\d_])")
 """Raised digits that are no exponent, index or footnote: the digits of a number written small."""
 _FOLDS = frozenset("ßæœøłđðþıŋħŧĸſ")
 _GREEK = frozenset("αβγδεκλμωΔΩ")
+_GREEK_ALONE = _GREEK | frozenset("ζηθνξπρστφχψΣΦΨΘΛΠ")
 _MICRO = re.compile(r"μ(?=(?:g|l|L|m|M|mol|U)(?![^\W\d_]))")
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 """Signs that turn the order in which a text is shown."""
+_MARK = re.compile("[\u0300-\u036f]")
 _CHUNK = re.compile(r"[\S\x1c-\x1f\x85]+")
 _WORD = re.compile(r"\w+")
-_PRESENTATION = "\ufe0f"
+_PRESENTATION = "\ufe0e\ufe0f"
 
 
 def is_plain_text(text: str) -> bool:
     """Whether every sign is one that the layers judge: Latin letters, plain digits, usual signs, nothing invisible."""
     if text.isascii():
         return text.isprintable() or text.translate(_BLANKS).isprintable()
-    return all(map(_is_judged, text)) and not _is_stacked(text) and _HIDDEN_DIGITS.search(text) is None
+    return all(map(_is_judged, set(text))) and not _is_stacked(text) and _HIDDEN_DIGITS.search(text) is None
 
 
 def is_turned(text: str) -> bool:
@@ -45,7 +49,7 @@ def has_foreign_letters(text: str) -> bool:
     """Whether a text holds letters that are no Latin ones: what stands beside them is then no English either."""
     if text.isascii():
         return False
-    return any(sign.isalpha() and not _is_judged(sign) and sign not in _GREEK for sign in text)
+    return any(sign.isalpha() and not _is_judged(sign) and sign not in _GREEK for sign in set(text))
 
 
 def strange_signs(text: str, is_plain: Callable[[list[str]], bool]) -> Iterator[tuple[int, int]]:
@@ -86,17 +90,19 @@ _BLANKS = {ord(blank): " " for blank in "\t\n\r\v\f"}
 def _is_strange(word: str, at: int, sign: str) -> bool:
     if "\u0300" <= sign <= "\u036f":
         return at == 0 or not word[at - 1].isalpha()
+    if sign in _GREEK_ALONE and not word[at - 1 : at].isalnum() and not word[at + 1 : at + 2].isalnum():
+        return False
     return not _is_judged(sign) and not (sign == "μ" and _MICRO.match(word, at))
 
 
 def _is_presentation(word: str, at: int) -> bool:
-    """Whether a sign only says that the symbol before it is shown in colour."""
-    return word[at] == _PRESENTATION and at > 0 and not word[at - 1].isalnum()
+    """Whether a sign only says how the symbol before it is shown."""
+    return word[at] in _PRESENTATION and at > 0
 
 
 def _are_around(word: str, strange: list[int]) -> bool:
     """Whether letters or digits stand on both sides of a strange sign."""
-    return any(map(str.isalnum, word[: strange[-1]])) and any(map(str.isalnum, word[strange[0] + 1 :]))
+    return any(any(map(str.isalnum, word[:at])) and any(map(str.isalnum, word[at + 1 :])) for at in strange)
 
 
 @lru_cache(maxsize=4096)
@@ -113,9 +119,4 @@ def _is_judged(sign: str) -> bool:
 
 def _is_stacked(text: str) -> bool:
     """Whether marks are piled up, or stand where no letter is."""
-    before = ""
-    for sign in text:
-        if "\u0300" <= sign <= "\u036f" and not (before.isalpha() and before):
-            return True
-        before = sign
-    return False
+    return any(not text[match.start() - 1 : match.start()].isalpha() for match in _MARK.finditer(text))

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, QUANTITIES, RECORD_WORDS, words
 from medagent.redaction.text.found import Span
-from medagent.redaction.text.reading import Reading, cue
+from medagent.redaction.text.reading import Reading, begins_with, cue
 from medagent.redaction.text.units import LETTER, MIXED, NUMBER, ORDINAL, SIGN, WORD, Unit
 
 _SURE = words(
@@ -23,21 +23,35 @@ _NUMBERED = words(
     record chart file license serial tracking locator plate pin insurance medicare medicaid student employee
     subscriber phone cell mobile fax telephone callback passport card social security room seat permit badge batch
     lot vin npi authorization auth referral visit encounter accession specimen bed pass access unlock verification
-    security registration tax contract customer client household device pacemaker model voucher gate door booking
-    reservation loyalty rewards driver's drivers area"""
+    security registration tax plan office contract customer client household device pacemaker model voucher gate
+    door booking reservation loyalty rewards driver's drivers area ref script hospital acct acc tel ph pager beeper
+    work home contact callback hotel buzzer uhid aadhaar pan hospital ward op ip cb switchboard landline whatsapp
+    medical tag employer unique"""
 )
 """One of these with `number`, `id`, `code` or the like behind it names a code."""
 _NUMBER_WORDS = words("number number's id's code's numbers id code no num # identification digits pin")
-_WEAK = _NUMBERED - words("""security room bed visit device unit model access pass door social insurance""")
+_WEAK = (_NUMBERED | words("code")) - words(
+    """security room bed visit device unit model access pass door social insurance plan office work home hospital ward
+    medical contact hotel op ip cb pan tag employer unique"""
+)
+_PEOPLE = words("patient member student employee customer client subscriber")
+"""A number behind one of these may be an age or a count."""
+_REACHED = words("contact home work office phone")
+_PH = frozenset(("ph", "tel"))
+_SHORTEST_PH = 3
+_PREFIXES = 3
 """Behind one of these alone a number is a code where it is joined by `is` or ends what is said."""
 _JOINED = words(
-    """is was are 's ’s : = - # would be reads say says starts begins with ends ended ending in it's it um uh the
-    my"""
+    """is was are 's ’s : = - # would be reads say says starts start begins begin with plus ends ended ending in it's
+    it um uh the my"""
 )
+_NO_PREFIX = FUNCTION | FILLERS | _JOINED
 _ENDINGS = words("ends ending ended")
 _DIGITS_OF = words("last first final")
 _COUNTED = words("two three four five six 2 3 4 5 6 digits digit numbers few")
+_DIGIT_WORDS = words("digits digit numbers")
 _SHORT_UNITS = words("""kg mg mm cm ml cc lb lbs oz g gm mcg ft hr h m iu l km k w s mph pm am in""")
+_LONG_UNITS = QUANTITIES - _SHORT_UNITS
 _TIES = words("- / . dash hyphen slash dot , space")
 _LONGEST = 16
 _LONGEST_SECRET = 4
@@ -48,10 +62,11 @@ _SPELLED_FIRST = frozenset(label[0] for label in _SPELLED)
 _EXTENSIONS = words("x ext extension")
 _SECOND_WORDS = words("record security plate code")
 _PAIRS = frozenset((("license", "plate"), ("area", "code"), ("driver's", "license"), ("drivers", "license")))
-_LABELS = _SURE | _NUMBERED | _ENDINGS | _DIGITS_OF | _EXTENSIONS | words("password number")
-_LABEL_CUE = cue(_LABELS)
+_LABELS = _SURE | _NUMBERED | _ENDINGS | _DIGITS_OF | _EXTENSIONS | words("password number code digits line dial")
+_LABEL_CUE = cue(_LABELS | {f"{label}'s" for label in _NUMBERED | _SURE | {"number"}})
 
 
+@begins_with(_LABEL_CUE, LETTER)
 def labelled_codes(reading: Reading) -> Iterator[Span]:
     """Yield what stands behind the name of a code."""
     cues, units = reading.cued(_LABEL_CUE), reading.units
@@ -83,6 +98,10 @@ def _has_letters(reading: Reading) -> bool:
 def _behind_label(units: Sequence[Unit], at: int) -> tuple[int, bool]:
     """Return where the code begins that a label announces, 0 for none, and whether nothing else is meant."""
     norm = units[at].norm
+    if norm in ("digits", "line", "dial"):
+        begin = _over_links(units, at + 1)
+        named = norm == "digits" or _norm(units, at - 1) == "direct"
+        return (begin, True) if named and (begin > at + 1 or _is_digits(units, begin)) else (0, False)
     if norm in _ENDINGS or norm in _DIGITS_OF:
         return _behind_ending(units, at)
     if norm in _EXTENSIONS:
@@ -90,10 +109,11 @@ def _behind_label(units: Sequence[Unit], at: int) -> tuple[int, bool]:
         bent = any(unit.norm in _BENT for unit in units[max(0, at - _WIDEST_LINK) : at + _WIDEST_LINK])
         fits = _is_digits(units, begin) and not bent and (norm != "x" or _touches(units, at))
         return (begin, True) if fits else (0, False)
-    if norm in ("password", "number"):
+    if norm in ("password", "number", "number's"):
         begin = _over_links(units, at + 1)
         owned = norm == "password" or _norm(units, at - 1) in ("my", "his", "her")
-        return (begin, norm == "password") if owned and begin > at + 1 else (0, False)
+        joined = begin > at + 1 or norm == "number's"
+        return (begin, norm == "password") if owned and joined else (0, False)
     if units[at].kind == LETTER:
         if at + 1 == len(units) or units[at + 1].kind != LETTER:
             return 0, False
@@ -109,11 +129,13 @@ def _behind_ending(units: Sequence[Unit], at: int) -> tuple[int, bool]:
     """`ends in 19`, `card ending 42`, `the last two digits are four seven`."""
     if units[at].norm in _ENDINGS:
         if _norm(units, at + 1) in ("in", "with"):
-            return _over_links(units, at + 2), False
+            return _over_links(units, at + 2), _has_label_before(units, at)
         return (at + 1, False) if _has_label_before(units, at) else (0, False)
     ahead = at + 1
     while _norm(units, ahead) in _COUNTED and ahead < at + 3 and _norm(units, ahead + 1) not in QUANTITIES:
         ahead += 1
+        if _norm(units, ahead - 1) in _DIGIT_WORDS:
+            break
     begin = _over_links(units, ahead)
     found = ahead > at + 1 and _norm(units, ahead) != "of" and (begin > ahead or _is_digits(units, ahead))
     return (begin, True) if found else (0, False)
@@ -121,7 +143,7 @@ def _behind_ending(units: Sequence[Unit], at: int) -> tuple[int, bool]:
 
 def _behind_name(units: Sequence[Unit], at: int) -> tuple[int, bool]:
     """`policy number`, `license plate`, `social security number`, `mrn`; `case is` where nothing is counted."""
-    norm, after = units[at].norm, _norm(units, at + 1)
+    norm, after = units[at].norm.removesuffix("'s"), _norm(units, at + 1)
     if norm in _NUMBERED:
         named = after in _NUMBER_WORDS or (after in _SECOND_WORDS and _norm(units, at + 2) in _NUMBER_WORDS)
         if named or (norm, after) in _PAIRS:
@@ -129,7 +151,12 @@ def _behind_name(units: Sequence[Unit], at: int) -> tuple[int, bool]:
     begin = _over_links(units, at + 1)
     if norm in _SURE:
         return begin, True
-    return (begin, False) if norm in _WEAK else (0, False)
+    if norm in _REACHED and after == ":" and _is_digits(units, begin) and len(units[begin].norm) >= _SHORTEST_PH:
+        return begin, True
+    if norm in _PH and not (_is_digits(units, begin) and len(units[begin].norm) >= _SHORTEST_PH):
+        return 0, False
+    is_person = norm in _PEOPLE and after not in ("#", ":")
+    return (begin, False) if norm in _WEAK and not is_person else (0, False)
 
 
 def _over_links(units: Sequence[Unit], at: int) -> int:
@@ -154,32 +181,62 @@ def _secret_end(units: Sequence[Unit], begin: int) -> int:
 
 def _code_end(units: Sequence[Unit], begin: int, *, sure: bool) -> int:
     """Return the last unit of a code that begins here; one before `begin` where none does."""
-    last, digits, letters = begin - 1, 0, 0
+    last, digits, letters, tied = begin - 1, 0, 0, False
     ahead = begin
     while ahead < min(begin + _LONGEST, len(units)):
         unit = units[ahead]
         if (unit.kind == NUMBER and unit.how != ORDINAL) or unit.kind == MIXED:
             last, digits = ahead, digits + len(unit.norm)
+        elif ahead == begin and sure and _is_prefix(units, ahead):
+            letters += 1
         elif unit.kind == LETTER and not (unit.norm in "ai" and not _is_coded(units, ahead + 1)):
             last, letters = ahead, letters + 1
         elif (
             unit.norm in _SHORT_UNITS
             and digits
-            and (_is_coded(units, ahead + 1) or (sure and unit.norm not in ("in", "am", "pm")))
+            and (_is_coded(units, _over_tie(units, ahead)) or ((sure or tied) and unit.norm not in ("in", "am", "pm")))
         ):
-            last = ahead
-        elif not (unit.norm in _TIES and ahead > begin and _is_coded(units, ahead + 1)) and unit.norm not in FILLERS:
+            last, tied = ahead, True
+        elif not (unit.norm in _TIES and ahead > begin and _goes_on(units, ahead + 1)) and unit.norm not in FILLERS:
             break
         ahead += 1
     if not digits and letters < (2 if sure else 3):
         return begin - 1
     spelled = "".join(unit.norm for unit in units[max(begin, last - 1) : last + 1] if unit.kind == LETTER)
+    sure = sure or _is_tied(units, begin, last)
     if digits and (spelled in QUANTITIES or _norm(units, last) in _SHORT_UNITS) and not sure:
         return begin - 1
-    counted = last + 1 < len(units) and units[last + 1].norm in QUANTITIES - _SHORT_UNITS
+    after = last + 2 if _norm(units, last + 1) == "-" else last + 1
+    counted = _norm(units, after) in _LONG_UNITS
     if counted or (not sure and not _ends(units, last + 1)) or (not sure and digits < 2 and not letters):
         return begin - 1
     return last
+
+
+def _over_tie(units: Sequence[Unit], at: int) -> int:
+    """Return the unit behind this one, over a hyphen that touches both."""
+    tied = _norm(units, at + 1) in ("-", "/") and _touches(units, at) and _touches(units, at + 1)
+    return at + 2 if tied else at + 1
+
+
+def _goes_on(units: Sequence[Unit], at: int) -> bool:
+    """Whether a code goes on behind a sign, also with letters that are a unit elsewhere: `7-MG-12`."""
+    return _is_coded(units, at) or (_norm(units, at) in _SHORT_UNITS and _is_coded(units, _over_tie(units, at)))
+
+
+def _is_prefix(units: Sequence[Unit], at: int) -> bool:
+    """Whether a word of two or three letters begins a code, as in `RX 417`."""
+    unit = units[at]
+    short = unit.kind == WORD and len(unit.norm) <= _PREFIXES and unit.norm not in _NO_PREFIX
+    return short and _is_digits(units, at + 1) and _norm(units, at + 2) not in QUANTITIES
+
+
+def _is_tied(units: Sequence[Unit], first: int, last: int) -> bool:
+    """Whether signs or a second number tie units to a code: `7-MG-12`, `9 cm 44 kg`."""
+    said = units[first : last + 1]
+    numbers = sum(unit.kind == NUMBER for unit in said)
+    short = sum(unit.norm in _SHORT_UNITS and unit.norm not in ("in", "am", "pm") for unit in said)
+    return numbers > 1 and short > 0 and units[first].kind == NUMBER and numbers + short + 1 >= len(said) - numbers
 
 
 def _is_coded(units: Sequence[Unit], at: int) -> bool:

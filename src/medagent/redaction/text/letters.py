@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, QUANTITIES, RECORD_WORDS, words
 from medagent.redaction.text.found import Span, is_sign
-from medagent.redaction.text.notation import notation
-from medagent.redaction.text.reading import Reading, cue
+from medagent.redaction.text.notation import NOTATION, notation
+from medagent.redaction.text.reading import Reading, begins_with, cue
 from medagent.redaction.text.units import EXPLAINED, GONE, LETTER, NUMBER, ORDINAL, WORD, Unit
 
 _LONGEST_CODE = 24
@@ -25,9 +25,13 @@ _LETTER_BEFORE = words("ray rays section sections shirt shirts cell cells wave f
 _BETWEEN_LETTERS = FILLERS | frozenset(
     ("dash", "hyphen", "dot", "space", "slash", "minus", "period", "-", ".", ",", "/", "…", "–")
 )
-_SAID_CODE = re.compile(r"[bdk](?:1|2|3|6|12)|[tlcs]\d{1,2}|a1c|h1n1|o2|co2|[23]d|q\d{1,2}h?", re.ASCII)
+_SAID_CODE = re.compile(
+    r"[bdk](?:1|2|3|6|12)|[tlcs]\d{1,2}|a1c|h1n1|o2|co2|[23]d|q\d{1,2}h?|[tlcs]\d{1,2}[tlcs]\d|cd\d{1,2}|\d{0,3}mmh2o|h2o|ca\d{2,3}",
+    re.ASCII,
+)
 
 
+@begins_with(LETTER, _NATO_CUE, *NOTATION)
 def codes(reading: Reading) -> tuple[list[Span], set[int]]:
     """Letters that are spelled or mixed with digits, and the units of what is a clinic's abbreviation instead."""
     found: list[Span] = []
@@ -41,6 +45,9 @@ def codes(reading: Reading) -> tuple[list[Span], set[int]]:
         parts = _parts(units, at, fine)
         done = parts[-1]
         if len(parts) == 1 and units[at].how != EXPLAINED:
+            continue
+        if _are_dotted(units, parts, abbreviations):
+            fine.update(parts)
             continue
         kept = _without_articles(units, parts, abbreviations)
         if _points_at_somebody(units, kept, abbreviations):
@@ -84,6 +91,19 @@ def _parts(units: Sequence[Unit], at: int, fine: set[int]) -> list[int]:
     return parts
 
 
+def _are_dotted(units: Sequence[Unit], parts: list[int], abbreviations: frozenset[str]) -> bool:
+    """Whether letters are abbreviations with points, a gap between each two: `q.i.d. p.r.n. 2`."""
+    words, first = list[str](), 0
+    for at, part in enumerate(parts):
+        behind = units[part + 1] if part + 1 < len(units) else None
+        last = at + 1 == len(parts)
+        if last or (behind and behind.norm == "." and units[parts[at + 1]].start > behind.end):
+            words.append("".join(units[one].norm for one in parts[first : at + 1]))
+            first = at + 1
+    letters = [word for word in words if not word.isdecimal()]
+    return len(words) > 1 and bool(letters) and all(word in abbreviations for word in letters)
+
+
 def _without_articles(units: Sequence[Unit], parts: list[int], abbreviations: frozenset[str]) -> list[int]:
     """The parts without an `a` or `I` at their ends, where the rest is an abbreviation or digits, else all."""
     inner = list(parts)
@@ -92,7 +112,8 @@ def _without_articles(units: Sequence[Unit], parts: list[int], abbreviations: fr
     if len(inner) > 1 and units[inner[-1]].norm in ("a", "i") and units[inner[-1]].kind == LETTER:
         inner = inner[:-1]
     joined = "".join(units[at].norm for at in inner)
-    return inner if joined in abbreviations or all(units[at].kind == NUMBER for at in inner) else parts
+    said = joined in abbreviations or _SAID_CODE.fullmatch(joined)
+    return inner if said or all(units[at].kind == NUMBER for at in inner) else parts
 
 
 def _points_at_somebody(units: Sequence[Unit], parts: list[int], abbreviations: frozenset[str]) -> bool:
@@ -127,7 +148,7 @@ def _code_category(units: Sequence[Unit], parts: list[int]) -> Category:
 def is_lone_letter_fine(units: Sequence[Unit], at: int) -> bool:
     """Whether a letter alone is a word here: `a`, `I`, `vitamin d`, `x ray`, the `m` of `I 'm`."""
     norm = units[at].norm
-    if norm in ("a", "i"):
+    if norm in ("a", "i") or not norm.isascii():  # the guard lets no letters of other alphabets in but Greek ones
         return True
     before = units[at - 1] if at else None
     after = units[at + 1] if at + 1 < len(units) else None
@@ -135,6 +156,8 @@ def is_lone_letter_fine(units: Sequence[Unit], at: int) -> bool:
         return True
     if before and (before.norm in _LETTER_AFTER or (norm in "tsmd" and before.kind == WORD and before.norm in _HALVES)):
         return True
+    if at > 2 and units[at - 1].norm in ("and", "or", ",", "&") and units[at - 3].norm in _LETTER_AFTER:
+        return True  # `vitamins d and c`
     if after and after.norm in _LETTER_BEFORE:
         return True
     return norm in "bdktlcsqx" and after is not None and after.kind == NUMBER and len(after.norm) <= 2

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Set
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import cache
 from itertools import chain
 from math import exp, inf
@@ -12,18 +12,29 @@ from typing import NamedTuple
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, SURE_TITLES, TITLES, words
 from medagent.redaction.text.found import Layer, Span, is_sign
-from medagent.redaction.text.lexicon import Kind, lexicon, lines_of
-from medagent.redaction.text.reading import Mark, Reading, begins_line, cue, is_in_heading
-from medagent.redaction.text.units import LETTER, MIXED, NUMBER, ORDINAL, SIGN, WORD
+from medagent.redaction.text.lexicon import Kind, blocks_of, lexicon
+from medagent.redaction.text.reading import (
+    ASKED,
+    PHRASE,
+    SMALL,
+    Mark,
+    Reading,
+    beginnings,
+    begins_line,
+    begins_with,
+    cue,
+    is_in_heading,
+)
+from medagent.redaction.text.units import LETTER, MIXED, NUMBER, ORDINAL, SIGN, WORD, Unit
 
-THRESHOLD = 0.3
+THRESHOLD = 0.2
 """The probability of a name from which a word does not leave; set by hand, MODEL_CARD.md says what is known of how."""
-SMALL_THRESHOLD = 0.6
+SMALL_THRESHOLD = 0.55
 CAPITAL_THRESHOLD = 0.15
 UNKNOWN_THRESHOLD = 0.05
 COMMON_THRESHOLD = 0.5
 BESIDE_THRESHOLD = 0.05
-RARE_THRESHOLD = 0.4
+RARE_THRESHOLD = 0.35
 _LEAST_THRESHOLD = min(
     (THRESHOLD, CAPITAL_THRESHOLD, UNKNOWN_THRESHOLD, COMMON_THRESHOLD, BESIDE_THRESHOLD, RARE_THRESHOLD)
 )
@@ -34,21 +45,25 @@ _PEOPLE_DO = words(
 )
 _ENDS = frozenset(".?!")
 _EDGE = "<e>"
-_HIDDEN, _HIDDEN_NAME = "<x>", "<f>"
-_HIDDEN_ONES = frozenset((_HIDDEN, _HIDDEN_NAME))
+_EDGE_BEFORE = dict.fromkeys(_ENDS, _EDGE)
+_SEEN_AS_THEY_ARE = frozenset(",ai")
+_HIDDEN, _HIDDEN_NAME, _HIDDEN_SYLLABLE = "<x>", "<f>", "<s>"
+_HIDDEN_ONES = frozenset((_HIDDEN, _HIDDEN_NAME, _HIDDEN_SYLLABLE))
+_SYLLABLE = re.compile(r"[^aeiouy']{0,3}[aeiouy]{1,3}[^aeiouy']{0,2}")
+"""A word of one syllable: beside one, a small word is more often another syllable of a name (`so young kim`)."""
+_TITLES_AND_POINT = TITLES | {"."}
 _KIND_SIGNS = ("", "", "?", "+", "")
 """Of each kind of word, by its number; a tuple, since the hash of a member costs a call."""
-_NO_PLAIN_WORD = (Kind.NO_WORD, Kind.UNKNOWN)
 _LONGEST_NAME = 4
 _LEFT, _RIGHT = 3, 2
 """How many symbols the model sees before a word, and behind it."""
 _FEATURES = (
     ("w", "k", "l", "r"),
     ("lk", "rk", "wl", "wr"),
-    ("c", "L", "R", "T", "b", "B", "2", "3", "lc", "n"),
+    ("c", "L", "R", "T", "b", "B", "2", "3", "lc", "n", "G", "H", "I", "J"),
 )
 """Kinds of features by stage, those that most often say no before the others."""
-_HOPELESS = -2.0
+_HOPELESS = -3.0
 """The log odds after a stage from which on a word is no name, whatever the later features say."""
 _FIRST_OR_LAST, _LAST = frozenset("fls"), frozenset("lm")
 _PERSON_VERBS = words("is was has had needs wants called says")
@@ -79,6 +94,7 @@ _INITIAL_GAP, _DEGREE_GAP = 2, 4
 _SPEAKING = words("calling speaking")
 _THIS_IS, _THIS = words("is was it's this's that's i'm"), words("this it that here")
 _I_AM = words("it's i'm that's this's")
+_SAID_OF_OTHERS = words("what they're you're we're i'm he's she's why when who whoever")
 _NOT_CALLING = words("who whoever what not just the a your my our someone somebody anyone still the why when")
 
 CAPITAL_DATES = words(
@@ -87,11 +103,31 @@ CAPITAL_DATES = words(
 )
 CAPITALS = FUNCTION | CAPITAL_DATES
 
+_GAPS = (" ", "-")
+_NEVER_BEHIND = words(
+    """i i'm i've i'd i'll that's he's she's you're they're we're don't doesn't didn't isn't wasn't can't won't he she
+    it we they you this that these there my your his her its our their what who how why when where which if and or but
+    so then now also because while although though however mother father mom dad wife husband daughter brother sister
+    patient patients doctors thank thanks please hello hi hey bye sorry yes no yeah yep ok okay nope"""
+)
+_BORNE_ANYWHERE = FUNCTION - TITLES - _NEVER_BEHIND
+"""Small words that a capital makes a part of the name before it; somebody is called so in some language."""
+_BEHIND_AN = frozenset(
+    word for word in FUNCTION if word[0] not in "aeiou" and word not in {"her", "his", "here", "have", "had", "has"}
+)
+"""No sentence goes on with one of these behind `an`, but with `please` behind somebody called An."""
+
+_ANNOUNCING = TITLES | words("uncle aunt auntie grandma grandpa cousin name name's surname surname's called named")
+"""Behind one of these a small word may be somebody's name: `doctor so`, `uncle an`."""
+
+_ANNOUNCING_CUE = cue(_ANNOUNCING)
+_AN_CUE = cue(("an",))
 _DOCTORS_CUE = cue(_DOCTORS)
 _DEGREES_CUE = cue(_DEGREES)
 _SPEAKING_CUE = cue(_SPEAKING)
 _COMMA_CUE = cue(_COMMA)
 _INTRODUCING_CUE = cue(_INTRODUCING)
+_FILLERS_CUE = cue(FILLERS)
 
 
 class Seen(NamedTuple):
@@ -130,23 +166,76 @@ class Seen(NamedTuple):
             f"3 {right2}",
             f"lc {left} {case}",
             f"n {names(left)} {names(right)}",
+            f"G {group(left2)} {group(left)} {group(right)} {group(right2)}",
+            f"H {group(left)} {group(right)} {borne(kinds)}",
+            f"I {group(left2)} {group(left)} {borne(kinds)}",
+            f"J {group(right)} {group(right2)} {borne(kinds)}",
         )
+
+
+_GROUPS_OF_WORDS = {
+    "he": "i you he she we they it who there somebody someone everybody everyone anybody anyone nobody",
+    "him": "me him them us",
+    "the": "the a an my your his her our their some any no every each another these those which what this that",
+    "is": """is was are were has had have does did do can could will would should may might must be been isn't wasn't
+        hasn't hadn't doesn't didn't don't can't couldn't won't wouldn't shouldn't aren't weren't haven't""",
+    "of": """of in on at for from with without about after before by to like under over into through during near
+        between against around behind than per except""",
+    "and": "and or but so because if when while since until unless as then whether where how why once",
+    "it's": "it's i'm he's she's that's there's what's who's where's how's we're they're you're here's let's i'll i've",
+    "hi": """hi hey hello okay ok yes yeah no sure well thanks thank please sorry bye goodbye alright right oh dear
+        welcome morning afternoon evening""",
+    "today": """now today yesterday tomorrow tonight again here there too also just still already never always not ever
+        soon later back home away up down out off in""",
+    "kin": """husband wife son daughter mother father mom dad mum mama brother sister uncle aunt auntie grandma grandpa
+        grandmother grandfather grandson granddaughter cousin niece nephew stepson stepdaughter fiance fiancee twin
+        baby partner boyfriend girlfriend friend neighbor neighbour roommate boss coworker colleague landlord sitter
+        coach teacher caregiver aide child kid kids""",
+    "dr": """mr mrs ms miss mister dr doctor nurse midwife therapist surgeon dentist pharmacist specialist
+        receptionist patient resident professor pastor officer""",
+    "name": "name names name's surname called named spelled under",
+    "ask": """ask tell call see get take give find help need want know let put make bring keep send show meet remind
+        thank page text email phone contact reach wake say think hope guess believe remember love trust""",
+    "asked": """said told took went got felt fell gave came saw knew thought made left lost kept put broke hurt ate
+        slept ran met heard found brought sent says thinks knows gets takes wants needs""",
+}
+_ENDING = re.compile(r"(?:n't|ed|ing|ly|s)$")
+
+
+class _Groups(dict[str, str]):
+    """Coarse kinds of the symbols around a word, so that what was learned beside one holds beside its like."""
+
+    def __missing__(self, symbol: str) -> str:
+        ending = _ENDING.search(symbol)
+        found = symbol if symbol[:1] in "<,2" else ending[0] if ending and len(symbol) > _SHORTEST_ENDED else "-"
+        if len(self) < _MOST_GROUPED:
+            self[symbol] = found
+        return found
+
+
+_SHORTEST_ENDED, _MOST_GROUPED = 4, 2_000
+group = _Groups({word: name for name, listed in _GROUPS_OF_WORDS.items() for word in listed.split()}).__getitem__
+
+
+class _Borne(dict[str, str]):
+    """How well known a word is as a name, and how often it is said as a word: shorter than its lists."""
+
+    def __missing__(self, kinds: str) -> str:
+        how = "k" if "k" in kinds else "?" if "?" in kinds else "r"
+        said = "c" if "c" in kinds else "d" if "d" in kinds else ""
+        which = "f" if "f" in kinds or "g" in kinds else "l" if "l" in kinds or "m" in kinds else ""
+        found = self[kinds] = how + said + which + ("+" if "+" in kinds else "") + ("s" if "s" in kinds else "")
+        return found
+
+
+borne = _Borne().__getitem__
 
 
 class Model:
     """Weights by feature, in log odds of being a name."""
 
-    def __init__(self, features: list[str], weights: list[float]) -> None:
-        """Take features in order, out of the list; each is its kind, a space and what is seen."""
-        of_kind: dict[str, dict[str, float]] = {}
-        begin = 0
-        while features:
-            kind = features[0].partition(" ")[0]
-            end = bisect_left(features, f"{kind}!")
-            seen = [one[len(kind) + 1 :] for one in features[:end]]
-            del features[:end]  # both at once would be twice the memory
-            of_kind[kind] = dict(zip(seen, weights[begin : begin + end], strict=True))
-            begin += end
+    def __init__(self, of_kind: Mapping[str, Mapping[str, float]]) -> None:
+        """Take the weights by kind of feature and by what is seen."""
         self._bias = of_kind.get("bias", {}).get("", 0.0)
         self._first, self._second, self._third = (
             tuple(of_kind.get(kind, {}).get for kind in kinds) for kinds in _FEATURES
@@ -154,13 +243,23 @@ class Model:
         self._most: dict[str, float] = {}
 
     def is_hopeless(self, word: str, kinds: str, left: str, right: str) -> bool:
-        """Whether the first stage says no of a small letter between two plain words, however the text is cased."""
+        """Whether the first two stages say no of a word in small letters, however the text is cased."""
         of_word, of_kind, of_left, of_right = self._first
         most = self._most.get(word)
         if most is None:
             of_kinds = max(of_kind(f"{kinds} -", 0.0), of_kind(f"{kinds} l", 0.0))
             most = self._most[word] = self._bias + of_word(word, 0.0) + of_kinds
-        return most + of_left(left, 0.0) + of_right(right, 0.0) < _HOPELESS
+        score = most + of_left(left, 0.0) + of_right(right, 0.0)
+        if score < _HOPELESS:
+            return True
+        lk, rk, wl, wr = self._second
+        score += (
+            lk(f"{left} {kinds}", 0.0)
+            + rk(f"{right} {kinds}", 0.0)
+            + wl(f"{left} {word}", 0.0)
+            + wr(f"{word} {right}", 0.0)
+        )
+        return score < _HOPELESS
 
     def probability(self, seen: Seen, hopeless: float) -> float:
         """How likely the word is a name, 0 to 1; later features are not asked where the odds fall below `hopeless`."""
@@ -180,7 +279,10 @@ class Model:
         if score < hopeless:
             return 0.0
         names = lexicon().name_kinds
-        c, two_left, two_right, three_left, both, both_right, second, behind, lc, lists = self._third
+        c, two_left, two_right, three_left, both, both_right, second, behind, lc, lists, *coarse = self._third
+        around, beside, before, after = coarse
+        of_left2, of_left, of_right, of_right2 = group(left2), group(left), group(right), group(right2)
+        known = borne(kinds)
         score += (
             c(f"{case} {word}", 0.0)
             + two_left(f"{left2} {left}", 0.0)
@@ -192,6 +294,10 @@ class Model:
             + behind(right2, 0.0)
             + lc(f"{left} {case}", 0.0)
             + lists(f"{names(left)} {names(right)}", 0.0)
+            + around(f"{of_left2} {of_left} {of_right} {of_right2}", 0.0)
+            + beside(f"{of_left} {of_right} {known}", 0.0)
+            + before(f"{of_left2} {of_left} {known}", 0.0)
+            + after(f"{of_right} {of_right2} {known}", 0.0)
         )
         return 1 / (1 + exp(-max(-30.0, min(30.0, score)))) if score >= hopeless else 0.0
 
@@ -199,17 +305,20 @@ class Model:
 @cache
 def model() -> Model:
     """The shipped model."""
-    parts = "\t".join(lines_of("model")).split("\t")
-    shared = {weight: int(weight) / 100 for weight in set(parts[1::2])}
-    weights = [shared[weight] for weight in parts[1::2]]
-    features = parts[::2]
-    del parts
-    return Model(features, weights)
+    of_kind: dict[str, dict[str, float]] = {}
+    shared: dict[str, float] = {}
+    for kind, block in blocks_of("model"):
+        parts = block.replace(f"\n{kind} ", "\t").split("\t")
+        weights = parts[1::2]
+        shared |= {weight: int(weight) / 100 for weight in set(weights) - shared.keys()}
+        of_kind[kind] = dict(zip(parts[::2], map(shared.__getitem__, weights), strict=True))
+    return Model(of_kind)
 
 
 def listed_names(reading: Reading) -> Iterator[Span]:
     """Places of several words, and the names that something sure stands beside."""
-    return chain(_places(reading), *(find(reading) for find, begins in _FINDERS if begins(reading)))
+    begins = reading.begins
+    return chain(*[find(reading) for find, its in _BEGINNINGS if begins & its])
 
 
 def mark_names(reading: Reading) -> Context | None:
@@ -266,6 +375,13 @@ def threshold(reading: Reading, at: int) -> float:
         return _LINE_THRESHOLD
     if at and _is_hidden(reading, at - 1) and "f" in reading.borne[at - 1]:
         return BESIDE_THRESHOLD
+    if (
+        "f" in kinds
+        and "k" in kinds
+        and "c" not in kinds
+        and reading.kinds[min(at + 1, len(reading.kinds) - 1)] is (Kind.UNKNOWN)
+    ):
+        return BESIDE_THRESHOLD
     if not kinds:
         return UNKNOWN_THRESHOLD if reading.kinds[at] is Kind.UNKNOWN else CAPITAL_THRESHOLD
     if "k" in kinds or reading.kinds[at] is Kind.ALSO_A_NAME:
@@ -274,8 +390,8 @@ def threshold(reading: Reading, at: int) -> float:
 
 
 def _begins_note(reading: Reading, at: int, kinds: str) -> bool:
-    """Whether a word begins a note's line, is no first name and does nothing that people do."""
-    if not reading.capitals[at] or "f" in kinds or reading.norm(at + 1) in _PEOPLE_DO:
+    """Whether a word begins a note's line, is no well-known first name and does nothing that people do."""
+    if not reading.capitals[at] or ("f" in kinds and "k" in kinds) or reading.norm(at + 1) in _PEOPLE_DO:
         return False
     return begins_line(reading, at) and not reading.gone[at - 1] if at else is_in_heading(reading, at)
 
@@ -287,8 +403,10 @@ def _put(reading: Reading, at: int, listed: str) -> None:
 def _beside(reading: Reading, at: int, listed: str) -> Category | None:
     """What a suspect is by what stands directly beside it: a title, a first name, an address."""
     units, norms = reading.units, reading.norms
+    if not (at and _may_be_beside(reading, at)):
+        return None
     before = at - 2 if at > 1 and norms[at - 1] == "." else at - 1
-    if norms[at] in FUNCTION or before < 0:
+    if norms[at] in FUNCTION:
         return None
     if norms[before] in TITLES:
         return Category.NAME if "l" in listed or reading.capitals[at] else None
@@ -301,26 +419,62 @@ def _beside(reading: Reading, at: int, listed: str) -> Category | None:
         return Category.NAME
     if "c" in listed and "k" not in listed:
         return None
-    if first.kind == WORD and first.norm not in FUNCTION and "l" in listed and "f" in reading.borne[at - 1]:
-        if reading.kinds[at - 1] is Kind.ALSO_A_NAME:
-            _put(reading, at - 1, "f")
-        return Category.NAME if _is_hidden(reading, at - 1) else None
+    if has_first and "l" in listed and first.kind == WORD and first.norm not in FUNCTION:
+        return Category.NAME
     if at + 1 < len(units) and _is_hidden(reading, at + 1) and _is_name(listed) and "f" in reading.borne[at + 1]:
         return Category.NAME
     return None
 
 
+def _may_be_beside(reading: Reading, at: int) -> bool:
+    """Whether a title, a first name or something hidden may stand directly beside a word."""
+    return (
+        reading.gone[at - 1]
+        or "f" in reading.borne[at - 1]
+        or reading.norms[at - 1] in _TITLES_AND_POINT
+        or (at + 1 < len(reading.norms) and _is_hidden(reading, at + 1))
+    )
+
+
 def _is_hopeless(reading: Reading, at: int) -> bool:
-    """Whether a word in small letters between two plain words is no name, which is quickly seen."""
-    kinds, norms, gone = reading.kinds, reading.norms, reading.gone
-    if at == 0 or at + 1 >= len(norms) or gone[at - 1] or gone[at + 1]:
+    """Whether a word is no name beside what is plainly seen there, whatever the case tells, which is quickly asked."""
+    kind, norm = reading.kinds[at], reading.norms[at]
+    if kind is Kind.UNKNOWN or norm in FILLERS:
         return False
-    left, right = norms[at - 1], norms[at + 1]
-    if kinds[at - 1] in _NO_PLAIN_WORD or kinds[at + 1] in _NO_PLAIN_WORD or left in FILLERS or right in FILLERS:
+    left = _plain_left(reading, at)
+    if reading.capitals[at]:
+        return left == _EDGE and kind is Kind.ORDINARY and at not in reading.cued(ASKED)
+    if left is None or (right := _plain_right(reading, at)) is None:
         return False
-    if kinds[at] is Kind.UNKNOWN or reading.capitals[at]:
-        return False
-    return model().is_hopeless(norms[at], reading.borne[at] + _KIND_SIGNS[kinds[at]], left, right)
+    return model().is_hopeless(norm, reading.borne[at] + _KIND_SIGNS[kind], left, right)
+
+
+def _plain_left(reading: Reading, at: int) -> str | None:
+    """What the model sees before a word; None where that takes a closer look."""
+    if at == 0:
+        return _EDGE
+    symbol = _plain_symbol(reading, at - 1)
+    return _EDGE if symbol and reading.has_lines and begins_line(reading, at) else symbol
+
+
+def _plain_right(reading: Reading, at: int) -> str | None:
+    """What the model sees behind a word; None where that takes a closer look."""
+    after = at + 1
+    if after == len(reading.norms):
+        return _EDGE
+    symbol = _plain_symbol(reading, after)
+    return _EDGE if symbol and reading.has_lines and begins_line(reading, after) else symbol
+
+
+def _plain_symbol(reading: Reading, at: int) -> str | None:
+    kind, norm = reading.kinds[at], reading.norms[at]
+    if kind is Kind.UNKNOWN or reading.gone[at] or norm in FILLERS:
+        return None
+    if kind is not Kind.NO_WORD or norm in _SEEN_AS_THEY_ARE:
+        return norm
+    if norm == "." and at and not _ends_sentence(reading.units[at - 1]):
+        return None
+    return _EDGE_BEFORE.get(norm)
 
 
 def _is_hidden(reading: Reading, at: int) -> bool:
@@ -333,56 +487,54 @@ def _is_name(listed: str) -> bool:
 
 def suspects(reading: Reading) -> list[int]:
     """The words of which the statistics decide: those that somebody bears as a name, and capitals without a need."""
-    capitals, listed = reading.capitals, reading.lists.asked
-    unknown, also, ordinary, lowered = Kind.UNKNOWN, Kind.ALSO_A_NAME, Kind.ORDINARY, True not in reading.capitals
-    found = [
-        at
-        for at, (kind, norm) in enumerate(zip(reading.kinds, reading.norms, strict=True))
-        if norm in listed
-        or kind is unknown
-        or kind is also
-        or (
-            not lowered
-            and kind is ordinary
-            and capitals[at]
-            and norm not in FUNCTION
-            and norm.partition("'")[0] not in FUNCTION
-        )
-    ]
-    return [at for at in found if at not in reading.terms] if reading.terms else found
+    kinds, norms, terms = reading.kinds, reading.norms, reading.terms
+    ordinary = Kind.ORDINARY
+    found = {*reading.cued(ASKED), *reading.unknown()}
+    for at in reading.capital_places:
+        if kinds[at] is ordinary and norms[at] not in FUNCTION and norms[at].partition("'")[0] not in FUNCTION:
+            found.add(at)
+    return sorted(found - terms if terms else found)
 
 
 def small_suspects(reading: Reading) -> list[int]:
-    """The small words that somebody bears as a name and that stand beside something hidden."""
+    """The small words that somebody bears as a name and that stand beside something hidden, or behind a title."""
     gone, kinds, norms = reading.gone, reading.kinds, reading.norms
     unknown, also = Kind.UNKNOWN, Kind.ALSO_A_NAME
-    if not (True in gone or reading.unknown()):
+    if not (True in gone or reading.unknown() or reading.cued(_ANNOUNCING_CUE)):
         return []
-    small = _with_possessives(reading.lists.small_names)
     found: list[int] = []
     last = len(norms) - 1
-    for at in [at for at, norm in enumerate(norms) if norm in small]:
+    places = reading.cued(SMALL)
+    if more := [at for at in reading.capital_places if at and _is_capital_behind_hidden(reading, at)]:
+        places = sorted({*places, *more})
+    for at in places:
         if gone[at] or kinds[at] is also:
             continue
         before = at - 2 if at > 1 and norms[at - 1] == "-" else at - 1
         after = at + 2 if at + 1 < last and norms[at + 1] == "-" else at + 1
-        if (at and (gone[at - 1] or kinds[at - 1] is unknown or gone[before] or kinds[before] is unknown)) or (
-            at < last and (gone[at + 1] or kinds[at + 1] is unknown or gone[after] or kinds[after] is unknown)
+        if (
+            (at and (gone[at - 1] or kinds[at - 1] is unknown or gone[before] or kinds[before] is unknown))
+            or (at < last and (gone[at + 1] or kinds[at + 1] is unknown or gone[after] or kinds[after] is unknown))
+            or (at and norms[at - 1 - (at > 1 and norms[at - 1] == ".")] in _ANNOUNCING)
         ):
             found.append(at)
     return found
 
 
-@cache
-def _with_possessives(small: frozenset[str]) -> frozenset[str]:
-    return small | {f"{word}'s" for word in small}
+def _is_capital_behind_hidden(reading: Reading, at: int) -> bool:
+    """Whether a small word stands with a capital of its own right behind a hidden one: `Kipruto Were`."""
+    if not (reading.capitals[at] and reading.capitals[at - 1] and reading.norms[at] in _BORNE_ANYWHERE):
+        return False
+    start, end = reading.units[at].start, reading.units[at].end
+    written = reading.text[start + 1 : end].islower() and reading.text[reading.units[at - 1].end : start] in _GAPS
+    return written and _is_hidden(reading, at - 1)
 
 
 def has_more_names(reading: Reading) -> bool:
     """Whether another reading of what is left would find a name, where hidden words are seen without their kind."""
     gone = reading.gone
     open_ones = [at for at in reading.asked if not gone[at]]
-    if True not in reading.capitals:
+    if not reading.capital_places:
         open_ones = [at for at in open_ones if _is_near_hidden(reading, at)]
     open_ones = [at for at in open_ones if not _is_hopeless(reading, at)]
     small = small_suspects(reading)
@@ -397,9 +549,9 @@ def has_more_names(reading: Reading) -> bool:
 def _is_near_hidden(reading: Reading, at: int) -> bool:
     """Whether something hidden, or unseen, is so near that the model may see it."""
     begin, end = max(0, at - _LEFT), at + _RIGHT + 1
-    if True in reading.gone[begin:end] or Kind.UNKNOWN in reading.kinds[begin:end] or reading.symbols is None:
+    if True in reading.gone[begin:end] or Kind.UNKNOWN in reading.kinds[begin:end]:
         return True
-    return "" in reading.symbols[begin:end]
+    return "" in _symbols_of(reading)[begin:end]
 
 
 class Context:
@@ -412,26 +564,91 @@ class Context:
         self._reading = reading
         self._again = again
         hides = self._hides = reading.gone.copy()
+        self._marks = None if again else reading.marks.copy()
+        self._has_lines = reading.has_lines
+        self._all: tuple[list[str], list[int]] | None = None
+        self._seen = _symbols_of(reading)
+        if again and "." in reading.norms:
+            self._seen = [
+                _EDGE if norm == "." and at and hides[at - 1] else symbol
+                for at, (norm, symbol) in enumerate(zip(reading.norms, self._seen, strict=True))
+            ]
         for at in reading.unknown():
             hides[at] = True
         if not again:  # the initial of a name is seen as in the mode that keeps it
             for at in reading.of_kind(LETTER):
                 mark = reading.marks[at]
                 hides[at] = mark is not None and mark.layer is not Layer.VOCABULARY
-        self.cased = True in reading.capitals and self._is_cased()
-        symbols = self._symbols = [_EDGE, _EDGE, _EDGE]
-        self._places = [0] * len(hides)
-        lines = "\n" in reading.text or ":" in reading.norms
-        seen = self._seen()
-        if lines or "" in seen:
-            self._see_each(seen)
-        else:
-            self._see_stretches(seen)
-        symbols += (_EDGE, _EDGE)
+        self._cased: bool | None = None if reading.capital_places else False
 
-    def _see_stretches(self, seen: list[str]) -> None:
+    @property
+    def cased(self) -> bool:
+        """Whether some words have a capital, and most of those that begin no sentence have none."""
+        if self._cased is None:
+            reading, hides = self._reading, self._hides
+            kinds, norms, no_word = reading.kinds, reading.norms, Kind.NO_WORD
+            words = len(norms) - kinds.count(no_word) - len(reading.cued(_FILLERS_CUE))
+            begins = {0, *(at + 1 for at in reading.of_kind(SIGN) if norms[at] in _ENDS and at + 1 < len(norms))}
+            unseen = begins.union(at for at, hides_it in enumerate(hides) if hides_it)
+            words -= sum(kinds[at] is not no_word and norms[at] not in FILLERS for at in unseen)
+            upper = sum(
+                at not in unseen and kinds[at] is not no_word and norms[at] not in FILLERS
+                for at in reading.capital_places
+            )
+            self._cased = 2 * upper <= words > 0
+        return self._cased
+
+    def _part(self, at: int) -> str:
+        if self._marks is None:
+            return _HIDDEN
+        mark = self._marks[at]
+        if mark is not None and mark.category is not Category.NAME:
+            return _HIDDEN
+        if _SYLLABLE.fullmatch(self._reading.norms[at]):
+            return _HIDDEN_SYLLABLE
+        listed = self._reading.borne[at]
+        return _HIDDEN_NAME if mark is not None or "f" in listed or "l" in listed else _HIDDEN
+
+    def _around(self, at: int) -> Sequence[str]:
+        """Three symbols before and two behind."""
+        if not self._has_lines and at >= _LEFT and at + _RIGHT < len(self._seen):
+            window = self._seen[at - _LEFT : at + _RIGHT + 1]
+            if "" not in window and True not in self._hides[at - _LEFT : at + _RIGHT + 1]:
+                del window[_LEFT]
+                return window
+        symbols, places = self._see()
+        if place := places[at]:
+            return [*symbols[place - 3 : place], *symbols[place + 1 : place + 3]]
+        behind = next((one for one in places[at:] if one), len(symbols) - 2)
+        return symbols[behind - 3 : behind + 2]  # a breath that is a name here, which its neighbours do not see
+
+    def _beside(self, at: int) -> Sequence[str]:
+        """The symbol before a word and the one behind it."""
+        if not self._has_lines and 0 < at < len(self._seen) - 1:
+            left, right = self._seen[at - 1], self._seen[at + 1]
+            if left and right and self._seen[at] and True not in self._hides[at - 1 : at + 2]:
+                return left, right
+        return self._around(at)[2:4]
+
+    def _begins(self, at: int) -> bool:
+        """Whether a word begins a sentence, or is a breath."""
+        symbols, places = self._see()
+        return symbols[places[at] - 1] == _EDGE
+
+    def _see(self) -> tuple[list[str], list[int]]:
+        """Return what the model sees of the whole text, and where in it each unit is; 0 for breaths."""
+        if self._all is None:
+            symbols, places = self._all = [_EDGE, _EDGE, _EDGE], [0] * len(self._hides)
+            if self._has_lines or "" in self._seen:
+                self._see_each(symbols, places)
+            else:
+                self._see_stretches(symbols, places)
+            symbols += (_EDGE, _EDGE)
+        return self._all
+
+    def _see_stretches(self, symbols: list[str], places: list[int]) -> None:
         """Note what the model sees, where only what is hidden is not seen as it is."""
-        symbols, places = self._symbols, self._places
+        seen = self._seen
         done = -1
         for at in [at for at, hidden in enumerate(self._hides) if hidden]:
             part = self._part(at)
@@ -440,7 +657,7 @@ class Context:
                 places[begin:at] = range(len(symbols), len(symbols) + at - begin)
                 symbols += seen[begin:at]
                 symbols.append(part)
-            elif part is _HIDDEN_NAME:
+            elif part is _HIDDEN_NAME or symbols[-1] is _HIDDEN:
                 symbols[-1] = part
             places[at] = len(symbols) - 1
             done = at + 1
@@ -448,18 +665,17 @@ class Context:
         places[begin:] = range(len(symbols), len(symbols) + len(seen) - begin)
         symbols += seen[begin:]
 
-    def _see_each(self, seen: list[str]) -> None:
+    def _see_each(self, symbols: list[str], places: list[int]) -> None:
         """Note what the model sees, unit by unit: over breaths, and with the ends of lines."""
-        reading, hides, symbols, places = self._reading, self._hides, self._symbols, self._places
-        lines = "\n" in reading.text or ":" in reading.norms
+        reading, lines = self._reading, self._has_lines
         hidden = False
-        for at, (symbol, is_hidden) in enumerate(zip(seen, hides, strict=True)):
+        for at, (symbol, is_hidden) in enumerate(zip(self._seen, self._hides, strict=True)):
             if is_hidden:
                 part = self._part(at)
                 if not hidden:
                     hidden = True
                     symbols.append(part)
-                elif part is _HIDDEN_NAME:
+                elif part is _HIDDEN_NAME or symbols[-1] is _HIDDEN:
                     symbols[-1] = part
                 places[at] = len(symbols) - 1
             elif symbol:
@@ -469,58 +685,6 @@ class Context:
                 places[at] = len(symbols)
                 symbols.append(symbol)
 
-    def _part(self, at: int) -> str:
-        if self._again:
-            return _HIDDEN
-        mark = self._reading.marks[at]
-        if mark is not None:
-            return _HIDDEN_NAME if mark.category is Category.NAME else _HIDDEN
-        listed = self._reading.borne[at]
-        return _HIDDEN_NAME if "f" in listed or "l" in listed else _HIDDEN
-
-    def _seen(self) -> list[str]:
-        """What is seen of each unit that is not hidden; nothing of breaths."""
-        reading = self._reading
-        seen = reading.symbols
-        if seen is None:
-            seen = reading.symbols = reading.norms.copy()
-            units = reading.units
-            for at in reading.of_kind(NUMBER):
-                seen[at] = "<th>" if units[at].how == ORDINAL else "<n>"
-            for at in reading.of_kind(LETTER):
-                if seen[at] not in "ai":
-                    seen[at] = "<l>"
-            for kind in (MIXED, SIGN):
-                for at in reading.of_kind(kind):
-                    seen[at] = _symbol(reading, at)
-            if not FILLERS.isdisjoint(seen):
-                seen[:] = ["" if symbol in FILLERS else symbol for symbol in seen]
-        if self._again and "." in reading.norms:
-            gone = reading.gone
-            return [
-                _EDGE if norm == "." and at and gone[at - 1] else symbol
-                for at, (norm, symbol) in enumerate(zip(reading.norms, seen, strict=True))
-            ]
-        return seen
-
-    def _is_cased(self) -> bool:
-        """Whether some words have a capital, and most have none."""
-        reading, hides = self._reading, self._hides
-        capitals = [
-            capital
-            for capital, hidden, kind, norm in zip(reading.capitals, hides, reading.kinds, reading.norms, strict=True)
-            if not hidden and kind is not Kind.NO_WORD and norm not in FILLERS
-        ]
-        return 0 < (upper := sum(capitals)) <= len(capitals) - upper
-
-    def _around(self, at: int) -> list[str]:
-        """Three symbols before and two behind."""
-        symbols, place = self._symbols, self._places[at]
-        if place:
-            return [*symbols[place - 3 : place], *symbols[place + 1 : place + 3]]
-        behind = next((one for one in self._places[at:] if one), len(symbols) - 2)
-        return symbols[behind - 3 : behind + 2]  # a breath that is a name here, which its neighbours do not see
-
     def sees_hidden(self, at: int) -> bool:
         """Whether something hidden is among what stands around a word."""
         return not _HIDDEN_ONES.isdisjoint(self._around(at))
@@ -529,37 +693,54 @@ class Context:
         """Whether a suspect is a name here."""
         if not self.may_be(at):
             return False
-        if self.cased and self.says_name(at):
+        if self._reading.capitals[at] and self.cased and (self.says_name(at) or self._is_called(at)):
             return True
         probability = self.probability(at)
         return probability >= _LEAST_THRESHOLD and probability >= threshold(self._reading, at)
 
     def finds_small(self, at: int) -> bool:
         """Whether a small word is part of the name beside it."""
-        return self.says_name(at, CAPITAL_DATES) or self.probability(at) >= SMALL_THRESHOLD
+        if self.says_name(at, CAPITAL_DATES) or (self.cased and at and _is_capital_behind_hidden(self._reading, at)):
+            return True
+        return self.probability(at) >= SMALL_THRESHOLD
 
     def may_be(self, at: int) -> bool:
         """Whether a word is a suspect for more than the capital that begins every sentence."""
         reading = self._reading
-        begins = not self.cased or self._symbols[self._places[at] - 1] == _EDGE
-        return not begins or reading.kinds[at] is not Kind.ORDINARY or reading.norms[at] in reading.lists.asked
+        if reading.kinds[at] is not Kind.ORDINARY or at in reading.cued(ASKED):
+            return True
+        return self.cased and not self._begins(at)
 
     def says_name(self, at: int, never: Set[str] = CAPITALS) -> bool:
         """Whether a word that people bear as a name has a capital that nothing else gives it."""
         reading = self._reading
         norm = reading.norms[at]
-        if not self.cased or not _is_capital(reading, at) or norm in never or norm in FILLERS:
+        if not _is_capital(reading, at) or not self.cased or norm in never or norm in FILLERS:
             return False
         if is_in_heading(reading, at):
             return False
         if _FIRST_OR_LAST.isdisjoint(reading.borne[at]) or (at > 0 and reading.norms[at - 1] == ":"):
             return False
-        return self._symbols[self._places[at] - 1] != _EDGE
+        return not self._begins(at)
+
+    def _is_called(self, at: int) -> bool:
+        """Whether a word that no list has is written with a capital that nothing else gives it."""
+        reading = self._reading
+        if reading.kinds[at] is not Kind.UNKNOWN or not reading.capitals[at] or is_in_heading(reading, at):
+            return False
+        return not self._begins(at)
 
     def probability(self, at: int) -> float:
         """How likely a word is a name here, 0 to 1."""
-        hopeless = -inf if self._reading.kinds[at] is Kind.UNKNOWN else _HOPELESS
-        return model().probability(self.seen(at), hopeless)
+        reading = self._reading
+        kind = reading.kinds[at]
+        if kind is Kind.UNKNOWN:
+            return model().probability(self.seen(at), -inf)
+        if not reading.capitals[at]:
+            left, right = self._beside(at)
+            if model().is_hopeless(reading.norms[at], reading.borne[at] + _KIND_SIGNS[kind], left, right):
+                return 0.0
+        return model().probability(self.seen(at), _HOPELESS)
 
     def seen(self, at: int) -> Seen:
         """What the model sees of a word."""
@@ -576,6 +757,25 @@ class Context:
         return tuple.__new__(Seen, (word, kinds, case, left3, left2, left, right, right2))
 
 
+def _symbols_of(reading: Reading) -> list[str]:
+    """What the model sees of each unit that nothing hides, empty for what it does not see; kept with the reading."""
+    seen = reading.symbols
+    if seen is None:
+        seen = reading.symbols = reading.norms.copy()
+        units = reading.units
+        for at in reading.of_kind(NUMBER):
+            seen[at] = "<th>" if units[at].how == ORDINAL else "<n>"
+        for at in reading.of_kind(LETTER):
+            if seen[at] not in "ai":
+                seen[at] = "<l>"
+        for kind in (MIXED, SIGN):
+            for at in reading.of_kind(kind):
+                seen[at] = _symbol(reading, at)
+        if not FILLERS.isdisjoint(seen):
+            seen[:] = ["" if symbol in FILLERS else symbol for symbol in seen]
+    return seen
+
+
 def _symbol(reading: Reading, at: int) -> str:
     """A sign as the model sees it; empty for what it does not see, as the point of `dr.`."""
     norm = reading.norms[at]
@@ -583,19 +783,25 @@ def _symbol(reading: Reading, at: int) -> str:
         return "," if norm == "," else ""
     if norm != "." or at == 0:
         return _EDGE
-    before = reading.units[at - 1]
-    return "" if before.kind == LETTER or before.norm in TITLES else _EDGE
+    return _EDGE if _ends_sentence(reading.units[at - 1]) else ""
 
 
+def _ends_sentence(before: Unit) -> bool:
+    """Whether a point behind this unit is no part of it, as the one of `dr.` is."""
+    return before.kind != LETTER and before.norm not in TITLES
+
+
+@begins_with(PHRASE)
 def _places(reading: Reading) -> Iterator[Span]:
     """Places of several words, all of which may be ordinary ones."""
     phrases = reading.lists.phrases
-    for at in reading.places_of(phrases.keys()):
-        for parts in phrases[reading.norms[at]]:
-            if reading.norm(at + 1) == parts[1] and tuple(reading.norms[at : at + len(parts)]) == parts:
+    for at in reading.cued(PHRASE):
+        for parts in phrases[reading.norms[at]].get(reading.norm(at + 1), ()):
+            if tuple(reading.norms[at : at + len(parts)]) == parts:
                 yield at, at + len(parts) - 1, Category.ADDRESS
 
 
+@begins_with(_DOCTORS_CUE)
 def _doctors(reading: Reading) -> Iterator[Span]:
     """A word behind `doctor` that is somebody's last name, ordinary as it is."""
     for at in reading.cued(_DOCTORS_CUE):
@@ -605,6 +811,7 @@ def _doctors(reading: Reading) -> Iterator[Span]:
             yield last, last, Category.NAME
 
 
+@begins_with(LETTER, _DEGREES_CUE)
 def _with_initial(reading: Reading) -> Iterator[Span]:
     """`James E. Hunt`, `Hunt, MD`: a first name, an initial and any word; any name before a degree."""
     units, norms = reading.units, reading.norms
@@ -639,6 +846,7 @@ def _is_given_name(reading: Reading, at: int) -> bool:
     return reading.kinds[at] is Kind.UNKNOWN or "f" in reading.lists.name_kinds(unit.norm)
 
 
+@begins_with(_SPEAKING_CUE)
 def _calling(reading: Reading) -> Iterator[Span]:
     """`this is … calling`, `… speaking`: up to four words between the two, whatever they are."""
     norms = reading.norms
@@ -650,6 +858,7 @@ def _calling(reading: Reading) -> Iterator[Span]:
                 small = norms[begin] == "my" and _is_hidden(reading, begin + 1)
                 if (
                     is_run
+                    and _SAID_OF_OTHERS.isdisjoint(norms[begin:at])
                     and (small or norms[begin] not in _NOT_CALLING)
                     and (len(run) > 1 or norms[begin] not in FUNCTION)
                 ):
@@ -657,6 +866,22 @@ def _calling(reading: Reading) -> Iterator[Span]:
                 break
 
 
+@begins_with(_AN_CUE)
+def _called_an(reading: Reading) -> Iterator[Span]:
+    """`An`, where no word follows that an article may stand before."""
+    for at in reading.cued(_AN_CUE):
+        if at and _is_article_odd(reading, at + 1):
+            yield at, at, Category.NAME
+
+
+def _is_article_odd(reading: Reading, after: int) -> bool:
+    """Whether the sentence ends where an article wants a noun, or goes on with a small word."""
+    if after >= len(reading.units):
+        return True
+    return reading.norms[after] in (_BEHIND_AN if reading.units[after].kind == WORD else _ENDS)
+
+
+@begins_with(_COMMA_CUE)
 def _last_first(reading: Reading) -> Iterator[Span]:
     """`brown, jack`, alone between the ends of a sentence."""
     units, norms, lists = reading.units, reading.norms, reading.lists
@@ -669,6 +894,7 @@ def _last_first(reading: Reading) -> Iterator[Span]:
             yield at - 1, at + 1, Category.NAME
 
 
+@begins_with(_INTRODUCING_CUE)
 def _introduced(reading: Reading) -> Iterator[Span]:
     """What follows `my name is`, `last name` or `Mrs`, whatever word it is."""
     units, norms = reading.units, reading.norms
@@ -734,11 +960,14 @@ def _ends_here(reading: Reading, at: int) -> bool:
     )
 
 
-_FINDERS: tuple[tuple[Callable[[Reading], Iterator[Span]], Callable[[Reading], object]], ...] = (
-    (_introduced, lambda reading: reading.cued(_INTRODUCING_CUE)),
-    (_doctors, lambda reading: reading.cued(_DOCTORS_CUE)),
-    (_with_initial, lambda reading: reading.of_kind(LETTER) or reading.cued(_DEGREES_CUE)),
-    (_calling, lambda reading: reading.cued(_SPEAKING_CUE)),
-    (_last_first, lambda reading: reading.cued(_COMMA_CUE)),
+_FINDERS: tuple[Callable[[Reading], Iterator[Span]], ...] = (
+    _places,
+    _introduced,
+    _doctors,
+    _with_initial,
+    _calling,
+    _called_an,
+    _last_first,
 )
-"""What finds names beside something sure, and what tells that there may be something sure."""
+"""What finds names beside something sure, and places of several words."""
+_BEGINNINGS = tuple((finder, beginnings(finder)) for finder in _FINDERS)

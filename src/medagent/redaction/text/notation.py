@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from medagent.redaction.text.cues import words
+from medagent.redaction.text.cues import QUANTITIES, words
 from medagent.redaction.text.found import is_sign
 from medagent.redaction.text.lexicon import Kind
-from medagent.redaction.text.reading import Reading, cue
+from medagent.redaction.text.reading import LIST_LETTERS, Reading, cue
 from medagent.redaction.text.units import LETTER, NUMBER, SIGN, SPOKEN, WORD, Unit
 
 _WITH_SLASH = words(
     """s/p h/o c/o r/o w/o f/u y/o n/v v/d n/v/d d/c d/c'd d/c'ed b/l b/p b/c i/o h/a p/w a/w a/p r/t d/t s/s l/r u/a
-    u/s r/v e/o o/e k/c/o w/u g/c m/r/g r/r/w c/c/e h/h a/o t/c n/a i/e c/w s/b d/w l/s f/c f/c/n/v r/s n/c o/p t/o v/s
-    f/c/s p/u r/l m/f c/f v/o t/e a/v p/o y/r"""
+    u/s r/v e/o o/e k/c/o w/u g/c m/r/g r/r/w c/c/e h/h a/o t/c n/a i/e c/w s/b d/w l/s f/c f/c/n/v r/s n/c o/p t/o
+    v/s f/c/s p/u r/l m/f c/f v/o t/e a/v p/o y/r c/d/i a/ox c/g i/s"""
 )
+_WITH_AND = words("a&o a&p b&c c&s d&c d&e e&m h&h h&p i&d i&o i&i l&d m&m o&p p&c p&p q&a r&r s&s t&a t&c t&s v&v")
+_DEGREES = frozenset(("°", "˚", "º", "degree", "degrees"))
 _BEFORE_WORD = {
     "a": words("fib flutter line lines"),
     "b": words("cell cells symptoms lines lymphocytes"),
@@ -47,14 +49,24 @@ _MEASURED = frozenset("tprkfwbh")
 _PER = words("l dl ml min m h hr d day kg w wk week sec")
 _MAY = cue(("may",))
 _DIAL = cue(("dial", "press", "push"))
-_SUBJECTS = words("i you he she they we it this that these those which who there what 1 symptoms patient patients")
+NOTATION = (_MAY, _DIAL)
+"""Cues with which notation begins, apart from letters."""
+_SUBJECTS = words(
+    "pt pts i you he she they we it this that these those which who there what 1 symptoms patient patients"
+)
 _BASE_VERBS = words(
     """be have not also never still or cause make take help want need include require come get go increase decrease
+    return repeat shower bathe wash walk drive eat drink shave bend lift swim fly travel discharge advance proceed
+    bleed swell itch crush chew dissolve split mix substitute refill apply remove leave feel notice see taste weigh
+    bear wear sit stand sleep lie work play exercise run stretch ice elevate switch increase taper wean leak drain
     lead result occur experience feel benefit use continue consider stop start resume last become contain interact"""
 )
 _ASKERS = words("i we he she they")
+_SUBJECTS_OR_IS = _SUBJECTS | {"is", "it's"}
+_SHARES = frozenset(("7", "12", "52"))
+"""Denominators of days, months and weeks in British notes: `x 6/52`."""
 _LONGEST_SLASHED = 4
-_LONGEST_STUTTER = 16
+_LONGEST_STUTTER, _LONGEST_START = 16, 3
 _TIES = "-–…,."
 
 
@@ -71,6 +83,10 @@ def notation(reading: Reading) -> set[int]:
             _stutter(reading, at),
             _measured(units, at),
             _of_unit(units, at),
+            _times(units, at),
+            _degrees(units, at),
+            _joined(units, at),
+            _counted(reading, at),
         ):
             if found:
                 fine.update(found)
@@ -100,9 +116,7 @@ def _is_word(units: Sequence[Unit], at: int) -> bool:
 def _is_verb(units: Sequence[Unit], at: int) -> bool:
     """Whether `may` is the verb: `they may call`, `May I`, `the pills may not help`."""
     before, after = (units[at - 1].norm if at else ""), (units[at + 1].norm if at + 1 < len(units) else "")
-    return (
-        before in _SUBJECTS or after in _BASE_VERBS or (after in _ASKERS and before not in _SUBJECTS | {"is", "it's"})
-    )
+    return before in _SUBJECTS or after in _BASE_VERBS or (after in _ASKERS and before not in _SUBJECTS_OR_IS)
 
 
 def _slashed(units: Sequence[Unit], at: int) -> range | None:
@@ -164,6 +178,28 @@ def _stutter(reading: Reading, at: int) -> range | None:
     return range(at, last + 1) if plain and units[ahead].norm.startswith(letter) else None
 
 
+def mark_starts(reading: Reading) -> None:
+    """Make ordinary words of the starts of words that are said again behind them."""
+    for at in reading.unknown():
+        if len(reading.norms[at]) <= _LONGEST_START and not reading.borne[at]:
+            for start in _starts(reading, at):
+                reading.kinds[start] = Kind.ORDINARY
+                reading.terms.add(start)
+
+
+def _starts(reading: Reading, at: int) -> list[int]:
+    """Return the starts of the ordinary word behind them, of two or three letters: `th- the`, `wha wha what`."""
+    units, start, ahead = reading.units, reading.norms[at], at + 1
+    while ahead < min(at + _LONGEST_STUTTER, len(units)) and (
+        units[ahead].norm == start or is_sign(units[ahead], _TIES)
+    ):
+        ahead += 1
+    if ahead >= len(units) or units[ahead].kind != WORD or ahead == at + 1:
+        return []
+    ordinary = reading.kinds[ahead] in (Kind.ORDINARY, Kind.CLINICAL) and units[ahead].norm.startswith(start)
+    return [one for one in range(at, ahead) if units[one].norm == start] if ordinary else []
+
+
 def _measured(units: Sequence[Unit], at: int) -> range | None:
     """`T 98.6, P 72, R 16, K 4.1` as notes write them: a letter before one number, behind a sign or at the start."""
     if units[at].norm not in _MEASURED or (at and units[at - 1].kind not in (SIGN, NUMBER)):
@@ -185,6 +221,40 @@ def _of_unit(units: Sequence[Unit], at: int) -> tuple[int, ...] | None:
     return at, at + 2
 
 
+def _degrees(units: Sequence[Unit], at: int) -> range | None:
+    """`20°C`, `101 ° F`."""
+    behind = at > 1 and units[at].norm in "cf" and units[at - 1].norm in _DEGREES and units[at - 2].kind == NUMBER
+    return range(at, at + 1) if behind else None
+
+
+def _counted(reading: Reading, at: int) -> range | None:
+    """`a.`, `b)` at the beginning of a line, before a word."""
+    units, unit = reading.units, reading.units[at]
+    if at + 2 >= len(units) or units[at + 1].norm not in (".", ")") or unit.norm not in LIST_LETTERS:
+        return None
+    is_alone = units[at + 1].start == unit.end and units[at + 2].start > units[at + 1].end
+    begins = at == 0 or "\n" in reading.text[units[at - 1].end : unit.start]
+    return range(at, at + 1) if is_alone and begins and reading.text[unit.start].islower() else None
+
+
+def _joined(units: Sequence[Unit], at: int) -> tuple[int, ...] | None:
+    """`I&D`, `A&O`, `H & P`: two letters that a sign for `and` joins."""
+    last = at + 2
+    if last >= len(units) or units[at + 1].norm != "&" or units[last].kind != LETTER:
+        return None
+    joined = f"{units[at].norm}&{units[last].norm}"
+    return (at, last) if joined in _WITH_AND else None
+
+
+def _times(units: Sequence[Unit], at: int) -> range | None:
+    """`x 3 days`, `x 6/52`: the sign of times before a duration."""
+    if units[at].norm != "x" or at + 2 >= len(units) or units[at + 1].kind != NUMBER:
+        return None
+    last = at + 3 if units[at + 2].norm == "/" and at + 3 < len(units) else at + 2
+    timed = units[last].norm in (_SHARES if last == at + 3 else QUANTITIES)
+    return range(at, at + 1) if timed else None
+
+
 def _numbers(units: Sequence[Unit], at: int) -> Iterator[Unit]:
     """Yield the number that begins here and, behind its point, its fraction."""
     while at < len(units) and units[at].kind == NUMBER:
@@ -192,7 +262,8 @@ def _numbers(units: Sequence[Unit], at: int) -> Iterator[Unit]:
         if at + 1 < len(units) and units[at + 1].norm == "." and units[at + 1].start == units[at].end:
             at += 1
         at += 1
-    if at < len(units) and units[at].kind == LETTER and units[at].norm not in "aifc":
+    is_next = at + 1 < len(units) and units[at].norm in _MEASURED and units[at + 1].kind == NUMBER
+    if at < len(units) and units[at].kind == LETTER and units[at].norm not in "aifc" and not is_next:
         yield from (units[at],) * 3
 
 

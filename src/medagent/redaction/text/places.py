@@ -13,8 +13,8 @@ from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, MONTH_OF, NAME_WORDS, QUANTITIES, STATES, WEEKDAYS, words
 from medagent.redaction.text.found import Span
 from medagent.redaction.text.lexicon import Kind
-from medagent.redaction.text.reading import Reading, cue
-from medagent.redaction.text.units import GONE, LETTER, NUMBER, SIGN, WORD, Unit
+from medagent.redaction.text.reading import Reading, begins_with, cue
+from medagent.redaction.text.units import GONE, LETTER, NUMBER, ORDINAL, SIGN, SPOKEN, WORD, Unit
 
 _LONGEST = 3
 _ZIP_DIGITS = 5
@@ -27,6 +27,27 @@ _SITES = words(
     """clinic clinics office offices pharmacy pharmacies hospital hospitals location locations branch doctor doctors
     dentist specialist store practice facility care center job jobs church school provider providers lab labs"""
 )
+_WORKING = words(
+    """work works worked working teach teaches taught teaching volunteer volunteers volunteered employed enrolled
+    respite dialysis hospice shift shifts care daycare"""
+)
+_CALLED = words("called named")
+_TOWNS = words("town city village hamlet county borough township suburb parish municipality")
+_CALLED_SITES = _TOWNS | words("place home facility hospital school clinic street road ranch residence estate area")
+_LABELLED = words("facility snf alf ltc hospital school pharmacy employer hometown birthplace residence city town")
+_STATE_NAMES = words(
+    """alabama alaska arizona arkansas california colorado connecticut delaware florida georgia hawaii idaho illinois
+    indiana iowa kansas kentucky louisiana maine maryland massachusetts michigan minnesota mississippi missouri
+    montana nebraska nevada hampshire jersey mexico york carolina dakota ohio oklahoma oregon pennsylvania tennessee
+    texas utah vermont virginia washington wisconsin wyoming ontario quebec alberta saskatchewan manitoba"""
+)
+_STATE_LETTERS = words(
+    "az co ct fl ga ia id il ks ky mn mo mt nc nd ne nh nj nm nv ny oh or ri sc sd tn tx ut va vt wa wi wv wy"
+)
+"""Letters of states that no abbreviation of clinics shares."""
+_OF_STATES = words("new north south west")
+_IN_TOWN = words("in from to near of at outside around")
+_HOUSES = words("house court lodge manor villa gardens rivers lake lakes beach falls springs hills valley")
 _MOVING = words("move moved moves moving relocate relocated relocating")
 _COMING = words("from")
 _TO_HERE = words("here down up over back out away just in")
@@ -34,7 +55,7 @@ _ADVERBS = words(
     """up down out over here back right just now still currently mostly usually somewhere all alone together"""
 )
 _FROM = words(
-    """i'm we're he's she's they're you're calling come came comes coming drive drove driving drives traveling
+    """i'm we're he's she's they're you're visiting calling come came comes coming drive drove driving drives traveling
     flew"""
 )
 _PRONOUN_BE = words("i we he she they you")
@@ -92,6 +113,19 @@ _HOMES = (
         "villa",
         "villas",
     ),
+    *("medical centre", "health centre", "care centre", "day centre", "rehab centre", "residential home", "day care"),
+    *(
+        "daycare",
+        "preschool",
+        "nursery",
+        "primary school",
+        "secondary school",
+        "colony",
+        "layout",
+        "enclave",
+        "apartments",
+        "medical practice",
+    ),
     *("academy", "college", "university", "pharmacy", "church", "retirement village", "convalescent home", "infirmary"),
 )
 _TYPES = {
@@ -102,56 +136,58 @@ _TYPES = {
 _KINDS_OF = (
     words(
         """intensive emergency urgent primary physical skilled long term acute post local nearest nearby same other
-    children's childrens childs university state community private public women's womens veterans va pediatric
-    psychiatric psych mental behavioral dental eye sleep pain wound heart cancer stroke walk outpatient inpatient
-    day night adult teaching big small nice free middle high elementary medical nursing law grad graduate art trade
-    culinary summer sunday general county city district regional rural foot skin diabetes fertility allergy surgery
-    surgical vein weight flu travel methadone suboxone addiction detox home health healthcare family kids after
-    before during pre assisted independent memory senior retirement group second whole entire closest main downtown
-    different certain any some every next last animal vet veterinary birth birthing maternity trauma military army
-    navy religious catholic christian middle junior senior preschool nursery boarding driving online virtual retail
-    chain discount compounding mail specialty outside hospice good bad better best great new old my your his her our
-    their the a an this that in at of to from for and or with is was are be by on it not no rehab skilled clinic
-    hospital living care out left leaving called calling finish finished start started off visiting visited about
-    into near via between around attending attend missed miss skip skipped quit graduated enjoy love like need needs
-    want wants find found changed change switch switched another"""
+        children's childrens childs university state community private public women's womens veterans va pediatric
+        psychiatric psych mental behavioral dental eye sleep pain wound heart cancer stroke walk outpatient inpatient
+        day night adult teaching big small nice free middle high elementary medical nursing law grad graduate art trade
+        culinary summer sunday general county city district regional rural foot skin diabetes fertility allergy surgery
+        surgical vein weight flu travel methadone suboxone addiction detox home health healthcare family kids after
+        before during pre assisted independent memory senior retirement group second whole entire closest main downtown
+        different certain any some every next last animal vet veterinary birth birthing maternity trauma military army
+        navy religious catholic christian middle junior senior preschool nursery boarding driving online virtual retail
+        chain discount compounding mail specialty outside hospice good bad better best great new old my your his her our
+        their the a an this that in at of to from for and or with is was are be by on it not no rehab skilled clinic
+        hospital living care out left leaving called calling finish finished start started off visiting visited about
+        into near via between around attending attend missed miss skip skipped quit graduated enjoy love like need needs
+        want wants find found changed change switch switched another"""
     )
     | FILLERS
 )
 """Words before the type of a facility that are no name of one."""
+_SMALL_WORDS, _SURE_KINDS = FUNCTION - NAME_WORDS, _KINDS_OF - NAME_WORDS
 _NO_PLACE = words(
-    """pain fear town bed shelter poverty hospice denial peace misery agony isolation quarantine college housing
-    hope's home homes work school church risk rest lunch dinner breakfast dialysis rehab therapy least anxiety
-    depression discomfort present night noon times first last once baseline bedtime term end care icu hospital er
-    surgery recovery floor ward unit radiology oncology stock general network person building english spanish house
-    houses apartment apartments condo country city state county area areas place places room rooms class court jail
-    prison custody charge case cases tears trouble shape spirits labor remission traction transit agreement
-    disability oxygen order time weight sleep hand hands foot chair car bus truck van work's office offices practice
-    stress detox birth childhood scratch clinic downtown upstairs downstairs outside inside there here somewhere
-    anywhere everywhere abroad overseas hours weeks days months years minutes age normal's tissue blood body head
-    back neck left right side front middle bottom top public private question contact touch advance addition fact
-    turn part full mind view use need needs danger distress shock crisis pieces line position bathroom kitchen
-    bedroom basement garage yard parking lobby lot waiting crutches walkers wheelchair medicine medication drugs
-    alcohol sugar salt data information labs lab results phone phones email texts everyone everything anyone someone
+    """pain fear town bed shelter poverty hospice denial peace misery agony isolation quarantine college housing hope's
+    home homes work school church risk rest lunch dinner breakfast dialysis rehab therapy least anxiety depression
+    discomfort present night noon times first last once baseline bedtime term end care icu hospital er surgery
+    recovery floor ward unit radiology oncology stock general network person building english spanish house houses
+    apartment apartments condo country city state county area areas place places room rooms class court jail prison
+    custody charge case cases tears trouble shape spirits labor remission traction transit agreement disability
+    oxygen order time weight sleep hand hands foot chair car bus truck van work's office offices practice stress
+    detox birth childhood scratch clinic downtown upstairs downstairs outside inside there here somewhere anywhere
+    everywhere abroad overseas hours weeks days months years minutes age normal's tissue blood body head back neck
+    left right side front middle bottom top public private question contact touch advance addition fact turn part
+    full mind view use need needs danger distress shock crisis pieces line position bathroom kitchen bedroom
+    basement garage yard parking lobby lot waiting crutches walkers wheelchair medicine medication drugs alcohol
+    sugar salt data information labs lab results phone phones email texts everyone everything anyone someone
     something nothing anything none training nature falling exercise exercising standing sitting walking running
     lifting eating drinking smoking stairs stool urine daycare preschool kindergarten grade high low rate rates
     level levels point points max maximum minimum speed university detention treatment observation critical
     condition stable ok okay fine intensive station lines emergency pharmacy mine yours theirs ours his hers him her
     them me us family friends people son daughter mom dad wife husband sister brother mother father parents doctor
     nurse specialist insurance medicare medicaid service services collections billing preparation prep anticipation
-    response compliance hopes connection hindsight reality theory"""
+    response compliance hopes shop store factory warehouse restaurant firm desk capacity discharge connection
+    hindsight reality theory"""
 )
 """Words behind `live in`, `moved from`, `is at` that are no town and no facility."""
 _PAIR = 2
 _PAIRED = words(
     """lake lakes beach bay rock falls island springs hill hills valley river city place general memorial house
-    center court point village town park"""
+    center court point village town park house view"""
 )
 """The second word of a name of two words that alone is none: `plain city`, `park place`, `county general`."""
 _UNPAIRED = (
     words(
         """same different new big inner nice better safe quiet good other this his her my group sober old work in major
-    every health medical"""
+        every health medical halfway safe full open boarding tree empty whole nursing care"""
     )
     | NAME_WORDS
 )
@@ -167,19 +203,39 @@ _THE_HOMES = words(
     """willows pines oaks elms cedars maples birches palms laurels beeches meadows arbors gables firs hollies
     limes"""
 )
+BESIDE_HIDDEN = frozenset(_TYPES) | _HOME_ENDINGS | _THE_HOMES | frozenset(("at",))
+"""Words that may name a place only once a word near them is hidden: `<REDACTED> is at lakeview`."""
 _PLACE_CUES = (
-    _LIVING | _SITES | _MOVING | _COMING | _TREATED | _AT | frozenset(_TYPES) | _HOME_ENDINGS | _THE_HOMES | _BEFORE_ZIP
+    _WORKING
+    | _CALLED
+    | _TOWNS
+    | _LABELLED
+    | _STATE_NAMES
+    | _LIVING
+    | _SITES
+    | _MOVING
+    | _COMING
+    | _TREATED
+    | _AT
+    | frozenset(_TYPES)
+    | _HOME_ENDINGS
+    | _THE_HOMES
+    | _BEFORE_ZIP
 )
 _ALONE = _LIVING | _SITES | _MOVING | _COMING | _TREATED | _TYPES.keys() | _HOME_ENDINGS | _THE_HOMES
+_ALONE |= _WORKING | _CALLED | _TOWNS | _LABELLED | _STATE_NAMES
 _WITH_AT, _WITH_NUMBER = _AT - _ALONE - _BEFORE_ZIP, _BEFORE_ZIP - _ALONE - _AT
 """Cues behind which a place stands only behind `at`, and only before a postcode."""
-_PLACE_CUE = cue(_PLACE_CUES - _WITH_AT - _WITH_NUMBER)
+_STATE_LETTERS_CUE = cue(_STATE_LETTERS)
+_NO_TOWN = FUNCTION | QUANTITIES | WEEKDAYS | MONTH_OF.keys()
+_PLACE_CUE, _AT_CUE = cue(_PLACE_CUES - _WITH_AT - _WITH_NUMBER), cue(("at",))
 
 
+@begins_with(_PLACE_CUE, _AT_CUE, _STATE_LETTERS_CUE, NUMBER)
 def places(reading: Reading) -> Iterator[Span]:
     """Yield towns behind `live in` and the like, facilities behind `is at`, and names before the type of a facility."""
     cues, units, norms = reading.cued(_PLACE_CUE), reading.units, reading.norms
-    if "at" in norms:
+    if reading.cued(_AT_CUE):
         cues = sorted((*cues, *reading.places_of(_WITH_AT)))
     if reading.of_kind(NUMBER):
         cues = sorted((*cues, *reading.places_of(_WITH_NUMBER)))
@@ -193,10 +249,47 @@ def places(reading: Reading) -> Iterator[Span]:
             yield at, at, Category.ADDRESS
         if norm in _BEFORE_ZIP and (last := _before_zip(units, at)):
             yield at + 1, last, Category.ADDRESS
+        if norm in _STATE_NAMES and (found := _before_state(reading, at)):
+            yield *found, Category.ADDRESS
+        if norm in _LABELLED and (found := _behind_colon(reading, at)):
+            yield *found, Category.ADDRESS
         begin = _behind_cue(units, at)
         sure = norm in _LIVING or norm in _SITES or norm in _COMING or (norm in _MOVING and norms[begin - 1] == "from")
         if begin and (found := _named(reading, begin, sure=sure)):
             yield *found, Category.ADDRESS
+    for at in reading.cued(_STATE_LETTERS_CUE):
+        written = reading.text[units[at].start : units[at].end].isupper() and at > 1 and reading.capitals[at - 2]
+        if written and _ends(units, at + 1) and (found := _before_state(reading, at)):
+            yield *found, Category.ADDRESS
+
+
+def _before_state(reading: Reading, at: int) -> tuple[int, int] | None:
+    """Return the units of `mobile` in `mobile, alabama`: up to three words behind a preposition, or in capitals."""
+    units = reading.units
+    comma = at - 1 - (_norm(units, at - 1) in _OF_STATES)
+    last = comma - 1
+    if last < 0 or units[comma].norm != "," or units[last].kind not in (WORD, NUMBER) or units[last].norm in _NO_TOWN:
+        return None
+    first = last
+    while first > 0 and last - first < _LONGEST - 1 and units[first - 1].kind == WORD:
+        if units[first - 1].norm in _SMALL_WORDS:
+            break
+        first -= 1
+    behind = first > 0 and units[first - 1].norm in _IN_TOWN
+    if behind or first == 0 or units[first - 1].kind == SIGN:
+        return (first, last) if behind or units[last].kind == WORD else None
+    return None
+
+
+def _behind_colon(reading: Reading, at: int) -> tuple[int, int] | None:
+    """Return the units of `Quiet Waters` in `SNF: Quiet Waters`: two to four words with capitals."""
+    units = reading.units
+    if _norm(units, at + 1) != ":":
+        return None
+    last = at + 1
+    while last + 1 < len(units) and units[last + 1].kind == WORD and reading.capitals[last + 1]:
+        last += 1
+    return (at + 2, last) if _PAIR <= last - at - 1 <= _LONGEST + 1 else None
 
 
 def _before_zip(units: Sequence[Unit], at: int) -> int:
@@ -213,6 +306,8 @@ def _before_zip(units: Sequence[Unit], at: int) -> int:
 def _behind_cue(units: Sequence[Unit], at: int) -> int:
     """Return where the name of a place begins that this word announces, 0 where it announces none."""
     norm, after = units[at].norm, _norm(units, at + 1)
+    if norm in _WORKING:
+        return at + 2 if after == "at" else 0
     if norm in _LIVING or norm in _SITES:
         ahead = at + 1 + (norm == "grew" and after == "up")
         while norm not in _SITES and _norm(units, ahead) in _ADVERBS:
@@ -220,6 +315,10 @@ def _behind_cue(units: Sequence[Unit], at: int) -> int:
         if norm in ("located", "based") or norm not in _SITES or _norm(units, ahead) in ("in", "near"):
             return ahead + 1 if _norm(units, ahead) in ("in", "near", "outside") else _behind_at(units, at)
         return 0
+    if norm in _CALLED:
+        return at + 1 if any(unit.norm in _CALLED_SITES for unit in units[max(0, at - 2) : at]) else 0
+    if norm in _TOWNS and norm not in _LIVING:
+        return at + 2 if after == "of" else 0
     if norm in _MOVING:
         ahead = at + 1
         while _norm(units, ahead) in _TO_HERE:
@@ -245,7 +344,10 @@ def _behind_at(units: Sequence[Unit], at: int) -> int:
     ahead = at + 1
     while _norm(units, ahead) in ("over", "out", "up", "down", "currently", "right", "now", "back", "still"):
         ahead += 1
-    if _norm(units, ahead) != "at":
+    is_house = _norm(units, ahead) == "in" and _norm(units, ahead + 2) in _HOUSES
+    if is_house and (_norm(units, ahead + 1) in _SMALL_WORDS or _norm(units, ahead + 1) in _UNPAIRED):
+        return 0
+    if _norm(units, ahead) != "at" and not is_house:
         return 0
     near = range(max(0, at - 4), at)
     return ahead + 1 if any(units[back].norm in _PEOPLE or units[back].kind == GONE for back in near) else 0
@@ -257,6 +359,8 @@ def _named(reading: Reading, begin: int, *, sure: bool) -> tuple[int, int] | Non
     A word of the clinic is none, but behind a cue that is `sure`.
     """
     units, kinds = reading.units, reading.kinds
+    if begin + 1 < len(units) and units[begin].kind == NUMBER and units[begin + 1].norm in _NUMBERED_NAMES:
+        return (begin, begin + 1) if units[begin].how in (SPOKEN, ORDINAL) else None
     last, ahead = begin - 1, begin
     while ahead < len(units) and ahead - begin < _LONGEST + 1:
         unit = units[ahead]
@@ -276,7 +380,8 @@ def _named(reading: Reading, begin: int, *, sure: bool) -> tuple[int, int] | Non
     if last < begin or ahead - begin > _LONGEST or (last == begin and units[last].norm in FUNCTION):
         return None
     said = [unit.norm for unit in units[begin : last + 1]]
-    paired = len(said) == _PAIR and said[1] in _PAIRED and said[0] not in _UNPAIRED
+    paired = len(said) == _PAIR and said[1] in _PAIRED and said[0] not in _UNPAIRED and "'" not in said[0]
+    paired = paired or (len(said) == _PAIR and said[0].endswith("'s") and said[1] in _RETREATS)
     if not paired and any(word in _NO_PLACE or word in _TYPES for word in said):
         if len(said) == 1 and kinds[begin] is Kind.ALSO_A_NAME:
             kinds[begin] = Kind.ORDINARY
@@ -300,19 +405,39 @@ def _typed(reading: Reading, at: int) -> Iterator[Span]:
         (rest for rest in _TYPES[units[at].norm] if tuple(u.norm for u in units[at + 1 : at + 1 + len(rest)]) == rest),
         None,
     )
-    if rest is None or (at and units[at - 1].norm in _KINDS_OF):
+    if rest is None:
         return
-    first = at
-    while first > 0 and at - first < _LONGEST and _may_name(reading, first - 1):
+    holy = at > 1 and units[at - 2].norm in _HOLY and units[at - 1].kind == WORD
+    kindly = at > 1 and units[at - 1].norm in _KINDS_IN_NAMES and _may_name(reading, at - 2)
+    if at and units[at - 1].norm in _KINDS_OF and not (holy or kindly):
+        return
+    first = at - 2 if holy else at - kindly
+    schooled = units[at].norm in _SCHOOLS
+    while (
+        first > 0
+        and at - first < _LONGEST
+        and (_may_name(reading, first - 1) or (schooled and _may_be(reading, first - 1)))
+    ):
         first -= 1
+    first -= first > 0 and first < at and units[first - 1].how == ORDINAL
     while first < at and (units[first].norm in FUNCTION and units[first].norm not in NAME_WORDS):
         first += 1
     before = _norm(units, first - 1)
-    if first == at or not (before in _BEFORE_NAME or first == 0):
+    begins = first == 0 and _ends(units, at + len(rest) + 1)
+    if first == at or not (before in _BEFORE_NAME or before in _KINDS_OF or begins):
+        return
+    if kindly and not (before in _BEFORE_SURE or begins):
         return
     yield first, at + len(rest), Category.ADDRESS
 
 
+_NO_SCHOOL = _KINDS_OF | FUNCTION | (QUANTITIES - {"feet", "steps"})
+_KINDS_IN_NAMES = words("children's childrens general memorial regional community county university women's")
+_BEFORE_SURE = words("in at to from into near by the")
+_SCHOOLS = words("daycare day preschool nursery academy elementary school church")
+_RETREATS = words("rest retreat haven landing crossing hope cross way")
+_NUMBERED_NAMES = _HOME_ENDINGS | _HOUSES | words("rivers trees bridges corners points stones forks creeks mile chance")
+_HOLY = words("sacred holy immaculate blessed royal queen's king's prince's princess st saint good")
 _BEFORE_HOME = frozenset(("at", "in", "from", "to", "into", "near", "by"))
 _BEFORE_NAME = words("in at to from into near by of the with and through for on a '")
 
@@ -326,16 +451,17 @@ def _may_name(reading: Reading, at: int) -> bool:
     return unit.norm not in _KINDS_OF and (unit.norm not in FUNCTION or unit.norm in NAME_WORDS)
 
 
+def _may_be(reading: Reading, at: int) -> bool:
+    """Whether a word of the clinic may name a school, as `feet` in `happy feet daycare`."""
+    unit = reading.units[at]
+    return unit.kind == WORD and unit.norm not in _NO_SCHOOL
+
+
 def _home(reading: Reading, at: int) -> Iterator[Span]:
     """`shady pines`, `the golden acres` behind a preposition, with nothing that is counted behind them."""
     units = reading.units
     first = at - 1
-    if (
-        first < 1
-        or units[first].kind != WORD
-        or units[first].norm in FUNCTION - NAME_WORDS
-        or units[first].norm in _KINDS_OF - NAME_WORDS
-    ):
+    if first < 1 or units[first].kind != WORD or units[first].norm in _SMALL_WORDS or units[first].norm in _SURE_KINDS:
         return
     while first > 1 and units[first - 1].kind == WORD and at - first < _LONGEST - 1 and _may_name(reading, first - 1):
         first -= 1

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
+from functools import cache
 from itertools import count
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import PEOPLE_LABELS
 from medagent.redaction.text.found import Layer, TextFinding
 from medagent.redaction.text.lexicon import Kind, Lexicon
 from medagent.redaction.text.spoken import units
-from medagent.redaction.text.units import ACCENTED, GONE, NUMBER, WORD
+from medagent.redaction.text.units import ACCENTED, GONE, LETTER, MIXED, NUMBER, SIGN, WORD
 
 _SHORTEST_CAPITALS = 2
 _BULLETS = frozenset("-*•·–—○●▪")
+LIST_LETTERS = frozenset("abcdefgh")
+"""Letters that count the parts of a list."""
 _CUES_OF: dict[str, tuple[int, ...]] = {}
 _COUNT = count()
+_Finder = TypeVar("_Finder", bound=Callable[..., Any])
+_MOST_FACTS = 16_384
+_SHORT = 2
+_CUE_OF_KIND = {kind: next(_COUNT) for kind in (LETTER, NUMBER, MIXED, SIGN, GONE)}
+ASKED, SMALL, EPONYM, PHRASE = (next(_COUNT) for _ in range(4))
+"""Cues of the lists: words that may be names, small ones of these, eponyms, first words of places."""
+_Fact: TypeAlias = tuple[Kind, str, tuple[int, ...]]
+"""Of a plain word or sign: its kind, the lists of names that have it, its cues."""
 
 
 def cue(words: Iterable[str]) -> int:
@@ -24,7 +35,63 @@ def cue(words: Iterable[str]) -> int:
     number = next(_COUNT)
     for word in words:
         _CUES_OF[word] = (*_CUES_OF.get(word, ()), number)
+    _facts_of.cache_clear()
     return number
+
+
+class _Facts(dict[str, _Fact]):
+    """What the lists and the cues say of words, looked up once: only words that they hold are kept here."""
+
+    def __init__(self, lists: Lexicon) -> None:
+        super().__init__()
+        self._lists = lists
+        self._shared: dict[_Fact, _Fact] = {}
+        self._cues = dict(_CUES_OF)
+        small = (form for word in lists.small_names for form in (word, f"{word}'s"))
+        for number, listed in ((SMALL, small), (EPONYM, lists.eponyms), (PHRASE, lists.phrases)):
+            for word in listed:
+                self._cues[word] = (*self._cues.get(word, ()), number)
+
+    def __missing__(self, norm: str) -> _Fact:
+        lists = self._lists
+        cues = self._cues.get(norm, ())
+        if len(norm) <= 1 or not (norm.isalpha() or norm.replace("'", "").isalpha()):
+            borne = "" if norm.isdigit() else lists.name_kinds(norm)
+            return self._kept(norm, (Kind.NO_WORD, borne, cues)) if len(norm) <= _SHORT else (Kind.NO_WORD, borne, cues)
+        kind = lists.kind(norm)
+        if kind is Kind.UNKNOWN:
+            return kind, lists.name_kinds(norm), cues
+        if kind is Kind.ALSO_A_NAME or norm in lists.asked:
+            cues = (*cues, ASKED)
+        return self._kept(norm, (kind, lists.name_kinds(norm), cues))
+
+    def _kept(self, norm: str, fact: _Fact) -> _Fact:
+        if len(self) >= _MOST_FACTS:
+            self.clear()
+        self[norm] = found = self._shared.setdefault(fact, fact)
+        return found
+
+
+@cache
+def _facts_of(lists: Lexicon) -> _Facts:
+    return _Facts(lists)
+
+
+def begins_with(*begins: int | str) -> Callable[[_Finder], _Finder]:
+    """Note of a finder that it finds nothing in a text that has none of these cues and kinds of units."""
+
+    def note(finder: _Finder) -> _Finder:
+        bits = (1 << (_CUE_OF_KIND[each] if isinstance(each, str) else each) for each in begins)
+        finder.begins = sum(bits)  # type: ignore[attr-defined]  # a function's own note
+        return finder
+
+    return note
+
+
+def beginnings(finder: Callable[..., Any]) -> int:
+    """Return what `begins_with` noted, a bit for each cue and kind of unit."""
+    begins: int = finder.begins  # type: ignore[attr-defined]  # a function's own note
+    return begins
 
 
 class Mark(NamedTuple):
@@ -41,35 +108,32 @@ class Reading:
         self.text = text
         self.units = units(text)
         self.lists = lists
-        self.norms = norms = [unit.norm for unit in self.units]
-        kinds = list(map(lists.words.get, norms))
-        self._of_kind = of_kind = dict[str, list[int]]()
-        self._unknown: list[int] = []
-        for at, unit in enumerate(self.units):
-            if unit.kind != WORD:
-                kinds[at] = Kind.NO_WORD
-                if unit.kind in of_kind:
-                    of_kind[unit.kind].append(at)
-                else:
-                    of_kind[unit.kind] = [at]
-            elif unit.how == ACCENTED or kinds[at] is None:
-                kinds[at] = kind = lists.kind_of(unit)
-                if kind is Kind.UNKNOWN:
-                    self._unknown.append(at)
-        self.kinds = cast("list[Kind]", kinds)
-        self._cued = cued = dict[int, list[int]]()
-        for at, numbers in enumerate(map(_CUES_OF.get, norms)):
-            if numbers:
-                for number in numbers:
-                    if number in cued:
-                        cued[number].append(at)
-                    else:
-                        cued[number] = [at]
-        get = lists.names.get
-        self.borne = [get(norm) or (lists.name_kinds(norm) if "'" in norm else "") for norm in norms]
+        norms, unit_kinds, starts, _, hows = zip(*self.units, strict=True) if self.units else ((),) * 5
+        self.norms: list[str] = list(norms)
+        kinds, borne, cues = zip(*map(_facts_of(lists).__getitem__, norms), strict=True) if norms else ((),) * 3
+        self.kinds: list[Kind] = list(kinds)
+        self.borne: list[str] = list(borne)
         """In which lists of names each word stands, as letters."""
-        self.capitals = [False] * len(norms) if text.islower() else [text[unit.start].isupper() for unit in self.units]
+        self._of_kind = of_kind = _places_of_kinds(unit_kinds)
+        self._cued = _places_of_cues(cues)
+        self.begins = sum([1 << number for number in self._cued] + [1 << _CUE_OF_KIND[kind] for kind in of_kind])
+        """Which cues and kinds of units stand here, a bit for each."""
+        if ACCENTED in hows:
+            for at, unit in enumerate(self.units):
+                if unit.how == ACCENTED and unit.kind == WORD:
+                    self.kinds[at] = lists.kind_of(unit)
+        unknown = Kind.UNKNOWN
+        self._unknown = [at for at, kind in enumerate(self.kinds) if kind is unknown] if unknown in self.kinds else []
+        if text.islower():
+            self.capitals = [False] * len(norms)
+        else:
+            self.capitals = list(map(str.isupper, map(text.__getitem__, starts)))
         """Whether each unit begins with a capital."""
+        self.capital_places = (
+            [at for at, capital in enumerate(self.capitals) if capital] if True in self.capitals else []
+        )
+        self.has_lines = "\n" in text or ":" in text
+        """Whether a line, or what stands behind a heading, may begin somewhere."""
         self.symbols: list[str] | None = None
         """What the model of names sees of each unit, once it was asked."""
         self.marks: list[Mark | None] = [None] * len(self.units)
@@ -80,9 +144,13 @@ class Reading:
         self.terms: set[int] = set()
         """Names that are part of a clinical term here."""
         self.gone = [False] * len(norms)
-        for at in of_kind.get(GONE) or ():
+        for at in self.of_kind(GONE):
             self.gone[at] = True
         self.count = 0
+
+    def may_hold(self, finder: Callable[[Reading], Any]) -> bool:
+        """Whether something stands here with which a finder begins."""
+        return bool(beginnings(finder) & self.begins)
 
     def cued(self, number: int) -> list[int]:
         """Return where a word of a cue stands, in order."""
@@ -128,6 +196,29 @@ class Reading:
                 begun = mark, at
 
 
+def _places_of_kinds(kinds: Iterable[str]) -> dict[str, list[int]]:
+    """Where units that are no words stand, by their kind."""
+    found: dict[str, list[int]] = {}
+    for at, kind in enumerate(kinds):
+        if kind != WORD:
+            if kind in found:
+                found[kind].append(at)
+            else:
+                found[kind] = [at]
+    return found
+
+
+def _places_of_cues(cues: Iterable[tuple[int, ...]]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for at, numbers in enumerate(cues):
+        for number in numbers:
+            if number in found:
+                found[number].append(at)
+            else:
+                found[number] = [at]
+    return found
+
+
 def begins_line(reading: Reading, at: int) -> bool:
     """Whether a word has its capital from its place: behind a line's end, a bullet, or a heading and its colon."""
     units, text = reading.units, reading.text
@@ -138,9 +229,11 @@ def begins_line(reading: Reading, at: int) -> bool:
         return at < 2 or units[at - 2].kind != WORD or units[at - 2].norm not in PEOPLE_LABELS
     if before in _BULLETS:
         return at == 1 or begins_line(reading, at - 1)
-    return (
-        before in (".", ")") and at > 1 and units[at - 2].kind == NUMBER and (at == 2 or begins_line(reading, at - 2))
-    )
+    if before not in (".", ")") or at < 2:
+        return False
+    mark = units[at - 2]
+    lettered = mark.kind == LETTER and mark.norm in LIST_LETTERS and text[mark.start].islower()
+    return (mark.kind == NUMBER or lettered) and (at == 2 or begins_line(reading, at - 2))
 
 
 def is_in_heading(reading: Reading, at: int) -> bool:

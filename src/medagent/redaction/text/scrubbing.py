@@ -32,13 +32,16 @@ from medagent.redaction.text.language import LEXICONS, ForeignPart, foreign_part
 from medagent.redaction.text.letters import codes
 from medagent.redaction.text.lexicon import Kind, lexicon
 from medagent.redaction.text.names import listed_names, mark_names, mark_small_names
+from medagent.redaction.text.notation import mark_starts
 from medagent.redaction.text.places import places
-from medagent.redaction.text.reading import Mark, Reading
+from medagent.redaction.text.reading import Mark, Reading, beginnings
 from medagent.redaction.text.spoken import units
 from medagent.redaction.text.units import blank_out, merged
 from medagent.redaction.text.vocabulary import is_settled, mark_touching, mark_unknown
 
 _PATTERNS = (ages, written_contacts, dates, addresses, places, labelled_codes, spoken_contacts, digit_runs)
+_BEGINNINGS = tuple((pattern, beginnings(pattern)) for pattern in _PATTERNS)
+_CODES, _TERMS = beginnings(codes), beginnings(read_eponyms)
 LONGEST_S: Final = 1.0
 """Seconds that one text may take; what takes longer does not leave."""
 _MOST_READINGS = 8
@@ -217,9 +220,13 @@ def _without_tail(text: str, scrubbed: Scrubbed, end: int) -> Scrubbed:
 
 def _read(reading: Reading, mode: TextMode) -> None:
     """Run the layers behind the known values over one reading, each on what the ones before it left."""
-    read_eponyms(reading)
-    spelled, abbreviated = codes(reading)
-    for first, last, category in chain(*(pattern(reading) for pattern in _PATTERNS), spelled):
+    begins = reading.begins
+    if begins & _TERMS:
+        read_eponyms(reading)
+    mark_starts(reading)
+    spelled, abbreviated = codes(reading) if begins & _CODES else ([], set[int]())
+    found = [pattern(reading) for pattern, its in _BEGINNINGS if begins & its]
+    for first, last, category in chain(*found, spelled):
         reading.put(first, last, Mark(category, Layer.PATTERNS))
     for first, last, category in listed_names(reading):
         reading.put(first, last, Mark(category, Layer.NAMES))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
+from string import ascii_lowercase
+
 from medagent.redaction.text.cues import FILLERS, words
 from medagent.redaction.text.units import (
     CARDINAL,
@@ -36,12 +39,15 @@ _REPEAT = {"double": 2, "triple": 3, "treble": 3, "quadruple": 4}
 _EXPLAINS = (("as", "in"), ("like", "in"), ("for",), ("like",), ("as",), ("is", "for"))
 _NOT = words("don doesn didn isn wasn aren weren hasn haven hadn won wouldn couldn shouldn can ain mustn needn")
 _NUMBER_WORDS = frozenset((*_DIGIT, *_TEEN, *_TENS, *_NTH, *_TEENTH, *_REPEAT, *_ZERO))
+_ALWAYS_TURNS = _NUMBER_WORDS | {"t", "m"}
+_TURNS = _ALWAYS_TURNS | frozenset(ascii_lowercase)
+_EXPLAIN_WORDS = frozenset(phrase[0] for phrase in _EXPLAINS)
 
 
 def units(text: str) -> list[Unit]:
     """The text cut into units, numbers in words as digits: `nineteen eighty two` is 19 and 82, `one fifty` 1 and 50."""
     cut = pieces(text)
-    turns = [at for at, unit in enumerate(cut) if unit.kind == LETTER or unit.norm in _NUMBER_WORDS]
+    turns = _turns(cut)
     if not turns:
         return cut
     read: list[Unit] = []
@@ -64,6 +70,20 @@ def units(text: str) -> list[Unit]:
         at += used
     read += cut[at:]
     return read
+
+
+def _turns(cut: list[Unit]) -> list[int]:
+    """Where a number may be said, a letter may be explained, or a letter is the end of a short verb."""
+    norms = [*map(itemgetter(0), cut), ""]
+    if not "".join(norms).isascii():
+        return [at for at, unit in enumerate(cut) if unit.kind == LETTER or unit.norm in _NUMBER_WORDS]
+    if _TURNS.isdisjoint(norms):
+        return []
+    return [
+        at
+        for at, norm in enumerate(norms)
+        if norm in _TURNS and (norm in _ALWAYS_TURNS or norms[at + 1] in _EXPLAIN_WORDS)
+    ]
 
 
 def _contracted(before: Unit, letter: Unit, after: list[Unit]) -> Unit | None:

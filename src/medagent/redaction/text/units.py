@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from medagent.redaction.policy import REDACTED
@@ -17,11 +17,12 @@ EXPLAINED, ACCENTED = "explained", "accented"
 """How a letter or a word came: `s as in sam`, with accents."""
 
 _PIECE = re.compile(rf"{REDACTED}|(?:[^\W_][\u0300-\u036f]*)+(?:['’](?:[^\W\d_][\u0300-\u036f]*)+)*|[^\w\s]|_")
-_ASCII_PIECE = re.compile(rf"{REDACTED}|[a-zA-Z0-9]+(?:'[a-zA-Z]+)*|[^\w\s]|_")
 _LOWERED_PIECE = re.compile(
     r"([a-z]{2,}+)(?![0-9]|'[a-z])|([0-9]++)(?![a-z]|'[a-z])|([a-z])(?![a-z0-9]|'[a-z])|([a-z0-9]+(?:'[a-z]+)*)|"
     rf"({REDACTED.lower()})|[^\w\s]|_"
 )
+_ENDS = frozenset(",.?!;:")
+_LOWERED_REDACTED = REDACTED.lower()
 _KINDS = (SIGN, WORD, NUMBER, LETTER)
 """Of a lowered piece by the group that it matched; the fourth wants a closer look, the fifth is a placeholder."""
 _ORDINAL = re.compile(r"(\d{1,3})(?:st|nd|rd|th)", re.ASCII)
@@ -45,15 +46,59 @@ class Unit(NamedTuple):
 
 def pieces(text: str) -> list[Unit]:
     """The text cut into units, in one pass; numbers in words are still words."""
+    lowered = text.lower()
     if text.isascii():
-        lowered = text.lower()
-        if lowered.count(REDACTED.lower()) == text.count(REDACTED):
-            return _plain_pieces(lowered)
+        is_plain = lowered.count(_LOWERED_REDACTED) == text.count(REDACTED)
+    elif len(lowered) == len(text):
+        is_plain = False
+    else:
+        return list(_each_piece(text, 0, len(text)))
     found: list[Unit] = []
+    new, add, find = tuple.__new__, found.append, lowered.find
+    chunks = lowered.split()
+    is_tight = len(lowered) == sum(map(len, chunks)) + len(chunks) - 1
+    at = -1
+    for chunk in chunks:
+        begin = at + 1 if is_tight else find(chunk, at + 1)
+        at = begin + len(chunk)
+        if not (is_plain or (chunk.isascii() and "<" not in chunk)):
+            found += _each_piece(text, begin, at)
+        elif chunk.isalpha():
+            add(new(Unit, (chunk, WORD if at - begin > 1 else LETTER, begin, at, PLAIN)))
+        elif chunk[-1] in _ENDS and (word := chunk[:-1]).isalpha():
+            last = at - 1
+            add(new(Unit, (word, WORD if last - begin > 1 else LETTER, begin, last, PLAIN)))
+            add(new(Unit, (chunk[-1], SIGN, last, at, PLAIN)))
+        elif "'" in chunk and chunk.replace("'", "").isalpha() and all(chunk.split("'")):
+            add(new(Unit, (chunk, WORD, begin, at, PLAIN)))
+        elif chunk == _LOWERED_REDACTED:
+            add(new(Unit, ("", GONE, begin, at, PLAIN)))
+        else:
+            found += _lowered_pieces(lowered, begin, at)
+    return found
+
+
+def _lowered_pieces(lowered: str, begin: int, end: int) -> Iterator[Unit]:
+    """Yield the units of a part that is ASCII, in small letters, and whose every placeholder is ours."""
     new = tuple.__new__
-    for match in (_ASCII_PIECE if text.isascii() else _PIECE).finditer(text):
+    for match in _LOWERED_PIECE.finditer(lowered, begin, end):
+        group = match.lastindex
+        start, stop = match.span()
+        if group == 4:
+            norm, kind, how = _folded(match[0])
+        elif group == 5:
+            norm, kind, how = "", GONE, PLAIN
+        else:
+            norm, kind, how = match[0], _KINDS[group or 0], PLAIN
+        yield new(Unit, (norm, kind, start, stop, how))
+
+
+def _each_piece(text: str, begin: int, end: int) -> Iterator[Unit]:
+    """Yield the units of any part."""
+    new = tuple.__new__
+    for match in _PIECE.finditer(text, begin, end):
         raw = match.group()
-        start, end = match.span()
+        start, stop = match.span()
         if raw.isascii() and raw.isalpha():
             norm, kind, how = raw.lower(), WORD if len(raw) > 1 else LETTER, PLAIN
         elif raw.isdecimal():
@@ -64,32 +109,7 @@ def pieces(text: str) -> list[Unit]:
             norm, kind, how = raw, SIGN, PLAIN
         else:
             norm, kind, how = _folded(raw)
-        found.append(new(Unit, (norm, kind, start, end, how)))
-    return found
-
-
-def _plain_pieces(lowered: str) -> list[Unit]:
-    """The same of what most texts are, ASCII whose every placeholder is ours, in half the time."""
-    found: list[Unit] = []
-    new, add, find = tuple.__new__, found.append, lowered.find
-    at = 0
-    for chunk in lowered.split():
-        begin = find(chunk, at)
-        at = begin + len(chunk)
-        if chunk.isalpha():
-            add(new(Unit, (chunk, WORD if at - begin > 1 else LETTER, begin, at, PLAIN)))
-            continue
-        for match in _LOWERED_PIECE.finditer(lowered, begin, at):
-            group = match.lastindex
-            start, end = match.span()
-            if group == 4:
-                norm, kind, how = _folded(match[0])
-            elif group == 5:
-                norm, kind, how = "", GONE, PLAIN
-            else:
-                norm, kind, how = match[0], _KINDS[group or 0], PLAIN
-            add(new(Unit, (norm, kind, start, end, how)))
-    return found
+        yield new(Unit, (norm, kind, start, stop, how))
 
 
 def plain_word(word: str) -> str:
@@ -135,7 +155,7 @@ def _folded(raw: str) -> tuple[str, str, str]:
             if len(bare) > _LONGEST_INDEXED and bare.isalpha():
                 return _folded(bare)
         how = ACCENTED
-        norm = unicodedata.normalize("NFKD", norm.replace("μ", "mc"))
+        norm = unicodedata.normalize("NFKD", norm.replace("μ", "mc") if len(norm) > 1 else norm)
         norm = "".join(sign for sign in norm if not unicodedata.combining(sign))
         if norm.isdecimal():
             return norm, NUMBER, PLAIN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from medagent.redaction.policy import Category
+from medagent.redaction.text.addresses import STREET_NAMES
 from medagent.redaction.text.cues import (
     FUNCTION,
     MAIL_HOSTS,
@@ -17,6 +18,7 @@ from medagent.redaction.text.found import Layer, is_sign
 from medagent.redaction.text.letters import is_lone_letter_fine
 from medagent.redaction.text.lexicon import Kind
 from medagent.redaction.text.names import has_more_names
+from medagent.redaction.text.places import BESIDE_HIDDEN
 from medagent.redaction.text.reading import Mark, Reading
 from medagent.redaction.text.units import GONE, LETTER, NUMBER, ORDINAL, SIGN, SPOKEN, WORD
 
@@ -24,6 +26,8 @@ _UNKNOWN = Mark(Category.IDENTIFIER, Layer.VOCABULARY)
 _PLAIN = (Kind.ORDINARY, Kind.CLINICAL, Kind.ALSO_A_NAME)
 _BEGINNINGS = STREETS | {"may", "dot", "point"}
 """Without a number, a date, an address or an e-mail begins with nothing else that is ordinary."""
+_BESIDE_HIDDEN = BESIDE_HIDDEN | STREET_NAMES
+_WIDEST_BESIDE = 4
 _BEGINNINGS_OF_MAIL = _BEGINNINGS | MAIL_HOSTS
 _NAME, _ADDRESS = Mark(Category.NAME, Layer.NAMES), Mark(Category.ADDRESS, Layer.NAMES)
 _ALSO_PARTICLES = frozenset(("do", "as"))
@@ -68,6 +72,8 @@ def is_settled(reading: Reading) -> bool:
             continue
         if kind not in _PLAIN or unit.norm in begins:
             return False
+        if unit.norm in _BESIDE_HIDDEN and True in gone[max(0, at - _WIDEST_BESIDE) : at + 2]:
+            return False
         if unit.norm in FUNCTION:
             continue
         if gone[at - 1] and gone[at + 1]:
@@ -79,6 +85,8 @@ def _belongs(reading: Reading, at: int, *, before: bool) -> bool:
     """A number without a unit, a particle, or behind what is gone the ending of a name or a street."""
     unit = reading.units[at]
     if unit.kind == NUMBER:
+        if before and not reading.gone[at - 1] and _is_decimal(reading, at):
+            return False
         return unit.how != ORDINAL and reading.norm(at + 1) not in QUANTITIES
     if (
         before
@@ -88,6 +96,14 @@ def _belongs(reading: Reading, at: int, *, before: bool) -> bool:
     ):
         return True
     return unit.kind == WORD and (unit.norm in PARTICLES or (before and unit.norm in _ENDINGS))
+
+
+def _is_decimal(reading: Reading, at: int) -> bool:
+    """Whether a number has a fraction, as `8.7` in `on 3/5, 8.7`."""
+    units = reading.units
+    if at + 2 >= len(units) or units[at + 1].norm != "." or units[at + 2].kind != NUMBER:
+        return False
+    return units[at].end == units[at + 1].start and units[at + 1].end == units[at + 2].start
 
 
 def _ends_there(reading: Reading, at: int) -> bool:

@@ -1,0 +1,43 @@
+"""README lists the free-text fields that the packaged policies declare; no field carries audio or a transcript."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from medagent.redaction import Policy, find_policy
+from medagent.redaction.loading import read_policy
+from medagent.redaction.policy import Action, Category
+from medagent.redaction.safe_harbor import all_rules, free_text_fields
+
+README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+SECTION = README.split("### Free text\n")[1].split("\n## ")[0]
+_SPEECH = re.compile(r"audio|transcri|utterance|speech|spoken|words|content|recording|prompt|completion_text")
+
+
+@pytest.fixture(params=["clinic", "safe-harbor"])
+def policy(request: pytest.FixtureRequest) -> Policy:
+    return read_policy(find_policy(request.param))
+
+
+def test_readme_lists_exactly_the_declared_free_text_fields(policy: Policy) -> None:
+    listed = [name for line in SECTION.splitlines() if line.startswith("- ") for name in re.findall(r"`([^`]+)`", line)]
+    assert sorted(listed) == sorted(free_text_fields(policy))
+
+
+def test_readme_states_the_most_code_points_of_a_free_text(policy: Policy) -> None:
+    [most] = {rule.max for _, rule in all_rules(policy) if rule.free_text}
+    assert f"at most {most} code points" in SECTION
+
+
+def test_no_exported_field_carries_audio_or_a_transcript(policy: Policy) -> None:
+    """What is named after speech is a measurement (tokens, seconds, characters) or is not exported."""
+    named = {name: rule for name, rule in all_rules(policy) if _SPEECH.search(name)}
+    assert named
+    assert not {
+        name
+        for name, rule in named.items()
+        if rule.action not in (Action.DROP, Action.REDACT) and rule.category is not Category.MEASUREMENT
+    }
