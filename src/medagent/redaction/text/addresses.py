@@ -110,6 +110,7 @@ _ADDRESSED = words(
     """live lives lived living address addressed mail send deliver ship house located stay stays staying stayed moved
     home bring delivery deliveries drop pickup taxi cab parcel package letters"""
 )
+_SENDING = words("send mail deliver ship bring taxi")
 _LONGEST_ADDRESSED = 8
 ADDRESS_WORDS = (
     STREETS_WITH_NUMBER
@@ -122,6 +123,7 @@ ADDRESS_WORDS = (
     | _SURE_ROOMS
     | _ROOMS_BESIDE
     | _MORE_STREETS
+    | _SENDING
     | words("the rr and & address cross marker")
 )
 """One of these stands in every address."""
@@ -233,6 +235,8 @@ def _by_name(reading: Reading, at: int) -> tuple[int, int] | None:
         return _small_street(units, at)
     if norm == "number":
         return _called_number(units, at)
+    if norm in _SENDING:
+        return _sent_to(units, at)
     return _by_lone_name(units, at)
 
 
@@ -289,6 +293,14 @@ def _met(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
     else:
         return None
     return (one, two) if sure and _ends(units, two + 1) else None
+
+
+def _sent_to(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
+    """`send it to 310 fleet`: a long number and a word at the end of what is said."""
+    for to in range(at + 1, min(at + _WIDEST_CORNER, len(units))):
+        if units[to].norm in ("to", "at"):
+            return _called_number(units, to)
+    return None
 
 
 def _called_number(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
@@ -404,9 +416,8 @@ def _road_number(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
     last = at
     for ahead in range(at + 1, min(at + _LONGEST_ROAD, len(units))):
         unit = units[ahead]
-        if (unit.kind == NUMBER and unit.how != ORDINAL and _norm(units, ahead + 1) not in QUANTITIES) or (
-            unit.kind == MIXED and unit.norm[0].isdecimal()
-        ):
+        counted = _norm(units, ahead + 1) in QUANTITIES and _norm(units, ahead + 2) != "marker"
+        if (_is_numbered(units, ahead) and not counted) or (unit.kind == MIXED and unit.norm[0].isdecimal()):
             last = ahead
         elif unit.norm not in ("box", ",", "number", "-", "#", "no") and unit.kind not in (LETTER, MIXED):
             break

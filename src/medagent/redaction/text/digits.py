@@ -19,7 +19,7 @@ _WIDEST_GAP = 3
 _LONGEST_PREFIX = 6
 _LOOK_BACK = 8
 _BEHIND_LABEL = frozenset((":", "#", "-", "–", "—", ".", "no", "num", "number", "id", "is", "'s", "’s"))
-_CALLED = frozenset(("123", "911", "411", "988", "999", "112", "111", "101"))
+_CALLED = frozenset(("123", "321", "911", "411", "988", "999", "112", "111", "101"))
 _FINEST_PART = 16
 _COUNTED = frozenset(("day", "week", "stage", "step", "cycle", "phase", "part", "bun", "max", "min", "dose", "normal"))
 _MEASURED_LINKS = frozenset(
@@ -28,6 +28,7 @@ _MEASURED_LINKS = frozenset(
 _NO_NAMES = (Kind.ORDINARY, Kind.CLINICAL, Kind.ALSO_A_NAME)
 _CURRENCIES = frozenset("$£€")
 _LAST_HOUR = 23
+_ASKED_TO = frozenset(("call", "text", "reach", "ring"))
 _HALVES = frozenset(("am", "pm", "a", "p", "o'clock", "hours"))
 _COMING = frozenset(
     ("arriving", "arrives", "arrive", "leaving", "leaves", "departing", "departs", "depart", "landing", "boarding")
@@ -146,7 +147,11 @@ def _next_number(units: Sequence[Unit], numbers: list[int]) -> int | None:
 
 def _is_pair_done(units: Sequence[Unit], numbers: list[int], at: int) -> bool:
     """Whether a comma or a bracket ends `120/80` or `(5/9)`, so that the number behind it is another one."""
-    if len(numbers) != 2 or units[at - 1].norm not in (",", ")") or units[at - 1].end == units[at].start:
+    if units[at - 1].norm not in (",", ")") or units[at - 1].end == units[at].start:
+        return False
+    if len(numbers) > 1 and units[numbers[-1] - 1].norm in ("point", "."):
+        return True
+    if len(numbers) != 2:
         return False
     return units[numbers[1]].start - units[numbers[0]].end == 1 and units[numbers[0] + 1].norm == "/"
 
@@ -211,7 +216,12 @@ def _is_clock(units: Sequence[Unit], numbers: list[int], said: list[str]) -> boo
     minutes = "".join(said[1:])
     if len(minutes) != 2 or int(minutes) >= 60:
         return False
-    return _near(units, numbers[-1], 1) in _HALVES or _near(units, numbers[0], -1) in _COMING
+    if _near(units, numbers[-1], 1) in _HALVES or _near(units, numbers[0], -1) in _COMING:
+        return True
+    if len(said) != 3 or said[1] != "0" or _near(units, numbers[0], -1) not in _CLOCK_BEFORE:
+        return False
+    before = units[max(0, numbers[0] - _LOOK_BACK) : numbers[0]]
+    return not any(unit.norm in RECORD_WORDS or unit.norm in _CODED or unit.norm in _ASKED_TO for unit in before)
 
 
 def _is_large_quantity(units: Sequence[Unit], at: int) -> bool:

@@ -195,8 +195,8 @@ _TIMES = words("""last today yesterday tonight tomorrow next recently currently 
 _HOME_ENDINGS = words(
     """pines oaks willows elms cedars maples birches palms laurels meadows acres years horizons leaves springs hills
     ridge grove groves gardens valley brook creek haven harbor harbour shores heights towers moon sunrise sunset
-    manor estates lodge villas hollow beginnings glen vista terrace pointe commons arbor arbors crossing landing
-    trails falls pastures gables orchards vineyard lakes shepherd samaritan"""
+    manor estates lodge villas hollow beginnings glen vista terrace pointe commons arbor arbors crossing house
+    landing trails falls pastures gables orchards vineyard lakes shepherd samaritan"""
 )
 """The last word of the name of a home, where no verb says that it is one."""
 _THE_HOMES = words(
@@ -423,7 +423,9 @@ def _typed(reading: Reading, at: int) -> Iterator[Span]:
         and (_may_name(reading, first - 1) or (schooled and _may_be(reading, first - 1)))
     ):
         first -= 1
-    first -= first > 0 and first < at and units[first - 1].how == ORDINAL
+    if 0 < first < at:
+        named = units[first - 1].how == SPOKEN and units[first].norm in _NUMBERED_NAMES
+        first -= named or units[first - 1].how == ORDINAL
     while first < at and (units[first].norm in FUNCTION and units[first].norm not in NAME_WORDS):
         first += 1
     before = _norm(units, first - 1)
@@ -462,11 +464,16 @@ def _may_be(reading: Reading, at: int) -> bool:
     return unit.kind == WORD and unit.norm not in _NO_SCHOOL
 
 
+_NO_HOME = (
+    _SMALL_WORDS | _SURE_KINDS | _UNPAIRED | words("own steak club coffee dog ware opera publishing brick auction frat")
+)
+
+
 def _home(reading: Reading, at: int) -> Iterator[Span]:
     """`shady pines`, `the golden acres` behind a preposition, with nothing that is counted behind them."""
     units = reading.units
     first = at - 1
-    if first < 1 or units[first].kind != WORD or units[first].norm in _SMALL_WORDS or units[first].norm in _SURE_KINDS:
+    if first < 1 or units[first].kind != WORD or units[first].norm in _NO_HOME or "'" in units[first].norm:
         return
     while first > 1 and units[first - 1].kind == WORD and at - first < _LONGEST - 1 and _may_name(reading, first - 1):
         first -= 1

@@ -28,7 +28,7 @@ from medagent.redaction.text.guard import (
 )
 from medagent.redaction.text.known import KnownValues
 from medagent.redaction.text.labels import labelled_codes
-from medagent.redaction.text.language import ForeignPart, foreign_parts
+from medagent.redaction.text.language import LEXICONS, ForeignPart, foreign_parts
 from medagent.redaction.text.letters import codes
 from medagent.redaction.text.lexicon import Kind, lexicon
 from medagent.redaction.text.names import listed_names, mark_names, mark_small_names
@@ -46,6 +46,8 @@ _CODES, _EPONYMS, _TERMS = beginnings(codes), beginnings(read_eponyms), beginnin
 LONGEST_S: Final = 1.0
 """Seconds that one text may take; what takes longer does not leave."""
 _MOST_READINGS = 8
+_LANGUAGE = "en"
+"""The language of the lexicon by which a text is read."""
 
 
 class Recogniser(Protocol):
@@ -126,7 +128,7 @@ def _begin(text: str, known: KnownValues, mode: TextMode) -> tuple[Scrubbed, Rea
 
 def _known_reading(text: str, known: KnownValues) -> Reading:
     """Read a text and mark what the call knows, before anything else."""
-    reading = Reading(text, lexicon())
+    reading = Reading(text, LEXICONS[_LANGUAGE]())
     for first, last, category in known.spans(reading.units):
         reading.put(first, last, Mark(category, Layer.KNOWN))
     return reading
