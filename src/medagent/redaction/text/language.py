@@ -144,12 +144,15 @@ def foreign_parts(reading: Reading) -> tuple[ForeignPart, ...]:
     if not _has_hits(reading):
         return ()
     last = len(reading.units) - 1
-    if (whole := _language(reading, 0, last)) and whole not in LEXICONS:
+    tally = _tally(reading, 0, last)
+    if (whole := tally.language()) and whole not in LEXICONS:
         return (ForeignPart(0, last, whole),)
+    if not tally.has_evidence():
+        return ()
     return tuple(
         ForeignPart(first, last, language)
         for first, last in _sentences(reading)
-        if (language := _language(reading, first, last)) and language not in LEXICONS
+        if (language := _tally(reading, first, last).language()) and language not in LEXICONS
     )
 
 
@@ -163,13 +166,13 @@ def _has_hits(reading: Reading) -> bool:
     return any(not norms[at].isascii() for at in reading.of_kind(MIXED))
 
 
-def _language(reading: Reading, first: int, last: int) -> str | None:
+def _tally(reading: Reading, first: int, last: int) -> _Tally:
     """Judge the units from `first` to `last`."""
     tally = _Tally(reading)
     for at in range(first, last + 1):
         if reading.units[at].kind not in (SIGN, GONE):
             tally.add(at)
-    return tally.language()
+    return tally
 
 
 class _Is(IntEnum):
@@ -230,9 +233,13 @@ class _Tally:
         self.units += much
         self.words += much
 
+    def has_evidence(self) -> bool:
+        """Whether a letter or a word speaks for another language; without one no part of the text is in one."""
+        return bool(self.letters) or any(_Is.HALF <= kind <= _Is.ACCENTED for kind, _ in self.found)
+
     def language(self) -> str | None:
         """Return the language that the words speak for, None for English."""
-        if self.units < _FEWEST:
+        if self.units < _FEWEST or not self.has_evidence():
             return None
         letters = self.letters.total()
         if letters * _SHARE >= self.words and (letters > self.signs or letters >= _FEWEST):
