@@ -20,6 +20,7 @@ _SMALL = FUNCTION | FILLERS
 _ASKED_ALWAYS = frozenset(("will", "may"))
 """Small words that are first names often enough to be asked without anything beside them."""
 _NEVER_ASKED = TITLES | (_SMALL - _ASKED_ALWAYS)
+_INDEXED = 2
 _BLOCK = 16
 """Lines of a list that stand together in one text."""
 _T = TypeVar("_T")
@@ -52,10 +53,17 @@ class SortedWords:
         self._firsts = [line.rstrip(f"{flags}?+!") for line in lines[::_BLOCK]]
         self._blocks = ["\n".join(["", *lines[at : at + _BLOCK], ""]) for at in range(0, len(lines), _BLOCK)]
         self._count = len(lines)
+        self._whole = 0, len(self._firsts)
+        self._ranges: dict[str, tuple[int, int]] = {}
+        """Of the first words, those that begin with the same letters."""
+        for at, first in enumerate(self._firsts):
+            letters = first[:_INDEXED]
+            self._ranges[letters] = self._ranges.get(letters, (at, at))[0], at + 1
 
     def flags_of(self, word: str) -> str | None:
         """Return the flags behind a word, None for one that is not listed."""
-        block = self._blocks[bisect_right(self._firsts, word) - 1]
+        begin, end = self._ranges.get(word[:_INDEXED], self._whole)
+        block = self._blocks[bisect_right(self._firsts, word, begin, end) - 1]
         at = block.find(f"\n{word}")
         if at < 0:
             return None

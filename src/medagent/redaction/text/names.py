@@ -621,7 +621,8 @@ class Context:
             for at in reading.of_kind(LETTER):
                 mark = reading.marks[at]
                 hides[at] = mark is not None and mark.layer is not Layer.VOCABULARY
-        self._cased: bool | None = None if reading.capital_places else False
+        capitals = [at for at in reading.capital_places if not (again and reading.gone[at])]
+        self._cased: bool | None = None if capitals else False
 
     @property
     def cased(self) -> bool:
