@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, QUANTITIES, RECORD_WORDS, words
 from medagent.redaction.text.found import Span
-from medagent.redaction.text.reading import Reading, begins_with, cue
+from medagent.redaction.text.reading import SPELLED, Reading, begins_with, cue
 from medagent.redaction.text.units import LETTER, MIXED, NUMBER, ORDINAL, SIGN, WORD, Unit
 
 _SURE = words(
@@ -78,9 +78,10 @@ _LABELS = (
     | _BEGINNING
 )
 _LABEL_CUE = cue(_LABELS | {f"{label}'s" for label in _NUMBERED | _SURE | {"number"}})
+_PASSWORD_CUE = cue(("password",))
 
 
-@begins_with(_LABEL_CUE, LETTER)
+@begins_with(NUMBER, MIXED, SPELLED, _PASSWORD_CUE)
 def labelled_codes(reading: Reading) -> Iterator[Span]:
     """Yield what stands behind the name of a code."""
     cues, units = reading.cued(_LABEL_CUE), reading.units

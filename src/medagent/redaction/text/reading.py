@@ -24,8 +24,9 @@ _Finder = TypeVar("_Finder", bound=Callable[..., Any])
 _MOST_FACTS = 16_384
 _SHORT = 2
 _CUE_OF_KIND = {kind: next(_COUNT) for kind in (LETTER, NUMBER, MIXED, SIGN, GONE)}
-ASKED, SMALL, EPONYM, PHRASE = (next(_COUNT) for _ in range(4))
-"""Cues of the lists: words that may be names, small ones of these, eponyms, first words of places."""
+ASKED, SMALL, EPONYM, PHRASE, SPELLED, DRUG_NAME = (next(_COUNT) for _ in range(6))
+"""Cues of the lists: words that may be names, small ones of these, eponyms, first words of places, letters but a and i,
+drugs that people are called."""
 _Fact: TypeAlias = tuple[Kind, str, tuple[int, ...]]
 """Of a plain word or sign: its kind, the lists of names that have it, its cues."""
 
@@ -48,7 +49,8 @@ class _Facts(dict[str, _Fact]):
         self._shared: dict[_Fact, _Fact] = {}
         self._cues = dict(_CUES_OF)
         small = (form for word in lists.small_names for form in (word, f"{word}'s"))
-        for number, listed in ((SMALL, small), (EPONYM, lists.eponyms), (PHRASE, lists.phrases)):
+        of_lists = ((SMALL, small), (EPONYM, lists.eponyms), (PHRASE, lists.phrases), (DRUG_NAME, lists.drug_names))
+        for number, listed in of_lists:
             for word in listed:
                 self._cues[word] = (*self._cues.get(word, ()), number)
 
@@ -56,6 +58,8 @@ class _Facts(dict[str, _Fact]):
         lists = self._lists
         cues = self._cues.get(norm, ())
         if len(norm) <= 1 or not (norm.isalpha() or norm.replace("'", "").isalpha()):
+            if norm.isalpha() and norm not in "ai":
+                cues = (*cues, SPELLED)
             borne = "" if norm.isdigit() else lists.name_kinds(norm)
             return self._kept(norm, (Kind.NO_WORD, borne, cues)) if len(norm) <= _SHORT else (Kind.NO_WORD, borne, cues)
         kind = lists.kind(norm)
@@ -155,6 +159,10 @@ class Reading:
     def cued(self, number: int) -> list[int]:
         """Return where a word of a cue stands, in order."""
         return self._cued.get(number) or []
+
+    def count_words(self) -> int:
+        """Return how many units are words of two letters or more."""
+        return len(self.norms) - sum(map(len, self._of_kind.values()))
 
     def unknown(self) -> list[int]:
         """Return where a word stands that no list has, in order, apart from those that a term explains."""

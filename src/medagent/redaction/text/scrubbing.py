@@ -28,7 +28,7 @@ from medagent.redaction.text.guard import (
 )
 from medagent.redaction.text.known import KnownValues
 from medagent.redaction.text.labels import labelled_codes
-from medagent.redaction.text.language import ForeignPart, foreign_parts
+from medagent.redaction.text.language import LEXICONS, ForeignPart, foreign_parts
 from medagent.redaction.text.letters import codes
 from medagent.redaction.text.lexicon import Kind, lexicon
 from medagent.redaction.text.names import listed_names, mark_names, mark_small_names
@@ -36,15 +36,18 @@ from medagent.redaction.text.notation import mark_starts
 from medagent.redaction.text.places import places
 from medagent.redaction.text.reading import Mark, Reading, beginnings
 from medagent.redaction.text.spoken import units
+from medagent.redaction.text.terms import read_terms
 from medagent.redaction.text.units import blank_out, merged
 from medagent.redaction.text.vocabulary import is_settled, mark_touching, mark_unknown
 
 _PATTERNS = (ages, written_contacts, dates, addresses, places, labelled_codes, spoken_contacts, digit_runs)
 _BEGINNINGS = tuple((pattern, beginnings(pattern)) for pattern in _PATTERNS)
-_CODES, _TERMS = beginnings(codes), beginnings(read_eponyms)
+_CODES, _EPONYMS, _TERMS = beginnings(codes), beginnings(read_eponyms), beginnings(read_terms)
 LONGEST_S: Final = 1.0
 """Seconds that one text may take; what takes longer does not leave."""
 _MOST_READINGS = 8
+_LANGUAGE = "en"
+"""The language of the lexicon by which a text is read."""
 
 
 class Recogniser(Protocol):
@@ -116,13 +119,14 @@ def _begin(text: str, known: KnownValues, mode: TextMode) -> tuple[Scrubbed, Rea
     parts = foreign_parts(reading)
     if _is_whole(parts, reading) and not scrubbed.findings:
         return _withheld(text, reading, parts), None
-    withheld = (*scrubbed.withheld, *_put_parts(reading, parts))
-    return Scrubbed(text=scrubbed.text, findings=scrubbed.findings, withheld=withheld), reading
+    if parts:
+        scrubbed = replace(scrubbed, withheld=(*scrubbed.withheld, *_put_parts(reading, parts)))
+    return scrubbed, reading
 
 
 def _known_reading(text: str, known: KnownValues) -> Reading:
     """Read a text and mark what the call knows, before anything else."""
-    reading = Reading(text, lexicon())
+    reading = Reading(text, LEXICONS[_LANGUAGE]())
     for first, last, category in known.spans(reading.units):
         reading.put(first, last, Mark(category, Layer.KNOWN))
     return reading
@@ -219,8 +223,10 @@ def _without_tail(text: str, scrubbed: Scrubbed, end: int) -> Scrubbed:
 def _read(reading: Reading, mode: TextMode) -> None:
     """Run the layers behind the known values over one reading, each on what the ones before it left."""
     begins = reading.begins
-    if begins & _TERMS:
+    if begins & _EPONYMS:
         read_eponyms(reading)
+    if begins & _TERMS:
+        read_terms(reading)
     mark_starts(reading)
     spelled, abbreviated = codes(reading) if begins & _CODES else ([], set[int]())
     found = [pattern(reading) for pattern, its in _BEGINNINGS if begins & its]

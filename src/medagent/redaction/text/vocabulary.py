@@ -16,19 +16,17 @@ from medagent.redaction.text.cues import (
 )
 from medagent.redaction.text.found import Layer, is_sign
 from medagent.redaction.text.letters import is_lone_letter_fine
-from medagent.redaction.text.lexicon import Kind
 from medagent.redaction.text.names import has_more_names
 from medagent.redaction.text.places import BESIDE_HIDDEN
-from medagent.redaction.text.reading import Mark, Reading
-from medagent.redaction.text.units import GONE, LETTER, NUMBER, ORDINAL, SIGN, SPOKEN, WORD
+from medagent.redaction.text.reading import Mark, Reading, cue
+from medagent.redaction.text.units import GONE, LETTER, MIXED, NUMBER, ORDINAL, SIGN, SPOKEN, WORD
 
 _UNKNOWN = Mark(Category.IDENTIFIER, Layer.VOCABULARY)
-_PLAIN = (Kind.ORDINARY, Kind.CLINICAL, Kind.ALSO_A_NAME)
 _BEGINNINGS = STREETS | {"may", "dot", "point"}
 """Without a number, a date, an address or an e-mail begins with nothing else that is ordinary."""
 _BESIDE_HIDDEN = BESIDE_HIDDEN | STREET_NAMES
 _WIDEST_BESIDE = 4
-_BEGINNINGS_OF_MAIL = _BEGINNINGS | MAIL_HOSTS
+_BEGINNINGS_CUE, _HOSTS_CUE, _BESIDE_CUE = cue(_BEGINNINGS), cue(MAIL_HOSTS), cue(_BESIDE_HIDDEN)
 _NAME, _ADDRESS = Mark(Category.NAME, Layer.NAMES), Mark(Category.ADDRESS, Layer.NAMES)
 _ALSO_PARTICLES = frozenset(("do", "as"))
 _BEFORE_HOUSE = words("at no number address live lives is :")
@@ -70,18 +68,20 @@ def mark_touching(reading: Reading) -> None:
 
 def is_settled(reading: Reading) -> bool:
     """Whether another reading could find nothing: only ordinary words are left, with which nothing begins."""
-    gone, norms = [*reading.gone, False], ["", *reading.norms]
-    begins = _BEGINNINGS_OF_MAIL if "at" in norms else _BEGINNINGS
-    for at, (unit, kind) in enumerate(zip(reading.units, reading.kinds, strict=True)):
-        if gone[at] or unit.kind == SIGN or (unit.kind == LETTER and unit.norm in "ai"):
-            continue
-        if kind not in _PLAIN or unit.norm in begins:
+    gone, norms = reading.gone, reading.norms
+    left = (*reading.unknown(), *reading.of_kind(NUMBER), *reading.of_kind(MIXED), *reading.cued(_BEGINNINGS_CUE))
+    if "at" in norms:
+        left = (*left, *reading.cued(_HOSTS_CUE))
+    if not all(gone[at] for at in left):
+        return False
+    if not all(gone[at] or norms[at] in "ai" for at in reading.of_kind(LETTER)):
+        return False
+    for at in reading.cued(_BESIDE_CUE):
+        if not gone[at] and True in gone[max(0, at - _WIDEST_BESIDE) : at + 2]:
             return False
-        if unit.norm in _BESIDE_HIDDEN and True in gone[max(0, at - _WIDEST_BESIDE) : at + 2]:
-            return False
-        if unit.norm in FUNCTION:
-            continue
-        if gone[at - 1] and gone[at + 1]:
+    signs = reading.of_kind(SIGN)
+    for at, (before, here, after) in enumerate(zip(gone, gone[1:], gone[2:], strict=False), 1):
+        if before and after and not here and at not in signs and norms[at] not in FUNCTION:
             return False
     return not has_more_names(reading)
 
