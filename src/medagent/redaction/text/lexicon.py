@@ -148,15 +148,15 @@ class AskedWords(Set[str]):
 class ClinicalWords:
     """Clinical words beside the vocabulary, by their first two letters in one text each: a tenth of a set's memory."""
 
-    __slots__ = ("_endings", "_groups", "eponyms")
+    __slots__ = ("_endings", "_groups", "drug_names", "eponyms")
 
     def __init__(self, lines: Iterable[str]) -> None:
-        """Take a line of endings, one of eponyms, and lines of words that begin alike with their flags.
+        """Take a line of endings, one of eponyms, one of drugs' names, and lines of words that begin alike.
 
         A word is clinical, with `.` behind it ordinary, with `?` perhaps a name.
         """
-        endings, eponyms, *groups = lines
-        self.eponyms = eponyms.split()
+        endings, eponyms, drug_names, *groups = lines
+        self.eponyms, self.drug_names = eponyms.split(), drug_names.split()
         self._endings = tuple(endings.split())
         self._groups = {group[:2]: f" {group} " for group in groups}
 
@@ -200,6 +200,8 @@ class Lexicon:
     """The words that somebody bears as a name: whether one is a name is asked each time."""
     eponyms: frozenset[str]
     """Names that diseases, signs and tests bear, with and without an ending."""
+    drug_names: frozenset[str]
+    """Brands of drugs that are also somebody's name."""
     small_names: frozenset[str]
     """The small words and breaths that somebody bears as a name: asked only beside another part of a name."""
 
@@ -267,6 +269,7 @@ def lexicon() -> Lexicon:
         phrases=phrases,
         asked=AskedWords(words, names),
         eponyms=frozenset(eponyms),
+        drug_names=frozenset(clinical.drug_names),
         small_names=frozenset(name for name in small if len(name) > 1),
     )
 

@@ -36,12 +36,13 @@ from medagent.redaction.text.notation import mark_starts
 from medagent.redaction.text.places import places
 from medagent.redaction.text.reading import Mark, Reading, beginnings
 from medagent.redaction.text.spoken import units
+from medagent.redaction.text.terms import read_terms
 from medagent.redaction.text.units import blank_out, merged
 from medagent.redaction.text.vocabulary import is_settled, mark_touching, mark_unknown
 
 _PATTERNS = (ages, written_contacts, dates, addresses, places, labelled_codes, spoken_contacts, digit_runs)
 _BEGINNINGS = tuple((pattern, beginnings(pattern)) for pattern in _PATTERNS)
-_CODES, _TERMS = beginnings(codes), beginnings(read_eponyms)
+_CODES, _EPONYMS, _TERMS = beginnings(codes), beginnings(read_eponyms), beginnings(read_terms)
 LONGEST_S: Final = 1.0
 """Seconds that one text may take; what takes longer does not leave."""
 _MOST_READINGS = 8
@@ -219,8 +220,10 @@ def _without_tail(text: str, scrubbed: Scrubbed, end: int) -> Scrubbed:
 def _read(reading: Reading, mode: TextMode) -> None:
     """Run the layers behind the known values over one reading, each on what the ones before it left."""
     begins = reading.begins
-    if begins & _TERMS:
+    if begins & _EPONYMS:
         read_eponyms(reading)
+    if begins & _TERMS:
+        read_terms(reading)
     mark_starts(reading)
     spelled, abbreviated = codes(reading) if begins & _CODES else ([], set[int]())
     found = [pattern(reading) for pattern, its in _BEGINNINGS if begins & its]

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from medagent.redaction.text.known import KnownValues
+from medagent.redaction.text.scrubbing import scrub
+
+NOBODY = KnownValues()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "he has okonjo syndrome",
+        "Rule out Varga-Ostheim-Lindqvist syndrome.",
+        "history of quintmann-boreski disease",
+        "can i skip yasmin this week",
+        "Refill Errin.",
+        "I take heather 0.35 mg every day",
+        "Camila tablets, 3 packs",
+        "is there a generic for Allegra?",
+        "a refill of larin please",
+    ],
+)
+def test_a_name_in_a_clinical_term_stays(text: str) -> None:
+    """An eponym before `syndrome`, listed or not, and a brand that is a name beside a dose or its taking stay."""
+    assert scrub(text, NOBODY).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("my cousin yasmin is ten", "yasmin"),
+        ("Heather took 5 mg at noon", "Heather"),
+        ("give heather 5 mg of it", "heather"),
+        ("I take Camila to school", "Camila"),
+        ("Mrs. Okonjo has a syndrome", "Okonjo"),
+        ("dr okonjo syndrome clinic", "okonjo"),
+        ("Ms. Varga-Ostheim disease follow-up", "Varga"),
+        ("ms heather refill", "heather"),
+        ("refill for yasmin", "yasmin"),
+    ],
+)
+def test_a_person_beside_such_words_goes(text: str, name: str) -> None:
+    """A title, a first name before it, or what is done to people makes a person of the same name."""
+    assert name not in scrub(text, NOBODY).text
