@@ -24,9 +24,9 @@ _Finder = TypeVar("_Finder", bound=Callable[..., Any])
 _MOST_FACTS = 16_384
 _SHORT = 2
 _CUE_OF_KIND = {kind: next(_COUNT) for kind in (LETTER, NUMBER, MIXED, SIGN, GONE)}
-ASKED, SMALL, EPONYM, PHRASE, SPELLED, DRUG_NAME = (next(_COUNT) for _ in range(6))
+ASKED, SMALL, EPONYM, PHRASE, SPELLED, DRUG_NAME, PAIR = (next(_COUNT) for _ in range(7))
 """Cues of the lists: words that may be names, small ones of these, eponyms, first words of places, letters but a and i,
-drugs that people are called."""
+drugs that people are called, first names of terms that hold several."""
 _Fact: TypeAlias = tuple[Kind, str, tuple[int, ...]]
 """Of a plain word or sign: its kind, the lists of names that have it, its cues."""
 
@@ -49,7 +49,13 @@ class _Facts(dict[str, _Fact]):
         self._shared: dict[_Fact, _Fact] = {}
         self._cues = dict(_CUES_OF)
         small = (form for word in lists.small_names for form in (word, f"{word}'s"))
-        of_lists = ((SMALL, small), (EPONYM, lists.eponyms), (PHRASE, lists.phrases), (DRUG_NAME, lists.drug_names))
+        of_lists = (
+            (SMALL, small),
+            (EPONYM, lists.eponyms),
+            (PHRASE, lists.phrases),
+            (DRUG_NAME, lists.drug_names),
+            (PAIR, lists.pairs),
+        )
         for number, listed in of_lists:
             for word in listed:
                 self._cues[word] = (*self._cues.get(word, ()), number)
