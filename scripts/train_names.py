@@ -37,6 +37,8 @@ _SMALL_WORD = re.compile(
     r"\b(?:to|in|on|or|so|no|can|do|he|she|her|my|the|and|for|with|is|was|has|that|but|we|i|you|at|from)\b"
 )
 _ROUNDS = 4
+_AVERAGED = 2
+"""Rounds, the last ones, whose weights are averaged at each half: what a draw adds by chance is halved."""
 _TERMS, _LONGEST_TERM = 6_000, 50
 _TERM_SENTENCES = (
     "{}",
@@ -55,7 +57,7 @@ _TERM_SENTENCES = (
 )
 _UNKNOWN_LEFT_OUT = 0.9
 """Words of no list that are no names are few where everybody's words are listed: most that are asked are names."""
-_MOST_EXAMPLES = 500_000
+_MOST_EXAMPLES = 750_000
 _UNKNOWN = "Zxqvan"
 """A name that no list has."""
 _JOON = "Zhoon"
@@ -111,7 +113,7 @@ class Names:
         drugs = _words_of("drugs")
         self._borne_drugs = sorted(drugs & lists.asked)
         self.drugs = [*self._borne_drugs * 4, *sorted(drugs & lists.words.keys())]
-        clinical = (word for line in lines_of("clinical")[1:] for word in line.split())
+        clinical = (word for line in lines_of("clinical")[3:] for word in line.split())
         self._brands = [word.removesuffix("?") for word in clinical if word.endswith("?")]
 
     def one(self, kind: str) -> str:
@@ -187,7 +189,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the directory of mts_dialog_train.csv")
     data = parser.parse_args().data
     draw = random.Random(20)  # noqa: S311  # for examples, not for secrets
-    examples = [example for text, named in _sentences(data, draw) for example in _examples(text, named, draw)]
+    shared: dict[str, str] = {}
+    examples = [
+        (tuple(shared.setdefault(feature, feature) for feature in features), label)
+        for text, named in _sentences(data, draw)
+        for features, label in _examples(text, named, draw)
+    ]
+    shared.clear()
     draw.shuffle(examples)
     examples = examples[:_MOST_EXAMPLES]
     seen = Counter(feature for features, _ in examples for feature in features)
@@ -376,10 +384,13 @@ def _train(examples: Sequence[Example], draw: random.Random) -> dict[str, float]
     ]
     weights, steps = [0.0] * len(numbers), [1e-6] * len(numbers)
     decay = _STRENGTH * len(rows) * 0.01
+    half, sums, parts = len(rows) // 2, [0.0] * len(numbers), 0
     for turn in range(_ROUNDS):
         draw.shuffle(rows)
         loss = 0.0
-        for features, label in rows:
+        for done, (features, label) in enumerate(rows, 1):
+            if turn >= _ROUNDS - _AVERAGED and done in (half, len(rows)):
+                sums, parts = [total + weight for total, weight in zip(sums, weights, strict=True)], parts + 1
             score = sum([weights[feature] for feature in features])
             probability = 1 / (1 + exp(-max(-30.0, min(30.0, score))))
             loss -= log(max(1e-9, probability if label else 1 - probability))
@@ -392,7 +403,7 @@ def _train(examples: Sequence[Example], draw: random.Random) -> dict[str, float]
                 steps[feature] += gradient * gradient
                 weights[feature] = weight - 0.3 * gradient / steps[feature] ** 0.5
         print(f"round {turn + 1}: loss {loss / len(rows):.4f}", flush=True)  # noqa: T201  # a command tells what it did
-    return {feature: weights[number] for feature, number in numbers.items()}
+    return {feature: sums[number] / parts for feature, number in numbers.items()}
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -76,6 +77,11 @@ CALLS = {
 EACH_CALL = [
     pytest.param(code, text, id=f"{code}-{at}") for code, texts in CALLS.items() for at, text in enumerate(texts)
 ]
+CALLERS = [
+    line.partition(" ")[::2]
+    for line in (Path(__file__).parent / "said_in_other_languages.txt").read_text("utf-8").splitlines()
+    if not line.startswith("#")
+]
 ENGLISH = [
     "this is guadalupe hernandez de la cruz calling about my son jose luis",
     "Nguyen Thi Tuyet Mai would like to see Dr. Tran Van Hung on Friday",
@@ -107,6 +113,14 @@ def test_scrub_text_in_another_language_withholds_it_whole(mode: TextMode, langu
         scrubbed = scrub(form, NOBODY, mode=mode)
         assert (scrubbed.text, scrubbed.withheld) == (REDACTED, (language,))
         assert {finding.layer for finding in scrubbed.findings} == {Layer.LANGUAGE}
+
+
+@pytest.mark.parametrize("language", ["es", "fr", "de", "pt", "vi", "tl"])
+def test_scrub_short_sentences_of_a_language_withholds_98_of_100(language: str) -> None:
+    """Five words and a few more, with and without a capital, accents and tones."""
+    texts = [text for code, text in CALLERS if code == language]
+    forms = [form for text in texts for form in (text, bare(text), f"{text[0].upper()}{text[1:]}.")]
+    assert sum(scrub(form, NOBODY).withheld == (language,) for form in forms) >= 0.98 * len(forms)
 
 
 @pytest.mark.parametrize("text", ENGLISH)

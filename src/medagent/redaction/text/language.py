@@ -100,7 +100,7 @@ _ENDINGS: Final[Mapping[str, re.Pattern[str]]] = {
         r"|icos|icas|ismo|istas|ais|ores|oras|ou|eiros?|eiras?)"
     ),
     "fr": re.compile(
-        r"\w{2,}(?:aient|erait|erons|eront|issait|iques?|euses?|eux|ements?|ees|ites|eaux|elles|ettes|ienne?s?|iers?"
+        r"\w{2,}(?:aient|erait|erons|eront|issait|iques?|euses?|eux|ements?|ees?|ites|eaux|elles|ettes|ienne?s?|iers?"
         r"|ieres?|eurs|aires?|oires?|ances|ences|ismes?|istes?|ables|ibles|aux|ons|ez|ent|ais|ait|ites)"
     ),
     "de": re.compile(

@@ -20,6 +20,7 @@ _SMALL = FUNCTION | FILLERS
 _ASKED_ALWAYS = frozenset(("will", "may"))
 """Small words that are first names often enough to be asked without anything beside them."""
 _NEVER_ASKED = TITLES | (_SMALL - _ASKED_ALWAYS)
+_INDEXED = 2
 _BLOCK = 16
 """Lines of a list that stand together in one text."""
 _T = TypeVar("_T")
@@ -52,10 +53,17 @@ class SortedWords:
         self._firsts = [line.rstrip(f"{flags}?+!") for line in lines[::_BLOCK]]
         self._blocks = ["\n".join(["", *lines[at : at + _BLOCK], ""]) for at in range(0, len(lines), _BLOCK)]
         self._count = len(lines)
+        self._whole = 0, len(self._firsts)
+        self._ranges: dict[str, tuple[int, int]] = {}
+        """Of the first words, those that begin with the same letters."""
+        for at, first in enumerate(self._firsts):
+            letters = first[:_INDEXED]
+            self._ranges[letters] = self._ranges.get(letters, (at, at))[0], at + 1
 
     def flags_of(self, word: str) -> str | None:
         """Return the flags behind a word, None for one that is not listed."""
-        block = self._blocks[bisect_right(self._firsts, word) - 1]
+        begin, end = self._ranges.get(word[:_INDEXED], self._whole)
+        block = self._blocks[bisect_right(self._firsts, word, begin, end) - 1]
         at = block.find(f"\n{word}")
         if at < 0:
             return None
@@ -142,15 +150,20 @@ class AskedWords(Set[str]):
 class ClinicalWords:
     """Clinical words beside the vocabulary."""
 
-    __slots__ = ("_endings", "_shortest", "_tails", "_words", "drug_names", "eponyms")
+    __slots__ = ("_endings", "_shortest", "_tails", "_words", "drug_names", "eponyms", "pairs", "rare_eponyms")
 
     def __init__(self, lines: Iterable[str]) -> None:
-        """Take a line of endings, one of eponyms, one of drugs' names, and lines of words that begin alike.
+        """Take a line of endings, of eponyms, of drugs' names, of terms with `;` between, and words that begin alike.
 
-        A word is clinical, with `.` behind it ordinary, with `?` perhaps a name.
+        Behind an eponym that few people are called stands `?`. A word is clinical, with `.` behind it ordinary, with
+        `?` perhaps a name.
         """
-        endings, eponyms, drug_names, *groups = lines
-        self.eponyms, self.drug_names = eponyms.split(), drug_names.split()
+        endings, eponyms, drug_names, pairs, *groups = lines
+        self.eponyms, self.drug_names = eponyms.replace("?", "").split(), drug_names.split()
+        self.rare_eponyms = [name[:-1] for name in eponyms.split() if name[-1] == "?"]
+        self.pairs: dict[str, tuple[tuple[str, ...], ...]] = {}
+        for first, *rest in (pair.split() for pair in pairs.split(";")):
+            self.pairs[first] = (*self.pairs.get(first, ()), tuple(rest))
         self._endings = tuple(endings.split())
         self._shortest = min(map(len, self._endings), default=1)
         self._tails = frozenset(ending[-self._shortest :] for ending in self._endings)
@@ -191,6 +204,10 @@ class Lexicon:
     """The words that somebody bears as a name: whether one is a name is asked each time."""
     eponyms: frozenset[str]
     """Names that diseases, signs and tests bear, with and without an ending."""
+    rare_eponyms: frozenset[str]
+    """Those of them that few people are called."""
+    pairs: Mapping[str, tuple[tuple[str, ...], ...]]
+    """Terms of several names, by the first one: what follows it."""
     drug_names: frozenset[str]
     """Brands of drugs that are also somebody's name."""
     small_names: frozenset[str]
@@ -261,6 +278,8 @@ def lexicon() -> Lexicon:
         phrases=phrases,
         asked=AskedWords(words, names),
         eponyms=frozenset(eponyms),
+        rare_eponyms=frozenset(form for name in clinical.rare_eponyms for form in (name, f"{name}'s")),
+        pairs=clinical.pairs,
         drug_names=frozenset(clinical.drug_names),
         small_names=frozenset(name for name in small if len(name) > 1),
     )

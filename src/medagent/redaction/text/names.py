@@ -116,14 +116,20 @@ _NEVER_BEHIND = words(
 )
 _BORNE_ANYWHERE = FUNCTION - TITLES - _NEVER_BEHIND
 """Small words that a capital makes a part of the name before it; somebody is called so in some language."""
-_BEHIND_AN = frozenset(
-    word for word in FUNCTION if word[0] not in "aeiou" and word not in {"her", "his", "here", "have", "had", "has"}
-)
+_BEHIND_AN = FUNCTION - words(
+    """other old even already only up over off in into inside outside on out around under ever above upon about after
+    along any all each either every an a our oh uh um ah again i i'm i've i'd i'll is ok okay"""
+) | words("is are am")
 """No sentence goes on with one of these behind `an`, but with `please` behind somebody called An."""
 
 _ANNOUNCING = TITLES | words("uncle aunt auntie grandma grandpa cousin name name's surname surname's called named")
 """Behind one of these a small word may be somebody's name: `doctor so`, `uncle an`."""
 
+_OF_DOCTORS = words(
+    """appointment appointments visit visits office offices note notes order orders bill bills number numbers name names
+    referral referrals letter letters list lists today tomorrow yesterday tonight recommended advised suggested"""
+)
+"""Words behind `dr` that are no name."""
 _POINTED = words("dr mr mrs ms prof")
 _TIES = (" ", ". ", ".")
 _TITLED = (
@@ -621,7 +627,8 @@ class Context:
             for at in reading.of_kind(LETTER):
                 mark = reading.marks[at]
                 hides[at] = mark is not None and mark.layer is not Layer.VOCABULARY
-        self._cased: bool | None = None if reading.capital_places else False
+        capitals = [at for at in reading.capital_places if not (again and reading.gone[at])]
+        self._cased: bool | None = None if capitals else False
 
     @property
     def cased(self) -> bool:
@@ -851,7 +858,10 @@ def _doctors(reading: Reading) -> Iterator[Span]:
     for at in reading.cued(_DOCTORS_CUE):
         last = at + 2 if reading.norm(at + 1) == "." else at + 1
         norm = reading.norm(last)
-        if norm not in FUNCTION and "l" in reading.lists.name_kinds(norm) and reading.units[last].kind == WORD:
+        if norm in FUNCTION or last >= len(reading.units) or reading.units[last].kind != WORD:
+            continue
+        is_any = reading.norms[at] == "dr" and reading.kinds[last] is Kind.ORDINARY and norm not in _OF_DOCTORS
+        if is_any or "l" in reading.lists.name_kinds(norm):
             yield last, last, Category.NAME
 
 

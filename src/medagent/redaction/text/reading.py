@@ -24,9 +24,9 @@ _Finder = TypeVar("_Finder", bound=Callable[..., Any])
 _MOST_FACTS = 16_384
 _SHORT = 2
 _CUE_OF_KIND = {kind: next(_COUNT) for kind in (LETTER, NUMBER, MIXED, SIGN, GONE)}
-ASKED, SMALL, EPONYM, PHRASE, SPELLED, DRUG_NAME = (next(_COUNT) for _ in range(6))
+ASKED, SMALL, EPONYM, PHRASE, SPELLED, DRUG_NAME, PAIR = (next(_COUNT) for _ in range(7))
 """Cues of the lists: words that may be names, small ones of these, eponyms, first words of places, letters but a and i,
-drugs that people are called."""
+drugs that people are called, first names of terms that hold several."""
 _Fact: TypeAlias = tuple[Kind, str, tuple[int, ...]]
 """Of a plain word or sign: its kind, the lists of names that have it, its cues."""
 
@@ -49,7 +49,13 @@ class _Facts(dict[str, _Fact]):
         self._shared: dict[_Fact, _Fact] = {}
         self._cues = dict(_CUES_OF)
         small = (form for word in lists.small_names for form in (word, f"{word}'s"))
-        of_lists = ((SMALL, small), (EPONYM, lists.eponyms), (PHRASE, lists.phrases), (DRUG_NAME, lists.drug_names))
+        of_lists = (
+            (SMALL, small),
+            (EPONYM, lists.eponyms),
+            (PHRASE, lists.phrases),
+            (DRUG_NAME, lists.drug_names),
+            (PAIR, lists.pairs),
+        )
         for number, listed in of_lists:
             for word in listed:
                 self._cues[word] = (*self._cues.get(word, ()), number)
@@ -167,7 +173,7 @@ class Reading:
     def unknown(self) -> list[int]:
         """Return where a word stands that no list has, in order, apart from those that a term explains."""
         kinds, unknown = self.kinds, Kind.UNKNOWN
-        return [at for at in self._unknown if kinds[at] is unknown]
+        return [at for at in self._unknown if kinds[at] is unknown] if self._unknown else []
 
     def places_of(self, words: Set[str]) -> list[int]:
         """Return where one of these words stands, in order; for words that no cue has."""
@@ -193,15 +199,15 @@ class Reading:
 
     def findings(self) -> Iterator[TextFinding]:
         """Neighbours with the same mark as one finding, in code points of the text."""
-        begun: tuple[Mark, int] | None = None
-        for at, mark in enumerate([*self.marks, None]):
-            if begun and mark != begun[0]:
-                why, first = begun
-                start, end = self.units[first].start, self.units[at - 1].end
-                yield TextFinding(category=why.category, layer=why.layer, start=start, end=end)
-                begun = None
-            if mark is not None and begun is None:
-                begun = mark, at
+        marked = [(at, mark) for at, mark in enumerate(self.marks) if mark is not None]
+        for at, (first, mark) in enumerate(marked):
+            if at and marked[at - 1] == (first - 1, mark):
+                continue
+            last = at
+            while last + 1 < len(marked) and marked[last + 1] == (marked[last][0] + 1, mark):
+                last += 1
+            start, end = self.units[first].start, self.units[marked[last][0]].end
+            yield TextFinding(category=mark.category, layer=mark.layer, start=start, end=end)
 
 
 def _places_of_kinds(kinds: Iterable[str]) -> dict[str, list[int]]:

@@ -38,7 +38,7 @@ from medagent.redaction.text.reading import Mark, Reading, beginnings
 from medagent.redaction.text.spoken import units
 from medagent.redaction.text.terms import read_terms
 from medagent.redaction.text.units import blank_out, merged
-from medagent.redaction.text.vocabulary import is_settled, mark_touching, mark_unknown
+from medagent.redaction.text.vocabulary import Open, mark_touching, mark_unknown, what_is_open
 
 _PATTERNS = (ages, written_contacts, dates, addresses, places, labelled_codes, spoken_contacts, digit_runs)
 _BEGINNINGS = tuple((pattern, beginnings(pattern)) for pattern in _PATTERNS)
@@ -84,16 +84,18 @@ def _scrub(text: str, known: KnownValues, mode: TextMode, recognisers: Sequence[
         return scrubbed
     for recogniser in recognisers:
         _put_offsets(reading, recogniser.spans(scrubbed.text))
+    is_open = Open.EVERYTHING
     for _ in range(_MOST_READINGS):
         if time.perf_counter() > deadline:
             raise _UnreadableError
-        _read(reading, mode)
+        _read(reading, mode, is_open)
         if not reading.count:
             break
         findings = _in_order(text, scrubbed.findings, reading.findings())
         clean, _ = blank_out(text[:LONGEST_TEXT], ((finding.start, finding.end) for finding in findings))
         scrubbed = Scrubbed(text=clean, findings=findings, withheld=scrubbed.withheld)
-        if is_settled(reading):
+        is_open = what_is_open(reading)
+        if is_open is Open.NOTHING:
             break
         reading = _known_reading(scrubbed.text, known)
     else:
@@ -220,7 +222,7 @@ def _without_tail(text: str, scrubbed: Scrubbed, end: int) -> Scrubbed:
     return Scrubbed(text=clean, findings=(*kept, tail), withheld=withheld)
 
 
-def _read(reading: Reading, mode: TextMode) -> None:
+def _read(reading: Reading, mode: TextMode, is_open: Open) -> None:
     """Run the layers behind the known values over one reading, each on what the ones before it left."""
     begins = reading.begins
     if begins & _EPONYMS:
@@ -234,6 +236,8 @@ def _read(reading: Reading, mode: TextMode) -> None:
         reading.put(first, last, Mark(category, Layer.PATTERNS))
     for first, last, category in listed_names(reading):
         reading.put(first, last, Mark(category, Layer.NAMES))
+    if is_open is Open.PATTERNS and not reading.count:
+        return
     context = mark_names(reading)
     if mode is TextMode.VOCABULARY:
         mark_unknown(reading, abbreviated)

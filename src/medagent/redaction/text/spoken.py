@@ -114,7 +114,7 @@ def _number(cut: list[Unit], at: int, read: list[Unit]) -> int:
     unit = cut[at]
     plain = _PLAIN.get(unit.norm)
     if plain and not (at + 1 < len(cut) and cut[at + 1].norm in ("hundred", "thousand")):
-        read.append(Unit(plain, NUMBER, unit.start, unit.end, SPOKEN))
+        read.append(tuple.__new__(Unit, (plain, NUMBER, unit.start, unit.end, SPOKEN)))
         return 1
     if unit.norm in _REPEAT:
         return _repeated(cut, at, read)
@@ -131,7 +131,7 @@ def _number(cut: list[Unit], at: int, read: list[Unit]) -> int:
     if not ordinal and _norm(cut, at + used) in ("hundred", "thousand"):
         value, used = _large(cut, at, value, used)
         how = CARDINAL
-    read.append(Unit(str(value), NUMBER, unit.start, cut[at + used - 1].end, how))
+    read.append(tuple.__new__(Unit, (str(value), NUMBER, unit.start, cut[at + used - 1].end, how)))
     return used
 
 

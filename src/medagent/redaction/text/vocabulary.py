@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
+
 from medagent.redaction.policy import Category
 from medagent.redaction.text.addresses import STREET_NAMES
 from medagent.redaction.text.cues import (
@@ -66,24 +68,46 @@ def mark_touching(reading: Reading) -> None:
             reading.put(at, at, _UNKNOWN)
 
 
-def is_settled(reading: Reading) -> bool:
-    """Whether another reading could find nothing: only ordinary words are left, with which nothing begins."""
+_BETWEEN = bytes((True, False, True))
+
+
+class Open(Enum):
+    """What another reading could find."""
+
+    NOTHING = auto()
+    PATTERNS = auto()
+    """Patterns, and names beside them, but no other name."""
+    EVERYTHING = auto()
+
+
+def what_is_open(reading: Reading) -> Open:
+    """Return what another reading could find: nothing where only ordinary words are left, with which nothing begins."""
     gone, norms = reading.gone, reading.norms
-    left = (*reading.unknown(), *reading.of_kind(NUMBER), *reading.of_kind(MIXED), *reading.cued(_BEGINNINGS_CUE))
-    if "at" in norms:
+    letters = [at for at in reading.of_kind(LETTER) if norms[at] not in "ai"]
+    if not all(gone[at] for at in (*reading.unknown(), *letters)):
+        return Open.EVERYTHING
+    signs, row = reading.of_kind(SIGN), bytes(gone)
+    between = row.find(_BETWEEN)
+    while between >= 0:
+        if between + 1 not in signs and norms[between + 1] not in FUNCTION:
+            return Open.EVERYTHING
+        between = row.find(_BETWEEN, between + 1)
+    if has_more_names(reading):
+        return Open.EVERYTHING
+    if not _may_hold_patterns(reading):
+        return Open.NOTHING
+    return Open.EVERYTHING if reading.terms else Open.PATTERNS
+
+
+def _may_hold_patterns(reading: Reading) -> bool:
+    """Whether a number is left, or a word with which a pattern begins, also beside what is hidden by now."""
+    gone = reading.gone
+    left = (*reading.of_kind(NUMBER), *reading.of_kind(MIXED), *reading.cued(_BEGINNINGS_CUE))
+    if "at" in reading.norms:
         left = (*left, *reading.cued(_HOSTS_CUE))
     if not all(gone[at] for at in left):
-        return False
-    if not all(gone[at] or norms[at] in "ai" for at in reading.of_kind(LETTER)):
-        return False
-    for at in reading.cued(_BESIDE_CUE):
-        if not gone[at] and True in gone[max(0, at - _WIDEST_BESIDE) : at + 2]:
-            return False
-    signs = reading.of_kind(SIGN)
-    for at, (before, here, after) in enumerate(zip(gone, gone[1:], gone[2:], strict=False), 1):
-        if before and after and not here and at not in signs and norms[at] not in FUNCTION:
-            return False
-    return not has_more_names(reading)
+        return True
+    return any(not gone[at] and True in gone[max(0, at - _WIDEST_BESIDE) : at + 2] for at in reading.cued(_BESIDE_CUE))
 
 
 def _belongs(reading: Reading, at: int, *, before: bool) -> bool:
