@@ -174,7 +174,7 @@ _NO_PLACE = words(
     condition stable ok okay fine intensive station lines emergency pharmacy mine yours theirs ours his hers him her
     them me us family friends people son daughter mom dad wife husband sister brother mother father parents doctor
     nurse specialist insurance medicare medicaid service services collections billing preparation prep anticipation
-    response compliance hopes shop store factory warehouse restaurant firm desk capacity discharge connection
+    board response compliance hopes shop store factory warehouse restaurant firm desk capacity discharge connection
     hindsight reality theory"""
 )
 """Words behind `live in`, `moved from`, `is at` that are no town and no facility."""
