@@ -143,7 +143,7 @@ class AskedWords(Set[str]):
         return sum(1 for _ in self)
 
     @classmethod
-    def _from_iterable(cls, found: Iterable[_T]) -> frozenset[_T]:  # type: ignore[override]  # of two sets one is made
+    def _from_iterable(cls, found: Iterable[_T]) -> frozenset[_T]:
         return frozenset(found)
 
 

@@ -312,7 +312,7 @@ class Model:
         names = lexicon().name_kinds
         c, two_left, two_right, both, both_right, second, behind, lc, lists, beside, before, after = self._third
         before_it, behind_it = f"{left2} {left}", f"{right} {right2}"
-        of_left2, of_left, of_right, of_right2 = group(left2), group(left), group(right), group(right2)
+        far_left, near_left, near_right, far_right = group(left2), group(left), group(right), group(right2)
         known = borne(kinds)
         score += (
             c(f"{case} {word}", 0.0)
@@ -324,9 +324,9 @@ class Model:
             + behind(right2, 0.0)
             + lc(f"{left} {case}", 0.0)
             + lists(f"{names(left)} {names(right)}", 0.0)
-            + beside(f"{of_left} {of_right} {known}", 0.0)
-            + before(f"{of_left2} {of_left} {known}", 0.0)
-            + after(f"{of_right} {of_right2} {known}", 0.0)
+            + beside(f"{near_left} {near_right} {known}", 0.0)
+            + before(f"{far_left} {near_left} {known}", 0.0)
+            + after(f"{near_right} {far_right} {known}", 0.0)
         )
         return 1 / (1 + exp(-max(-30.0, min(30.0, score)))) if score >= hopeless else 0.0
 
@@ -634,14 +634,11 @@ class Context:
     def cased(self) -> bool:
         """Whether there are capitals, and most words that begin no sentence have none."""
         if self._cased is None:
-            reading, hides = self._reading, self._hides
-            kinds, norms, no_word = reading.kinds, reading.norms, Kind.NO_WORD
-            words = reading.count_words() - len(reading.cued(_FILLERS_CUE))
-            begins = {0, *(at + 1 for at in reading.of_kind(SIGN) if norms[at] in _ENDS and at + 1 < len(norms))}
-            unseen = begins.union([at for at, hides_it in enumerate(hides) if hides_it]) if True in hides else begins
-            words -= len([at for at in unseen if kinds[at] is not no_word and norms[at] not in FILLERS])
-            upper = [at for at in reading.capital_places if at not in unseen and kinds[at] is not no_word]
-            self._cased = 2 * len([at for at in upper if norms[at] not in FILLERS]) <= words > 0
+            seen = [
+                is_word and not hidden for is_word, hidden in zip(_words_of(self._reading), self._hides, strict=True)
+            ]
+            upper = [at for at in self._reading.capital_places if seen[at]]
+            self._cased = 2 * len(upper) <= sum(seen) > 0
         return self._cased
 
     def _part(self, at: int) -> str:
@@ -806,6 +803,21 @@ class Context:
             case = "l" if self.cased else "-"
         kinds = reading.borne[at] + _KIND_SIGNS[kind]
         return tuple.__new__(Seen, (word, kinds, case, left2, left, right, right2))
+
+
+def _words_of(reading: Reading) -> list[bool]:
+    """Which units are words that tell of capitals: no breaths, and none with which a sentence begins."""
+    found = reading.cased_words
+    if found is None:
+        norms = reading.norms
+        found = reading.cased_words = [True] * len(norms)
+        for places in (reading.non_words(), reading.cued(_FILLERS_CUE), [0] if norms else []):
+            for at in places:
+                found[at] = False
+        for at in reading.of_kind(SIGN):
+            if norms[at] in _ENDS and at + 1 < len(norms):
+                found[at + 1] = False
+    return found
 
 
 def _symbols_of(reading: Reading) -> list[str]:

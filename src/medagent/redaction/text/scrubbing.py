@@ -205,7 +205,7 @@ def _in_order(text: str, before: Sequence[TextFinding], more: Iterable[TextFindi
         taken = end
         shifts.append((left, end - left))
     moved = (
-        replace(finding, start=finding.start + shift, end=finding.end + shift)
+        finding._replace(start=finding.start + shift, end=finding.end + shift)
         for finding in more
         for shift in (shifts[bisect_right(shifts, (finding.start, inf)) - 1][1],)
     )
