@@ -581,17 +581,37 @@ def _is_capital_behind_hidden(reading: Reading, at: int) -> bool:
 
 def has_more_names(reading: Reading) -> bool:
     """Whether another reading of what is left would find a name, where hidden words are seen without their kind."""
-    gone = reading.gone
-    open_ones = [at for at in reading.asked if not (gone[at] or _is_hopeless(reading, at))]
-    if not reading.capital_places:
+    open_ones = [at for at in reading.asked if not reading.gone[at]]
+    is_same = not reading.capital_places or _is_cased_again(reading) is reading.cased
+    if is_same:  # only what stands near something hidden can look otherwise
         open_ones = [at for at in open_ones if _is_near_hidden(reading, at)]
+    open_ones = [at for at in open_ones if not _is_hopeless(reading, at)]
     small = small_suspects(reading)
     if not (open_ones or small):
         return False
     context = Context(reading, again=True)
-    if context.cased is reading.cased:  # only what stands near something hidden can look otherwise
+    if is_same:
         open_ones = [at for at in open_ones if context.sees_hidden(at)]
     return any(map(context.finds, open_ones)) or any(map(context.finds_small, small))
+
+
+def _is_cased_again(reading: Reading) -> bool:
+    """Whether the next reading sees capitals, and most words that begin no sentence have none."""
+    if all(reading.gone[at] for at in reading.capital_places):
+        return False
+    hides = reading.gone
+    if unknown := reading.unknown():
+        hides = hides.copy()
+        for at in unknown:
+            hides[at] = True
+    return _are_few(reading, hides)
+
+
+def _are_few(reading: Reading, hides: list[bool]) -> bool:
+    """Whether most words that begin no sentence and are not hidden have no capital."""
+    seen = [is_word and not hidden for is_word, hidden in zip(_words_of(reading), hides, strict=True)]
+    upper = [at for at in reading.capital_places if seen[at]]
+    return 2 * len(upper) <= sum(seen) > 0
 
 
 def _is_near_hidden(reading: Reading, at: int) -> bool:
@@ -627,18 +647,15 @@ class Context:
             for at in reading.of_kind(LETTER):
                 mark = reading.marks[at]
                 hides[at] = mark is not None and mark.layer is not Layer.VOCABULARY
-        capitals = [at for at in reading.capital_places if not (again and reading.gone[at])]
-        self._cased: bool | None = None if capitals else False
+        self._cased: bool | None = None if reading.capital_places else False
+        if again and self._cased is None:
+            self._cased = _is_cased_again(reading)
 
     @property
     def cased(self) -> bool:
         """Whether there are capitals, and most words that begin no sentence have none."""
         if self._cased is None:
-            seen = [
-                is_word and not hidden for is_word, hidden in zip(_words_of(self._reading), self._hides, strict=True)
-            ]
-            upper = [at for at in self._reading.capital_places if seen[at]]
-            self._cased = 2 * len(upper) <= sum(seen) > 0
+            self._cased = _are_few(self._reading, self._hides)
         return self._cased
 
     def _part(self, at: int) -> str:

@@ -209,7 +209,7 @@ class Reading:
             while last + 1 < len(marked) and marked[last + 1] == (marked[last][0] + 1, mark):
                 last += 1
             start, end = self.units[first].start, self.units[marked[last][0]].end
-            yield TextFinding(category=mark.category, layer=mark.layer, start=start, end=end)
+            yield tuple.__new__(TextFinding, (mark.category, start, end, mark.layer))
 
 
 def _places_of_kinds(kinds: Iterable[str]) -> dict[str, list[int]]:
