@@ -325,7 +325,7 @@ def _behind_cue(units: Sequence[Unit], at: int) -> int:
             ahead += 1
         return ahead + 1 if _norm(units, ahead) in ("from", "to", "into") else 0
     if norm == "from" and at:
-        before = units[at - 1].norm
+        before = units[at - 1 - (at > 1 and units[at - 1].norm == "in")].norm
         person = (
             before in _FROM
             or before == "way"
@@ -411,7 +411,11 @@ def _typed(reading: Reading, at: int) -> Iterator[Span]:
     )
     if rest is None:
         return
-    holy = at > 1 and units[at - 2].norm in _HOLY and units[at - 1].kind == WORD
+    holy = (
+        at > 1
+        and units[at - 1].kind == WORD
+        and (units[at - 2].norm in _HOLY or (units[at - 1].norm == "street" and units[at - 2].norm in _SHOPPING))
+    )
     kindly = at > 1 and units[at - 1].norm in _KINDS_IN_NAMES and _may_name(reading, at - 2)
     if at and units[at - 1].norm in _KINDS_OF and not (holy or kindly):
         return
@@ -442,6 +446,7 @@ _KINDS_IN_NAMES = words("children's childrens general memorial regional communit
 _BEFORE_SURE = words("in at to from into near by the")
 _KINDS_OF_SITES = _KINDS_OF - _SMALL_WORDS
 _SCHOOLS = words("daycare day preschool nursery academy elementary school church")
+_SHOPPING = words("high main market church mill bridge broad front")
 _RETREATS = words("rest retreat haven landing crossing hope cross way")
 _NUMBERED_NAMES = _HOME_ENDINGS | _HOUSES | words("rivers trees bridges corners points stones forks creeks mile chance")
 _HOLY = words("sacred holy immaculate blessed royal queen's king's prince's princess st saint good")
@@ -464,16 +469,17 @@ def _may_be(reading: Reading, at: int) -> bool:
     return unit.kind == WORD and unit.norm not in _NO_SCHOOL
 
 
-_NO_HOME = (
-    _SMALL_WORDS | _SURE_KINDS | _UNPAIRED | words("own steak club coffee dog ware opera publishing brick auction frat")
-)
+_NO_HOME = _SMALL_WORDS | _SURE_KINDS
+_NO_HOUSE = _UNPAIRED | words("own steak club coffee dog ware opera publishing brick auction frat")
 
 
 def _home(reading: Reading, at: int) -> Iterator[Span]:
     """`shady pines`, `the golden acres` behind a preposition, with nothing that is counted behind them."""
     units = reading.units
     first = at - 1
-    if first < 1 or units[first].kind != WORD or units[first].norm in _NO_HOME or "'" in units[first].norm:
+    if first < 1 or units[first].kind != WORD or units[first].norm in _NO_HOME:
+        return
+    if units[at].norm == "house" and (units[first].norm in _NO_HOUSE or "'" in units[first].norm):
         return
     while first > 1 and units[first - 1].kind == WORD and at - first < _LONGEST - 1 and _may_name(reading, first - 1):
         first -= 1
@@ -496,6 +502,7 @@ def _ends(units: Sequence[Unit], at: int) -> bool:
     unit = units[at]
     return (
         unit.kind in (SIGN, GONE)
+        or unit.norm in _TIMES
         or unit.norm in FUNCTION
         or unit.norm in FILLERS
         or unit.norm in _TYPES
