@@ -135,20 +135,21 @@ _TYPES = {
 """The first word of each type of facility, with what follows it."""
 _KINDS_OF = (
     words(
-        """intensive emergency urgent primary physical skilled long term acute post local nearest nearby same other
-        children's childrens childs university state community private public women's womens veterans va pediatric
-        psychiatric psych mental behavioral dental eye sleep pain wound heart cancer stroke walk outpatient inpatient
-        day night adult teaching big small nice free middle high elementary medical nursing law grad graduate art trade
-        culinary summer sunday general county city district regional rural foot skin diabetes fertility allergy surgery
-        surgical vein weight flu travel methadone suboxone addiction detox home health healthcare family kids after
-        before during pre assisted independent memory senior retirement group second whole entire closest main downtown
-        different certain any some every next last animal vet veterinary birth birthing maternity trauma military army
-        navy religious catholic christian middle junior senior preschool nursery boarding driving online virtual retail
-        chain discount compounding mail specialty outside hospice good bad better best great new old my your his her our
-        their the a an this that in at of to from for and or with is was are be by on it not no rehab skilled clinic
-        hospital living care out left leaving called calling finish finished start started off visiting visited about
-        into near via between around attending attend missed miss skip skipped quit graduated enjoy love like need needs
-        want wants find found changed change switch switched another"""
+        """town intensive emergency urgent primary
+        physical skilled long term acute post local nearest nearby same other children's childrens childs university
+        state community private public women's womens veterans va pediatric psychiatric psych mental behavioral dental
+        eye sleep pain wound heart cancer stroke walk outpatient inpatient day night adult teaching big small nice free
+        middle high elementary medical nursing law grad graduate art trade culinary summer sunday general county city
+        district regional rural foot skin diabetes fertility allergy surgery surgical vein weight flu travel methadone
+        suboxone addiction detox home health healthcare family kids after before during pre assisted independent memory
+        senior retirement group second whole entire closest main downtown different certain any some every next last
+        animal vet veterinary birth birthing maternity trauma military army navy religious catholic christian middle
+        junior senior preschool nursery boarding driving online virtual retail chain discount compounding mail specialty
+        outside hospice good bad better best great new old my your his her our their the a an this that in at of to from
+        for and or with is was are be by on it not no rehab skilled clinic hospital living care out left leaving called
+        calling finish finished start started off visiting visited about into near via between around attending attend
+        missed miss skip skipped quit graduated enjoy love like need needs want wants find found changed change switch
+        switched another"""
     )
     | FILLERS
 )
@@ -174,8 +175,8 @@ _NO_PLACE = words(
     condition stable ok okay fine intensive station lines emergency pharmacy mine yours theirs ours his hers him her
     them me us family friends people son daughter mom dad wife husband sister brother mother father parents doctor
     nurse specialist insurance medicare medicaid service services collections billing preparation prep anticipation
-    board response compliance hopes shop store factory warehouse restaurant firm desk capacity discharge connection
-    hindsight reality theory"""
+    board telemetry stepdown preop postop response compliance hopes shop store factory warehouse restaurant firm
+    desk capacity discharge connection hindsight reality theory"""
 )
 """Words behind `live in`, `moved from`, `is at` that are no town and no facility."""
 _PAIR = 2
