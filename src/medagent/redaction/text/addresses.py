@@ -41,7 +41,7 @@ _THE_STREETS = words(
     rise chase dene copse quay croft dell knoll warren causeway rectory vicarage forge stables granary gatehouse
     coach barn bakery mill mount leys gables bungalow broadway embankment cloisters crofts moorings maze cut
     ropewalk boardwalk esplanade promenade brambles conifers orchards vineyard hollow glen beach coppice heights
-    common heath links row oval"""
+    common heath links row oval pastures"""
 )
 _OLD = words("old high main upper lower new north south east west")
 _OLD_HOUSES = _THE_STREETS | words("school post chapel church dairy farm brewery bank library station house hall")
