@@ -20,6 +20,15 @@ NOBODY = KnownValues()
         "Camila tablets, 3 packs",
         "is there a generic for Allegra?",
         "a refill of larin please",
+        "Osgood-Schlatter and osgood schlatter",
+        "Cobb angle 12 degrees",
+        "positive Lachman",
+        "Assessment: Addison's",
+        "what is hashimoto's",
+        "Hx of TIA, CAD.",
+        "they did a d and c",
+        "once daily before lunch",
+        "factor V Leiden",
     ],
 )
 def test_a_name_in_a_clinical_term_stays(text: str) -> None:
@@ -39,6 +48,13 @@ def test_a_name_in_a_clinical_term_stays(text: str) -> None:
         ("Ms. Varga-Ostheim disease follow-up", "Varga"),
         ("ms heather refill", "heather"),
         ("refill for yasmin", "yasmin"),
+        ("osa called yesterday", "osa"),
+        ("ask crohn to call me", "crohn"),
+        ("my name is laura marfan", "marfan"),
+        ("my girl beyaz is ten", "beyaz"),
+        ("tell junel that i came", "junel"),
+        ("Babinski says hi", "Babinski"),
+        ("laura osgood schlatter", "laura"),
     ],
 )
 def test_a_person_beside_such_words_goes(text: str, name: str) -> None:

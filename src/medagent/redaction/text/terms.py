@@ -62,6 +62,9 @@ _WHEN = words("at on tomorrow today tonight this next")
 _STATES_OF_PEOPLE = words(
     "here sick ill late coming asleep crying pregnant waiting ready old years my our his her in on"
 )
+_SHORT = 3
+"""Letters of a word that no list of names has which make it an abbreviation; shorter ones are syllables of names."""
+_BETWEEN = frozenset(("-", "/", "'"))
 _MOST_PARTS = 4
 _STRENGTHS = words(
     """mg mgs mcg mcgs milligram milligrams microgram micrograms mg's xr er xl sr odt tablet tablets tab tabs capsule
@@ -106,7 +109,7 @@ def read_terms(reading: Reading) -> None:
         last = _end_of_finding(reading, at)
         if (last > at or _is_asked_or_assessed(reading, at)) and not _is_somebody(reading, at):
             _keep(reading, at, last)
-    _hide_people(reading)
+    _judge_rare_names(reading)
     for at in reading.cued(_SYNDROME_CUE):
         _mark(reading, _first_part(reading, at), at, listed=True)
     for at in reading.cued(_DISEASE_CUE):
@@ -135,7 +138,7 @@ def _end_of_pair(reading: Reading, first: int) -> int:
     for rest in reading.lists.pairs[reading.norms[first]]:
         at = first
         for part in rest:
-            at += 2 if reading.norm(at + 1) == "-" else 1
+            at += 2 if reading.norm(at + 1) in _BETWEEN else 1
             if reading.norm(at) not in (part, f"{part}'s"):
                 break
         else:
@@ -167,24 +170,53 @@ def _is_asked_or_assessed(reading: Reading, at: int) -> bool:
     return before in (["what", "is"], ["rule", "out"]) or (before[1] == ":" and before[0] in _HEADINGS)
 
 
-def _hide_people(reading: Reading) -> None:
-    """Hide drugs and abbreviations that are very rare names, where something that only people do stands beside."""
+def _judge_rare_names(reading: Reading) -> None:
+    """Hide drugs and abbreviations that are very rare names beside what people do; keep abbreviations elsewhere."""
+    lists = reading.lists
     for at in reading.cued(ASKED):
-        if reading.kinds[at] is not Kind.ALSO_A_NAME or reading.gone[at] or reading.borne[at] or at in reading.terms:
+        if reading.gone[at] or at in reading.terms:
             continue
-        if reading.norms[at] in reading.lists.words:
+        norm, kind = reading.norms[at], reading.kinds[at]
+        ours = kind is Kind.ALSO_A_NAME and not reading.borne[at] and norm not in lists.words
+        capitals = (norm in lists.abbreviations or kind is Kind.CLINICAL) and _is_all_capitals(reading, at)
+        if not (ours or capitals):
             continue
-        before = [reading.norms[at - back] if at >= back else "" for back in (2, 1)]
-        if (
-            _is_somebody(reading, at)
-            or reading.norm(at + 1) in _DONE_BY_PEOPLE
-            or before[1] in _DONE_TO_PEOPLE
-            or (before[1] in _KIN and before[0] in _WHOSE)
-            or tuple(before) in _SAID_OF_PEOPLE
-            or (before[1] == "for" and reading.norm(at + 1) in _WHEN)
-            or _is_followed_by_age(reading, at)
-        ):
-            reading.put(at, at, Mark(Category.NAME, Layer.NAMES))
+        if _is_beside_people(reading, at):
+            if ours:
+                reading.put(at, at, Mark(Category.NAME, Layer.NAMES))
+        elif capitals or (len(norm) == _SHORT and not _is_beside_hidden(reading, at)):
+            reading.kinds[at] = Kind.CLINICAL
+            reading.terms.add(at)
+
+
+def _is_all_capitals(reading: Reading, at: int) -> bool:
+    """Whether a word is in capitals in a text that is not."""
+    unit = reading.units[at]
+    return reading.text[unit.start : unit.end].isupper() and not reading.text.isupper()
+
+
+def _is_beside_hidden(reading: Reading, at: int) -> bool:
+    """Whether a word stands beside one that no list has or that does not leave."""
+    return any(
+        reading.gone[beside] or reading.kinds[beside] is Kind.UNKNOWN
+        for beside in (at - 1, at + 1)
+        if 0 <= beside < len(reading.units)
+    )
+
+
+def _is_beside_people(reading: Reading, at: int) -> bool:
+    """Whether a title, a first name, a relation or what only people do stands beside a word."""
+    before = [reading.norms[at - back] if at >= back else "" for back in (2, 1)]
+    after = reading.norm(at + 1)
+    return (
+        _is_somebody(reading, at)
+        or after in _DONE_BY_PEOPLE
+        or before[1] in _DONE_TO_PEOPLE
+        or (before[1] in _KIN and before[0] in _WHOSE)
+        or tuple(before) in _SAID_OF_PEOPLE
+        or (before[1] == "for" and after in _WHEN)
+        or _is_followed_by_age(reading, at)
+    )
 
 
 def _is_followed_by_age(reading: Reading, at: int) -> bool:
