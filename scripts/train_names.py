@@ -1,8 +1,9 @@
 """Trains the small model of names, in seconds, the same bytes each time: `python -m scripts.train_names --data DIR`.
 
-A sentence is a template with names from the shipped lists, or a real turn of the training part in which somebody who
-is spoken of got a name; sentences without names are real turns, and real turns with a word that may be a name in the
-place of another. Each exists as written and as speech recognition writes it.
+A sentence is a template with names from the shipped lists, many of them of parts that are drawn anew
+(`phrases.txt`), or a real turn of the training part in which somebody got a name; sentences without names are real
+turns, and real turns with a word that may be a name, or a hidden one, in the place of another. Each exists as written
+and as speech recognition writes it. Of some examples only the coarse kinds of the neighbours are learned.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from medagent.redaction.policy import REDACTED, Category
 from medagent.redaction.text.cues import FUNCTION, SURE_TITLES
 from medagent.redaction.text.eponyms import read_eponyms
 from medagent.redaction.text.found import Layer
-from medagent.redaction.text.lexicon import Kind, lexicon
+from medagent.redaction.text.lexicon import Kind, lexicon, lines_of
 from medagent.redaction.text.names import Context, small_suspects, suspects
 from medagent.redaction.text.reading import Mark, Reading
 from scripts import HERE, OUT
@@ -36,6 +37,8 @@ _SMALL_WORD = re.compile(
     r"\b(?:to|in|on|or|so|no|can|do|he|she|her|my|the|and|for|with|is|was|has|that|but|we|i|you|at|from)\b"
 )
 _ROUNDS = 4
+_AVERAGED = 2
+"""Rounds, the last ones, whose weights are averaged at each half: what a draw adds by chance is halved."""
 _TERMS, _LONGEST_TERM = 6_000, 50
 _TERM_SENTENCES = (
     "{}",
@@ -54,7 +57,7 @@ _TERM_SENTENCES = (
 )
 _UNKNOWN_LEFT_OUT = 0.9
 """Words of no list that are no names are few where everybody's words are listed: most that are asked are names."""
-_MOST_EXAMPLES = 500_000
+_MOST_EXAMPLES = 750_000
 _UNKNOWN = "Zxqvan"
 """A name that no list has."""
 _JOON = "Zhoon"
@@ -64,6 +67,7 @@ _RUNS_ON = 0.45
 _LEAST_SEEN = 13
 _WITHOUT_NEIGHBOURS = 0.2
 """Examples that are learned by the kinds of the neighbours alone, for the words that stand beside no name here."""
+_LEAST_WEIGHT = 0.28
 _STRENGTH = 1e-6
 _LEARNED = 0.002
 """An example that is judged so closely teaches nothing more."""
@@ -109,12 +113,14 @@ class Names:
         drugs = _words_of("drugs")
         self._borne_drugs = sorted(drugs & lists.asked)
         self.drugs = [*self._borne_drugs * 4, *sorted(drugs & lists.words.keys())]
+        clinical = (word for line in lines_of("clinical")[3:] for word in line.split())
+        self._brands = [word.removesuffix("?") for word in clinical if word.endswith("?")]
 
     def one(self, kind: str) -> str:
         """A first name, last name or place."""
         of = self._draw.random()
-        if of < 0.02 and kind != "p":
-            found = self._draw.choice(self._borne_drugs)
+        if of < 0.03 and kind != "p":
+            found = self._draw.choice(self._borne_drugs if of < 0.01 else self._brands)
         elif of < 0.34:
             found = self._draw.choice(self._also[kind])
         elif of < 0.64:
@@ -135,7 +141,7 @@ class Names:
         """A whole name or a given name of syllables, some of which are small words, most beside an unknown one."""
         draw = self._draw
         parts = [
-            self.small() if draw.random() < 0.4 else draw.choice(self._syllables) if draw.random() < 0.8 else _JOON
+            self.small() if draw.random() < 0.4 else draw.choice(self._syllables) if draw.random() < 0.6 else _JOON
             for _ in range(draw.choice((1, 2, 2, 3)))
         ]
         if draw.random() < 0.8:
@@ -170,7 +176,7 @@ class Names:
             case "S":
                 return f"{self.one('l')} {draw.choice(('Street', 'Avenue', 'Road', 'Lane', 'Drive'))}"
             case "D":
-                return draw.choice(self.drugs)
+                return draw.choice(self.drugs if draw.random() < 0.6 else self._brands)
             case "X":
                 return REDACTED
             case _:
@@ -183,13 +189,21 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the directory of mts_dialog_train.csv")
     data = parser.parse_args().data
     draw = random.Random(20)  # noqa: S311  # for examples, not for secrets
-    examples = [example for text, named in _sentences(data, draw) for example in _examples(text, named, draw)]
+    shared: dict[str, str] = {}
+    examples = [
+        (tuple(shared.setdefault(feature, feature) for feature in features), label)
+        for text, named in _sentences(data, draw)
+        for features, label in _examples(text, named, draw)
+    ]
+    shared.clear()
     draw.shuffle(examples)
     examples = examples[:_MOST_EXAMPLES]
     seen = Counter(feature for features, _ in examples for feature in features)
     examples = [(tuple(f for f in features if seen[f] >= _LEAST_SEEN), label) for features, label in examples]
     weights = _train(examples, draw)
-    lines = sorted(f"{feature}\t{round(weight * 100)}" for feature, weight in weights.items() if abs(weight) >= 0.25)
+    lines = sorted(
+        f"{feature}\t{round(weight * 100)}" for feature, weight in weights.items() if abs(weight) >= _LEAST_WEIGHT
+    )
     trained_on = hashlib.sha256("\n".join(f"{label} {features}" for features, label in examples).encode()).hexdigest()
     content = "\n".join((f"# sha256 of the training data: {trained_on}", *lines)).encode()
     (OUT / "model.txt.gz").write_bytes(gzip.compress(content, 9, mtime=0))
@@ -358,7 +372,7 @@ def _examples(text: str, named: set[int], draw: random.Random) -> Iterator[Examp
 
 
 _OF_THE_WORD = frozenset(("w ", "c ", "k ", "wl", "wr"))
-_OF_THE_GROUPS = frozenset(("bi", "w ", "c ", "k ", "G ", "H ", "I ", "J ", "n "))
+_OF_THE_GROUPS = frozenset(("bi", "w ", "c ", "k ", "H ", "I ", "J ", "n "))
 
 
 def _train(examples: Sequence[Example], draw: random.Random) -> dict[str, float]:
@@ -370,10 +384,13 @@ def _train(examples: Sequence[Example], draw: random.Random) -> dict[str, float]
     ]
     weights, steps = [0.0] * len(numbers), [1e-6] * len(numbers)
     decay = _STRENGTH * len(rows) * 0.01
+    half, sums, parts = len(rows) // 2, [0.0] * len(numbers), 0
     for turn in range(_ROUNDS):
         draw.shuffle(rows)
         loss = 0.0
-        for features, label in rows:
+        for done, (features, label) in enumerate(rows, 1):
+            if turn >= _ROUNDS - _AVERAGED and done in (half, len(rows)):
+                sums, parts = [total + weight for total, weight in zip(sums, weights, strict=True)], parts + 1
             score = sum([weights[feature] for feature in features])
             probability = 1 / (1 + exp(-max(-30.0, min(30.0, score))))
             loss -= log(max(1e-9, probability if label else 1 - probability))
@@ -386,7 +403,7 @@ def _train(examples: Sequence[Example], draw: random.Random) -> dict[str, float]
                 steps[feature] += gradient * gradient
                 weights[feature] = weight - 0.3 * gradient / steps[feature] ** 0.5
         print(f"round {turn + 1}: loss {loss / len(rows):.4f}", flush=True)  # noqa: T201  # a command tells what it did
-    return {feature: weights[number] for feature, number in numbers.items()}
+    return {feature: sums[number] / parts for feature, number in numbers.items()}
 
 
 if __name__ == "__main__":

@@ -118,6 +118,15 @@ def test_scrubbing_twice(text: str, mode: TextMode) -> None:
         ("the visit is for do an", f"the visit is for {REDACTED}"),
         ("an old cough", "an old cough"),
         ("I saw Kipruto. They were late", f"I saw {REDACTED}. They were late"),
+        ("Dr. Am will call", f"Dr. {REDACTED} will call"),
+        ("I saw doctor So on the ward", f"I saw doctor {REDACTED} on the ward"),
+        ("I told the doctor. So what", "I told the doctor. So what"),
+        ("patient name ho is late", f"patient name {REDACTED} is late"),
+        ("your last name, exactly as it is on the card", "your last name, exactly as it is on the card"),
+        ("We met Winona Kills Straight there", f"We met {REDACTED} there"),
+        ("is that what they're calling it", "is that what they're calling it"),
+        ("my sister lyza is late", f"my sister {REDACTED} is late"),
+        ("my sister takes lyza", "my sister takes lyza"),
     ],
 )
 def test_small_words_that_are_names_here(text: str, expected: str) -> None:

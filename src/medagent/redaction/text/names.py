@@ -47,20 +47,24 @@ _ENDS = frozenset(".?!")
 _EDGE = "<e>"
 _EDGE_BEFORE = dict.fromkeys(_ENDS, _EDGE)
 _SEEN_AS_THEY_ARE = frozenset(",ai")
+_EDGES = (_EDGE,) * 3
+_ORDINAL = "<th>"
+_SEEN_BY_KIND = {NUMBER: "<n>", LETTER: "<l>"}
 _HIDDEN, _HIDDEN_NAME, _HIDDEN_SYLLABLE = "<x>", "<f>", "<s>"
 _HIDDEN_ONES = frozenset((_HIDDEN, _HIDDEN_NAME, _HIDDEN_SYLLABLE))
 _SYLLABLE = re.compile(r"[^aeiouy']{0,3}[aeiouy]{1,3}[^aeiouy']{0,2}")
 """A word of one syllable: beside one, a small word is more often another syllable of a name (`so young kim`)."""
-_TITLES_AND_POINT = TITLES | {"."}
+_TITLES_AND_POINT, _TITLES_AND_FILLERS = TITLES | {"."}, TITLES | FILLERS
+_NO_PLAIN_WORD = (Kind.NO_WORD, Kind.UNKNOWN)
 _KIND_SIGNS = ("", "", "?", "+", "")
 """Of each kind of word, by its number; a tuple, since the hash of a member costs a call."""
 _LONGEST_NAME = 4
-_LEFT, _RIGHT = 3, 2
+_LEFT, _RIGHT = 2, 2
 """How many symbols the model sees before a word, and behind it."""
 _FEATURES = (
     ("w", "k", "l", "r"),
     ("lk", "rk", "wl", "wr"),
-    ("c", "L", "R", "T", "b", "B", "2", "3", "lc", "n", "G", "H", "I", "J"),
+    ("c", "L", "R", "b", "B", "2", "3", "lc", "n", "H", "I", "J"),
 )
 """Kinds of features by stage, those that most often say no before the others."""
 _HOPELESS = -3.0
@@ -84,7 +88,7 @@ _NEVER = words(
 _NO_ENDING = words("and but because please thanks okay ok yes no with for from at on in to of by so here again now")
 _NOT_TITLED = words("and or is was i")
 _COMMA = frozenset((",",))
-_WHICH_NAME = words("last first family maiden middle given sur second married birth")
+_WHICH_NAME = words("last first family maiden middle given sur second married birth full patient patient's caller's")
 _NEVER_FIRST = words(
     "not the that this your his it its our on at of for with by from and is as if like such me mine no yes"
 )
@@ -112,14 +116,44 @@ _NEVER_BEHIND = words(
 )
 _BORNE_ANYWHERE = FUNCTION - TITLES - _NEVER_BEHIND
 """Small words that a capital makes a part of the name before it; somebody is called so in some language."""
-_BEHIND_AN = frozenset(
-    word for word in FUNCTION if word[0] not in "aeiou" and word not in {"her", "his", "here", "have", "had", "has"}
-)
+_BEHIND_AN = FUNCTION - words(
+    """other old even already only up over off in into inside outside on out around under ever above upon about after
+    along any all each either every an a our oh uh um ah again i i'm i've i'd i'll is ok okay"""
+) | words("is are am")
 """No sentence goes on with one of these behind `an`, but with `please` behind somebody called An."""
 
 _ANNOUNCING = TITLES | words("uncle aunt auntie grandma grandpa cousin name name's surname surname's called named")
 """Behind one of these a small word may be somebody's name: `doctor so`, `uncle an`."""
 
+_OF_DOCTORS = words(
+    """appointment appointments visit visits office offices note notes order orders bill bills number numbers name names
+    referral referrals letter letters list lists today tomorrow yesterday tonight recommended advised suggested"""
+)
+"""Words behind `dr` that are no name."""
+_POINTED = words("dr mr mrs ms prof")
+_TIES = (" ", ". ", ".")
+_TITLED = (
+    FUNCTION
+    - TITLES
+    - words(
+        """i i'm i've i'd i'll what who whom whose which where when why how that's he's she's you're they're we're don't
+    doesn't didn't isn't wasn't can't won't patient patients doctors thank thanks please hello hi hey bye sorry"""
+    )
+)
+"""Small words that a capital behind a title makes a name."""
+_KIN = words(
+    """husband wife son daughter mother father mom dad mum brother sister uncle aunt auntie grandma grandpa grandmother
+    grandfather grandson granddaughter cousin niece nephew girl boy baby partner boyfriend girlfriend friend neighbor
+    neighbour roommate boss coworker colleague caregiver twin kid child"""
+)
+_WHOSE = words("my our his her their your little older younger oldest youngest baby best old step")
+_KIN_DO = _PEOPLE_DO - words("and 's , md np pa rn") | words(
+    """will would can can't won't could should may might does doesn't did didn't isn't wasn't hasn't who turned turns
+    lives works got went took fell feels keeps"""
+)
+
+_KIN_CUE = cue(_KIN)
+_TITLES_CUE = cue(TITLES)
 _ANNOUNCING_CUE = cue(_ANNOUNCING)
 _AN_CUE = cue(("an",))
 _DOCTORS_CUE = cue(_DOCTORS)
@@ -131,12 +165,11 @@ _FILLERS_CUE = cue(FILLERS)
 
 
 class Seen(NamedTuple):
-    """What the model sees of a word: itself, its lists, its capital, three symbols before it and two behind it."""
+    """What the model sees of a word: itself, its lists, its capital, two symbols before it and two behind it."""
 
     word: str
     kinds: str
     case: str
-    left3: str
     left2: str
     left: str
     right: str
@@ -144,7 +177,7 @@ class Seen(NamedTuple):
 
     def features(self) -> tuple[str, ...]:
         """All features of one word, as the model is trained on them."""
-        word, kinds, case, left3, left2, left, right, right2 = self
+        word, kinds, case, left2, left, right, right2 = self
         names = lexicon().name_kinds
         return (
             "bias",
@@ -159,14 +192,12 @@ class Seen(NamedTuple):
             f"c {case} {word}",
             f"L {left2} {left}",
             f"R {right} {right2}",
-            f"T {left3} {left2} {left}",
             f"b {left} {right}",
             f"B {left} {right} {right2}",
             f"2 {left2}",
             f"3 {right2}",
             f"lc {left} {case}",
             f"n {names(left)} {names(right)}",
-            f"G {group(left2)} {group(left)} {group(right)} {group(right2)}",
             f"H {group(left)} {group(right)} {borne(kinds)}",
             f"I {group(left2)} {group(left)} {borne(kinds)}",
             f"J {group(right)} {group(right2)} {borne(kinds)}",
@@ -263,7 +294,7 @@ class Model:
 
     def probability(self, seen: Seen, hopeless: float) -> float:
         """How likely the word is a name, 0 to 1; later features are not asked where the odds fall below `hopeless`."""
-        word, kinds, case, left3, left2, left, right, right2 = seen
+        word, kinds, case, left2, left, right, right2 = seen
         of_word, of_kind, of_left, of_right = self._first
         score = self._bias + of_word(word, 0.0) + of_kind(f"{kinds} {case}", 0.0)
         score = score + of_left(left, 0.0) + of_right(right, 0.0)
@@ -279,22 +310,20 @@ class Model:
         if score < hopeless:
             return 0.0
         names = lexicon().name_kinds
-        c, two_left, two_right, three_left, both, both_right, second, behind, lc, lists, *coarse = self._third
-        around, beside, before, after = coarse
+        c, two_left, two_right, both, both_right, second, behind, lc, lists, beside, before, after = self._third
+        before_it, behind_it = f"{left2} {left}", f"{right} {right2}"
         of_left2, of_left, of_right, of_right2 = group(left2), group(left), group(right), group(right2)
         known = borne(kinds)
         score += (
             c(f"{case} {word}", 0.0)
-            + two_left(f"{left2} {left}", 0.0)
-            + two_right(f"{right} {right2}", 0.0)
-            + three_left(f"{left3} {left2} {left}", 0.0)
+            + two_left(before_it, 0.0)
+            + two_right(behind_it, 0.0)
             + both(f"{left} {right}", 0.0)
-            + both_right(f"{left} {right} {right2}", 0.0)
+            + both_right(f"{left} {behind_it}", 0.0)
             + second(left2, 0.0)
             + behind(right2, 0.0)
             + lc(f"{left} {case}", 0.0)
             + lists(f"{names(left)} {names(right)}", 0.0)
-            + around(f"{of_left2} {of_left} {of_right} {of_right2}", 0.0)
             + beside(f"{of_left} {of_right} {known}", 0.0)
             + before(f"{of_left2} {of_left} {known}", 0.0)
             + after(f"{of_right} {of_right2} {known}", 0.0)
@@ -333,7 +362,7 @@ def mark_names(reading: Reading) -> Context | None:
     open_ones: list[int] = []
     asked = reading.asked = suspects(reading)
     for at in asked:
-        if reading.gone[at]:
+        if reading.gone[at] or _is_between_plain_words(reading, at):
             continue
         listed = reading.borne[at]
         unknown = reading.kinds[at] is Kind.UNKNOWN
@@ -375,18 +404,21 @@ def threshold(reading: Reading, at: int) -> float:
         return _LINE_THRESHOLD
     if at and _is_hidden(reading, at - 1) and "f" in reading.borne[at - 1]:
         return BESIDE_THRESHOLD
-    if (
-        "f" in kinds
-        and "k" in kinds
-        and "c" not in kinds
-        and reading.kinds[min(at + 1, len(reading.kinds) - 1)] is (Kind.UNKNOWN)
-    ):
+    if "f" in kinds and "c" not in kinds and _is_before_name(reading, at):
         return BESIDE_THRESHOLD
     if not kinds:
         return UNKNOWN_THRESHOLD if reading.kinds[at] is Kind.UNKNOWN else CAPITAL_THRESHOLD
     if "k" in kinds or reading.kinds[at] is Kind.ALSO_A_NAME:
         return THRESHOLD
     return COMMON_THRESHOLD if "c" in kinds else RARE_THRESHOLD
+
+
+def _is_before_name(reading: Reading, at: int) -> bool:
+    """Whether a name, or a word that no list has, is hidden right behind a word."""
+    if at + 1 >= len(reading.norms):
+        return False
+    mark = reading.marks[at + 1]
+    return reading.kinds[at + 1] is Kind.UNKNOWN if mark is None else mark.category is Category.NAME
 
 
 def _begins_note(reading: Reading, at: int, kinds: str) -> bool:
@@ -408,7 +440,7 @@ def _beside(reading: Reading, at: int, listed: str) -> Category | None:
     before = at - 2 if at > 1 and norms[at - 1] == "." else at - 1
     if norms[at] in FUNCTION:
         return None
-    if norms[before] in TITLES:
+    if norms[before] in (TITLES if before == at - 1 else _POINTED):
         return Category.NAME if "l" in listed or reading.capitals[at] else None
     mark = reading.marks[at - 1]
     if mark is not None and mark.category is Category.ADDRESS and "p" in listed:
@@ -434,6 +466,19 @@ def _may_be_beside(reading: Reading, at: int) -> bool:
         or reading.norms[at - 1] in _TITLES_AND_POINT
         or (at + 1 < len(reading.norms) and _is_hidden(reading, at + 1))
     )
+
+
+def _is_between_plain_words(reading: Reading, at: int) -> bool:
+    """Whether two ordinary words say that the one between them is no name: as `_beside` and `_is_hopeless`, sooner."""
+    norms, kinds, borne, gone = reading.norms, reading.kinds, reading.borne, reading.gone
+    if not 0 < at < len(norms) - 1 or reading.capitals[at] or reading.has_lines or gone[at - 1] or gone[at + 1]:
+        return False
+    left, right, kind = norms[at - 1], norms[at + 1], kinds[at]
+    if kinds[at - 1] in _NO_PLAIN_WORD or kinds[at + 1] in _NO_PLAIN_WORD or kind is Kind.UNKNOWN:
+        return False
+    if "f" in borne[at - 1] or left in _TITLES_AND_FILLERS or right in FILLERS or norms[at] in FILLERS:
+        return False
+    return model().is_hopeless(norms[at], borne[at] + _KIND_SIGNS[kind], left, right)
 
 
 def _is_hopeless(reading: Reading, at: int) -> bool:
@@ -472,6 +517,9 @@ def _plain_symbol(reading: Reading, at: int) -> str | None:
         return None
     if kind is not Kind.NO_WORD or norm in _SEEN_AS_THEY_ARE:
         return norm
+    unit = reading.units[at]
+    if unit.kind in _SEEN_BY_KIND:
+        return _ORDINAL if unit.how == ORDINAL else _SEEN_BY_KIND[unit.kind]
     if norm == "." and at and not _ends_sentence(reading.units[at - 1]):
         return None
     return _EDGE_BEFORE.get(norm)
@@ -515,7 +563,8 @@ def small_suspects(reading: Reading) -> list[int]:
         if (
             (at and (gone[at - 1] or kinds[at - 1] is unknown or gone[before] or kinds[before] is unknown))
             or (at < last and (gone[at + 1] or kinds[at + 1] is unknown or gone[after] or kinds[after] is unknown))
-            or (at and norms[at - 1 - (at > 1 and norms[at - 1] == ".")] in _ANNOUNCING)
+            or (at and norms[at - 1] in _ANNOUNCING)
+            or (at > 1 and norms[at - 1] == "." and norms[at - 2] in _POINTED)
         ):
             found.append(at)
     return found
@@ -533,10 +582,9 @@ def _is_capital_behind_hidden(reading: Reading, at: int) -> bool:
 def has_more_names(reading: Reading) -> bool:
     """Whether another reading of what is left would find a name, where hidden words are seen without their kind."""
     gone = reading.gone
-    open_ones = [at for at in reading.asked if not gone[at]]
+    open_ones = [at for at in reading.asked if not (gone[at] or _is_hopeless(reading, at))]
     if not reading.capital_places:
         open_ones = [at for at in open_ones if _is_near_hidden(reading, at)]
-    open_ones = [at for at in open_ones if not _is_hopeless(reading, at)]
     small = small_suspects(reading)
     if not (open_ones or small):
         return False
@@ -575,27 +623,25 @@ class Context:
             ]
         for at in reading.unknown():
             hides[at] = True
-        if not again:  # the initial of a name is seen as in the mode that keeps it
+        if reading.count and not again:  # the initial of a name is seen as in the mode that keeps it
             for at in reading.of_kind(LETTER):
                 mark = reading.marks[at]
                 hides[at] = mark is not None and mark.layer is not Layer.VOCABULARY
-        self._cased: bool | None = None if reading.capital_places else False
+        capitals = [at for at in reading.capital_places if not (again and reading.gone[at])]
+        self._cased: bool | None = None if capitals else False
 
     @property
     def cased(self) -> bool:
-        """Whether some words have a capital, and most of those that begin no sentence have none."""
+        """Whether there are capitals, and most words that begin no sentence have none."""
         if self._cased is None:
             reading, hides = self._reading, self._hides
             kinds, norms, no_word = reading.kinds, reading.norms, Kind.NO_WORD
-            words = len(norms) - kinds.count(no_word) - len(reading.cued(_FILLERS_CUE))
+            words = reading.count_words() - len(reading.cued(_FILLERS_CUE))
             begins = {0, *(at + 1 for at in reading.of_kind(SIGN) if norms[at] in _ENDS and at + 1 < len(norms))}
-            unseen = begins.union(at for at, hides_it in enumerate(hides) if hides_it)
-            words -= sum(kinds[at] is not no_word and norms[at] not in FILLERS for at in unseen)
-            upper = sum(
-                at not in unseen and kinds[at] is not no_word and norms[at] not in FILLERS
-                for at in reading.capital_places
-            )
-            self._cased = 2 * upper <= words > 0
+            unseen = begins.union([at for at, hides_it in enumerate(hides) if hides_it]) if True in hides else begins
+            words -= len([at for at in unseen if kinds[at] is not no_word and norms[at] not in FILLERS])
+            upper = [at for at in reading.capital_places if at not in unseen and kinds[at] is not no_word]
+            self._cased = 2 * len([at for at in upper if norms[at] not in FILLERS]) <= words > 0
         return self._cased
 
     def _part(self, at: int) -> str:
@@ -610,25 +656,19 @@ class Context:
         return _HIDDEN_NAME if mark is not None or "f" in listed or "l" in listed else _HIDDEN
 
     def _around(self, at: int) -> Sequence[str]:
-        """Three symbols before and two behind."""
-        if not self._has_lines and at >= _LEFT and at + _RIGHT < len(self._seen):
-            window = self._seen[at - _LEFT : at + _RIGHT + 1]
-            if "" not in window and True not in self._hides[at - _LEFT : at + _RIGHT + 1]:
-                del window[_LEFT]
-                return window
+        """Two symbols before and two behind."""
+        if not self._has_lines:
+            begin, end = max(0, at - _LEFT), at + _RIGHT + 1
+            window = self._seen[begin:end]
+            if "" not in window and True not in self._hides[begin:end]:
+                del window[at - begin]
+                before, after = max(0, _LEFT - at), max(0, end - len(self._seen))
+                return [*_EDGES[:before], *window, *_EDGES[:after]] if before or after else window
         symbols, places = self._see()
         if place := places[at]:
-            return [*symbols[place - 3 : place], *symbols[place + 1 : place + 3]]
+            return [*symbols[place - 2 : place], *symbols[place + 1 : place + 3]]
         behind = next((one for one in places[at:] if one), len(symbols) - 2)
-        return symbols[behind - 3 : behind + 2]  # a breath that is a name here, which its neighbours do not see
-
-    def _beside(self, at: int) -> Sequence[str]:
-        """The symbol before a word and the one behind it."""
-        if not self._has_lines and 0 < at < len(self._seen) - 1:
-            left, right = self._seen[at - 1], self._seen[at + 1]
-            if left and right and self._seen[at] and True not in self._hides[at - 1 : at + 2]:
-                return left, right
-        return self._around(at)[2:4]
+        return symbols[behind - 2 : behind + 2]  # a breath that is a name here, which its neighbours do not see
 
     def _begins(self, at: int) -> bool:
         """Whether a word begins a sentence, or is a breath."""
@@ -693,7 +733,9 @@ class Context:
         """Whether a suspect is a name here."""
         if not self.may_be(at):
             return False
-        if self._reading.capitals[at] and self.cased and (self.says_name(at) or self._is_called(at)):
+        if self._reading.capitals[at] and (
+            (self.cased and (self.says_name(at) or self._is_called(at))) or self._is_last(at)
+        ):
             return True
         probability = self.probability(at)
         return probability >= _LEAST_THRESHOLD and probability >= threshold(self._reading, at)
@@ -730,22 +772,31 @@ class Context:
             return False
         return not self._begins(at)
 
+    def _is_last(self, at: int) -> bool:
+        """Whether any word stands with a capital right behind a hidden one: `Winona Kills Straight`."""
+        reading = self._reading
+        if not (at and reading.capitals[at - 1] and _is_hidden(reading, at - 1)) or reading.kinds[at] is Kind.NO_WORD:
+            return False
+        mark = reading.marks[at - 1]
+        if (mark is not None and mark.category is not Category.NAME) or reading.norms[at] in CAPITALS:
+            return False
+        if not self.cased and (_FIRST_OR_LAST.isdisjoint(reading.borne[at]) or not _ends_here(reading, at + 1)):
+            return False
+        start, end = reading.units[at].start, reading.units[at].end
+        return reading.text[start + 1 : end].islower() and reading.text[reading.units[at - 1].end : start] in _GAPS
+
     def probability(self, at: int) -> float:
         """How likely a word is a name here, 0 to 1."""
         reading = self._reading
         kind = reading.kinds[at]
         if kind is Kind.UNKNOWN:
             return model().probability(self.seen(at), -inf)
-        if not reading.capitals[at]:
-            left, right = self._beside(at)
-            if model().is_hopeless(reading.norms[at], reading.borne[at] + _KIND_SIGNS[kind], left, right):
-                return 0.0
         return model().probability(self.seen(at), _HOPELESS)
 
     def seen(self, at: int) -> Seen:
         """What the model sees of a word."""
         reading = self._reading
-        left3, left2, left, right, right2 = self._around(at)
+        left2, left, right, right2 = self._around(at)
         kind = reading.kinds[at]
         word = reading.norms[at] if kind is not Kind.UNKNOWN else "<u>"
         capital = self.cased and reading.capitals[at]
@@ -754,7 +805,7 @@ class Context:
         else:
             case = "l" if self.cased else "-"
         kinds = reading.borne[at] + _KIND_SIGNS[kind]
-        return tuple.__new__(Seen, (word, kinds, case, left3, left2, left, right, right2))
+        return tuple.__new__(Seen, (word, kinds, case, left2, left, right, right2))
 
 
 def _symbols_of(reading: Reading) -> list[str]:
@@ -764,10 +815,10 @@ def _symbols_of(reading: Reading) -> list[str]:
         seen = reading.symbols = reading.norms.copy()
         units = reading.units
         for at in reading.of_kind(NUMBER):
-            seen[at] = "<th>" if units[at].how == ORDINAL else "<n>"
+            seen[at] = _ORDINAL if units[at].how == ORDINAL else _SEEN_BY_KIND[NUMBER]
         for at in reading.of_kind(LETTER):
             if seen[at] not in "ai":
-                seen[at] = "<l>"
+                seen[at] = _SEEN_BY_KIND[LETTER]
         for kind in (MIXED, SIGN):
             for at in reading.of_kind(kind):
                 seen[at] = _symbol(reading, at)
@@ -788,7 +839,7 @@ def _symbol(reading: Reading, at: int) -> str:
 
 def _ends_sentence(before: Unit) -> bool:
     """Whether a point behind this unit is no part of it, as the one of `dr.` is."""
-    return before.kind != LETTER and before.norm not in TITLES
+    return before.kind != LETTER and before.norm not in _POINTED
 
 
 @begins_with(PHRASE)
@@ -807,7 +858,35 @@ def _doctors(reading: Reading) -> Iterator[Span]:
     for at in reading.cued(_DOCTORS_CUE):
         last = at + 2 if reading.norm(at + 1) == "." else at + 1
         norm = reading.norm(last)
-        if norm not in FUNCTION and "l" in reading.lists.name_kinds(norm) and reading.units[last].kind == WORD:
+        if norm in FUNCTION or last >= len(reading.units) or reading.units[last].kind != WORD:
+            continue
+        is_any = reading.norms[at] == "dr" and reading.kinds[last] is Kind.ORDINARY and norm not in _OF_DOCTORS
+        if is_any or "l" in reading.lists.name_kinds(norm):
+            yield last, last, Category.NAME
+
+
+@begins_with(_TITLES_CUE)
+def _titled(reading: Reading) -> Iterator[Span]:
+    """`Dr. By`, `nurse To`: a word with a capital of its own behind a title, small as it is."""
+    text, units = reading.text, reading.units
+    if not reading.capital_places:
+        return
+    for at in reading.cued(_TITLES_CUE):
+        last = at + 2 if reading.norm(at + 1) == "." and reading.norms[at] in _POINTED else at + 1
+        if last >= len(units) or not reading.capitals[last] or reading.norms[last] not in _TITLED:
+            continue
+        if text[units[last].start + 1 : units[last].end].islower() and text[units[at].end : units[last].start] in _TIES:
+            yield last, last, Category.NAME
+
+
+@begins_with(_KIN_CUE)
+def _kin(reading: Reading) -> Iterator[Span]:
+    """`my girl lyza is ten`: a brand's name behind a relation, where it does as people do."""
+    norms, words_of = reading.norms, reading.lists.words
+    for at in reading.cued(_KIN_CUE):
+        last = at + 1
+        is_whose = at > 0 and norms[at - 1] in _WHOSE and reading.norm(last + 1) in _KIN_DO
+        if is_whose and reading.kinds[last] is Kind.CLINICAL and norms[last] not in words_of:
             yield last, last, Category.NAME
 
 
@@ -909,10 +988,20 @@ def _introduced(reading: Reading) -> Iterator[Span]:
         if not named and not (at and norms[at - 1] in _WHICH_NAME and norms[at] == "name"):
             continue
         begin += reading.norm(begin) in _IS
-        begin += reading.norm(begin) in (".", ":", ",")
+        if reading.norm(begin) in (".", ":", ","):
+            begin += 1
+            if norms[begin - 1] == "," and not _may_follow_comma(reading, begin):
+                continue
         last = _end_of_name(reading, begin, _LONGEST_NAME if named else 1)
         if last >= begin:
             yield begin, last, Category.NAME
+
+
+def _may_follow_comma(reading: Reading, at: int) -> bool:
+    """Whether a word behind `last name,` may be the name: `last name, exactly as on the card` names nobody."""
+    return at < len(reading.norms) and (
+        reading.capitals[at] or _is_hidden(reading, at) or bool(reading.lists.name_kinds(reading.norms[at]))
+    )
 
 
 def _may_be_titled(reading: Reading, at: int) -> bool:
@@ -964,6 +1053,8 @@ _FINDERS: tuple[Callable[[Reading], Iterator[Span]], ...] = (
     _places,
     _introduced,
     _doctors,
+    _titled,
+    _kin,
     _with_initial,
     _calling,
     _called_an,

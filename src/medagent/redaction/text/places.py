@@ -29,7 +29,7 @@ _SITES = words(
 )
 _WORKING = words(
     """work works worked working teach teaches taught teaching volunteer volunteers volunteered employed enrolled
-    respite dialysis hospice shift shifts care daycare"""
+    respite dialysis hospice shift shifts nights care daycare"""
 )
 _CALLED = words("called named")
 _TOWNS = words("town city village hamlet county borough township suburb parish municipality")
@@ -195,13 +195,13 @@ _TIMES = words("""last today yesterday tonight tomorrow next recently currently 
 _HOME_ENDINGS = words(
     """pines oaks willows elms cedars maples birches palms laurels meadows acres years horizons leaves springs hills
     ridge grove groves gardens valley brook creek haven harbor harbour shores heights towers moon sunrise sunset
-    manor estates lodge villas hollow beginnings glen vista terrace pointe commons arbor arbors crossing landing
-    trails falls pastures gables orchards vineyard lakes shepherd samaritan"""
+    manor estates lodge villas hollow beginnings glen vista terrace pointe commons arbor arbors crossing house
+    landing trails falls pastures gables orchards vineyard lakes shepherd samaritan"""
 )
 """The last word of the name of a home, where no verb says that it is one."""
 _THE_HOMES = words(
-    """willows pines oaks elms cedars maples birches palms laurels beeches meadows arbors gables firs hollies
-    limes"""
+    """poplars hawthorns larches chestnuts sycamores lilacs ashes hollies rowans cherries magnolias orchards hawthorns
+    willows pines oaks elms cedars maples birches palms laurels beeches meadows arbors gables firs hollies limes"""
 )
 BESIDE_HIDDEN = frozenset(_TYPES) | _HOME_ENDINGS | _THE_HOMES | frozenset(("at",))
 """Words that may name a place only once a word near them is hidden: `<REDACTED> is at lakeview`."""
@@ -326,7 +326,11 @@ def _behind_cue(units: Sequence[Unit], at: int) -> int:
         return ahead + 1 if _norm(units, ahead) in ("from", "to", "into") else 0
     if norm == "from" and at:
         before = units[at - 1].norm
-        person = before in _FROM or (before in ("am", "are", "is", "'m", "'re") and _norm(units, at - 2) in _PRONOUN_BE)
+        person = (
+            before in _FROM
+            or before == "way"
+            or (before in ("am", "are", "is", "'m", "'re") and _norm(units, at - 2) in _PRONOUN_BE)
+        )
         if person:
             return at + 1
     if norm in _TREATED:
@@ -383,8 +387,8 @@ def _named(reading: Reading, begin: int, *, sure: bool) -> tuple[int, int] | Non
     paired = len(said) == _PAIR and said[1] in _PAIRED and said[0] not in _UNPAIRED and "'" not in said[0]
     paired = paired or (len(said) == _PAIR and said[0].endswith("'s") and said[1] in _RETREATS)
     if not paired and any(word in _NO_PLACE or word in _TYPES for word in said):
-        if len(said) == 1 and kinds[begin] is Kind.ALSO_A_NAME:
-            kinds[begin] = Kind.ORDINARY
+        if len(said) == 1 and kinds[begin] is not Kind.UNKNOWN:
+            kinds[begin] = Kind.ORDINARY if kinds[begin] is Kind.ALSO_A_NAME else kinds[begin]
             reading.terms.add(begin)
         return None
     if kinds[last] is Kind.CLINICAL and not (sure or paired or said[-1] in _HOME_ENDINGS):
@@ -419,12 +423,14 @@ def _typed(reading: Reading, at: int) -> Iterator[Span]:
         and (_may_name(reading, first - 1) or (schooled and _may_be(reading, first - 1)))
     ):
         first -= 1
-    first -= first > 0 and first < at and units[first - 1].how == ORDINAL
+    if 0 < first < at:
+        named = units[first - 1].how == SPOKEN and units[first].norm in _NUMBERED_NAMES
+        first -= named or units[first - 1].how == ORDINAL
     while first < at and (units[first].norm in FUNCTION and units[first].norm not in NAME_WORDS):
         first += 1
     before = _norm(units, first - 1)
     begins = first == 0 and _ends(units, at + len(rest) + 1)
-    if first == at or not (before in _BEFORE_NAME or before in _KINDS_OF or begins):
+    if first == at or not (before in _BEFORE_NAME or before in _KINDS_OF_SITES or begins):
         return
     if kindly and not (before in _BEFORE_SURE or begins):
         return
@@ -434,6 +440,7 @@ def _typed(reading: Reading, at: int) -> Iterator[Span]:
 _NO_SCHOOL = _KINDS_OF | FUNCTION | (QUANTITIES - {"feet", "steps"})
 _KINDS_IN_NAMES = words("children's childrens general memorial regional community county university women's")
 _BEFORE_SURE = words("in at to from into near by the")
+_KINDS_OF_SITES = _KINDS_OF - _SMALL_WORDS
 _SCHOOLS = words("daycare day preschool nursery academy elementary school church")
 _RETREATS = words("rest retreat haven landing crossing hope cross way")
 _NUMBERED_NAMES = _HOME_ENDINGS | _HOUSES | words("rivers trees bridges corners points stones forks creeks mile chance")
@@ -444,7 +451,7 @@ _BEFORE_NAME = words("in at to from into near by of the with and through for on 
 
 def _may_name(reading: Reading, at: int) -> bool:
     unit = reading.units[at]
-    if unit.kind != WORD or unit.norm in QUANTITIES:
+    if unit.kind != WORD or (unit.norm in QUANTITIES and unit.norm != "stone"):
         return unit.kind == GONE
     if reading.kinds[at] is Kind.CLINICAL and unit.norm not in _HOME_ENDINGS:
         return False
@@ -457,11 +464,16 @@ def _may_be(reading: Reading, at: int) -> bool:
     return unit.kind == WORD and unit.norm not in _NO_SCHOOL
 
 
+_NO_HOME = (
+    _SMALL_WORDS | _SURE_KINDS | _UNPAIRED | words("own steak club coffee dog ware opera publishing brick auction frat")
+)
+
+
 def _home(reading: Reading, at: int) -> Iterator[Span]:
     """`shady pines`, `the golden acres` behind a preposition, with nothing that is counted behind them."""
     units = reading.units
     first = at - 1
-    if first < 1 or units[first].kind != WORD or units[first].norm in _SMALL_WORDS or units[first].norm in _SURE_KINDS:
+    if first < 1 or units[first].kind != WORD or units[first].norm in _NO_HOME or "'" in units[first].norm:
         return
     while first > 1 and units[first - 1].kind == WORD and at - first < _LONGEST - 1 and _may_name(reading, first - 1):
         first -= 1
