@@ -231,6 +231,9 @@ def _read(reading: Reading, mode: TextMode, is_open: Open) -> None:
         read_terms(reading)
     mark_starts(reading)
     spelled, abbreviated = codes(reading) if begins & _CODES else ([], set[int]())
+    if reading.terms:
+        spelled = [span for span in spelled if len(set(range(span[0], span[1] + 1)) - reading.terms) > 1]
+        abbreviated = abbreviated | reading.terms
     found = [pattern(reading) for pattern, its in _BEGINNINGS if begins & its]
     for first, last, category in chain(*found, spelled):
         reading.put(first, last, Mark(category, Layer.PATTERNS))
