@@ -229,9 +229,9 @@ class Lexicon:
         if _STRETCHED.search(word):
             return self._shortened(word)
         kind = self.clinical.kind(word)
-        if kind is Kind.UNKNOWN and word not in self.names and self.clinical.has_ending(word):
-            return Kind.CLINICAL
-        return kind
+        if word in self.names:
+            return kind if kind is Kind.ALSO_A_NAME else Kind.UNKNOWN
+        return Kind.CLINICAL if kind is Kind.UNKNOWN and self.clinical.has_ending(word) else kind
 
     def _shortened(self, word: str) -> Kind:
         """What a drawn-out word is, as `sooo` and `okaaay`: an ordinary one that nobody is called, or unknown."""

@@ -453,8 +453,9 @@ def _beside(reading: Reading, at: int, listed: str) -> Category | None:
         return None
     if has_first and "l" in listed and first.kind == WORD and first.norm not in FUNCTION:
         return Category.NAME
-    if at + 1 < len(units) and _is_hidden(reading, at + 1) and _is_name(listed) and "f" in reading.borne[at + 1]:
-        return Category.NAME
+    if at + 1 < len(units) and _is_hidden(reading, at + 1) and _is_name(listed):
+        is_known = "f" in listed and "k" in listed and "c" not in listed and reading.kinds[at + 1] is Kind.UNKNOWN
+        return Category.NAME if is_known or "f" in reading.borne[at + 1] else None
     return None
 
 
@@ -572,11 +573,18 @@ def small_suspects(reading: Reading) -> list[int]:
 
 def _is_capital_behind_hidden(reading: Reading, at: int) -> bool:
     """Whether a small word stands with a capital of its own right behind a hidden one: `Kipruto Were`."""
-    if not (reading.capitals[at] and reading.capitals[at - 1] and reading.norms[at] in _BORNE_ANYWHERE):
+    if not (reading.capitals[at] and _has_capital(reading, at - 1) and reading.norms[at] in _BORNE_ANYWHERE):
         return False
     start, end = reading.units[at].start, reading.units[at].end
     written = reading.text[start + 1 : end].islower() and reading.text[reading.units[at - 1].end : start] in _GAPS
     return written and _is_hidden(reading, at - 1)
+
+
+def _has_capital(reading: Reading, at: int) -> bool:
+    """Whether a word has a capital, or is a part of one that has, as `yun` of `Seo-yun`."""
+    while at > 1 and reading.norms[at - 1] == "-":
+        at -= 2
+    return reading.capitals[at]
 
 
 def has_more_names(reading: Reading) -> bool:
@@ -789,7 +797,10 @@ class Context:
     def _is_last(self, at: int) -> bool:
         """Whether any word stands with a capital right behind a hidden one: `Winona Kills Straight`."""
         reading = self._reading
-        if not (at and reading.capitals[at - 1] and _is_hidden(reading, at - 1)) or reading.kinds[at] is Kind.NO_WORD:
+        if (
+            not (at and _has_capital(reading, at - 1) and _is_hidden(reading, at - 1))
+            or reading.kinds[at] is Kind.NO_WORD
+        ):
             return False
         mark = reading.marks[at - 1]
         if (mark is not None and mark.category is not Category.NAME) or reading.norms[at] in CAPITALS:
