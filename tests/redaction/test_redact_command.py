@@ -28,14 +28,18 @@ def answers(*arguments: str, lines: list[Any]) -> list[dict[str, Any]]:
 
 
 def test_text_by_the_line() -> None:
-    """Each line comes back with its id, scrubbed whole, and the findings lie on what was taken, never quoting it."""
+    """Each line comes back with its id, scrubbed whole, and the findings lie on what was taken, never quoting it.
+
+    A text in another language comes back with its language and nothing else.
+    """
     long = f"{NAME} has had a sore throat and a bad headache since yesterday evening and cannot sleep at all"
     lines = [
         {"id": 1, "text": long, "known": {"patient_name": NAME}},
         {"id": "b", "text": f"call {NUMBER} back"},
         {"id": "c", "text": "a cough for two days"},
+        {"id": "d", "text": "tengo tos desde hace dos semanas"},
     ]
-    first, second, third = answers(lines=lines)
+    first, second, third, fourth = answers(lines=lines)
     assert first["text"] == long.replace(NAME, REDACTED)
     assert first["findings"] == [{"category": "name", "start": 0, "end": len(NAME), "layer": "known"}]
     assert second == {
@@ -44,6 +48,7 @@ def test_text_by_the_line() -> None:
         "findings": [{"category": "phone", "start": 5, "end": 17, "layer": "patterns"}],
     }
     assert third == {"id": "c", "text": "a cough for two days", "findings": []}
+    assert (fourth["text"], fourth["withheld"]) == (REDACTED, ["language es"])
 
 
 def test_offsets_are_code_points_of_the_input() -> None:

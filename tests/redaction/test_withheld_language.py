@@ -19,3 +19,5 @@ def test_guardrail_counts_what_was_withheld_by_language() -> None:
 def test_guardrail_of_the_packaged_policy_keeps_the_count_of_each_language() -> None:
     declared = {leaf.path for leaf in leaves(POLICY.tree("policy.guardrail"))}
     assert declared >= {f"withheld.language_{code}" for code in LANGUAGES}
+    withheld = {"language_es": 2, "language_other": 1}
+    assert treat("policy.guardrail", {"withheld": withheld}).fields == {"withheld": withheld}

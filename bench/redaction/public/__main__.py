@@ -23,12 +23,13 @@ from bench.redaction.public.presidio import ROWS, SENTENCES
 from bench.redaction.public.primock57 import PRIMOCK57
 from bench.redaction.public.sgd import SGD
 from bench.redaction.public.slurp import SLURP
-from medagent.redaction import KnownValues
+from medagent.redaction import REDACTED, KnownValues
 from medagent.redaction.policy import TextMode
-from medagent.redaction.text import Layer, scrub
+from medagent.redaction.text import scrub
 
 SETS = (SGD, SLURP, PRIMOCK57, EVA, SENTENCES, ROWS, MEDDOCAN, NAMES)
 _MOST_TEXTS = 10_000
+_FEWEST_WORDS = 5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -106,9 +107,14 @@ def _chosen(texts: Sequence[Case], options: argparse.Namespace) -> list[Case]:
 
 
 def _measure(tally: Tally, one: Case, mode: TextMode) -> None:
-    findings = scrub(one.text, KnownValues(), mode=mode).findings
-    withheld = any(each.layer is Layer.GUARD and each.end - each.start == len(one.text) for each in findings)
-    judge(tally, one, [(each.start, each.end) for each in findings], withheld=withheld)
+    scrubbed = scrub(one.text, KnownValues(), mode=mode)
+    tally.languages.update(scrubbed.withheld)
+    judge(
+        tally,
+        one,
+        [(each.start, each.end) for each in scrubbed.findings],
+        withheld=scrubbed.text == REDACTED and len(one.text.split()) >= _FEWEST_WORDS,
+    )
 
 
 def _print(tallies: Tallies, misses: int) -> None:

@@ -27,7 +27,7 @@ def _sets(tallies: Tallies) -> Iterator[str]:
         kept = f"{_share(ours.kept)} / {_share(detect.kept)}" if ours.words else "not scored"
         yield (
             f"| {name} | {ours.texts:,} | {ours.identifiers:,} | {_share(ours.removed)} / {_share(detect.removed)} "
-            f"| {ours.words:,} | {kept} | {ours.withheld:,} | {ours.exposed:,} |"
+            f"| {ours.words:,} | {kept} | {_withheld(ours)} | {ours.exposed:,} |"
         )
 
 
@@ -60,6 +60,12 @@ def _origins(tallies: Tallies) -> Iterator[str]:
 
 def _modes(tallies: Tallies) -> Iterator[tuple[str, Tally, Tally]]:
     yield from ((name, ours, tallies[name, "detect"]) for (name, mode), ours in tallies.items() if mode == "vocabulary")
+
+
+def _withheld(tally: Tally) -> str:
+    """Return how many texts were withheld whole, and texts and sentences by language."""
+    languages = ", ".join(f"{language} {count:,}" for language, count in tally.languages.most_common())
+    return f"{tally.withheld:,} ({languages})" if languages else f"{tally.withheld:,}"
 
 
 def _share(share: float) -> str:

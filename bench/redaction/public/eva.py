@@ -12,6 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from bench.redaction.public.cases import Case, Place, PublicSet, case, words
 from bench.redaction.score import DATE, EMAIL, ID, NAME, PHONE, PLACE, Planted
@@ -104,8 +105,9 @@ def read(root: Path) -> Iterator[Case]:
             yield from _cases(texts, values, everybody, seen)
     for row in _rows(directory / "key_entity_transcription.jsonl"):
         for texts, key in ((row["user_tts"], "value"), (row["transcription"], "transcribed_value")):
-            entities = [{e["type"]: e.get(key) or ""} for label in row["labels"] for e in label["entities"]]
-            yield from _cases(texts, _values(entities), everybody, seen)
+            entities = (entity for label in row["labels"] for entity in label["entities"])
+            named = ({entity["type"]: entity.get(key) or ""} for entity in entities)
+            yield from _cases(texts, _values(named), everybody, seen)
 
 
 def _everybody(directory: Path) -> frozenset[str]:
@@ -114,7 +116,7 @@ def _everybody(directory: Path) -> frozenset[str]:
     return frozenset(name.capitalize() for name in _values(rows)[NAME] if name.isalpha() and len(name) >= _FEWEST)
 
 
-def _rows(path: Path) -> Iterator[dict[str, list[dict[str, object]]]]:
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
     yield from map(json.loads, path.read_text("utf-8").splitlines())
 
 

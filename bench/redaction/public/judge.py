@@ -65,6 +65,9 @@ class Tally:
 
     texts: int = 0
     withheld: int = 0
+    """Texts of five words and more of which nothing is left."""
+    languages: Counter[str] = field(default_factory=Counter)
+    """Languages as which texts or sentences were withheld."""
     exposed: int = 0
     """Texts in which a part of an identifier is left."""
     words: int = 0
@@ -82,6 +85,7 @@ class Tally:
         """Add another tally's counts; examples stay with their set."""
         self.texts += other.texts
         self.withheld += other.withheld
+        self.languages.update(other.languages)
         self.exposed += other.exposed
         self.words += other.words
         self.words_kept += other.words_kept
@@ -110,6 +114,7 @@ class Tally:
         return {
             "texts": self.texts,
             "withheld": self.withheld,
+            "languages": dict(sorted(self.languages.items())),
             "exposed": self.exposed,
             "identifiers": self.identifiers,
             "removed": round(self.removed, 5),

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from bench.redaction.public.cases import Case, Place, PublicSet, case, date_kind, elsewhere, words
 from bench.redaction.score import ADDRESS, NAME, PHONE, PLACE, Planted
@@ -54,8 +55,8 @@ def read(root: Path) -> Iterator[Case]:
             yield from _cases(f"{path.parent.name}/{dialogue['dialogue_id']}", dialogue)
 
 
-def _cases(name: str, dialogue: dict[str, object]) -> Iterator[Case]:
-    turns = [_turn(turn) for turn in dialogue["turns"]]  # type: ignore[attr-defined]
+def _cases(name: str, dialogue: dict[str, Any]) -> Iterator[Case]:
+    turns = [_turn(turn) for turn in dialogue["turns"]]
     values = {text[start:end] for text, parts, other in turns for start, end in (*_places(parts), *other)}
     values |= set(_airlines(dialogue))
     for text, parts, other in turns:
@@ -63,12 +64,12 @@ def _cases(name: str, dialogue: dict[str, object]) -> Iterator[Case]:
         yield case(name, text, parts, [*other, *elsewhere(text, values, taken)])
 
 
-def _turn(turn: dict[str, object]) -> tuple[str, list[Planted], list[Place]]:
+def _turn(turn: dict[str, Any]) -> tuple[str, list[Planted], list[Place]]:
     """Return a turn's text, its identifiers and the names of organisations and works in it."""
     text = str(turn["utterance"])
     parts: list[Planted] = []
     other: list[Place] = []
-    for frame in turn["frames"]:  # type: ignore[attr-defined]
+    for frame in turn["frames"]:
         for slot in frame["slots"]:
             if "start" not in slot:
                 continue
@@ -86,9 +87,9 @@ def _turn(turn: dict[str, object]) -> tuple[str, list[Planted], list[Place]]:
     return text, parts, other
 
 
-def _airlines(dialogue: dict[str, object]) -> Iterator[str]:
+def _airlines(dialogue: dict[str, Any]) -> Iterator[str]:
     """Yield the names of airlines, which the set annotates without a span."""
-    for turn in dialogue["turns"]:  # type: ignore[attr-defined]
+    for turn in dialogue["turns"]:
         for frame in turn["frames"]:
             for action in frame["actions"]:
                 if action["slot"] == "airlines":

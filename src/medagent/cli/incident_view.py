@@ -82,6 +82,7 @@ def document(call: CallReport) -> dict[str, Json]:
             "is_policy_of_today": call.is_policy_of_today,
             "actions": dict(found.actions),
             "categories": dict(found.categories),
+            "withheld": dict(found.withheld),
         }
     return {
         "trace_id": call.trace_id,
@@ -113,6 +114,9 @@ def _facts(out: Console, call: CallReport) -> None:
         facts.add_row("policy", f"{found.policy} {found.sha256[:16]}{since}  (by the {found.source})".strip())
         facts.add_row("redaction", ", ".join(f"{count} {name}" for name, count in found.actions.items()) or "nothing")
         facts.add_row("by kind", ", ".join(f"{count} {name}" for name, count in found.categories.items()) or "–")
+        if found.withheld:
+            texts = (f"{count} {name.replace('_', ' ')}" for name, count in found.withheld.items())
+            facts.add_row("withheld", ", ".join(texts))
     deleted = ", ".join(f"{count} deleted by {cause}" for cause, count in call.tombstones.items())
     here = f"{call.archived} spans in the archive" + (f", {deleted}" if deleted else "")
     facts.add_row("here", here if call.archived or deleted else "nothing in the archive: only receipts remain")

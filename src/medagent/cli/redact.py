@@ -105,8 +105,10 @@ def _by_text(redactor: Redactor, given: Mapping[str, Json], mode: TextMode) -> _
         if not isinstance(text, str):
             raise _LineError("'text' is missing, or no string")
         scrubbed = redactor.scrub(text, _known(redactor.policy, given, asked), mode)
-        withheld: list[Json] = [f"language {language}" for language in scrubbed.withheld]
-        return {"text": scrubbed.text, "findings": _findings(scrubbed)} | ({"withheld": withheld} if withheld else {})
+        answer: dict[str, Json] = {"text": scrubbed.text, "findings": _findings(scrubbed)}
+        if scrubbed.withheld:
+            answer["withheld"] = [f"language {language}" for language in scrubbed.withheld]
+        return answer
 
     return treat
 

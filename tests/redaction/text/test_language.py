@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 from medagent.redaction import REDACTED, Category, Identifier, KnownValues
 from medagent.redaction.policy import TextMode
 from medagent.redaction.text import Layer, scrub
-from medagent.redaction.text.language import foreign_parts
-from medagent.redaction.text.lexicon import Kind, lexicon
+from medagent.redaction.text.language import SMALL_WORDS, foreign_parts
+from medagent.redaction.text.lexicon import lexicon
 from medagent.redaction.text.reading import Reading
+from work import times_as_long
 
 NOBODY = KnownValues()
 CALLS = {
@@ -75,6 +77,11 @@ CALLS = {
 EACH_CALL = [
     pytest.param(code, text, id=f"{code}-{at}") for code, texts in CALLS.items() for at, text in enumerate(texts)
 ]
+CALLERS = [
+    line.partition(" ")[::2]
+    for line in (Path(__file__).parent / "said_in_other_languages.txt").read_text("utf-8").splitlines()
+    if not line.startswith("#")
+]
 ENGLISH = [
     "this is guadalupe hernandez de la cruz calling about my son jose luis",
     "Nguyen Thi Tuyet Mai would like to see Dr. Tran Van Hung on Friday",
@@ -87,9 +94,9 @@ ENGLISH = [
     "he said no gracias and hung up the phone on the nurse",
     "amoxicillin, azithromycin, cefdinir, doxycycline, nitrofurantoin, vancomycin",
 ]
-UNCLEAR = {word for word in lexicon().words if lexicon().kind(word) is Kind.ORDINARY and not lexicon().name_kinds(word)}
-WORDS = st.sampled_from(sorted(UNCLEAR)[::17])
-NAMES = st.sampled_from(sorted(lexicon().names)[::23])
+LISTS = lexicon()
+WORDS = st.sampled_from([word for word in sorted(LISTS.words)[::17] if word not in SMALL_WORDS])
+NAMES = st.sampled_from([name for name in sorted(LISTS.names)[::23] if name not in SMALL_WORDS])
 
 
 def bare(text: str) -> str:
@@ -106,6 +113,14 @@ def test_scrub_text_in_another_language_withholds_it_whole(mode: TextMode, langu
         scrubbed = scrub(form, NOBODY, mode=mode)
         assert (scrubbed.text, scrubbed.withheld) == (REDACTED, (language,))
         assert {finding.layer for finding in scrubbed.findings} == {Layer.LANGUAGE}
+
+
+@pytest.mark.parametrize("language", ["es", "fr", "de", "pt", "vi", "tl"])
+def test_scrub_short_sentences_of_a_language_withholds_98_of_100(language: str) -> None:
+    """Five words and a few more, with and without a capital, accents and tones."""
+    texts = [text for code, text in CALLERS if code == language]
+    forms = [form for text in texts for form in (text, bare(text), f"{text[0].upper()}{text[1:]}.")]
+    assert sum(scrub(form, NOBODY).withheld == (language,) for form in forms) >= 0.98 * len(forms)
 
 
 @pytest.mark.parametrize("text", ENGLISH)
@@ -151,4 +166,11 @@ def test_scrub_withheld_text_finds_known_values_first() -> None:
 @given(st.lists(st.one_of(WORDS, NAMES), min_size=5, max_size=25))
 def test_foreign_parts_english_words_and_names_are_none(words: list[str]) -> None:
     """Whatever English words and listed names stand in a row, it is no other language."""
-    assert foreign_parts(Reading(" ".join(words), lexicon())) == ()
+    assert foreign_parts(Reading(" ".join(words), LISTS)) == ()
+
+
+@pytest.mark.parametrize("piece", ["de ", "le élan ", "me duele. "], ids=["particles", "accents", "sentences"])
+def test_foreign_parts_time_is_linear(piece: str) -> None:
+    """Four times the text cost about four times the time; particles in a row and sentences are looked at once."""
+    short, long = (Reading((piece * 6_000)[:size], LISTS) for size in (2_500, 10_000))
+    assert times_as_long(lambda: foreign_parts(long), lambda: foreign_parts(short)) <= 8

@@ -92,3 +92,21 @@ def test_what_tells_of_somebody_goes(said: Said) -> None:
 @pytest.mark.parametrize("said", sentences("mixed_stay"), ids=lambda said: said.text)
 def test_what_a_clinician_needs_stays(said: Said) -> None:
     assert is_kept(said, TextMode.VOCABULARY)
+
+
+@given(
+    room=st.sampled_from(("apartment", "apt", "suite", "flat", "unit")),
+    between=st.sampled_from(("", "uh ", "number ", "um, ", "is ", "# ")),
+    number=st.integers(10, 99_999),
+)
+def test_the_number_of_a_flat_goes_whatever_stands_before_it(room: str, between: str, number: int) -> None:
+    assert str(number) not in scrub(f"it's {room} {between}{number}", KnownValues()).text
+
+
+@given(first=st.integers(4, 99), name=st.sampled_from(("oak", "main", "pine", "lincoln", "washington", "cedar")))
+def test_a_corner_goes_in_either_order(first: int, name: str) -> None:
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(first % 10 if first % 100 not in (11, 12, 13) else 0, "th")
+    for said in (f"at {first}{ending} and {name}", f"at {name} and {first}{ending}"):
+        left = scrub(said, KnownValues()).text
+        assert name not in left
+        assert str(first) not in left

@@ -41,7 +41,7 @@ _THE_STREETS = words(
     rise chase dene copse quay croft dell knoll warren causeway rectory vicarage forge stables granary gatehouse
     coach barn bakery mill mount leys gables bungalow broadway embankment cloisters crofts moorings maze cut
     ropewalk boardwalk esplanade promenade brambles conifers orchards vineyard hollow glen beach coppice heights
-    common heath links row"""
+    common heath links row oval pastures"""
 )
 _OLD = words("old high main upper lower new north south east west")
 _OLD_HOUSES = _THE_STREETS | words("school post chapel church dairy farm brewery bank library station house hall")
@@ -61,17 +61,29 @@ _LONE_STREETS = STREET_NAMES - words(
 _AT_CORNER = words(
     "at on near by off from to between and past behind around opposite where outside towards toward corner cnr"
 )
+_AT_CORNER_ONLY = words("at on near by off")
+_NO_CROSSINGS = (
+    FUNCTION
+    | FILLERS
+    | QUANTITIES
+    | words(
+        """work home school day night lunch dinner breakfast foremost last final only monday tuesday wednesday thursday
+        friday saturday sunday january february march april may june july august september october november december
+        rest bed play night noon midnight time church college gym class court foot hand sight risk goal"""
+    )
+)
 _MEETS = words("at meets crosses hits")
 _NO_CORNER = words("allergic allergy allergies sensitive pollen reacts reaction")
-_ON_ROAD = words("on off near at from along down opposite")
+_ON_ROAD = words("in on off near at from along down opposite")
 _ROADS = words("road lane crescent mews parkway")
 _MORE_STREETS = words(
     "mall parade end acre acres quay yard wharf gate bottom approach embankment rise cottages cottage villas"
 )
 """Types of streets that are so only in an address."""
-_HEDGES = FILLERS | words("it's its let me see well sorry no i think mean wait actually , . …")
+_HEDGES = FILLERS | words("on it's its let me see well sorry no i think mean wait actually , . …")
 """What people say between a house's number and its street."""
 _ROOM_LINKS = _HEDGES | words("# number is 's no num : code")
+_ABBREVIATED = words("apt ste bldg no # rm fl unit flat suite apartment")
 _SURE_ROOMS = words(
     """plot sector trailer penthouse condo buzzer door apartment's apt's flat's suite's unit's gali townhouse
     concession mailbox buzzer's"""
@@ -80,23 +92,26 @@ _ROOMS_BESIDE = words("tower wing phase space block building level house")
 """A number behind one of these says which beside another part of an address."""
 _LINKED_ROOMS = words("apartment apt suite ste flat unit")
 _SIDES_OF_HOUSES = words("upstairs downstairs left right rear front back")
-_UNITS = words("in at to is my upper lower our the # , front rear left right apartment")
+_UNITS = words("basement garden end in at to is my upper lower our the # , front rear left right apartment")
 _HOUSES = words(
     "gables grange cottage house vicarage farm lodge barn mill rectory villa hall court manor view croft farmhouse mews"
 )
-_LONGEST_SMALL = 3
+_LONGEST_SMALL, _LONG_NUMBER = 3, 3
 _NERVES = words(
     """heart nerve av branch bundle facet root plexus spinal femoral epidural field regional degree ganglion beta
     scalene intercostal caudal brachial"""
 )
 _INNS = words("motel hotel inn dorm dormitory shelter lodge hostel")
 _NO_QUANTITY_STREETS = words("drive walk way run")
+_NO_NAMES = words("way lane - bath star bed bedroom room person story car man hour top first")
+"""Between a number and a street's type one of these is no name: `one-way`, `a 2 bath place`."""
 _NAMED_QUANTITIES = words("stone mile bottle glass drop")
 _NO_NAME = (FUNCTION - NAME_WORDS) | QUANTITIES
 _ADDRESSED = words(
     """live lives lived living address addressed mail send deliver ship house located stay stays staying stayed moved
     home bring delivery deliveries drop pickup taxi cab parcel package letters"""
 )
+_SENDING = words("send mail deliver ship bring taxi")
 _LONGEST_ADDRESSED = 8
 ADDRESS_WORDS = (
     STREETS_WITH_NUMBER
@@ -109,6 +124,7 @@ ADDRESS_WORDS = (
     | _SURE_ROOMS
     | _ROOMS_BESIDE
     | _MORE_STREETS
+    | _SENDING
     | words("the rr and & address cross marker")
 )
 """One of these stands in every address."""
@@ -172,9 +188,11 @@ def addresses(reading: Reading) -> Iterator[Span]:
 
 def _postcodes(reading: Reading) -> Iterator[Span]:
     """British postcodes in two pieces: `OX4 2JY`."""
-    norms = reading.norms
+    text, units = reading.text, reading.units
     for at in reading.of_kind(MIXED):
-        if at + 1 < len(norms) and _OUTWARD.fullmatch(norms[at]) and _INWARD.fullmatch(norms[at + 1]):
+        if at + 1 == len(units) or not _OUTWARD.fullmatch(units[at].norm):
+            continue
+        if _INWARD.fullmatch(text[units[at + 1].start : units[at + 1].end].lower()):
             yield at, at + 1, Category.ADDRESS
 
 
@@ -216,6 +234,10 @@ def _by_name(reading: Reading, at: int) -> tuple[int, int] | None:
         return at + 1, at + 1
     if norm in _MORE_STREETS:
         return _small_street(units, at)
+    if norm == "number":
+        return _called_number(units, at)
+    if norm in _SENDING:
+        return _sent_to(units, at)
     return _by_lone_name(units, at)
 
 
@@ -247,7 +269,7 @@ def _behind_the(reading: Reading, at: int) -> tuple[int, int] | None:
     number, begin = at - 1, at + 1
     while number > 0 and (units[number].norm == "," or units[number].norm in FILLERS):
         number -= 1
-    while _norm(units, begin) in FILLERS:
+    while _norm(units, begin) in FILLERS or _norm(units, begin) == ",":
         begin += 1
     if begin >= len(units) or not (_is_numbered(units, number) or units[number].kind == MIXED):
         return None
@@ -272,6 +294,22 @@ def _met(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
     else:
         return None
     return (one, two) if sure and _ends(units, two + 1) else None
+
+
+def _sent_to(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
+    """`send it to 310 fleet`: a long number and a word at the end of what is said."""
+    for to in range(at + 1, min(at + _WIDEST_CORNER, len(units))):
+        if units[to].norm in ("to", "at"):
+            return _called_number(units, to)
+    return None
+
+
+def _called_number(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
+    """`number 310 fleet` at the end of what is said."""
+    named = at + 2 < len(units) and units[at + 2].kind == WORD and units[at + 2].norm not in _SMALL_OR_COUNTED
+    whole = named and (at + 3 == len(units) or units[at + 3].kind == SIGN)
+    is_house = _is_numbered(units, at + 1) and len(units[at + 1].norm) >= _LONG_NUMBER
+    return (at + 1, at + 2) if whole and is_house else None
 
 
 def _small_street(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
@@ -303,12 +341,16 @@ def _corner(reading: Reading, at: int) -> tuple[int, int] | None:
         return None
     ordinal = units[one].how == ORDINAL or units[two].how == ORDINAL
     known = _is_crossing(units[one]), _is_crossing(units[two]) or units[two].norm == "high"
+    if _is_corner_of_words(reading, one, two):
+        return one, two
     if not (all(known) or (any(known) and _is_unknown(reading, two if known[0] else one))):
         return None
     first = one - (one > 0 and units[one - 1].norm in SIDES)
     behind = first > 0 and units[first - 1].norm in _AT_CORNER
     begins = first == 0 or units[first - 1].kind == SIGN or _norm(units, first - 1) in FILLERS
-    if not (behind or (begins and (ordinal or (all(known) and two + 1 == len(units))))) or not _ends(units, two + 1):
+    sure = all(known) and ordinal and first > 0 and not _is_owned(units, first - 1)
+    begins = begins and (ordinal or (all(known) and two + 1 == len(units)))
+    if not (behind or begins or sure) or not _ends(units, two + 1):
         return None
     if any(unit.norm in _NO_CORNER for unit in units[max(0, first - 4) : first]):
         return None
@@ -339,6 +381,24 @@ def _corner_of(units: Sequence[Unit], begin: int) -> tuple[int, int] | None:
     return (begin, begin) if named else None
 
 
+def _is_corner_of_words(reading: Reading, one: int, two: int) -> bool:
+    """Whether ordinary words are streets: `on coral and ninth`, `at plain and forest`, `at Shell & Brook`."""
+    units = reading.units
+    if one < 1 or units[one - 1].norm not in _AT_CORNER_ONLY or not _ends(units, two + 1):
+        return False
+    if any(_norm(units, at) in _NO_CROSSINGS for at in (one, two)):
+        return False
+    words_only = units[one].kind == units[two].kind == WORD
+    if not words_only:
+        numbered = two if units[one].kind == WORD else one
+        other = one + two - numbered
+        return units[numbered].how == ORDINAL and units[other].kind == WORD
+    if units[two].norm in _LONE_STREETS and units[two - 1].norm != ",":
+        return True
+    written = reading.text[units[one].start].isupper() and reading.text[units[two].start].isupper()
+    return written and units[two - 1].norm == "&"
+
+
 def _is_unknown(reading: Reading, at: int) -> bool:
     """Whether a word goes anyway: a placeholder, or one that no list has."""
     return reading.units[at].kind == GONE or reading.kinds[at] is Kind.UNKNOWN
@@ -357,9 +417,8 @@ def _road_number(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
     last = at
     for ahead in range(at + 1, min(at + _LONGEST_ROAD, len(units))):
         unit = units[ahead]
-        if (unit.kind == NUMBER and unit.how != ORDINAL and _norm(units, ahead + 1) not in QUANTITIES) or (
-            unit.kind == MIXED and unit.norm[0].isdecimal()
-        ):
+        counted = _norm(units, ahead + 1) in QUANTITIES and _norm(units, ahead + 2) != "marker"
+        if (_is_numbered(units, ahead) and not counted) or (unit.kind == MIXED and unit.norm[0].isdecimal()):
             last = ahead
         elif unit.norm not in ("box", ",", "number", "-", "#", "no") and unit.kind not in (LETTER, MIXED):
             break
@@ -411,7 +470,7 @@ def _street_begin(units: Sequence[Unit], at: int) -> int | None:
         if unit.kind == NUMBER and not (unit.how == ORDINAL and back == at - 1):
             if back == at - 1 and units[at].norm not in STREETS:
                 return None
-            if back == at - 2 and units[at - 1].norm in ("way", "lane"):
+            if back == at - 2 and units[at - 1].norm in _NO_NAMES:
                 return None
             return _whole_number(units, back)
         if unit.norm in FILLERS or (unit.norm == "the" and back and units[back - 1].kind == NUMBER and back < at - 1):
@@ -508,7 +567,7 @@ def _number_after(units: Sequence[Unit], at: int) -> int:
     for ahead in range(at + 1, min(at + 6, len(units))):
         unit = units[ahead]
         if unit.kind == NUMBER:
-            return ahead if ahead > at + 1 else 0
+            return ahead if ahead > at + 1 and not units[ahead - 1].norm.endswith("ing") else 0
         if unit.norm in _ENDS_STREET or (unit.kind == SIGN and unit.norm not in ",.'’-"):
             return 0
     return 0
@@ -521,12 +580,8 @@ def _room_number(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
         return None
     if norm in ("no", "number", "floor") or (norm == "box" and before not in ("o", "po", "office", ".")):
         return None
-    begin = at + 1
-    while begin < min(at + _LONGEST_ROAD, len(units)) and units[begin].norm in _ROOM_LINKS:
-        begin += 1
-    if begin >= len(units) or units[begin].kind not in (NUMBER, MIXED, LETTER):
-        return None
-    if units[begin].norm in ("a", "i") and not (norm in _LINKED_ROOMS and _is_at_end(units, begin + 1)):
+    begin = _room_begin(units, at)
+    if not begin:
         return None
     if units[begin].how == ORDINAL or (begin > at + 2 and norm not in _LINKED_OR_SURE_ROOMS):
         return None
@@ -560,6 +615,21 @@ def _room_number(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
     ):
         return None
     return begin, last
+
+
+def _room_begin(units: Sequence[Unit], at: int) -> int:
+    """Return where a number or a letter begins behind the word for a room, over what is said between; 0 for none."""
+    norm, begin = units[at].norm, at + 1
+    if norm == "lot" and _norm(units, at - 1) in ("a", "whole", "an", "quite"):
+        return 0
+    while begin < min(at + _LONGEST_ROAD, len(units)) and units[begin].norm in _ROOM_LINKS:
+        is_end = units[begin].norm == "." and (norm not in _ABBREVIATED or units[begin].start > units[begin - 1].end)
+        if is_end:
+            return 0
+        begin += 1
+    if begin >= len(units) or units[begin].kind not in (NUMBER, MIXED, LETTER):
+        return 0
+    return 0 if units[begin].norm in ("a", "i") and not _is_at_end(units, begin + 1) else begin
 
 
 def _is_at_end(units: Sequence[Unit], at: int) -> bool:

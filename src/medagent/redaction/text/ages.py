@@ -85,7 +85,7 @@ _KIN = words(
 _STILL = words("still counting going strong sharp independent kicking active healthy alive well driving")
 _LONGEST_CLAUSE = 7
 _LIFE_LINKS = FILLERS | words(
-    """to be at it age the . past away on over till until is was she he i when of still just her him them me about
+    """to be at it age the see . past away on over till until is was she he i when of still just her him them me about
     almost"""
 )
 _CLEAN = words(
@@ -104,6 +104,8 @@ _OWN = words(
     wife's husband's"""
 )
 _NOUNS_OF_PEOPLE = words("gentleman lady man woman male female patient pt widow widower resident")
+_ASKING = words("can could is are does do should would will how what when was has isn't can't shouldn't may")
+_GETS = words("gets get got getting")
 _PLACED = words("room bed floor apartment map")
 _SUGAR = words("sugar sugars glucose reading readings fasting numbers")
 _HOT = words(
@@ -121,7 +123,7 @@ _NO_AGE_AFTER = QUANTITIES - words("year years yr yrs yo y/o time times night ni
     """over percentile sure certain yards yard blocks reps pages votes rpm grains liters bags fahrenheit celsius
     systolic diastolic point resting and/or per points beats out calls"""
 )
-_VIGOROUS = words("""young spry healthy active sharp feisty frail ripe independent vigorous""")
+_VIGOROUS = words("""sprightly lively healthy young spry healthy active sharp feisty frail ripe independent vigorous""")
 _WITNESSES = words("birthday birthdays bday birthdate year b")
 _SEASONS = words("winters summers springs birthdays christmases")
 _MAKES = words("makes make making made puts")
@@ -426,6 +428,8 @@ def _is_lived(units: Sequence[Unit], one: Candidate) -> bool:
     if _has_before(units, one.first, _MEASURED_OR_HOT, _LOOK):
         return False
     if back < one.first - 1 and back >= 0 and units[back].norm in _LIFE:
+        if units[back].norm in _GETS:
+            return _has_person_before(units, back)
         return _norm(units, back - 1) not in ("it", "that", "this")
     if _norm(units, one.first - 1) in ("to", "at") and _norm(units, one.first - 2) in _KIN:
         return True
@@ -438,6 +442,9 @@ def _is_lived(units: Sequence[Unit], one: Candidate) -> bool:
     )
     after = _norm(units, one.last + 1)
     follows = _norm(units, one.last + 2) if after == "," else after
+    asks = after == "," and follows in _ASKING and _norm(units, one.last + 3) not in ("it", "that", "this")
+    if starts and asks:
+        return True
     if starts and (follows in _PRONOUNS or follows in _PERSON or follows in ("my", "the", "it", "you")):
         return True
     alone = not after or not after.isalpha() or after in FUNCTION

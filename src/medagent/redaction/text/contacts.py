@@ -14,7 +14,7 @@ from medagent.redaction.text.units import LETTER, MIXED, NUMBER, SIGN, WORD, Uni
 
 _AMOUNT = (
     "mg mcg ml g gm gms kg lb lbs cm mm m in ft x hr hrs h am pm f yo cc iu k wk wks min mins sec secs oz bpm mmhg s "
-    "days weeks months years yr yrs th meq mmol mgs mls l lpm tab tabs cap caps pt w mo mos dl ng pg mph mcgs"
+    "days weeks months years yr yrs th meq mmol mgs mls l lpm tab tabs cap caps pt w mo mos dl ng pg mph mcgs y"
 )
 _CLINICAL_CODE = re.compile(
     r"(?!(?:9\d|[1-9]\d\d)(?:yo|yrs?|years|y)$)"  # an age over 89, however unlikely, written in one piece
@@ -24,6 +24,8 @@ _CLINICAL_CODE = re.compile(
     r"[mc]?m[23]|hco3|mgso4|caco3|po4|so4|nh3|no2|ca2|mg2|fe[23]|[cm]m2",
     re.ASCII,
 )
+_HEX, _LENGTH_OF_MAC = re.compile("[0-9a-f]{2}", re.ASCII), 11
+"""A pair of the address of a device, and the units of one with its signs: `AA:BB:CC:DD:EE:FF`."""
 _EDGE = ".,;:!?\"'()[]<>“”‘’-–…*>"
 CONTACT_WORDS = MAIL_HOSTS | {"dot", "point"}
 """One of these stands in every address that is said."""
@@ -89,6 +91,12 @@ def _of_chunk(chunk: Sequence[Unit]) -> Category | None:
     if "@" in signs:
         return Category.EMAIL
     if "_" in signs or "\\" in signs or chunk[0].norm == "www":
+        return Category.IDENTIFIER
+    if (
+        len(chunk) >= _LENGTH_OF_MAC
+        and signs in ({":"}, {"-"})
+        and all(map(_HEX.fullmatch, [u.norm for u in chunk[:11:2]]))
+    ):
         return Category.IDENTIFIER
     if any(unit.kind == MIXED and not _CLINICAL_CODE.fullmatch(unit.norm) for unit in chunk):
         return Category.IDENTIFIER

@@ -8,9 +8,9 @@ from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, MONTH_OF, QUANTITIES, WEEKDAYS, words
 from medagent.redaction.text.found import Span
 from medagent.redaction.text.reading import Reading, begins_with, cue
-from medagent.redaction.text.units import GONE, NUMBER, ORDINAL, SIGN, SPOKEN, Unit
+from medagent.redaction.text.units import GONE, NUMBER, ORDINAL, SIGN, SPOKEN, WORD, Unit
 
-_BORN = words("born birth birthday dob")
+_BORN = words("born birth birthday dob birthday's birthdate's dob's")
 DATE_WORDS = WEEKDAYS | _BORN | MONTH_OF.keys()
 """One of these, or a number, stands in every date."""
 _ALSO_WORDS = frozenset(("may", "march", "mar", "sep", "jan", "dec"))
@@ -30,9 +30,9 @@ _DAY_ENDS = (
     FUNCTION
     | FILLERS
     | words(
-        """works worked please because maybe instead onwards onward inst ult prox pls plz thx madam sir ma'am love dear
-        following ji suits suit free full booked open available busy fine perfect great okay ideal morning afternoon
-        evening night weekend i"""
+        """works worked please because maybe instead onwards onward inst ult prox pls plz work thx madam sir ma'am love
+        dear following ji suits suit free full booked open available busy fine perfect great okay ideal morning
+        afternoon evening night weekend i"""
     )
 ) - words(
     """old new good bad best better worst worse right wrong most more less least few other another same such own call
@@ -40,7 +40,16 @@ _DAY_ENDS = (
     mother father mom dad wife husband son daughter brother sister a an this his her my your one"""
 )
 """What follows a day that is said alone, apart from the things that are counted."""
-_DAY_PREPOSITIONS = words("on by until till before after since from to through thru")
+_COUNTED_IN_ORDER = words(
+    """floor toe finger digit rib nerve grade visit visits dose doses cycle pill pills shot try attempt week weeks
+    month months year years day days time times hour hours minute night birthday anniversary street avenue st ave
+    edition chapter page round lap call ring glass bottle metatarsal metacarpal vertebra level degree stage
+    trimester percentile session treatment course line row hole child baby one ones set rep box step question item
+    point line test scan surgery pregnancy relapse episode fracture tooth molar intercostal ventricle heart lumbar
+    thoracic cervical sacral"""
+)
+"""What is counted behind an ordinal that a preposition stands before."""
+_DAY_PREPOSITIONS = words("starting beginning on by until till before after since from to through thru")
 _LAST_DAY, _LAST_MONTH = 31, 12
 _MET = words("saw seen see visited met came come")
 _FEWEST_NIGHTS = 5
@@ -49,6 +58,7 @@ _PARTS_OF_DAYS = words("night morning day evening afternoon week weekend date ev
 _BEFORE_DAY = WEEKDAYS | words("today tomorrow yesterday tonight sat fri thu wed mon tue sun")
 _CORRECTIONS = words("no sorry wait actually i mean make that it")
 """What people say between a day and the right one: `june twenty, no, twenty first`."""
+_DATE_IS = frozenset((("date", "is"), ("day", "is"), ("given", "is")))
 _OF_A_THING = frozenset((("of", "a"), ("of", "an")))
 _FIRST_ORDINALS = 3
 """The first, second and third of anything are counted more often than days; behind a word of time they are days."""
@@ -101,13 +111,15 @@ HOLIDAYS = _by_first_word(
     day; armistice day; remembrance day; holocaust memorial day; leap day"""
 )
 """Holidays by their first word: they tell a day as its number does."""
-_DATE_CUE, _HOLIDAY_CUE = cue(DATE_WORDS), cue(HOLIDAYS)
+_SHORT_DAYS = words("sat fri thu wed mon tue sun")
+_DATE_CUE, _HOLIDAY_CUE, _SHORT_DAY_CUE = cue(DATE_WORDS), cue(HOLIDAYS), cue(_SHORT_DAYS)
 
 
 @begins_with(_DATE_CUE, _HOLIDAY_CUE, NUMBER)
 def dates(reading: Reading) -> Iterator[Span]:
     """Months with what belongs to them, weekdays, days of a month, years after a birth."""
     units = reading.units
+    yield from ((at, at, Category.DATE_OF_BIRTH) for at in reading.cued(_SHORT_DAY_CUE) if _has_date(units, at))
     for at in reading.cued(_DATE_CUE):
         norm = units[at].norm
         if norm in WEEKDAYS:
@@ -133,6 +145,17 @@ def dates(reading: Reading) -> Iterator[Span]:
             yield at, at, Category.DATE_OF_BIRTH
 
 
+def _has_date(units: Sequence[Unit], at: int) -> bool:
+    """Whether a day or a month follows: `wed the 12th`, `Thu, Apr 9`, `Sat 4 Oct`."""
+    ahead = at + 1
+    while ahead < min(at + _LONGEST_GAP, len(units)) and units[ahead].norm in (".", ",", "the"):
+        ahead += 1
+    if ahead >= len(units):
+        return False
+    month = _norm(units, ahead) if units[ahead].kind != NUMBER else _norm(units, ahead + 1)
+    return month in MONTH_OF or (units[ahead].how == ORDINAL and _is_day(units[ahead]))
+
+
 def _is_month(units: Sequence[Unit], at: int) -> bool:
     """Whether a word is a month and no verb: `in may`, `this may because`, but not `this may hurt`."""
     if units[at].norm != "may" or (at and units[at - 1].norm in _MAY_SURE):
@@ -153,7 +176,7 @@ def _day_before(units: Sequence[Unit], at: int) -> int:
         return at
     if units[back].how != ORDINAL and any(unit.norm in ("in", "like") for unit in units[back:at]):
         return at
-    return back - 1 if back > 0 and units[back - 1].norm == "the" else back
+    return back
 
 
 def _day_and_year_after(units: Sequence[Unit], at: int) -> int:
@@ -249,17 +272,24 @@ def _is_day_of_month(units: Sequence[Unit], at: int, back: int) -> bool:
     if following and following.norm in _PARTS_OF_DAYS and int(units[at].norm) <= _FEWEST_NIGHTS:
         return False
     ends = ends or _norms(units, at + 1, at + 3) == ("w", "/") or (not back and _norm(units, at + 1) in _MONTHS_ROUND)
+    before = at - 1 - back
+    prepared = before >= 0 and (
+        units[before].norm in _DAY_PREPOSITIONS
+        or _norms(units, max(0, before - 1), before + 1) == ("as", "of")
+        or (following is None and units[before].norm in ("for", "date"))
+    )
+    sure = prepared and back and int(units[at].norm) > _FIRST_ORDINALS
+    if sure and following and following.kind == WORD and following.norm not in _COUNTED_IN_ORDER:
+        ends = ends or following.norm not in QUANTITIES
     if not ends or _norms(units, at + 1, at + 3) in _OF_A_THING or (following and following.kind == GONE):
         return False
-    before = at - 1 - back
-    prepared = before >= 0 and units[before].norm in _DAY_PREPOSITIONS
     if not prepared and back:
         near = range(max(0, before - 3), before + 1)
         prepared = any(units[one].norm in _DAY_NOUNS for one in near) and _norm(units, before) in _IS
         prepared = prepared or _norm(units, before) in _BEFORE_DAY
         prepared = prepared or (following is None and any(units[one].norm in _MET for one in near))
         prepared = prepared or (_norm(units, before) == "of" and _norm(units, before - 1) in _PARTS_OF_DAYS)
-    prepared = prepared or (not back and _norms(units, before - 1, before + 1) == ("date", "is"))
+    prepared = prepared or (not back and _norms(units, before - 1, before + 1) in _DATE_IS)
     if not back:
         return prepared and units[at].start + 2 < units[at].end and not _is_hyphened(units, at)
     return prepared or int(units[at].norm) > _FIRST_ORDINALS

@@ -8,6 +8,7 @@ from itertools import pairwise
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import CODE_LABELS, HOMOPHONES, JOINING, MEASURED, QUANTITIES, RECORD_WORDS
 from medagent.redaction.text.found import Span, is_sign
+from medagent.redaction.text.lexicon import Kind
 from medagent.redaction.text.reading import Reading, begins_with
 from medagent.redaction.text.slashes import is_day_and_month, is_part_or_score
 from medagent.redaction.text.units import CARDINAL, LETTER, NUMBER, ORDINAL, REPEATED, SIGN, SPOKEN, WORD, Unit
@@ -15,11 +16,23 @@ from medagent.redaction.text.units import CARDINAL, LETTER, NUMBER, ORDINAL, REP
 SHORTEST = 4
 _JOINING_SIGNS = "-.()/,+:#–—*'’"
 _WIDEST_GAP = 3
-_LONGEST_PREFIX = 3
+_LONGEST_PREFIX = 6
 _LOOK_BACK = 8
 _BEHIND_LABEL = frozenset((":", "#", "-", "–", "—", ".", "no", "num", "number", "id", "is", "'s", "’s"))
-_CALLED = frozenset(("123", "911", "411", "988", "999", "112", "111", "101"))
+_CALLED = frozenset(("123", "321", "911", "411", "988", "999", "112", "111", "101"))
 _FINEST_PART = 16
+_COUNTED = frozenset(("day", "week", "stage", "step", "cycle", "phase", "part", "bun", "max", "min", "dose", "normal"))
+_MEASURED_LINKS = frozenset(
+    ("is", "was", "of", "are", "were", "at", ":", "=", "'s", "now", "about", "around", "≥", "≤", ">", "<", "~", "±")
+)
+_NO_NAMES = (Kind.ORDINARY, Kind.CLINICAL, Kind.ALSO_A_NAME)
+_CURRENCIES = frozenset("$£€")
+_LAST_HOUR = 23
+_ASKED_TO = frozenset(("call", "text", "reach", "ring"))
+_HALVES = frozenset(("am", "pm", "a", "p", "o'clock", "hours"))
+_COMING = frozenset(
+    ("arriving", "arrives", "arrive", "leaving", "leaves", "departing", "departs", "depart", "landing", "boarding")
+)
 _HOTTEST = 7
 """The last digit of the highest temperature that is said: `one oh seven`."""
 _CODED = frozenset(
@@ -59,6 +72,7 @@ def digit_runs(reading: Reading) -> Iterator[Span]:
     for at in reading.of_kind(NUMBER):
         if at <= done or units[at].how == ORDINAL:
             continue
+        _keep_measured(reading, at)
         numbers = [at]
         while not _is_in_a_name(units, numbers) and (following := _next_number(units, numbers)) is not None:
             numbers.append(following)
@@ -68,6 +82,20 @@ def digit_runs(reading: Reading) -> Iterator[Span]:
             while first > 0 and is_sign(units[first - 1], "+(#") and units[first - 1].end == units[first].start:
                 first -= 1
             yield first - 2 * _is_prefixed(units, numbers), done, _category(units, numbers)
+
+
+def _keep_measured(reading: Reading, at: int) -> None:
+    """Make a word of the clinic of what is measured right before a number: `pulse was 94`, which is no person."""
+    back = at - 1
+    while back >= max(0, at - _WIDEST_GAP) and reading.norms[back] in _MEASURED_LINKS:
+        back -= 1
+    if (
+        back >= 0
+        and (reading.norms[back] in MEASURED or reading.norms[back] in _COUNTED)
+        and reading.kinds[back] in _NO_NAMES
+    ):
+        reading.kinds[back] = Kind.CLINICAL
+        reading.terms.add(back)
 
 
 def _is_in_a_name(units: Sequence[Unit], numbers: list[int]) -> bool:
@@ -119,9 +147,13 @@ def _next_number(units: Sequence[Unit], numbers: list[int]) -> int | None:
 
 def _is_pair_done(units: Sequence[Unit], numbers: list[int], at: int) -> bool:
     """Whether a comma or a bracket ends `120/80` or `(5/9)`, so that the number behind it is another one."""
-    if len(numbers) != 2 or units[at - 1].norm not in (",", ")") or units[at - 1].end == units[at].start:
+    if units[at - 1].norm not in (",", ")") or units[at - 1].end == units[at].start:
         return False
-    return units[numbers[1]].start - units[numbers[0]].end == 1 and units[numbers[0] + 1].norm == "/"
+    if len(numbers) > 1 and units[numbers[-1] - 1].norm in ("point", "."):
+        return True
+    if len(numbers) != 2:
+        return False
+    return units[numbers[1]].start - units[numbers[0]].end == 1 and units[numbers[0] + 1].norm in ("/", ":")
 
 
 def _is_rated(units: Sequence[Unit], numbers: list[int], at: int) -> bool:
@@ -140,8 +172,10 @@ def _is_quantity(units: Sequence[Unit], numbers: list[int]) -> bool:
     said = [units[at].norm for at in numbers]
     between = [_between(units, a, b) for a, b in pairwise(numbers)]
     total = sum(map(len, said))
+    if _is_price(units, numbers[0]) or _is_clock(units, numbers, said) or (len(said) == 1 and total < SHORTEST):
+        return True
     if len(said) == 1:
-        return total < SHORTEST or _is_large_quantity(units, numbers[0])
+        return _is_large_quantity(units, numbers[0])
     if len(said) == 2 and between[0] in ("/", "slash"):
         touching = between[0] == "slash" or units[numbers[1]].start - units[numbers[0]].end == 1
         if is_day_and_month(units, *numbers):
@@ -154,11 +188,9 @@ def _is_quantity(units: Sequence[Unit], numbers: list[int]) -> bool:
     if len(said) > 2 and between.count("to") == 1 and _before_quantity(units, numbers[-1]) and total <= 2 * SHORTEST:
         return True
     if total < SHORTEST:
-        if said[:2] == ["1", "0"] and len(said) == 3 and _is_fever(units, numbers):
-            return True
         if said[0] == "0" and total == 2 and _near(units, numbers[0], -1) in _YEAR_BEFORE:
             return False
-        return not _is_said_one_by_one(units, numbers)
+        return _is_fever(units, numbers) or not _is_said_one_by_one(units, numbers)
     if len(said) == 2:
         return _is_pair(units, numbers, said, between[0])
     if between == [","] * len(between) and all(len(group) == 3 for group in said[1:]) and len(said[0]) <= 3:
@@ -168,6 +200,28 @@ def _is_quantity(units: Sequence[Unit], numbers: list[int]) -> bool:
         whole, part = "".join(said[: points[0] + 1]), "".join(said[points[0] + 1 :])
         return between[points[0]] == "point" and len(whole) <= 3 and int(whole) < 200 and len(part) <= 2
     return False
+
+
+def _is_price(units: Sequence[Unit], at: int) -> bool:
+    """Whether the sign of a currency touches a number: `$2,150`."""
+    return at > 0 and units[at - 1].norm in _CURRENCIES and units[at - 1].end == units[at].start
+
+
+def _is_clock(units: Sequence[Unit], numbers: list[int], said: list[str]) -> bool:
+    """`ten oh five am`, `arriving fourteen twenty five`."""
+    if len(said) not in (2, 3) or not 1 <= int(said[0]) <= _LAST_HOUR or any(len(one) > 2 for one in said):
+        return False
+    if any(units[at].how != SPOKEN for at in numbers) or numbers[-1] - numbers[0] > len(said) + 1:
+        return False
+    minutes = "".join(said[1:])
+    if len(minutes) != 2 or int(minutes) >= 60:
+        return False
+    if _near(units, numbers[-1], 1) in _HALVES or _near(units, numbers[0], -1) in _COMING:
+        return True
+    if len(said) != 3 or said[1] != "0" or _near(units, numbers[0], -1) not in _CLOCK_BEFORE:
+        return False
+    before = units[max(0, numbers[0] - _LOOK_BACK) : numbers[0]]
+    return not any(unit.norm in RECORD_WORDS or unit.norm in _CODED or unit.norm in _ASKED_TO for unit in before)
 
 
 def _is_large_quantity(units: Sequence[Unit], at: int) -> bool:
@@ -231,6 +285,8 @@ def _is_said_one_by_one(units: Sequence[Unit], numbers: list[int]) -> bool:
 
 def _is_fever(units: Sequence[Unit], numbers: list[int]) -> bool:
     """Whether `one oh three` is a temperature: it is measured, or may be one and nothing before it names a code."""
+    if len(numbers) != 3 or units[numbers[0]].norm != "1" or units[numbers[1]].norm != "0":
+        return False
     if _is_measured(units, numbers):
         return True
     before = units[max(0, numbers[0] - _LOOK_BACK) : numbers[0]]
@@ -241,6 +297,8 @@ def _is_fever(units: Sequence[Unit], numbers: list[int]) -> bool:
 
 def _is_mixed_number(said: list[str], between: list[str]) -> bool:
     """`37 1/2`, `1-1/2`: a whole number and a part; `0.5-1.0`: from one to another."""
+    if between.count("point") == 1 and sum(map(len, said)) < SHORTEST and between[0] == "point":
+        return True
     if between in ([".", "-", "."], [".", "to", "."], [".", "–", "."]):
         return max(map(len, said)) <= 2
     if len(said) != 3 or between[1] != "/" or between[0] not in ("", "-", "and"):

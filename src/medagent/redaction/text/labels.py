@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, QUANTITIES, RECORD_WORDS, words
 from medagent.redaction.text.found import Span
-from medagent.redaction.text.reading import Reading, begins_with, cue
+from medagent.redaction.text.reading import SPELLED, Reading, begins_with, cue
 from medagent.redaction.text.units import LETTER, MIXED, NUMBER, ORDINAL, SIGN, WORD, Unit
 
 _SURE = words(
@@ -23,20 +23,24 @@ _NUMBERED = words(
     record chart file license serial tracking locator plate pin insurance medicare medicaid student employee
     subscriber phone cell mobile fax telephone callback passport card social security room seat permit badge batch
     lot vin npi authorization auth referral visit encounter accession specimen bed pass access unlock verification
-    security registration tax plan office contract customer client household device pacemaker model voucher gate
-    door booking reservation loyalty rewards driver's drivers area ref script hospital acct acc tel ph pager beeper
-    work home contact callback hotel buzzer uhid aadhaar pan hospital ward op ip cb switchboard landline whatsapp
-    medical tag employer unique"""
+    security registration tax pt nhs plan office contract customer client household device pacemaker model voucher
+    gate door booking reservation loyalty rewards driver's drivers area ref script hospital acct acc tel ph pager
+    beeper work home contact callback hotel buzzer uhid aadhaar pan hospital ward op ip cb switchboard landline
+    whatsapp medical tag employer unique"""
 )
 """One of these with `number`, `id`, `code` or the like behind it names a code."""
 _NUMBER_WORDS = words("number number's id's code's numbers id code no num # identification digits pin")
 _WEAK = (_NUMBERED | words("code")) - words(
-    """security room bed visit device unit model access pass door social insurance plan office work home hospital ward
-    medical contact hotel op ip cb pan tag employer unique"""
+    """security room bed visit device unit model access pass door social insurance pt nhs plan office seat gate work
+    home hospital ward medical contact hotel op ip cb pan tag employer unique"""
 )
 _PEOPLE = words("patient member student employee customer client subscriber")
 """A number behind one of these may be an age or a count."""
 _REACHED = words("contact home work office phone")
+_REACHING, _BEGINNING = words("call reach text ring phone contact get"), words("starts begins start begin")
+_WHOM = words("me us him her them")
+_ALSO_THINGS = words("pin plate locker zip x")
+"""Labels that are things as well: `pin two fingers`, `plate four`."""
 _PH = frozenset(("ph", "tel"))
 _SHORTEST_PH = 3
 _PREFIXES = 3
@@ -45,6 +49,7 @@ _JOINED = words(
     """is was are 's ’s : = - # would be reads say says starts start begins begin with plus ends ended ending in it's
     it um uh the my"""
 )
+_NO_TAIL = FUNCTION | FILLERS | QUANTITIES
 _NO_PREFIX = FUNCTION | FILLERS | _JOINED
 _ENDINGS = words("ends ending ended")
 _DIGITS_OF = words("last first final")
@@ -62,11 +67,21 @@ _SPELLED_FIRST = frozenset(label[0] for label in _SPELLED)
 _EXTENSIONS = words("x ext extension")
 _SECOND_WORDS = words("record security plate code")
 _PAIRS = frozenset((("license", "plate"), ("area", "code"), ("driver's", "license"), ("drivers", "license")))
-_LABELS = _SURE | _NUMBERED | _ENDINGS | _DIGITS_OF | _EXTENSIONS | words("password number code digits line dial")
+_LABELS = (
+    _SURE
+    | _NUMBERED
+    | _ENDINGS
+    | _DIGITS_OF
+    | _EXTENSIONS
+    | words("password number code digits line dial")
+    | _REACHING
+    | _BEGINNING
+)
 _LABEL_CUE = cue(_LABELS | {f"{label}'s" for label in _NUMBERED | _SURE | {"number"}})
+_PASSWORD_CUE = cue(("password",))
 
 
-@begins_with(_LABEL_CUE, LETTER)
+@begins_with(NUMBER, MIXED, SPELLED, _PASSWORD_CUE)
 def labelled_codes(reading: Reading) -> Iterator[Span]:
     """Yield what stands behind the name of a code."""
     cues, units = reading.cued(_LABEL_CUE), reading.units
@@ -98,6 +113,8 @@ def _has_letters(reading: Reading) -> bool:
 def _behind_label(units: Sequence[Unit], at: int) -> tuple[int, bool]:
     """Return where the code begins that a label announces, 0 for none, and whether nothing else is meant."""
     norm = units[at].norm
+    if norm in _BEGINNING or (norm in _REACHING and _norm(units, at + 1) in _WHOM):
+        return _behind_reaching(units, at)
     if norm in ("digits", "line", "dial"):
         begin = _over_links(units, at + 1)
         named = norm == "digits" or _norm(units, at - 1) == "direct"
@@ -125,6 +142,17 @@ def _behind_label(units: Sequence[Unit], at: int) -> tuple[int, bool]:
     return _behind_name(units, at)
 
 
+def _behind_reaching(units: Sequence[Unit], at: int) -> tuple[int, bool]:
+    """`call me at 617`, `starts with 503`: three figures or more, where they end what is said."""
+    norm, begin = units[at].norm, at + 2 if units[at].norm in _BEGINNING else at + 3
+    if begin >= len(units):
+        return 0, False
+    joined = _norm(units, begin - 1) in (("with",) if norm in _BEGINNING else ("at", "on"))
+    if not joined or not _is_digits(units, begin):
+        return 0, False
+    return (begin, True) if len(units[begin].norm) >= _SHORTEST_PH and _ends(units, begin + 1) else (0, False)
+
+
 def _behind_ending(units: Sequence[Unit], at: int) -> tuple[int, bool]:
     """`ends in 19`, `card ending 42`, `the last two digits are four seven`."""
     if units[at].norm in _ENDINGS:
@@ -143,20 +171,30 @@ def _behind_ending(units: Sequence[Unit], at: int) -> tuple[int, bool]:
 
 def _behind_name(units: Sequence[Unit], at: int) -> tuple[int, bool]:
     """`policy number`, `license plate`, `social security number`, `mrn`; `case is` where nothing is counted."""
-    norm, after = units[at].norm.removesuffix("'s"), _norm(units, at + 1)
+    said, after = units[at].norm, _norm(units, at + 1)
+    norm = said if said in _NUMBERED else said.removesuffix("'s")
     if norm in _NUMBERED:
         named = after in _NUMBER_WORDS or (after in _SECOND_WORDS and _norm(units, at + 2) in _NUMBER_WORDS)
         if named or (norm, after) in _PAIRS:
             return _over_links(units, at + 2), True
     begin = _over_links(units, at + 1)
     if norm in _SURE:
-        return begin, True
+        return begin, not (norm in _ALSO_THINGS and begin == at + 1 and _is_counting(units, begin))
     if norm in _REACHED and after == ":" and _is_digits(units, begin) and len(units[begin].norm) >= _SHORTEST_PH:
         return begin, True
     if norm in _PH and not (_is_digits(units, begin) and len(units[begin].norm) >= _SHORTEST_PH):
         return 0, False
-    is_person = norm in _PEOPLE and after not in ("#", ":")
+    long = _is_digits(units, begin) and len(units[begin].norm) >= _SHORTEST_PH and not units[begin].how
+    is_person = norm in _PEOPLE and not (after == "#" or (after == ":" and begin == at + 2 and long))
     return (begin, False) if norm in _WEAK and not is_person else (0, False)
+
+
+def _is_counting(units: Sequence[Unit], at: int) -> bool:
+    """Whether one digit counts the thing behind it: `pin two fingers`."""
+    if not _is_digits(units, at) or len(units[at].norm) > 1 or at + 1 >= len(units):
+        return False
+    after = units[at + 1]
+    return after.kind == WORD and after.norm not in FUNCTION and after.norm not in _SHORT_UNITS
 
 
 def _over_links(units: Sequence[Unit], at: int) -> int:
@@ -191,11 +229,7 @@ def _code_end(units: Sequence[Unit], begin: int, *, sure: bool) -> int:
             letters += 1
         elif unit.kind == LETTER and not (unit.norm in "ai" and not _is_coded(units, ahead + 1)):
             last, letters = ahead, letters + 1
-        elif (
-            unit.norm in _SHORT_UNITS
-            and digits
-            and (_is_coded(units, _over_tie(units, ahead)) or ((sure or tied) and unit.norm not in ("in", "am", "pm")))
-        ):
+        elif (digits or letters) and _is_short_unit(units, ahead, last, sure=sure or tied):
             last, tied = ahead, True
         elif not (unit.norm in _TIES and ahead > begin and _goes_on(units, ahead + 1)) and unit.norm not in FILLERS:
             break
@@ -222,6 +256,20 @@ def _over_tie(units: Sequence[Unit], at: int) -> int:
 def _goes_on(units: Sequence[Unit], at: int) -> bool:
     """Whether a code goes on behind a sign, also with letters that are a unit elsewhere: `7-MG-12`."""
     return _is_coded(units, at) or (_norm(units, at) in _SHORT_UNITS and _is_coded(units, _over_tie(units, at)))
+
+
+def _is_short_unit(units: Sequence[Unit], at: int, last: int, *, sure: bool) -> bool:
+    """Whether a unit of measure, or a short word behind `8mm`, is part of a code."""
+    norm = units[at].norm
+    if norm in _SHORT_UNITS:
+        return _is_coded(units, _over_tie(units, at)) or (sure and norm not in ("in", "am", "pm"))
+    return at == last + 1 and units[last].kind == MIXED and _is_tail(units, at)
+
+
+def _is_tail(units: Sequence[Unit], at: int) -> bool:
+    """Whether a short word ends a code, as in `8mm QRS`."""
+    unit = units[at]
+    return unit.kind == WORD and len(unit.norm) <= _PREFIXES and unit.norm not in _NO_TAIL and _ends(units, at + 1)
 
 
 def _is_prefix(units: Sequence[Unit], at: int) -> bool:

@@ -75,6 +75,9 @@ _PARTICLES = words(
 """Small words of names and streets: they count where other words of their language are there."""
 _ARTICLES = words("das dei del dell della dem des du la las le les lo los vom zum zur")
 """Those of them that are a language's own before a word that is no name."""
+_MOST_PARTICLES = 5
+_BEFORE_CAPITALS = words("das dem den der des vom zum zur")
+"""Those of German, which gives each noun a capital."""
 _HALF = words(
     """ab ai ak als anh ao as ate au aun ay ba ban bang bei bi bis cam can cho chua chung co con cua cung dan dang
     dem dung em en era es est et fe fur gab gi ha hat hay ho hoc im isa ist jest kay ko kong mal mang mas mi mit
@@ -83,6 +86,8 @@ _HALF = words(
     ya yo yon yung"""
 )
 """Small words of other languages that English and names have too, but seldom: two are as good as one of one's own."""
+SMALL_WORDS: Final = _NO_NAMES | _PARTICLES | _ARTICLES | _HALF
+"""Words that may speak for another language though English or names have them; all others of those never do."""
 _ENDINGS: Final[Mapping[str, re.Pattern[str]]] = {
     "es": re.compile(
         r"\w{2,}(?:ciones|cion|sion|siones|idades|idad|mente|ando|iendo|yendo|ados|adas|idos|idas|amos|emos|imos|aron"
@@ -95,7 +100,7 @@ _ENDINGS: Final[Mapping[str, re.Pattern[str]]] = {
         r"|icos|icas|ismo|istas|ais|ores|oras|ou|eiros?|eiras?)"
     ),
     "fr": re.compile(
-        r"\w{2,}(?:aient|erait|erons|eront|issait|iques?|euses?|eux|ements?|ees|ites|eaux|elles|ettes|ienne?s?|iers?"
+        r"\w{2,}(?:aient|erait|erons|eront|issait|iques?|euses?|eux|ements?|ees?|ites|eaux|elles|ettes|ienne?s?|iers?"
         r"|ieres?|eurs|aires?|oires?|ances|ences|ismes?|istes?|ables|ibles|aux|ons|ez|ent|ais|ait|ites)"
     ),
     "de": re.compile(
@@ -139,12 +144,15 @@ def foreign_parts(reading: Reading) -> tuple[ForeignPart, ...]:
     if not _has_hits(reading):
         return ()
     last = len(reading.units) - 1
-    if whole := _language(reading, 0, last):
+    tally = _tally(reading, 0, last)
+    if (whole := tally.language()) and whole not in LEXICONS:
         return (ForeignPart(0, last, whole),)
+    if not tally.has_evidence():
+        return ()
     return tuple(
         ForeignPart(first, last, language)
         for first, last in _sentences(reading)
-        if (language := _language(reading, first, last))
+        if (language := _tally(reading, first, last).language()) and language not in LEXICONS
     )
 
 
@@ -158,13 +166,13 @@ def _has_hits(reading: Reading) -> bool:
     return any(not norms[at].isascii() for at in reading.of_kind(MIXED))
 
 
-def _language(reading: Reading, first: int, last: int) -> str | None:
+def _tally(reading: Reading, first: int, last: int) -> _Tally:
     """Judge the units from `first` to `last`."""
-    tally = _Tally()
+    tally = _Tally(reading)
     for at in range(first, last + 1):
         if reading.units[at].kind not in (SIGN, GONE):
-            tally.add(reading, at)
-    return tally.language()
+            tally.add(at)
+    return tally
 
 
 class _Is(IntEnum):
@@ -192,7 +200,9 @@ class _Is(IntEnum):
 class _Tally:
     """Words of one text or sentence."""
 
-    def __init__(self) -> None:
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._is_cased = True in reading.capitals
         self.units = 0
         """Words and numbers, each letter of a script without spaces."""
         self.words = 0
@@ -203,8 +213,9 @@ class _Tally:
         self.found: list[tuple[_Is, tuple[str, ...]]] = []
         """Each word with the languages that have it."""
 
-    def add(self, reading: Reading, at: int) -> None:
+    def add(self, at: int) -> None:
         """Count one unit, as English where it is hidden already."""
+        reading = self._reading
         unit, norm = reading.units[at], reading.norms[at]
         much = 1
         if reading.gone[at] or unit.kind == NUMBER:
@@ -216,15 +227,19 @@ class _Tally:
                 self.signs += much
             self.letters[OTHER if _NOT_ARABIC.search(norm) else _SCRIPTS.get(script, OTHER)] += much
         elif len(norm) > 1 or norm in _words():
-            self.found.append(_judged(reading, at))
+            self.found.append(_judged(reading, at, is_cased=self._is_cased))
         else:
             return
         self.units += much
         self.words += much
 
+    def has_evidence(self) -> bool:
+        """Whether a letter or a word speaks for another language; without one no part of the text is in one."""
+        return bool(self.letters) or any(_Is.HALF <= kind <= _Is.ACCENTED for kind, _ in self.found)
+
     def language(self) -> str | None:
         """Return the language that the words speak for, None for English."""
-        if self.units < _FEWEST:
+        if self.units < _FEWEST or not self.has_evidence():
             return None
         letters = self.letters.total()
         if letters * _SHARE >= self.words and (letters > self.signs or letters >= _FEWEST):
@@ -278,7 +293,7 @@ class _Tally:
         return share if small else 0
 
 
-def _judged(reading: Reading, at: int) -> tuple[_Is, tuple[str, ...]]:
+def _judged(reading: Reading, at: int, *, is_cased: bool) -> tuple[_Is, tuple[str, ...]]:
     """Return what a word is, and in which languages."""
     unit, norm, borne = reading.units[at], reading.norms[at], reading.borne[at]
     languages = _languages(norm)
@@ -297,17 +312,18 @@ def _judged(reading: Reading, at: int) -> tuple[_Is, tuple[str, ...]]:
         return (_Is.SHARED if languages else _Is.NEUTRAL), languages
     if shaped := _shaped(norm):
         return _Is.SHAPED, shaped
-    is_accented = unit.how == ACCENTED and not reading.capitals[at] and any(reading.capitals)
+    is_accented = unit.how == ACCENTED and is_cased and not reading.capitals[at]
     return (_Is.ACCENTED if is_accented else _Is.UNKNOWN), ()
 
 
 def _is_before_name(reading: Reading, at: int) -> bool:
     """Return whether small words of names lead to a name here, or to an end."""
-    units = reading.units
-    at = next((after for after in range(at + 1, len(units)) if reading.norms[after] not in _PARTICLES), len(units))
+    units, is_german = reading.units, reading.norms[at] in _BEFORE_CAPITALS
+    behind = range(at + 1, min(len(units), at + _MOST_PARTICLES))
+    at = next((after for after in behind if reading.norms[after] not in _PARTICLES), len(units))
     if at == len(units) or units[at].kind != WORD:
         return True
-    return bool(reading.borne[at]) or reading.capitals[at]
+    return bool(reading.borne[at]) or (reading.capitals[at] and not is_german)
 
 
 def _order(code: str) -> int:

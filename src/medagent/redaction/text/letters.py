@@ -19,7 +19,8 @@ _NATO = words(
 )
 _NATO_CUE = cue(_NATO)
 _LETTER_AFTER = words(
-    """vitamin vitamins hepatitis hep type group grade stage plan class factor protein omega influenza part medicare"""
+    """vitamin vitamins hepatitis hep type group grade stage plan class factor protein omega influenza part medicare
+    seat gate row terminal platform aisle lane bay pod concourse"""
 )
 _LETTER_BEFORE = words("ray rays section sections shirt shirts cell cells wave factor negative positive scan scans")
 _BETWEEN_LETTERS = FILLERS | frozenset(
@@ -80,7 +81,7 @@ def _parts(units: Sequence[Unit], at: int, fine: set[int]) -> list[int]:
     ahead = at + 1
     while ahead < len(units) and ahead <= parts[-1] + 2 and len(parts) < _LONGEST_CODE:
         unit = units[ahead]
-        if ahead in fine:
+        if ahead in fine or _begins_sentence(units, ahead):
             break
         if unit.kind == LETTER or (unit.kind == NUMBER and unit.how != ORDINAL) or unit.norm in _NATO:
             parts.append(ahead)
@@ -89,6 +90,13 @@ def _parts(units: Sequence[Unit], at: int, fine: set[int]) -> list[int]:
             break
         ahead += 1
     return parts
+
+
+def _begins_sentence(units: Sequence[Unit], at: int) -> bool:
+    """Whether `I` or `a` behind a full stop and a gap goes on with a word: `… zero. I see`."""
+    if units[at].norm not in ("i", "a") or at + 1 >= len(units) or units[at + 1].kind != WORD:
+        return False
+    return units[at - 1].norm in (".", "?", "!") and units[at - 1].end < units[at].start
 
 
 def _are_dotted(units: Sequence[Unit], parts: list[int], abbreviations: frozenset[str]) -> bool:
@@ -156,6 +164,8 @@ def is_lone_letter_fine(units: Sequence[Unit], at: int) -> bool:
         return True
     if before and (before.norm in _LETTER_AFTER or (norm in "tsmd" and before.kind == WORD and before.norm in _HALVES)):
         return True
+    if norm == "o" and before and before.norm == "/" and at > 1 and units[at - 2].norm.endswith("y"):
+        return True  # `51y/o`
     if at > 2 and units[at - 1].norm in ("and", "or", ",", "&") and units[at - 3].norm in _LETTER_AFTER:
         return True  # `vitamins d and c`
     if after and after.norm in _LETTER_BEFORE:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
@@ -20,8 +21,8 @@ _ASKED_ALWAYS = frozenset(("will", "may"))
 """Small words that are first names often enough to be asked without anything beside them."""
 _NEVER_ASKED = TITLES | (_SMALL - _ASKED_ALWAYS)
 _INDEXED = 2
-"""Letters by which the lines of a list are found."""
-_LAST_SIGN = "\U0010ffff"
+_BLOCK = 16
+"""Lines of a list that stand together in one text."""
 _T = TypeVar("_T")
 _STRETCHED = re.compile(r"([a-z])\1{2,}")
 _ENDINGS = frozenset(("s", "m", "d", "ll", "re", "ve", "t", "n"))
@@ -39,28 +40,58 @@ class Kind(IntEnum):
     NO_WORD = 4
 
 
-class PackedWords(Mapping[str, Kind]):
-    """Words and their kinds as one sorted text, a line each with its flags; a tenth of a dictionary's memory.
+class SortedWords:
+    """Words in texts of a few lines each, found by the first word of each; a sixth of a dictionary's memory.
 
     Args:
-        content: Lines in the order of their code points; behind a word a space and `?`, `+` or `!`.
+        lines: Words in the order of their code points, each with its flags behind it.
+        flags: Signs with which flags begin, which are in no word.
     """
 
-    def __init__(self, content: str) -> None:
-        self._lines = f"\n{content}\n"
+    def __init__(self, lines: Sequence[str], flags: str) -> None:
+        self._flags = flags
+        self._firsts = [line.rstrip(f"{flags}?+!") for line in lines[::_BLOCK]]
+        self._blocks = ["\n".join(["", *lines[at : at + _BLOCK], ""]) for at in range(0, len(lines), _BLOCK)]
+        self._count = len(lines)
+        self._whole = 0, len(self._firsts)
         self._ranges: dict[str, tuple[int, int]] = {}
+        """Of the first words, those that begin with the same letters."""
+        for at, first in enumerate(self._firsts):
+            letters = first[:_INDEXED]
+            self._ranges[letters] = self._ranges.get(letters, (at, at))[0], at + 1
+
+    def flags_of(self, word: str) -> str | None:
+        """Return the flags behind a word, None for one that is not listed."""
+        begin, end = self._ranges.get(word[:_INDEXED], self._whole)
+        block = self._blocks[bisect_right(self._firsts, word, begin, end) - 1]
+        at = block.find(f"\n{word}")
+        if at < 0:
+            return None
+        begin = at + len(word) + 1  # what is listed stands before any longer word that begins with it
+        flags = block[begin : block.find("\n", begin)]
+        if flags and flags[0] not in self._flags:
+            return None
+        return flags if word and not any(sign in word for sign in f"{self._flags}\n") else None
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the lines in their order."""
+        return (line for block in self._blocks for line in block[1:-1].split("\n"))
+
+    def __len__(self) -> int:
+        """Return the number of words."""
+        return self._count
+
+
+class PackedWords(Mapping[str, Kind]):
+    """Words and their kinds, by lines with a space and `?`, `+` or `!` behind a word that is not simply ordinary."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._words = SortedWords(lines, " ")
 
     def get(self, word: str, default: Any = None) -> Any:
         """Return the kind of a word, `default` for one that is not listed."""
-        begin, end = self._ranges.get(word[:_INDEXED]) or self._range(word[:_INDEXED])
-        at = self._lines.find(f"\n{word}", begin, end)
-        if at < 0:
-            return default
-        after = at + len(word) + 1  # what is listed stands before any longer word that begins with it
-        sign = self._lines[after]
-        if sign == "\n" and " " not in word and word:
-            return Kind.ORDINARY
-        return _kind_of(self._lines[after : self._lines.index("\n", after)]) if sign == " " else default
+        flags = self._words.flags_of(word)
+        return default if flags is None else _kind_of(flags) if flags else Kind.ORDINARY
 
     def __getitem__(self, word: str) -> Kind:
         """Return the kind of a word; raise `KeyError` for one that is not listed."""
@@ -75,40 +106,11 @@ class PackedWords(Mapping[str, Kind]):
 
     def __iter__(self) -> Iterator[str]:
         """Yield the words in their order."""
-        return (line.partition(" ")[0] for line in self._lines[1:-1].split("\n"))
+        return (line.partition(" ")[0] for line in self._words)
 
     def __len__(self) -> int:
         """Return the number of words."""
-        return self._lines.count("\n") - 1
-
-    def with_flag(self, flag: str) -> Iterator[str]:
-        """Yield the words behind which a flag stands."""
-        at = self._lines.find(flag)
-        while at >= 0:
-            line = self._lines[self._lines.rindex("\n", 0, at) + 1 : at]
-            if " " in line:
-                yield line.partition(" ")[0]
-            at = self._lines.find(flag, at + 1)
-
-    def _range(self, first: str) -> tuple[int, int]:
-        """Return where lines that begin with these letters stand, from the end of the line before them."""
-        found = self._before(first), self._before(f"{first}{_LAST_SIGN}") + 1
-        if first.isascii() and first.isalpha():  # else whatever comes would be kept
-            self._ranges[first] = found
-        return found
-
-    def _before(self, target: str) -> int:
-        """Return the end of the last line that is less than a target."""
-        lines = self._lines
-        low, high = 0, len(lines) - 1
-        while low < high:
-            middle = lines.rfind("\n", low, (low + high) // 2 + 1)
-            end = lines.index("\n", middle + 1)
-            if lines[middle + 1 : end] < target:
-                low = end
-            else:
-                high = middle
-        return low
+        return len(self._words)
 
 
 def _kind_of(flags: str) -> Kind:
@@ -141,44 +143,46 @@ class AskedWords(Set[str]):
         return sum(1 for _ in self)
 
     @classmethod
-    def _from_iterable(cls, found: Iterable[_T]) -> frozenset[_T]:  # type: ignore[override]  # of two sets one is made
+    def _from_iterable(cls, found: Iterable[_T]) -> frozenset[_T]:
         return frozenset(found)
 
 
 class ClinicalWords:
-    """Clinical words beside the vocabulary, by their first two letters in one text each: a tenth of a set's memory."""
+    """Clinical words beside the vocabulary."""
 
-    __slots__ = ("_endings", "_groups", "drug_names", "eponyms")
+    __slots__ = ("_endings", "_shortest", "_tails", "_words", "drug_names", "eponyms", "pairs", "rare_eponyms")
 
     def __init__(self, lines: Iterable[str]) -> None:
-        """Take a line of endings, one of eponyms, one of drugs' names, and lines of words that begin alike.
+        """Take a line of endings, of eponyms, of drugs' names, of terms with `;` between, and words that begin alike.
 
-        A word is clinical, with `.` behind it ordinary, with `?` perhaps a name.
+        Behind an eponym that few people are called stands `?`. A word is clinical, with `.` behind it ordinary, with
+        `?` perhaps a name.
         """
-        endings, eponyms, drug_names, *groups = lines
-        self.eponyms, self.drug_names = eponyms.split(), drug_names.split()
+        endings, eponyms, drug_names, pairs, *groups = lines
+        self.eponyms, self.drug_names = eponyms.replace("?", "").split(), drug_names.split()
+        self.rare_eponyms = [name[:-1] for name in eponyms.split() if name[-1] == "?"]
+        self.pairs: dict[str, tuple[tuple[str, ...], ...]] = {}
+        for first, *rest in (pair.split() for pair in pairs.split(";")):
+            self.pairs[first] = (*self.pairs.get(first, ()), tuple(rest))
         self._endings = tuple(endings.split())
-        self._groups = {group[:2]: f" {group} " for group in groups}
+        self._shortest = min(map(len, self._endings), default=1)
+        self._tails = frozenset(ending[-self._shortest :] for ending in self._endings)
+        self._words = SortedWords(" ".join(groups).split(" "), "?.")
 
     def kind(self, word: str) -> Kind:
         """Return what a word is that the vocabulary lacks."""
-        group = self._groups.get(word[:2], "")
-        at = group.find(f" {word}")
-        while at >= 0:
-            kind = _KINDS.get(group[at + len(word) + 1])
-            if kind is not None:
-                return kind
-            at = group.find(f" {word}", at + 1)
-        return Kind.UNKNOWN
+        flags = self._words.flags_of(word)
+        return Kind.UNKNOWN if flags is None else _KINDS[flags]
 
     def has_ending(self, word: str) -> bool:
         """Whether a long word ends as drugs, diseases or operations do, and as no name does."""
-        if len(word) < SHORTEST_WITH_ENDING:
+        size, tails = self._shortest, self._tails
+        if len(word) < SHORTEST_WITH_ENDING or not (word[-size:] in tails or word[-size - 1 : -1] in tails):
             return False
         return word.endswith(self._endings) or (word[-1] == "s" and word[:-1].endswith(self._endings))
 
 
-_KINDS = {" ": Kind.CLINICAL, ".": Kind.ORDINARY, "?": Kind.ALSO_A_NAME}
+_KINDS = {"": Kind.CLINICAL, ".": Kind.ORDINARY, "?": Kind.ALSO_A_NAME}
 """What a word is by the sign behind it."""
 
 
@@ -200,6 +204,10 @@ class Lexicon:
     """The words that somebody bears as a name: whether one is a name is asked each time."""
     eponyms: frozenset[str]
     """Names that diseases, signs and tests bear, with and without an ending."""
+    rare_eponyms: frozenset[str]
+    """Those of them that few people are called."""
+    pairs: Mapping[str, tuple[tuple[str, ...], ...]]
+    """Terms of several names, by the first one: what follows it."""
     drug_names: frozenset[str]
     """Brands of drugs that are also somebody's name."""
     small_names: frozenset[str]
@@ -242,7 +250,8 @@ class Lexicon:
 @cache
 def lexicon() -> Lexicon:
     """The shipped lists."""
-    words = PackedWords(_content_of("words"))
+    lines = lines_of("words")
+    words = PackedWords(lines)
     of_kind = {kind: block.split(f"\n{kind} ") for kind, block in blocks_of("names")}
     clinical = ClinicalWords(lines_of("clinical"))
     named = {*of_kind.pop("e"), *clinical.eponyms}
@@ -264,11 +273,13 @@ def lexicon() -> Lexicon:
     return Lexicon(
         words=words,
         clinical=clinical,
-        abbreviations=frozenset(words.with_flag("!")),
+        abbreviations=frozenset([line.partition(" ")[0] for line in lines if "!" in line]),
         names=names,
         phrases=phrases,
         asked=AskedWords(words, names),
         eponyms=frozenset(eponyms),
+        rare_eponyms=frozenset(form for name in clinical.rare_eponyms for form in (name, f"{name}'s")),
+        pairs=clinical.pairs,
         drug_names=frozenset(clinical.drug_names),
         small_names=frozenset(name for name in small if len(name) > 1),
     )

@@ -52,12 +52,16 @@ _ENDS = frozenset(".?!")
 _EDGE = "<e>"
 _EDGE_BEFORE = dict.fromkeys(_ENDS, _EDGE)
 _SEEN_AS_THEY_ARE = frozenset(",ai")
+_EDGES = (_EDGE,) * 3
+_ORDINAL = "<th>"
+_SEEN_BY_KIND = {NUMBER: "<n>", LETTER: "<l>"}
 _HIDDEN, _HIDDEN_NAME, _HIDDEN_SYLLABLE = "<x>", "<f>", "<s>"
 _HIDDEN_ONES = frozenset((_HIDDEN, _HIDDEN_NAME, _HIDDEN_SYLLABLE))
 _HIDDEN_NAMES = frozenset((_HIDDEN_NAME, _HIDDEN_SYLLABLE))
 _SYLLABLE = re.compile(r"[^aeiouy']{0,3}[aeiouy]{1,3}[^aeiouy']{0,2}")
 """A word of one syllable: beside one, a small word is more often another syllable of a name (`so young kim`)."""
-_TITLES_AND_POINT = TITLES | {"."}
+_TITLES_AND_POINT, _TITLES_AND_FILLERS = TITLES | {"."}, TITLES | FILLERS
+_NO_PLAIN_WORD = (Kind.NO_WORD, Kind.UNKNOWN)
 _KIND_SIGNS = ("", "", "?", "+", "")
 """Of each kind of word, by its number; a tuple, since the hash of a member costs a call."""
 _LONGEST_NAME = 4
@@ -313,21 +317,22 @@ class Model:
             return 0.0
         names = lexicon().name_kinds
         c, two_left, two_right, both, both_right, second, behind, lc, lists, beside, before, after = self._third
-        of_left2, of_left, of_right, of_right2 = group(left2), group(left), group(right), group(right2)
+        before_it, behind_it = f"{left2} {left}", f"{right} {right2}"
+        far_left, near_left, near_right, far_right = group(left2), group(left), group(right), group(right2)
         known = borne(kinds)
         score += (
             c(f"{case} {word}", 0.0)
-            + two_left(f"{left2} {left}", 0.0)
-            + two_right(f"{right} {right2}", 0.0)
+            + two_left(before_it, 0.0)
+            + two_right(behind_it, 0.0)
             + both(f"{left} {right}", 0.0)
-            + both_right(f"{left} {right} {right2}", 0.0)
+            + both_right(f"{left} {behind_it}", 0.0)
             + second(left2, 0.0)
             + behind(right2, 0.0)
             + lc(f"{left} {case}", 0.0)
             + lists(f"{names(left)} {names(right)}", 0.0)
-            + beside(f"{of_left} {of_right} {known}", 0.0)
-            + before(f"{of_left2} {of_left} {known}", 0.0)
-            + after(f"{of_right} {of_right2} {known}", 0.0)
+            + beside(f"{near_left} {near_right} {known}", 0.0)
+            + before(f"{far_left} {near_left} {known}", 0.0)
+            + after(f"{near_right} {far_right} {known}", 0.0)
         )
         return 1 / (1 + exp(-max(-30.0, min(30.0, score)))) if score >= hopeless else 0.0
 
@@ -363,7 +368,7 @@ def mark_names(reading: Reading) -> Context | None:
     open_ones: list[int] = []
     asked = reading.asked = suspects(reading)
     for at in asked:
-        if reading.gone[at]:
+        if reading.gone[at] or _is_between_plain_words(reading, at):
             continue
         listed = reading.borne[at]
         unknown = reading.kinds[at] is Kind.UNKNOWN
@@ -478,6 +483,19 @@ def _may_be_beside(reading: Reading, at: int) -> bool:
     )
 
 
+def _is_between_plain_words(reading: Reading, at: int) -> bool:
+    """Whether two ordinary words say that the one between them is no name: as `_beside` and `_is_hopeless`, sooner."""
+    norms, kinds, borne, gone = reading.norms, reading.kinds, reading.borne, reading.gone
+    if not 0 < at < len(norms) - 1 or reading.capitals[at] or reading.has_lines or gone[at - 1] or gone[at + 1]:
+        return False
+    left, right, kind = norms[at - 1], norms[at + 1], kinds[at]
+    if kinds[at - 1] in _NO_PLAIN_WORD or kinds[at + 1] in _NO_PLAIN_WORD or kind is Kind.UNKNOWN:
+        return False
+    if "f" in borne[at - 1] or left in _TITLES_AND_FILLERS or right in FILLERS or norms[at] in FILLERS:
+        return False
+    return model().is_hopeless(norms[at], borne[at] + _KIND_SIGNS[kind], left, right)
+
+
 def _is_hopeless(reading: Reading, at: int) -> bool:
     """Whether a word is no name beside what is plainly seen there, whatever the case tells, which is quickly asked."""
     kind, norm = reading.kinds[at], reading.norms[at]
@@ -514,6 +532,9 @@ def _plain_symbol(reading: Reading, at: int) -> str | None:
         return None
     if kind is not Kind.NO_WORD or norm in _SEEN_AS_THEY_ARE:
         return norm
+    unit = reading.units[at]
+    if unit.kind in _SEEN_BY_KIND:
+        return _ORDINAL if unit.how == ORDINAL else _SEEN_BY_KIND[unit.kind]
     if norm == "." and at and not _ends_sentence(reading.units[at - 1]):
         return None
     return _EDGE_BEFORE.get(norm)
@@ -582,18 +603,37 @@ def _has_capital(reading: Reading, at: int) -> bool:
 
 def has_more_names(reading: Reading) -> bool:
     """Whether another reading of what is left would find a name, where hidden words are seen without their kind."""
-    gone = reading.gone
-    open_ones = [at for at in reading.asked if not gone[at]]
-    if not reading.capital_places:
+    open_ones = [at for at in reading.asked if not reading.gone[at]]
+    is_same = not reading.capital_places or _is_cased_again(reading) is reading.cased
+    if is_same:  # only what stands near something hidden can look otherwise
         open_ones = [at for at in open_ones if _is_near_hidden(reading, at)]
     open_ones = [at for at in open_ones if not _is_hopeless(reading, at)]
     small = small_suspects(reading)
     if not (open_ones or small):
         return False
     context = Context(reading, again=True)
-    if context.cased is reading.cased:  # only what stands near something hidden can look otherwise
+    if is_same:
         open_ones = [at for at in open_ones if context.sees_hidden(at)]
     return any(map(context.finds, open_ones)) or any(map(context.finds_small, small))
+
+
+def _is_cased_again(reading: Reading) -> bool:
+    """Whether the next reading sees capitals, and most words that begin no sentence have none."""
+    if all(reading.gone[at] for at in reading.capital_places):
+        return False
+    hides = reading.gone
+    if unknown := reading.unknown():
+        hides = hides.copy()
+        for at in unknown:
+            hides[at] = True
+    return _are_few(reading, hides)
+
+
+def _are_few(reading: Reading, hides: list[bool]) -> bool:
+    """Whether most words that begin no sentence and are not hidden have no capital."""
+    seen = [is_word and not hidden for is_word, hidden in zip(_words_of(reading), hides, strict=True)]
+    upper = [at for at in reading.capital_places if seen[at]]
+    return 2 * len(upper) <= sum(seen) > 0
 
 
 def _is_near_hidden(reading: Reading, at: int) -> bool:
@@ -625,31 +665,21 @@ class Context:
             ]
         for at in reading.unknown():
             hides[at] = True
-        if not again:  # the initial of a name is seen as in the mode that keeps it
+        if reading.count and not again:  # the initial of a name is seen as in the mode that keeps it
             for at in reading.of_kind(LETTER):
                 mark = reading.marks[at]
                 hides[at] = mark is not None and mark.layer is not Layer.VOCABULARY
         self._cased: bool | None = None if reading.capital_places else False
+        if again and self._cased is None:
+            self._cased = _is_cased_again(reading)
 
     @property
     def cased(self) -> bool:
         """Whether capitals are left, and most words that begin no sentence have none."""
         if self._cased is None:
-            reading, hides = self._reading, self._hides
-            kinds, norms, no_word = reading.kinds, reading.norms, Kind.NO_WORD
-            words = len(norms) - kinds.count(no_word) - len(reading.cued(_FILLERS_CUE))
-            aside = {0, *[at + 1 for at in reading.of_kind(SIGN) if norms[at] in _ENDS]}
-            if True in hides:
-                aside.update([at for at, hides_it in enumerate(hides) if hides_it])
-            aside.discard(len(norms))
-            words -= sum(kinds[at] is not no_word and norms[at] not in FILLERS for at in aside)
-            upper = sum(
-                at not in aside and kinds[at] is not no_word and norms[at] not in FILLERS
-                for at in reading.capital_places
-            )
-            gone = reading.gone
-            is_left = not all(map(gone.__getitem__, reading.capital_places))
-            self._cased = is_left and 2 * upper <= words > 0
+            gone = self._reading.gone
+            is_left = not all(map(gone.__getitem__, self._reading.capital_places))
+            self._cased = is_left and _are_few(self._reading, self._hides)
         return self._cased
 
     def _part(self, at: int) -> str:
@@ -665,24 +695,18 @@ class Context:
 
     def _around(self, at: int) -> Sequence[str]:
         """Two symbols before and two behind."""
-        if not self._has_lines and at >= _LEFT and at + _RIGHT < len(self._seen):
-            window = self._seen[at - _LEFT : at + _RIGHT + 1]
-            if "" not in window and True not in self._hides[at - _LEFT : at + _RIGHT + 1]:
-                del window[_LEFT]
-                return window
+        if not self._has_lines:
+            begin, end = max(0, at - _LEFT), at + _RIGHT + 1
+            window = self._seen[begin:end]
+            if "" not in window and True not in self._hides[begin:end]:
+                del window[at - begin]
+                before, after = max(0, _LEFT - at), max(0, end - len(self._seen))
+                return [*_EDGES[:before], *window, *_EDGES[:after]] if before or after else window
         symbols, places = self._see()
         if place := places[at]:
             return [*symbols[place - 2 : place], *symbols[place + 1 : place + 3]]
         behind = next((one for one in places[at:] if one), len(symbols) - 2)
         return symbols[behind - 2 : behind + 2]  # a breath that is a name here, which its neighbours do not see
-
-    def _beside(self, at: int) -> Sequence[str]:
-        """The symbol before a word and the one behind it."""
-        if not self._has_lines and 0 < at < len(self._seen) - 1:
-            left, right = self._seen[at - 1], self._seen[at + 1]
-            if left and right and self._seen[at] and True not in self._hides[at - 1 : at + 2]:
-                return left, right
-        return self._around(at)[1:3]
 
     def _begins(self, at: int) -> bool:
         """Whether a word begins a sentence, or is a breath."""
@@ -811,10 +835,6 @@ class Context:
         kind = reading.kinds[at]
         if kind is Kind.UNKNOWN:
             return model().probability(self.seen(at), -inf)
-        if not reading.capitals[at]:
-            left, right = self._beside(at)
-            if model().is_hopeless(reading.norms[at], reading.borne[at] + _KIND_SIGNS[kind], left, right):
-                return 0.0
         return model().probability(self.seen(at), _HOPELESS)
 
     def seen(self, at: int) -> Seen:
@@ -832,6 +852,21 @@ class Context:
         return tuple.__new__(Seen, (word, kinds, case, left2, left, right, right2))
 
 
+def _words_of(reading: Reading) -> list[bool]:
+    """Which units are words that tell of capitals: no breaths, and none with which a sentence begins."""
+    found = reading.cased_words
+    if found is None:
+        norms = reading.norms
+        found = reading.cased_words = [True] * len(norms)
+        for places in (reading.non_words(), reading.cued(_FILLERS_CUE), [0] if norms else []):
+            for at in places:
+                found[at] = False
+        for at in reading.of_kind(SIGN):
+            if norms[at] in _ENDS and at + 1 < len(norms):
+                found[at + 1] = False
+    return found
+
+
 def _symbols_of(reading: Reading) -> list[str]:
     """What the model sees of each unit that nothing hides, empty for what it does not see; kept with the reading."""
     seen = reading.symbols
@@ -839,10 +874,10 @@ def _symbols_of(reading: Reading) -> list[str]:
         seen = reading.symbols = reading.norms.copy()
         units = reading.units
         for at in reading.of_kind(NUMBER):
-            seen[at] = "<th>" if units[at].how == ORDINAL else "<n>"
+            seen[at] = _ORDINAL if units[at].how == ORDINAL else _SEEN_BY_KIND[NUMBER]
         for at in reading.of_kind(LETTER):
             if seen[at] not in "ai":
-                seen[at] = "<l>"
+                seen[at] = _SEEN_BY_KIND[LETTER]
         for kind in (MIXED, SIGN):
             for at in reading.of_kind(kind):
                 seen[at] = _symbol(reading, at)

@@ -18,7 +18,7 @@ _WITH_SLASH = words(
     u/s r/v e/o o/e k/c/o w/u g/c m/r/g r/r/w c/c/e h/h a/o t/c n/a i/e c/w s/b d/w l/s f/c f/c/n/v r/s n/c o/p t/o
     v/s f/c/s p/u r/l m/f c/f v/o t/e a/v p/o y/r c/d/i a/ox c/g i/s"""
 )
-_WITH_AND = words("a&o a&p b&c c&s d&c d&e e&m h&h h&p i&d i&o i&i l&d m&m o&p p&c p&p q&a r&r s&s t&a t&c t&s v&v")
+_WITH_AND = words("a&e a&o a&p b&c c&s d&c d&e e&m h&h h&p i&d i&o i&i l&d m&m o&p p&c p&p q&a r&r s&s t&a t&c t&s v&v")
 _DEGREES = frozenset(("°", "˚", "º", "degree", "degrees"))
 _BEFORE_WORD = {
     "a": words("fib flutter line lines"),
@@ -77,20 +77,18 @@ def notation(reading: Reading) -> set[int]:
     for at in reading.of_kind(LETTER):
         if at in fine or _is_word(units, at):
             continue
-        for found in (
-            _slashed(units, at),
-            _before_word(reading, at),
-            _stutter(reading, at),
-            _measured(units, at),
-            _of_unit(units, at),
-            _times(units, at),
-            _degrees(units, at),
-            _joined(units, at),
-            _counted(reading, at),
-        ):
-            if found:
-                fine.update(found)
-                break
+        fine.update(
+            _slashed(units, at)
+            or _before_word(reading, at)
+            or _stutter(reading, at)
+            or _measured(units, at)
+            or _of_unit(units, at)
+            or _times(units, at)
+            or _degrees(units, at)
+            or _joined(units, at)
+            or _counted(reading, at)
+            or ()
+        )
     for at in fine:
         if units[at].kind == WORD:
             reading.kinds[at] = Kind.CLINICAL
@@ -238,9 +236,11 @@ def _counted(reading: Reading, at: int) -> range | None:
 
 
 def _joined(units: Sequence[Unit], at: int) -> tuple[int, ...] | None:
-    """`I&D`, `A&O`, `H & P`: two letters that a sign for `and` joins."""
+    """`I&D`, `A&O`, `A and E`: two letters that `and` joins."""
+    if at > 1 and units[at - 1].norm in ("&", "and") and units[at - 2].norm in ("a", "i"):
+        at -= 2
     last = at + 2
-    if last >= len(units) or units[at + 1].norm != "&" or units[last].kind != LETTER:
+    if last >= len(units) or units[at + 1].norm not in ("&", "and") or units[last].kind != LETTER:
         return None
     joined = f"{units[at].norm}&{units[last].norm}"
     return (at, last) if joined in _WITH_AND else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Set
 from functools import cache
-from itertools import count
+from itertools import chain, count
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from medagent.redaction.policy import Category
@@ -14,7 +14,7 @@ from medagent.redaction.text.lexicon import Kind, Lexicon
 from medagent.redaction.text.spoken import units
 from medagent.redaction.text.units import ACCENTED, GONE, LETTER, MIXED, NUMBER, SIGN, WORD
 
-_SHORTEST_CAPITALS = 2
+_SHORTEST_CAPITALS, _SHORTEST_AREA = 2, 3
 _BULLETS = frozenset("-*•·–—○●▪")
 LIST_LETTERS = frozenset("abcdefgh")
 """Letters that count the parts of a list."""
@@ -24,8 +24,9 @@ _Finder = TypeVar("_Finder", bound=Callable[..., Any])
 _MOST_FACTS = 16_384
 _SHORT = 2
 _CUE_OF_KIND = {kind: next(_COUNT) for kind in (LETTER, NUMBER, MIXED, SIGN, GONE)}
-ASKED, SMALL, EPONYM, PHRASE, DRUG_NAME = (next(_COUNT) for _ in range(5))
-"""Cues of the lists: words that may be names, small ones of these, eponyms, first words of places, drugs as people."""
+ASKED, SMALL, EPONYM, PHRASE, SPELLED, DRUG_NAME, PAIR = (next(_COUNT) for _ in range(7))
+"""Cues of the lists: words that may be names, small ones of these, eponyms, first words of places, letters but a and i,
+drugs that people are called, first names of terms that hold several."""
 _Fact: TypeAlias = tuple[Kind, str, tuple[int, ...]]
 """Of a plain word or sign: its kind, the lists of names that have it, its cues."""
 
@@ -48,7 +49,13 @@ class _Facts(dict[str, _Fact]):
         self._shared: dict[_Fact, _Fact] = {}
         self._cues = dict(_CUES_OF)
         small = (form for word in lists.small_names for form in (word, f"{word}'s"))
-        of_lists = ((SMALL, small), (EPONYM, lists.eponyms), (PHRASE, lists.phrases), (DRUG_NAME, lists.drug_names))
+        of_lists = (
+            (SMALL, small),
+            (EPONYM, lists.eponyms),
+            (PHRASE, lists.phrases),
+            (DRUG_NAME, lists.drug_names),
+            (PAIR, lists.pairs),
+        )
         for number, listed in of_lists:
             for word in listed:
                 self._cues[word] = (*self._cues.get(word, ()), number)
@@ -57,6 +64,8 @@ class _Facts(dict[str, _Fact]):
         lists = self._lists
         cues = self._cues.get(norm, ())
         if len(norm) <= 1 or not (norm.isalpha() or norm.replace("'", "").isalpha()):
+            if norm.isalpha() and norm not in "ai":
+                cues = (*cues, SPELLED)
             borne = "" if norm.isdigit() else lists.name_kinds(norm)
             return self._kept(norm, (Kind.NO_WORD, borne, cues)) if len(norm) <= _SHORT else (Kind.NO_WORD, borne, cues)
         kind = lists.kind(norm)
@@ -133,10 +142,12 @@ class Reading:
         self.capital_places = (
             [at for at, capital in enumerate(self.capitals) if capital] if True in self.capitals else []
         )
-        self.has_lines = "\n" in text or ":" in text
+        self.has_lines = "\n" in text or ":" in text or ")" in text
         """Whether a line, or what stands behind a heading, may begin somewhere."""
         self.symbols: list[str] | None = None
         """What the model of names sees of each unit, once it was asked."""
+        self.cased_words: list[bool] | None = None
+        """Which units tell of capitals, once it was asked."""
         self.marks: list[Mark | None] = [None] * len(self.units)
         self.asked: list[int] = []
         """The words of which the names' model decides, as it was asked."""
@@ -157,10 +168,14 @@ class Reading:
         """Return where a word of a cue stands, in order."""
         return self._cued.get(number) or []
 
+    def non_words(self) -> Iterator[int]:
+        """Yield where units stand that are no words of two letters or more."""
+        return chain.from_iterable(self._of_kind.values())
+
     def unknown(self) -> list[int]:
         """Return where a word stands that no list has, in order, apart from those that a term explains."""
         kinds, unknown = self.kinds, Kind.UNKNOWN
-        return [at for at in self._unknown if kinds[at] is unknown]
+        return [at for at in self._unknown if kinds[at] is unknown] if self._unknown else []
 
     def places_of(self, words: Set[str]) -> list[int]:
         """Return where one of these words stands, in order; for words that no cue has."""
@@ -186,15 +201,15 @@ class Reading:
 
     def findings(self) -> Iterator[TextFinding]:
         """Neighbours with the same mark as one finding, in code points of the text."""
-        begun: tuple[Mark, int] | None = None
-        for at, mark in enumerate([*self.marks, None]):
-            if begun and mark != begun[0]:
-                why, first = begun
-                start, end = self.units[first].start, self.units[at - 1].end
-                yield TextFinding(category=why.category, layer=why.layer, start=start, end=end)
-                begun = None
-            if mark is not None and begun is None:
-                begun = mark, at
+        marked = [(at, mark) for at, mark in enumerate(self.marks) if mark is not None]
+        for at, (first, mark) in enumerate(marked):
+            if at and marked[at - 1] == (first - 1, mark):
+                continue
+            last = at
+            while last + 1 < len(marked) and marked[last + 1] == (marked[last][0] + 1, mark):
+                last += 1
+            start, end = self.units[first].start, self.units[marked[last][0]].end
+            yield tuple.__new__(TextFinding, (mark.category, start, end, mark.layer))
 
 
 def _places_of_kinds(kinds: Iterable[str]) -> dict[str, list[int]]:
@@ -233,6 +248,13 @@ def begins_line(reading: Reading, at: int) -> bool:
     if before not in (".", ")") or at < 2:
         return False
     mark = units[at - 2]
+    if (
+        before == ")"
+        and mark.kind == NUMBER
+        and len(mark.norm) < _SHORTEST_AREA
+        and (at == 2 or units[at - 3].norm != "(")
+    ):
+        return True
     lettered = mark.kind == LETTER and mark.norm in LIST_LETTERS and text[mark.start].islower()
     return (mark.kind == NUMBER or lettered) and (at == 2 or begins_line(reading, at - 2))
 

@@ -28,17 +28,17 @@ from medagent.redaction.text.guard import (
 )
 from medagent.redaction.text.known import KnownValues
 from medagent.redaction.text.labels import labelled_codes
-from medagent.redaction.text.language import ForeignPart, foreign_parts
+from medagent.redaction.text.language import LEXICONS, ForeignPart, foreign_parts
 from medagent.redaction.text.letters import codes
 from medagent.redaction.text.lexicon import Kind, lexicon
 from medagent.redaction.text.names import listed_names, mark_names, mark_small_names
 from medagent.redaction.text.notation import mark_starts
 from medagent.redaction.text.places import places
-from medagent.redaction.text.reading import Mark, Reading, beginnings
+from medagent.redaction.text.reading import SPELLED, Mark, Reading, beginnings
 from medagent.redaction.text.spoken import units
 from medagent.redaction.text.terms import read_terms
 from medagent.redaction.text.units import blank_out, merged
-from medagent.redaction.text.vocabulary import is_settled, mark_touching, mark_unknown
+from medagent.redaction.text.vocabulary import Open, mark_touching, mark_unknown, what_is_open
 
 _PATTERNS = (ages, written_contacts, dates, addresses, places, labelled_codes, spoken_contacts, digit_runs)
 _BEGINNINGS = tuple((pattern, beginnings(pattern)) for pattern in _PATTERNS)
@@ -46,6 +46,8 @@ _CODES, _EPONYMS, _TERMS = beginnings(codes), beginnings(read_eponyms), beginnin
 LONGEST_S: Final = 1.0
 """Seconds that one text may take; what takes longer does not leave."""
 _MOST_READINGS = 8
+_LANGUAGE = "en"
+"""The language of the lexicon by which a text is read."""
 
 
 class Recogniser(Protocol):
@@ -82,16 +84,18 @@ def _scrub(text: str, known: KnownValues, mode: TextMode, recognisers: Sequence[
         return scrubbed
     for recogniser in recognisers:
         _put_offsets(reading, recogniser.spans(scrubbed.text))
+    is_open = Open.EVERYTHING
     for _ in range(_MOST_READINGS):
         if time.perf_counter() > deadline:
             raise _UnreadableError
-        _read(reading, mode)
+        _read(reading, mode, is_open)
         if not reading.count:
             break
         findings = _in_order(text, scrubbed.findings, reading.findings())
         clean, _ = blank_out(text[:LONGEST_TEXT], ((finding.start, finding.end) for finding in findings))
         scrubbed = Scrubbed(text=clean, findings=findings, withheld=scrubbed.withheld)
-        if is_settled(reading):
+        is_open = what_is_open(reading)
+        if is_open is Open.NOTHING:
             break
         reading = _known_reading(scrubbed.text, known)
     else:
@@ -117,13 +121,14 @@ def _begin(text: str, known: KnownValues, mode: TextMode) -> tuple[Scrubbed, Rea
     parts = foreign_parts(reading)
     if _is_whole(parts, reading) and not scrubbed.findings:
         return _withheld(text, reading, parts), None
-    withheld = (*scrubbed.withheld, *_put_parts(reading, parts))
-    return Scrubbed(text=scrubbed.text, findings=scrubbed.findings, withheld=withheld), reading
+    if parts:
+        scrubbed = replace(scrubbed, withheld=(*scrubbed.withheld, *_put_parts(reading, parts)))
+    return scrubbed, reading
 
 
 def _known_reading(text: str, known: KnownValues) -> Reading:
     """Read a text and mark what the call knows, before anything else."""
-    reading = Reading(text, lexicon())
+    reading = Reading(text, LEXICONS[_LANGUAGE]())
     for first, last, category in known.spans(reading.units):
         reading.put(first, last, Mark(category, Layer.KNOWN))
     return reading
@@ -200,7 +205,7 @@ def _in_order(text: str, before: Sequence[TextFinding], more: Iterable[TextFindi
         taken = end
         shifts.append((left, end - left))
     moved = (
-        replace(finding, start=finding.start + shift, end=finding.end + shift)
+        finding._replace(start=finding.start + shift, end=finding.end + shift)
         for finding in more
         for shift in (shifts[bisect_right(shifts, (finding.start, inf)) - 1][1],)
     )
@@ -217,7 +222,7 @@ def _without_tail(text: str, scrubbed: Scrubbed, end: int) -> Scrubbed:
     return Scrubbed(text=clean, findings=(*kept, tail), withheld=withheld)
 
 
-def _read(reading: Reading, mode: TextMode) -> None:
+def _read(reading: Reading, mode: TextMode, is_open: Open) -> None:
     """Run the layers behind the known values over one reading, each on what the ones before it left."""
     begins = reading.begins
     if begins & _EPONYMS:
@@ -226,11 +231,16 @@ def _read(reading: Reading, mode: TextMode) -> None:
         read_terms(reading)
     mark_starts(reading)
     spelled, abbreviated = codes(reading) if begins & _CODES else ([], set[int]())
+    if reading.terms:
+        spelled = [span for span in spelled if len(set(range(span[0], span[1] + 1)) - reading.terms) > 1]
+        abbreviated = abbreviated | reading.terms
     found = [pattern(reading) for pattern, its in _BEGINNINGS if begins & its]
     for first, last, category in chain(*found, spelled):
         reading.put(first, last, Mark(category, Layer.PATTERNS))
     for first, last, category in listed_names(reading):
         reading.put(first, last, Mark(category, Layer.NAMES))
+    if is_open is Open.PATTERNS and not (reading.count or reading.unknown() or reading.cued(SPELLED)):
+        return
     context = mark_names(reading)
     if mode is TextMode.VOCABULARY:
         mark_unknown(reading, abbreviated)

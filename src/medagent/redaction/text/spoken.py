@@ -34,6 +34,8 @@ _TEENTH = _numbered(
     "tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth", 10
 )
 _TEENTH |= {"thirtieth": 30, "fourtieth": 40, "fortieth": 40, "fiftieth": 50, "twelveth": 12}
+_TEENTH |= {"sixtieth": 60, "seventieth": 70, "eightieth": 80, "ninetieth": 90}
+_PLAIN = {word: str(number) for word, number in (_DIGIT | _TEEN).items()}
 _ZERO = frozenset(("oh", "o", "nought", "naught", "ought"))
 _REPEAT = {"double": 2, "triple": 3, "treble": 3, "quadruple": 4}
 _EXPLAINS = (("as", "in"), ("like", "in"), ("for",), ("like",), ("as",), ("is", "for"))
@@ -47,7 +49,7 @@ _EXPLAIN_WORDS = frozenset(phrase[0] for phrase in _EXPLAINS)
 def units(text: str) -> list[Unit]:
     """The text cut into units, numbers in words as digits: `nineteen eighty two` is 19 and 82, `one fifty` 1 and 50."""
     cut = pieces(text)
-    turns = _turns(cut)
+    turns = _turns(cut, is_ascii=text.isascii())
     if not turns:
         return cut
     read: list[Unit] = []
@@ -72,10 +74,10 @@ def units(text: str) -> list[Unit]:
     return read
 
 
-def _turns(cut: list[Unit]) -> list[int]:
+def _turns(cut: list[Unit], *, is_ascii: bool) -> list[int]:
     """Where a number may be said, a letter may be explained, or a letter is the end of a short verb."""
     norms = [*map(itemgetter(0), cut), ""]
-    if not "".join(norms).isascii():
+    if not is_ascii:
         return [at for at, unit in enumerate(cut) if unit.kind == LETTER or unit.norm in _NUMBER_WORDS]
     if _TURNS.isdisjoint(norms):
         return []
@@ -110,6 +112,10 @@ def _explained(cut: list[Unit], at: int) -> int:
 def _number(cut: list[Unit], at: int, read: list[Unit]) -> int:
     """Append what is spoken here as digits and say how many units it took; 0 for a word after all."""
     unit = cut[at]
+    plain = _PLAIN.get(unit.norm)
+    if plain and not (at + 1 < len(cut) and cut[at + 1].norm in ("hundred", "thousand")):
+        read.append(tuple.__new__(Unit, (plain, NUMBER, unit.start, unit.end, SPOKEN)))
+        return 1
     if unit.norm in _REPEAT:
         return _repeated(cut, at, read)
     if unit.norm in _ZERO:
@@ -125,7 +131,7 @@ def _number(cut: list[Unit], at: int, read: list[Unit]) -> int:
     if not ordinal and _norm(cut, at + used) in ("hundred", "thousand"):
         value, used = _large(cut, at, value, used)
         how = CARDINAL
-    read.append(Unit(str(value), NUMBER, unit.start, cut[at + used - 1].end, how))
+    read.append(tuple.__new__(Unit, (str(value), NUMBER, unit.start, cut[at + used - 1].end, how)))
     return used
 
 

@@ -2,13 +2,69 @@
 
 from __future__ import annotations
 
+from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FUNCTION, TITLES, words
+from medagent.redaction.text.found import Layer
 from medagent.redaction.text.lexicon import Kind
-from medagent.redaction.text.reading import DRUG_NAME, Reading, begins_with, cue
+from medagent.redaction.text.reading import ASKED, DRUG_NAME, EPONYM, PAIR, Mark, Reading, begins_with, cue
 from medagent.redaction.text.units import LETTER, MIXED, NUMBER, WORD
 
 _SYNDROMES = words("syndrome syndromes")
 _DISEASES = words("disease diseases dystrophy ataxia dysplasia anomaly sequence phenomenon complex")
+_FINDINGS = words(
+    """gait grid pupil pupils wire pin saw rods collar harness cerclage myotomy formula striae respirations breathing
+    osteotomy incision node nodule lesion lesions spots ring rings palsy paralysis contracture collars tongs traction
+    classification maneuver manoeuvre forceps retractor speculum clamp loop procedure fundoplication catheter line"""
+)
+"""What makes a term of any eponym before it."""
+_LOOSE_FINDINGS = words(
+    """fracture fractures injury tear tears type grade level depth class stage score scale flare foot feet position
+    negative positive dressing splint brace view criteria risk index sign signs test disease area space triangle canal
+    ligament bodies body cells stain agar virus lymphoma nodes joint cyst cysts duct tube glands fascia pouch valve bag
+    drain port pump frame nail plate screw graft flap repair technique approach operation surgery boot
+    downgoing upgoing"""
+)
+"""What makes a term of an eponym that few people are called."""
+_COMMON_NAME = frozenset("flk")
+_NO_GRADE = words("years year yo months month weeks week days day am pm p.m a.m street st avenue road o'clock")
+_HEADINGS = words(
+    "assessment impression diagnosis diagnoses dx ddx pmh pmhx history hx problems problem condition conditions"
+)
+_ALONE = words("and or with , . ? ! ; vs versus stable noted unchanged") | {""}
+_FOUND = words("noted present absent positive negative equivocal elicited performed normal abnormal downgoing upgoing")
+_OF_FINDINGS = words("positive negative possible probable suspected known no a an the")
+_DONE_BY_PEOPLE = words(
+    """called calls calling says said asked asks wants wanted needs needed came comes coming told tells thinks thought
+    feels felt took takes takes went goes lives works drove died has had here speaking who whom whose
+    i'll he she her his"""
+)
+_DONE_TO_PEOPLE = words(
+    """ask asked tell told tells call called bring brought meet met visit visited see saw seen named nicknamed hi hello
+    hey dear thanks with mr mrs ms patient pt name's son daughter wife husband mom dad sister brother girl boy cousin
+    aunt uncle niece nephew friend partner baby neighbor neighbour grandson granddaughter grandma grandpa let
+    remind help pick"""
+)
+_KIN = words("girl boy kid kids baby child sister brother cousin friend one oldest youngest eldest twin twins")
+_WHOSE = words("my your his her our their little")
+_SAID_OF_PEOPLE = frozenset(
+    {
+        *((before, "to") for before in ("talk", "speak", "talked", "spoke", "talking", "speaking", "said", "listen")),
+        *((before, "is") for before in ("this", "name", "who", "mine")),
+        *((before, "am") for before in ("i", "here")),
+        *(("for", whose) for whose in ("my", "our")),
+        ("appointment", "for"),
+        ("is", "for"),
+        ("here", "for"),
+        ("speak", "with"),
+    }
+)
+_WHEN = words("at on tomorrow today tonight this next")
+_STATES_OF_PEOPLE = words(
+    "here sick ill late coming asleep crying pregnant waiting ready old years my our his her in on"
+)
+_SHORT = 3
+"""Letters of a word that no list of names has which make it an abbreviation; shorter ones are syllables of names."""
+_BETWEEN = frozenset(("-", "/", "'"))
 _MOST_PARTS = 4
 _STRENGTHS = words(
     """mg mgs mcg mcgs milligram milligrams microgram micrograms mg's xr er xl sr odt tablet tablets tab tabs capsule
@@ -20,8 +76,20 @@ _TAKING = words(
     """refill refilling generic skip skipped skipping taking prescribe prescribed prescribes prescribing tapering
     restart restarted swallow swallowed dose tablet tablets mg milligrams pill pills brand"""
 )
+_TAKING_RARE = words("take takes taking took try tried trying stop stopped start started using use uses")
+_STARTED = frozenset(
+    {
+        *((before, "on") for before in ("started", "start", "put", "been", "am", "i'm", "is", "was", "stay", "back")),
+        *((before, "of") for before in ("out", "off", "instead")),
+        ("allergic", "to"),
+        ("switch", "to"),
+        ("switched", "to"),
+    }
+)
+"""Before a drug that is nobody's usual first name."""
 _OF_OR_FOR = words("of for on")
 _REFILLS = words("refill refills prescription prescriptions bottle box")
+_DOES_TO_ME = words("makes made gives gave upset upsets helps helped")
 _FOR_A_DRUG = words(
     "generic substitute alternative coupon dose doses mg milligrams tablet tablets pill pills pack supply"
 )
@@ -29,22 +97,157 @@ _GIVING = words("give gave gives giving given hand handed get got bring let make
 _ENDING = words(
     "this for every daily twice once at with because again anymore and but in , . ? ! ; as the last since please"
 )
-_SYNDROME_CUE, _DISEASE_CUE = cue(_SYNDROMES), cue(_DISEASES)
+_ONLY_FINDINGS = words(
+    """sign signs lesion lesions gait chromosome cyst cysts palsy contracture maneuver manoeuvre osteotomy forceps
+    speculum node nodes tubercle smear stain catheter drain collar splint murmur triad reflex deformity phenomenon
+    breathing pupil"""
+)
+_INDEFINITE = words("a an positive negative no possible probable suspected bilateral left right")
+_SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE = cue(_SYNDROMES), cue(_DISEASES), cue(_ONLY_FINDINGS)
 
 
-@begins_with(_SYNDROME_CUE, _DISEASE_CUE, DRUG_NAME)
+@begins_with(_SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE, DRUG_NAME, PAIR, EPONYM, ASKED)
 def read_terms(reading: Reading) -> None:
     """Make clinical words of unlisted eponyms before `syndrome`, and of brands that are names beside a dose."""
+    for at in reading.cued(PAIR):
+        if (last := _end_of_pair(reading, at)) and not _is_somebody(reading, at):
+            _keep(reading, at, last)
+    for at in reading.cued(EPONYM):
+        last = max(_end_of_finding(reading, at), _end_of_chain(reading, at))
+        if (last > at or _is_asked_or_assessed(reading, at)) and not _is_somebody(reading, at):
+            _keep(reading, at, last)
+    _judge_rare_names(reading)
     for at in reading.cued(_SYNDROME_CUE):
         _mark(reading, _first_part(reading, at), at, listed=True)
+    for at in reading.cued(_FINDING_CUE):
+        if at > 1 and reading.norms[at - 2] in _INDEFINITE and not reading.norms[at - 1].endswith("'s"):
+            _mark(reading, at - 1, at, listed=True)
     for at in reading.cued(_DISEASE_CUE):
         begin = _first_part(reading, at)
         if at - begin > 1:
             _mark(reading, begin, at, listed=False)
     for at in reading.cued(DRUG_NAME):
         if not reading.gone[at] and not _is_somebody(reading, at) and _is_taken(reading, at):
-            reading.terms.add(at)
+            reading.terms.update((at, at - 1) if at and reading.norms[at - 1] in _TAKING else (at,))
             reading.kinds[at] = Kind.CLINICAL
+
+
+def _keep(reading: Reading, begin: int, last: int) -> None:
+    """Make all words of a term clinical, unless one of them does not leave."""
+    if True in reading.gone[begin : last + 1]:
+        return
+    reading.terms.update(range(begin, last + 1))
+    for at in range(begin, last + 1):
+        if reading.units[at].kind in (WORD, LETTER):
+            reading.kinds[at] = Kind.CLINICAL
+
+
+def _end_of_pair(reading: Reading, first: int) -> int:
+    """Return where a term of several names ends that begins here, hyphens between them or none; 0 where none does."""
+    found = 0
+    for rest in reading.lists.pairs[reading.norms[first]]:
+        at = first
+        for part in rest:
+            at += 2 if reading.norm(at + 1) in _BETWEEN else 1
+            if reading.norm(at) not in (part, f"{part}'s"):
+                break
+        else:
+            found = max(found, at)
+    return found
+
+
+def _end_of_chain(reading: Reading, first: int) -> int:
+    """Return where two eponyms or more end that hyphens tie, one of them rare; the first one's place otherwise."""
+    norms, lists, units = reading.norms, reading.lists, reading.units
+    last = first
+    while reading.norm(last + 1) == "-" and last + 2 < len(units) and units[last + 2].kind == WORD:
+        named = norms[last + 2] in lists.eponyms or (
+            not reading.borne[last + 2] and reading.kinds[last + 2] is Kind.UNKNOWN
+        )
+        if not named or units[last].end != units[last + 1].start:
+            break
+        last += 2
+    return last if any(norms[at] in lists.rare_eponyms for at in range(first, last + 1)) else first
+
+
+def _end_of_finding(reading: Reading, at: int) -> int:
+    """Return where a rare eponym and the finding, device or grade behind it end; the eponym's place where none is."""
+    norm = reading.norms[at]
+    rare = _COMMON_NAME.isdisjoint(reading.borne[at] or reading.lists.name_kinds(norm.removesuffix("'s")))
+    after = reading.norm(at + 1)
+    if after in _FINDINGS or (rare and after in _LOOSE_FINDINGS):
+        return at + 1
+    if rare and at + 1 < len(reading.units) and reading.units[at + 1].kind == NUMBER:
+        return at if reading.norm(at + 2) in _NO_GRADE else at + 1
+    return at
+
+
+def _is_asked_or_assessed(reading: Reading, at: int) -> bool:
+    """Whether a possessive or rare eponym stands alone behind a heading of findings or `what is`, or as a finding."""
+    norm, after = reading.norms[at], reading.norm(at + 1)
+    before = [reading.norms[at - back] if at >= back else "" for back in (2, 1)]
+    rare = norm in reading.lists.rare_eponyms
+    if rare and (after in _FOUND or (before[1] in _OF_FINDINGS and after in _ALONE)):
+        return True
+    if not (rare or norm.endswith("'s")) or after not in _ALONE:
+        return False
+    return before in (["what", "is"], ["rule", "out"]) or (before[1] == ":" and before[0] in _HEADINGS)
+
+
+def _judge_rare_names(reading: Reading) -> None:
+    """Hide drugs and abbreviations that are very rare names beside what people do; keep abbreviations elsewhere."""
+    lists = reading.lists
+    for at in reading.cued(ASKED):
+        if reading.gone[at] or at in reading.terms:
+            continue
+        norm, kind = reading.norms[at], reading.kinds[at]
+        ours = kind is Kind.ALSO_A_NAME and not reading.borne[at] and norm not in lists.words
+        capitals = (norm in lists.abbreviations or kind is Kind.CLINICAL) and _is_all_capitals(reading, at)
+        if not (ours or capitals):
+            continue
+        if _is_beside_people(reading, at):
+            if ours:
+                reading.put(at, at, Mark(Category.NAME, Layer.NAMES))
+        elif capitals or (len(norm) == _SHORT and not _is_beside_hidden(reading, at)):
+            reading.kinds[at] = Kind.CLINICAL
+            reading.terms.add(at)
+
+
+def _is_all_capitals(reading: Reading, at: int) -> bool:
+    """Whether a word is in capitals in a text that is not."""
+    unit = reading.units[at]
+    return reading.text[unit.start : unit.end].isupper() and not reading.text.isupper()
+
+
+def _is_beside_hidden(reading: Reading, at: int) -> bool:
+    """Whether a word stands beside one that no list has or that does not leave."""
+    return any(
+        reading.gone[beside] or reading.kinds[beside] is Kind.UNKNOWN
+        for beside in (at - 1, at + 1)
+        if 0 <= beside < len(reading.units)
+    )
+
+
+def _is_beside_people(reading: Reading, at: int) -> bool:
+    """Whether a title, a first name, a relation or what only people do stands beside a word."""
+    before = [reading.norms[at - back] if at >= back else "" for back in (2, 1)]
+    after = reading.norm(at + 1)
+    return (
+        _is_somebody(reading, at)
+        or after in _DONE_BY_PEOPLE
+        or before[1] in _DONE_TO_PEOPLE
+        or (before[1] in _KIN and before[0] in _WHOSE)
+        or tuple(before) in _SAID_OF_PEOPLE
+        or (before[1] == "for" and after in _WHEN)
+        or _is_followed_by_age(reading, at)
+    )
+
+
+def _is_followed_by_age(reading: Reading, at: int) -> bool:
+    """Whether `is ten`, `is six years` or the like follows."""
+    if reading.norm(at + 1) not in ("is", "was", "turns", "turned") or at + 2 >= len(reading.units):
+        return False
+    return reading.units[at + 2].kind == NUMBER or reading.norm(at + 2) in _STATES_OF_PEOPLE
 
 
 def _first_part(reading: Reading, head: int) -> int:
@@ -96,9 +299,13 @@ def _is_taken(reading: Reading, at: int) -> bool:
         return True
     if not given and at + 1 < len(units) and _is_strength(reading, at + 1):
         return True
+    if "k" not in reading.borne[at] and after in _DOES_TO_ME and reading.norm(at + 2) in ("me", "my"):
+        return True
     ends = not after or after in _ENDING
     if not ends:
         return False
+    if "f" not in reading.borne[at] and (before in _TAKING_RARE or (two_before, before) in _STARTED):
+        return True
     of_it = before in _OF_OR_FOR and two_before in _FOR_A_DRUG
     return before in _TAKING or of_it or (before == "of" and two_before in _REFILLS)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
+
 from medagent.redaction.policy import Category
 from medagent.redaction.text.addresses import STREET_NAMES
 from medagent.redaction.text.cues import (
@@ -16,21 +18,20 @@ from medagent.redaction.text.cues import (
 )
 from medagent.redaction.text.found import Layer, is_sign
 from medagent.redaction.text.letters import is_lone_letter_fine
-from medagent.redaction.text.lexicon import Kind
 from medagent.redaction.text.names import has_more_names
 from medagent.redaction.text.places import BESIDE_HIDDEN
-from medagent.redaction.text.reading import Mark, Reading
-from medagent.redaction.text.units import GONE, LETTER, NUMBER, ORDINAL, SIGN, SPOKEN, WORD
+from medagent.redaction.text.reading import Mark, Reading, cue
+from medagent.redaction.text.units import GONE, LETTER, MIXED, NUMBER, ORDINAL, SIGN, SPOKEN, WORD
 
 _UNKNOWN = Mark(Category.IDENTIFIER, Layer.VOCABULARY)
-_PLAIN = (Kind.ORDINARY, Kind.CLINICAL, Kind.ALSO_A_NAME)
 _BEGINNINGS = STREETS | {"may", "dot", "point"}
 """Without a number, a date, an address or an e-mail begins with nothing else that is ordinary."""
 _BESIDE_HIDDEN = BESIDE_HIDDEN | STREET_NAMES
 _WIDEST_BESIDE = 4
-_BEGINNINGS_OF_MAIL = _BEGINNINGS | MAIL_HOSTS
+_BEGINNINGS_CUE, _HOSTS_CUE, _BESIDE_CUE = cue(_BEGINNINGS), cue(MAIL_HOSTS), cue(_BESIDE_HIDDEN)
 _NAME, _ADDRESS = Mark(Category.NAME, Layer.NAMES), Mark(Category.ADDRESS, Layer.NAMES)
 _ALSO_PARTICLES = frozenset(("do", "as"))
+_BEFORE_HOUSE = words("at no number address live lives is :")
 _ENDINGS = STREET_ENDINGS | words("jr sr junior senior ii iii iv md dds phd rn esq")
 
 
@@ -59,26 +60,54 @@ def mark_touching(reading: Reading) -> None:
     for at in range(size - 2 if tied else last - 1, -1, -1):
         if gone[at]:
             continue
-        if (gone[at + 1] and _belongs(reading, at, before=False)) or (tied and _is_joined(reading, at)):
+        if (
+            _is_house(reading, at)
+            or (gone[at + 1] and _belongs(reading, at, before=False))
+            or (tied and _is_joined(reading, at))
+        ):
             reading.put(at, at, _UNKNOWN)
 
 
-def is_settled(reading: Reading) -> bool:
-    """Whether another reading could find nothing: only ordinary words are left, with which nothing begins."""
-    gone, norms = [*reading.gone, False], ["", *reading.norms]
-    begins = _BEGINNINGS_OF_MAIL if "at" in norms else _BEGINNINGS
-    for at, (unit, kind) in enumerate(zip(reading.units, reading.kinds, strict=True)):
-        if gone[at] or unit.kind == SIGN or (unit.kind == LETTER and unit.norm in "ai"):
-            continue
-        if kind not in _PLAIN or unit.norm in begins:
-            return False
-        if unit.norm in _BESIDE_HIDDEN and True in gone[max(0, at - _WIDEST_BESIDE) : at + 2]:
-            return False
-        if unit.norm in FUNCTION:
-            continue
-        if gone[at - 1] and gone[at + 1]:
-            return False
-    return not has_more_names(reading)
+_BETWEEN = bytes((True, False, True))
+
+
+class Open(Enum):
+    """What another reading could find."""
+
+    NOTHING = auto()
+    PATTERNS = auto()
+    """Patterns, and names beside them, but no other name."""
+    EVERYTHING = auto()
+
+
+def what_is_open(reading: Reading) -> Open:
+    """Return what another reading could find: nothing where only ordinary words are left, with which nothing begins."""
+    gone, norms = reading.gone, reading.norms
+    letters = [at for at in reading.of_kind(LETTER) if norms[at] not in "ai"]
+    if not all(gone[at] for at in (*reading.unknown(), *letters)):
+        return Open.EVERYTHING
+    signs, row = reading.of_kind(SIGN), bytes(gone)
+    between = row.find(_BETWEEN)
+    while between >= 0:
+        if between + 1 not in signs and norms[between + 1] not in FUNCTION:
+            return Open.EVERYTHING
+        between = row.find(_BETWEEN, between + 1)
+    if has_more_names(reading):
+        return Open.EVERYTHING
+    if not _may_hold_patterns(reading):
+        return Open.NOTHING
+    return Open.EVERYTHING if reading.terms else Open.PATTERNS
+
+
+def _may_hold_patterns(reading: Reading) -> bool:
+    """Whether a number is left, or a word with which a pattern begins, also beside what is hidden by now."""
+    gone = reading.gone
+    left = (*reading.of_kind(NUMBER), *reading.of_kind(MIXED), *reading.cued(_BEGINNINGS_CUE))
+    if "at" in reading.norms:
+        left = (*left, *reading.cued(_HOSTS_CUE))
+    if not all(gone[at] for at in left):
+        return True
+    return any(not gone[at] and True in gone[max(0, at - _WIDEST_BESIDE) : at + 2] for at in reading.cued(_BESIDE_CUE))
 
 
 def _belongs(reading: Reading, at: int, *, before: bool) -> bool:
@@ -87,7 +116,7 @@ def _belongs(reading: Reading, at: int, *, before: bool) -> bool:
     if unit.kind == NUMBER:
         if before and not reading.gone[at - 1] and _is_decimal(reading, at):
             return False
-        return unit.how != ORDINAL and reading.norm(at + 1) not in QUANTITIES
+        return unit.how != ORDINAL and not _is_counted(reading, at)
     if (
         before
         and unit.norm in STATES
@@ -96,6 +125,29 @@ def _belongs(reading: Reading, at: int, *, before: bool) -> bool:
     ):
         return True
     return unit.kind == WORD and (unit.norm in PARTICLES or (before and unit.norm in _ENDINGS))
+
+
+def _is_counted(reading: Reading, at: int) -> bool:
+    """Whether a number has its unit right behind it, or behind another number that is said: `one ten pm`."""
+    ahead = at + 1
+    while ahead < len(reading.units) and ahead < at + 3 and reading.units[ahead].how == SPOKEN:
+        ahead += 1
+    return reading.norm(ahead) in QUANTITIES
+
+
+def _is_house(reading: Reading, at: int) -> bool:
+    """Whether a number is that of a house before a comma and something that is gone: `no. 4, <hidden>`."""
+    units, norms = reading.units, reading.norms
+    if (
+        at + 2 >= len(units)
+        or norms[at + 1] != ","
+        or not reading.gone[at + 2]
+        or units[at].how
+        or units[at].kind != NUMBER
+    ):
+        return False
+    begins = at == 0 or "\n" in reading.text[units[at - 1].end : units[at].start]
+    return begins or norms[at - 1] in _BEFORE_HOUSE or (norms[at - 1] == "." and norms[at - 2] == "no")
 
 
 def _is_decimal(reading: Reading, at: int) -> bool:

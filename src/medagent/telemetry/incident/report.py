@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from medagent.proof import Json
@@ -41,6 +41,8 @@ class GuardrailFacts:
     actions: Mapping[str, int]
     categories: Mapping[str, int]
     destinations: Sequence[DestinationFacts] = ()
+    withheld: Mapping[str, int] = field(default_factory=dict)
+    """Texts that were not sent, by their language (`language_es`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +178,7 @@ def guardrail_of(spans: Sequence[SafeSpan]) -> GuardrailFacts | None:
         sha256=str(policy.get("sha256")),
         actions=_counts(found.fields.get("actions")),
         categories=_counts(found.fields.get("categories")),
+        withheld=_counts(found.fields.get("withheld")),
         destinations=[
             DestinationFacts(name=str(one["name"]), region=str(one["region"]), retention_days=_days(one))
             for one in (listed if isinstance(listed, list) else ())
