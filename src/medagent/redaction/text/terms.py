@@ -197,12 +197,17 @@ def _is_asked_or_assessed(reading: Reading, at: int) -> bool:
 def _judge_rare_names(reading: Reading) -> None:
     """Hide drugs and abbreviations that are very rare names beside what people do; keep abbreviations elsewhere."""
     lists = reading.lists
+    capital = reading.capitals
     for at in reading.cued(ASKED):
-        if reading.gone[at] or at in reading.terms:
+        kind = reading.kinds[at]
+        may_be_ours = kind is Kind.ALSO_A_NAME and not reading.borne[at]
+        if not (capital[at] or may_be_ours) or reading.gone[at] or at in reading.terms:
             continue
-        norm, kind = reading.norms[at], reading.kinds[at]
-        ours = kind is Kind.ALSO_A_NAME and not reading.borne[at] and norm not in lists.words
-        capitals = (norm in lists.abbreviations or kind is Kind.CLINICAL) and _is_all_capitals(reading, at)
+        norm = reading.norms[at]
+        ours = may_be_ours and norm not in lists.words
+        capitals = (
+            capital[at] and (norm in lists.abbreviations or kind is Kind.CLINICAL) and _is_all_capitals(reading, at)
+        )
         if not (ours or capitals):
             continue
         if _is_beside_people(reading, at):
