@@ -103,6 +103,8 @@ def test_findings_tell_exactly_what_is_gone(text: str, mode: TextMode) -> None:
 @given(TEXTS, MODES)
 @example("Hope Hope hope", TextMode.VOCABULARY)
 @example("Zoltan is at lakeview", TextMode.DETECT)
+@example("my Zoltan than has saviour", TextMode.VOCABULARY)
+@example("made her Zoltan Zephyrine the", TextMode.DETECT)
 @example("so please on mine tarsus rehab", TextMode.VOCABULARY)
 def test_scrubbing_twice(text: str, mode: TextMode) -> None:
     """What has left has nothing more to hide."""
@@ -126,7 +128,6 @@ def test_scrubbing_twice(text: str, mode: TextMode) -> None:
         ("We met Winona Kills Straight there", f"We met {REDACTED} there"),
         ("is that what they're calling it", "is that what they're calling it"),
         ("my sister lyza is late", f"my sister {REDACTED} is late"),
-        ("my sister takes lyza", "my sister takes lyza"),
     ],
 )
 def test_small_words_that_are_names_here(text: str, expected: str) -> None:

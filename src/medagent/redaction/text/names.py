@@ -29,7 +29,8 @@ from medagent.redaction.text.units import LETTER, MIXED, NUMBER, ORDINAL, SIGN, 
 
 THRESHOLD = 0.2
 """The probability of a name from which a word does not leave; set by hand, MODEL_CARD.md says what is known of how."""
-SMALL_THRESHOLD = 0.55
+SMALL_THRESHOLD, UNSURE_THRESHOLD = 0.55, 0.7
+"""The probability from which a small word goes beside a name, and beside something hidden that may be none."""
 CAPITAL_THRESHOLD = 0.15
 UNKNOWN_THRESHOLD = 0.05
 COMMON_THRESHOLD = 0.5
@@ -39,6 +40,10 @@ _LEAST_THRESHOLD = min(
     (THRESHOLD, CAPITAL_THRESHOLD, UNKNOWN_THRESHOLD, COMMON_THRESHOLD, BESIDE_THRESHOLD, RARE_THRESHOLD)
 )
 _LINE_THRESHOLD = 0.9
+_INTERJECTIONS = words(
+    """huh welp yay ouch gosh wow whoa oops phew ugh aha aw aww yup nah geez jeez golly bless cheers bravo boo hurray
+    darn dang yikes"""
+)
 _PEOPLE_DO = words(
     """called calls says said reports reported denies denied states stated wants wanted asks asked needs needed has had
     is was came comes will would here mentioned complained complains thinks feels called's and and's , md np pa rn"""
@@ -52,6 +57,7 @@ _ORDINAL = "<th>"
 _SEEN_BY_KIND = {NUMBER: "<n>", LETTER: "<l>"}
 _HIDDEN, _HIDDEN_NAME, _HIDDEN_SYLLABLE = "<x>", "<f>", "<s>"
 _HIDDEN_ONES = frozenset((_HIDDEN, _HIDDEN_NAME, _HIDDEN_SYLLABLE))
+_HIDDEN_NAMES = frozenset((_HIDDEN_NAME, _HIDDEN_SYLLABLE))
 _SYLLABLE = re.compile(r"[^aeiouy']{0,3}[aeiouy]{1,3}[^aeiouy']{0,2}")
 """A word of one syllable: beside one, a small word is more often another syllable of a name (`so young kim`)."""
 _TITLES_AND_POINT, _TITLES_AND_FILLERS = TITLES | {"."}, TITLES | FILLERS
@@ -408,9 +414,17 @@ def threshold(reading: Reading, at: int) -> float:
         return BESIDE_THRESHOLD
     if not kinds:
         return UNKNOWN_THRESHOLD if reading.kinds[at] is Kind.UNKNOWN else CAPITAL_THRESHOLD
+    if not reading.capitals[at] and (reading.norms[at] in _INTERJECTIONS or _is_counted(reading, at)):
+        return _LINE_THRESHOLD
     if "k" in kinds or reading.kinds[at] is Kind.ALSO_A_NAME:
         return THRESHOLD
-    return COMMON_THRESHOLD if "c" in kinds else RARE_THRESHOLD
+    is_known = "c" not in kinds and ("f" in kinds or "l" in kinds)
+    return RARE_THRESHOLD if is_known else COMMON_THRESHOLD
+
+
+def _is_counted(reading: Reading, at: int) -> bool:
+    """Whether a word is a plural right behind a number: `two samples`."""
+    return at > 0 and reading.norms[at].endswith("s") and reading.units[at - 1].kind == NUMBER
 
 
 def _is_before_name(reading: Reading, at: int) -> bool:
@@ -661,9 +675,11 @@ class Context:
 
     @property
     def cased(self) -> bool:
-        """Whether there are capitals, and most words that begin no sentence have none."""
+        """Whether capitals are left, and most words that begin no sentence have none."""
         if self._cased is None:
-            self._cased = _are_few(self._reading, self._hides)
+            gone = self._reading.gone
+            is_left = not all(map(gone.__getitem__, self._reading.capital_places))
+            self._cased = is_left and _are_few(self._reading, self._hides)
         return self._cased
 
     def _part(self, at: int) -> str:
@@ -766,7 +782,10 @@ class Context:
         """Whether a small word is part of the name beside it."""
         if self.says_name(at, CAPITAL_DATES) or (self.cased and at and _is_capital_behind_hidden(self._reading, at)):
             return True
-        return self.probability(at) >= SMALL_THRESHOLD
+        probability = self.probability(at)
+        if probability < SMALL_THRESHOLD:
+            return False
+        return probability >= UNSURE_THRESHOLD or not _HIDDEN_NAMES.isdisjoint(self._around(at)[1:3])
 
     def may_be(self, at: int) -> bool:
         """Whether a word is a suspect for more than the capital that begins every sentence."""

@@ -71,6 +71,9 @@ def mark_touching(reading: Reading) -> None:
 _BETWEEN = bytes((True, False, True))
 
 
+_WIDEST_TERM = 2
+
+
 class Open(Enum):
     """What another reading could find."""
 
@@ -92,6 +95,8 @@ def what_is_open(reading: Reading) -> Open:
         if between + 1 not in signs and norms[between + 1] not in FUNCTION:
             return Open.EVERYTHING
         between = row.find(_BETWEEN, between + 1)
+    if any(True in gone[max(0, at - _WIDEST_TERM) : at + _WIDEST_TERM + 1] for at in reading.terms):
+        return Open.EVERYTHING  # a term that a word beside it showed may be a name once that word is hidden
     if has_more_names(reading):
         return Open.EVERYTHING
     if not _may_hold_patterns(reading):
