@@ -13,7 +13,7 @@ from medagent.redaction.text.ages import OLDEST_HUMAN, OLDEST_KEPT, known_ages
 from medagent.redaction.text.forms import Forms, Identifier, Stream, forms_of
 from medagent.redaction.text.found import Span
 from medagent.redaction.text.lexicon import Kind, lexicon
-from medagent.redaction.text.near import is_near
+from medagent.redaction.text.near import is_near, sound
 from medagent.redaction.text.parts import Parts, days_in
 from medagent.redaction.text.spoken import units
 from medagent.redaction.text.units import LETTER, SIGN, WORD, Unit, blank_out, plain_word
@@ -40,7 +40,7 @@ class KnownValues:
         self._wholes: list[_Whole] = []
         self._joined: dict[str, tuple[tuple[str, Category], ...]] = {}
         self._initials: dict[str, Category] = {}
-        self._names: dict[str, Category] = {}
+        self._names: dict[str, tuple[Category, str]] = {}
         self._answered: set[tuple[Category, str]] = set()
         self._judged: dict[tuple[str, bool], bool] = {}
         self.parts = Parts()
@@ -141,7 +141,7 @@ class KnownValues:
             if not any(form == other for other, _ in here):
                 self._joined[form[:2]] = (*here, (form, category))
         self._initials |= dict.fromkeys(forms.initials, category)
-        self._names |= {name: category for name in forms.names if len(name) >= 3}
+        self._names |= {name: (category, sound(name)) for name in forms.names if len(name) >= 3}
 
     def _matches(self, stream: Stream) -> Iterator[Span]:
         """Where a form stands as a run of whole units, whatever was between them."""
@@ -177,8 +177,9 @@ class KnownValues:
             if not beside and lists.kind_of(unit) is not Kind.UNKNOWN:
                 continue
             norm = plain_word(unit.norm)
-            for name, category in self._names.items():
-                if is_near(norm, name):
+            heard = sound(norm)
+            for name, (category, name_sound) in self._names.items():
+                if is_near(norm, name, is_same_sound=heard == name_sound):
                     yield at, at, category
                     break
 

@@ -12,7 +12,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from enum import IntEnum
-from functools import cache, lru_cache
+from functools import cache
 from importlib import resources
 from typing import Final, NamedTuple
 
@@ -363,14 +363,12 @@ def _languages(norm: str) -> tuple[str, ...]:
     return ()
 
 
-@lru_cache(maxsize=1024)
 def _shaped(norm: str) -> tuple[str, ...]:
     """Languages of which a word that nobody knows has the shape."""
     plain = norm if norm.isascii() else norm.translate(_FOLDS)
     return tuple(language for language, shape in _ENDINGS.items() if shape.fullmatch(plain))
 
 
-@lru_cache(maxsize=1024)
 def _script(norm: str) -> str:
     """The script of a word's first letter, empty for a Latin one and for letters that stand in formulas."""
     script = unicodedata.name(norm[0], "").partition(" ")[0].partition("-")[0]

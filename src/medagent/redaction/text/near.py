@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 _NO_SLIP = 4
 _ONE_SLIP = 7
@@ -26,12 +25,19 @@ _VOWELS = re.compile(r"[aeiouy]+")
 _TWICE = re.compile(r"(.)\1+")
 
 
-def is_near(word: str, name: str) -> bool:
-    """Whether a word is a known name with a slip (none up to 4 letters, one to 7, two from 8) or has its sound."""
+def is_near(word: str, name: str, *, is_same_sound: bool) -> bool:
+    """Tell whether a word is a known name with a slip (none up to 4 letters, one to 7, two from 8) or has its sound."""
     slips = 0 if len(name) <= _NO_SLIP else 1 if len(name) <= _ONE_SLIP else 2
     if abs(len(word) - len(name)) <= slips and _distance(word, name, slips) <= slips:
         return True
-    return len(word) >= 3 and abs(len(word) - len(name)) <= 3 and _sound(word) == _sound(name)
+    return is_same_sound and len(word) >= 3 and abs(len(word) - len(name)) <= 3
+
+
+def sound(word: str) -> str:
+    """Return the consonants as they are heard, with a mark for a vowel at the beginning; nothing of it is kept."""
+    for spelling, heard in _SOUNDS:
+        word = spelling.sub(heard, word)
+    return _TWICE.sub(r"\1", "a" + _VOWELS.sub("", word[1:]) if word[:1] in "aeiouy" else _VOWELS.sub("", word))
 
 
 def _distance(one: str, two: str, most: int) -> int:
@@ -50,11 +56,3 @@ def _distance(one: str, two: str, most: int) -> int:
         if min(row) > most:
             return most + 1
     return row[-1]
-
-
-@lru_cache(maxsize=4096)
-def _sound(word: str) -> str:
-    """The consonants as they are heard, with a mark for a vowel at the beginning."""
-    for spelling, sound in _SOUNDS:
-        word = spelling.sub(sound, word)
-    return _TWICE.sub(r"\1", "a" + _VOWELS.sub("", word[1:]) if word[:1] in "aeiouy" else _VOWELS.sub("", word))
