@@ -62,6 +62,9 @@ _WHEN = words("at on tomorrow today tonight this next")
 _STATES_OF_PEOPLE = words(
     "here sick ill late coming asleep crying pregnant waiting ready old years my our his her in on"
 )
+_SHORT = 3
+"""Letters of a word that no list of names has which make it an abbreviation; shorter ones are syllables of names."""
+_BETWEEN = frozenset(("-", "/", "'"))
 _MOST_PARTS = 4
 _STRENGTHS = words(
     """mg mgs mcg mcgs milligram milligrams microgram micrograms mg's xr er xl sr odt tablet tablets tab tabs capsule
@@ -86,6 +89,7 @@ _STARTED = frozenset(
 """Before a drug that is nobody's usual first name."""
 _OF_OR_FOR = words("of for on")
 _REFILLS = words("refill refills prescription prescriptions bottle box")
+_DOES_TO_ME = words("makes made gives gave upset upsets helps helped")
 _FOR_A_DRUG = words(
     "generic substitute alternative coupon dose doses mg milligrams tablet tablets pill pills pack supply"
 )
@@ -93,29 +97,38 @@ _GIVING = words("give gave gives giving given hand handed get got bring let make
 _ENDING = words(
     "this for every daily twice once at with because again anymore and but in , . ? ! ; as the last since please"
 )
-_SYNDROME_CUE, _DISEASE_CUE = cue(_SYNDROMES), cue(_DISEASES)
+_ONLY_FINDINGS = words(
+    """sign signs lesion lesions gait chromosome cyst cysts palsy contracture maneuver manoeuvre osteotomy forceps
+    speculum node nodes tubercle smear stain catheter drain collar splint murmur triad reflex deformity phenomenon
+    breathing pupil"""
+)
+_INDEFINITE = words("a an positive negative no possible probable suspected bilateral left right")
+_SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE = cue(_SYNDROMES), cue(_DISEASES), cue(_ONLY_FINDINGS)
 
 
-@begins_with(_SYNDROME_CUE, _DISEASE_CUE, DRUG_NAME, PAIR, EPONYM, ASKED)
+@begins_with(_SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE, DRUG_NAME, PAIR, EPONYM, ASKED)
 def read_terms(reading: Reading) -> None:
     """Make clinical words of unlisted eponyms before `syndrome`, and of brands that are names beside a dose."""
     for at in reading.cued(PAIR):
         if (last := _end_of_pair(reading, at)) and not _is_somebody(reading, at):
             _keep(reading, at, last)
     for at in reading.cued(EPONYM):
-        last = _end_of_finding(reading, at)
+        last = max(_end_of_finding(reading, at), _end_of_chain(reading, at))
         if (last > at or _is_asked_or_assessed(reading, at)) and not _is_somebody(reading, at):
             _keep(reading, at, last)
-    _hide_people(reading)
+    _judge_rare_names(reading)
     for at in reading.cued(_SYNDROME_CUE):
         _mark(reading, _first_part(reading, at), at, listed=True)
+    for at in reading.cued(_FINDING_CUE):
+        if at > 1 and reading.norms[at - 2] in _INDEFINITE and not reading.norms[at - 1].endswith("'s"):
+            _mark(reading, at - 1, at, listed=True)
     for at in reading.cued(_DISEASE_CUE):
         begin = _first_part(reading, at)
         if at - begin > 1:
             _mark(reading, begin, at, listed=False)
     for at in reading.cued(DRUG_NAME):
         if not reading.gone[at] and not _is_somebody(reading, at) and _is_taken(reading, at):
-            reading.terms.add(at)
+            reading.terms.update((at, at - 1) if at and reading.norms[at - 1] in _TAKING else (at,))
             reading.kinds[at] = Kind.CLINICAL
 
 
@@ -135,12 +148,26 @@ def _end_of_pair(reading: Reading, first: int) -> int:
     for rest in reading.lists.pairs[reading.norms[first]]:
         at = first
         for part in rest:
-            at += 2 if reading.norm(at + 1) == "-" else 1
+            at += 2 if reading.norm(at + 1) in _BETWEEN else 1
             if reading.norm(at) not in (part, f"{part}'s"):
                 break
         else:
             found = max(found, at)
     return found
+
+
+def _end_of_chain(reading: Reading, first: int) -> int:
+    """Return where two eponyms or more end that hyphens tie, one of them rare; the first one's place otherwise."""
+    norms, lists, units = reading.norms, reading.lists, reading.units
+    last = first
+    while reading.norm(last + 1) == "-" and last + 2 < len(units) and units[last + 2].kind == WORD:
+        named = norms[last + 2] in lists.eponyms or (
+            not reading.borne[last + 2] and reading.kinds[last + 2] is Kind.UNKNOWN
+        )
+        if not named or units[last].end != units[last + 1].start:
+            break
+        last += 2
+    return last if any(norms[at] in lists.rare_eponyms for at in range(first, last + 1)) else first
 
 
 def _end_of_finding(reading: Reading, at: int) -> int:
@@ -167,24 +194,53 @@ def _is_asked_or_assessed(reading: Reading, at: int) -> bool:
     return before in (["what", "is"], ["rule", "out"]) or (before[1] == ":" and before[0] in _HEADINGS)
 
 
-def _hide_people(reading: Reading) -> None:
-    """Hide drugs and abbreviations that are very rare names, where something that only people do stands beside."""
+def _judge_rare_names(reading: Reading) -> None:
+    """Hide drugs and abbreviations that are very rare names beside what people do; keep abbreviations elsewhere."""
+    lists = reading.lists
     for at in reading.cued(ASKED):
-        if reading.kinds[at] is not Kind.ALSO_A_NAME or reading.gone[at] or reading.borne[at] or at in reading.terms:
+        if reading.gone[at] or at in reading.terms:
             continue
-        if reading.norms[at] in reading.lists.words:
+        norm, kind = reading.norms[at], reading.kinds[at]
+        ours = kind is Kind.ALSO_A_NAME and not reading.borne[at] and norm not in lists.words
+        capitals = (norm in lists.abbreviations or kind is Kind.CLINICAL) and _is_all_capitals(reading, at)
+        if not (ours or capitals):
             continue
-        before = [reading.norms[at - back] if at >= back else "" for back in (2, 1)]
-        if (
-            _is_somebody(reading, at)
-            or reading.norm(at + 1) in _DONE_BY_PEOPLE
-            or before[1] in _DONE_TO_PEOPLE
-            or (before[1] in _KIN and before[0] in _WHOSE)
-            or tuple(before) in _SAID_OF_PEOPLE
-            or (before[1] == "for" and reading.norm(at + 1) in _WHEN)
-            or _is_followed_by_age(reading, at)
-        ):
-            reading.put(at, at, Mark(Category.NAME, Layer.NAMES))
+        if _is_beside_people(reading, at):
+            if ours:
+                reading.put(at, at, Mark(Category.NAME, Layer.NAMES))
+        elif capitals or (len(norm) == _SHORT and not _is_beside_hidden(reading, at)):
+            reading.kinds[at] = Kind.CLINICAL
+            reading.terms.add(at)
+
+
+def _is_all_capitals(reading: Reading, at: int) -> bool:
+    """Whether a word is in capitals in a text that is not."""
+    unit = reading.units[at]
+    return reading.text[unit.start : unit.end].isupper() and not reading.text.isupper()
+
+
+def _is_beside_hidden(reading: Reading, at: int) -> bool:
+    """Whether a word stands beside one that no list has or that does not leave."""
+    return any(
+        reading.gone[beside] or reading.kinds[beside] is Kind.UNKNOWN
+        for beside in (at - 1, at + 1)
+        if 0 <= beside < len(reading.units)
+    )
+
+
+def _is_beside_people(reading: Reading, at: int) -> bool:
+    """Whether a title, a first name, a relation or what only people do stands beside a word."""
+    before = [reading.norms[at - back] if at >= back else "" for back in (2, 1)]
+    after = reading.norm(at + 1)
+    return (
+        _is_somebody(reading, at)
+        or after in _DONE_BY_PEOPLE
+        or before[1] in _DONE_TO_PEOPLE
+        or (before[1] in _KIN and before[0] in _WHOSE)
+        or tuple(before) in _SAID_OF_PEOPLE
+        or (before[1] == "for" and after in _WHEN)
+        or _is_followed_by_age(reading, at)
+    )
 
 
 def _is_followed_by_age(reading: Reading, at: int) -> bool:
@@ -242,6 +298,8 @@ def _is_taken(reading: Reading, at: int) -> bool:
     if after in _STRENGTHS and not given:
         return True
     if not given and at + 1 < len(units) and _is_strength(reading, at + 1):
+        return True
+    if "k" not in reading.borne[at] and after in _DOES_TO_ME and reading.norm(at + 2) in ("me", "my"):
         return True
     ends = not after or after in _ENDING
     if not ends:
