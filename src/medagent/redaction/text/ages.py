@@ -105,6 +105,7 @@ _OWN = words(
 )
 _NOUNS_OF_PEOPLE = words("gentleman lady man woman male female patient pt widow widower resident")
 _ASKING = words("can could is are does do should would will how what when was has isn't can't shouldn't may")
+_NAMED_PERSONS = _PERSON - _PRONOUNS
 _FRAIL = words("retired frail widowed demented bedbound independent confused housebound wheelchair-bound lives living")
 _GETS = words("gets get got getting")
 _PLACED = words("room bed floor apartment map")
@@ -474,7 +475,7 @@ def _is_before_person(units: Sequence[Unit], one: Candidate) -> bool:
         return True
     if one.first == 0 and _norm(units, ahead + (follows == "and")) in _FRAIL:
         return True
-    of_whom = _norm(units, one.first - 1) == "of" and _norm(units, one.first - 2) in _PERSON - _PRONOUNS
+    of_whom = _norm(units, one.first - 1) == "of" and _norm(units, one.first - 2) in _NAMED_PERSONS
     return of_whom and _ends_clean(units, one, loosely=True)
 
 
