@@ -61,7 +61,7 @@ _LONE_STREETS = STREET_NAMES - words(
 _AT_CORNER = words(
     "at on near by off from to between and past behind around opposite where outside towards toward corner cnr"
 )
-_AT_CORNER_ONLY = words("at on near by off")
+_AT_CORNER_ONLY = words("at on near by off around past behind")
 _NO_CROSSINGS = (
     FUNCTION
     | FILLERS

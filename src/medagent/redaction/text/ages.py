@@ -70,7 +70,7 @@ _BEFORE_LINKS = FILLERS | words(
     only still"""
 )
 _REACHING = words(
-    """pushing hitting hit hits nearing approaching reaching reached reaches knocking nudging crossing crossed
+    """made pushing hitting hit hits nearing approaching reaching reached reaches knocking nudging crossing crossed
     passing passed touching celebrating celebrated celebrate celebrates"""
 )
 _LIFE = words(
@@ -105,6 +105,8 @@ _OWN = words(
 )
 _NOUNS_OF_PEOPLE = words("gentleman lady man woman male female patient pt widow widower resident")
 _ASKING = words("can could is are does do should would will how what when was has isn't can't shouldn't may")
+_NAMED_PERSONS = _PERSON - _PRONOUNS
+_FRAIL = words("retired frail widowed demented bedbound independent confused housebound wheelchair-bound lives living")
 _GETS = words("gets get got getting")
 _PLACED = words("room bed floor apartment map")
 _SUGAR = words("sugar sugars glucose reading readings fasting numbers")
@@ -385,6 +387,8 @@ def _is_apposition(units: Sequence[Unit], one: Candidate) -> bool:
         return False
     person = units[back]
     noun = person.norm in _PERSON and person.norm not in _PRONOUNS and person.norm != "who"
+    if before == ":" and person.norm in ("he", "she"):
+        return _ends_clean(units, one)
     if not noun and not (person.kind == GONE and before in (",", "(")):
         return False
     if before == ":" and person.norm not in _KIN_OR_PATIENT:
@@ -465,7 +469,14 @@ def _is_before_person(units: Sequence[Unit], one: Candidate) -> bool:
         return True
     if follows in ("young", "plus") and ahead == one.last + 1:
         return _has_person_before(units, one.first) and not _has_before(units, one.first, MEASURED, _LOOK)
-    return _norm(units, one.first - 1) == "of" and _norm(units, one.first - 2) in _PERSON and _ends_clean(units, one)
+    if follows in ("birthday", "next") and "birthday" in _norms(units, ahead, ahead + 2):
+        return True
+    if _norms(units, ahead, ahead + 2) in (("too", "old"), ("too", "young"), ("old", "enough")):
+        return True
+    if one.first == 0 and _norm(units, ahead + (follows == "and")) in _FRAIL:
+        return True
+    of_whom = _norm(units, one.first - 1) == "of" and _norm(units, one.first - 2) in _NAMED_PERSONS
+    return of_whom and _ends_clean(units, one, loosely=True)
 
 
 def _is_told(units: Sequence[Unit], one: Candidate) -> bool:

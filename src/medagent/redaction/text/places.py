@@ -31,6 +31,13 @@ _WORKING = words(
     """work works worked working teach teaches taught teaching volunteer volunteers volunteered employed enrolled
     respite dialysis hospice shift shifts nights care daycare"""
 )
+_LOOSELY = words(
+    """bed beds room rehab nurse nurses staff surgery therapy labs lab mri ct xray records record chart appointment
+    appointments doctor doctors dr picked visit visiting drop dropped born died stays staying living back
+    surgery procedure admission treated aide van"""
+)
+"""Behind one of these and `at` or `from` two words or more are a facility, one is a time or a thing."""
+_WHOM = words("her him them us me mom dad mother father grandma grandpa grandmother grandfather nana granny")
 _CALLED = words("called named")
 _TOWNS = words("town city village hamlet county borough township suburb parish municipality")
 _CALLED_SITES = _TOWNS | words("place home facility hospital school clinic street road ranch residence estate area")
@@ -54,6 +61,7 @@ _TO_HERE = words("here down up over back out away just in")
 _ADVERBS = words(
     """up down out over here back right just now still currently mostly usually somewhere all alone together"""
 )
+_ROUNDABOUT, _IN_OR_ROUND = words("out over up down back"), words("in near outside")
 _FROM = words(
     """i'm we're he's she's they're you're visiting calling come came comes coming drive drove driving drives traveling
     flew"""
@@ -207,7 +215,8 @@ _THE_HOMES = words(
 BESIDE_HIDDEN = frozenset(_TYPES) | _HOME_ENDINGS | _THE_HOMES | frozenset(("at",))
 """Words that may name a place only once a word near them is hidden: `<REDACTED> is at lakeview`."""
 _PLACE_CUES = (
-    _WORKING
+    _LOOSELY
+    | _WORKING
     | _CALLED
     | _TOWNS
     | _LABELLED
@@ -224,7 +233,7 @@ _PLACE_CUES = (
     | _BEFORE_ZIP
 )
 _ALONE = _LIVING | _SITES | _MOVING | _COMING | _TREATED | _TYPES.keys() | _HOME_ENDINGS | _THE_HOMES
-_ALONE |= _WORKING | _CALLED | _TOWNS | _LABELLED | _STATE_NAMES
+_ALONE |= _LOOSELY | _WORKING | _CALLED | _TOWNS | _LABELLED | _STATE_NAMES
 _WITH_AT, _WITH_NUMBER = _AT - _ALONE - _BEFORE_ZIP, _BEFORE_ZIP - _ALONE - _AT
 """Cues behind which a place stands only behind `at`, and only before a postcode."""
 _STATE_LETTERS_CUE = cue(_STATE_LETTERS)
@@ -250,10 +259,9 @@ def places(reading: Reading) -> Iterator[Span]:
             yield at, at, Category.ADDRESS
         if norm in _BEFORE_ZIP and (last := _before_zip(units, at)):
             yield at + 1, last, Category.ADDRESS
-        if norm in _STATE_NAMES and (found := _before_state(reading, at)):
-            yield *found, Category.ADDRESS
-        if norm in _LABELLED and (found := _behind_colon(reading, at)):
-            yield *found, Category.ADDRESS
+        for cued, find in ((_STATE_NAMES, _before_state), (_LABELLED, _behind_colon), (_LOOSELY, _behind_loosely)):
+            if norm in cued and (found := find(reading, at)):
+                yield *found, Category.ADDRESS
         begin = _behind_cue(units, at)
         sure = norm in _LIVING or norm in _SITES or norm in _COMING or (norm in _MOVING and norms[begin - 1] == "from")
         if begin and (found := _named(reading, begin, sure=sure)):
@@ -293,6 +301,17 @@ def _behind_colon(reading: Reading, at: int) -> tuple[int, int] | None:
     return (at + 2, last) if _PAIR <= last - at - 1 <= _LONGEST + 1 else None
 
 
+def _behind_loosely(reading: Reading, at: int) -> tuple[int, int] | None:
+    """Return the units of `morning star` in `a bed at morning star`, `we placed her at morning star`."""
+    units, ahead = reading.units, at + 1
+    while _norm(units, ahead) in _WHOM or _norm(units, ahead) in ("over", "up", "my", "our"):
+        ahead += 1
+    if _norm(units, ahead) not in ("at", "from"):
+        return None
+    found = _named(reading, ahead + 1, sure=False)
+    return found if found and found[1] > found[0] else None
+
+
 def _before_zip(units: Sequence[Unit], at: int) -> int:
     """Return the last unit of a name before a postcode, as in `in Hart, 49420`, 0 where there is none."""
     for ahead in range(at + 2, min(at + 2 + _LONGEST, len(units))):
@@ -311,10 +330,10 @@ def _behind_cue(units: Sequence[Unit], at: int) -> int:
         return at + 2 if after == "at" else 0
     if norm in _LIVING or norm in _SITES:
         ahead = at + 1 + (norm == "grew" and after == "up")
-        while norm not in _SITES and _norm(units, ahead) in _ADVERBS:
+        while _norm(units, ahead) in (_ADVERBS if norm not in _SITES else _ROUNDABOUT):
             ahead += 1
         if norm in ("located", "based") or norm not in _SITES or _norm(units, ahead) in ("in", "near"):
-            return ahead + 1 if _norm(units, ahead) in ("in", "near", "outside") else _behind_at(units, at)
+            return ahead + 1 if _norm(units, ahead) in _IN_OR_ROUND else _behind_at(units, at)
         return 0
     if norm in _CALLED:
         return at + 1 if any(unit.norm in _CALLED_SITES for unit in units[max(0, at - 2) : at]) else 0
@@ -324,9 +343,10 @@ def _behind_cue(units: Sequence[Unit], at: int) -> int:
         ahead = at + 1
         while _norm(units, ahead) in _TO_HERE:
             ahead += 1
-        return ahead + 1 if _norm(units, ahead) in ("from", "to", "into") else 0
+        out = _norm(units, ahead) == "of" and units[ahead - 1].norm == "out"
+        return ahead + 1 if out or _norm(units, ahead) in ("from", "to", "into") else 0
     if norm == "from" and at:
-        before = units[at - 1 - (at > 1 and units[at - 1].norm == "in")].norm
+        before = units[at - 1 - (at > 1 and units[at - 1].norm in ("in", "over", "up", "down", "out"))].norm
         person = (
             before in _FROM
             or before == "way"
