@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,16 @@ def test_no_benchmark_compares_a_time_by_itself() -> None:
             if is_order:
                 found.append(f"{path.name}:{node.lineno}")
     assert found == []
+
+
+def test_costs_of_redaction_are_those_of_the_checkout_that_is_named(tmp_path: Path) -> None:
+    """Each mode and text has a cost; a folder without the package is refused, so that no side measures the other."""
+    texts = tmp_path / "texts.json"
+    texts.write_text(json.dumps(["my name is ottoline brown and i live at 12 mill lane in hart"]))
+    script = [sys.executable, "-P", str(BENCH / "redaction" / "costs.py")]
+    ran = subprocess.run([*script, str(BENCH.parent), str(texts)], capture_output=True, text=True, check=True)
+    told = json.loads(ran.stdout)
+    assert told.keys() == {"load", "resident", "vocabulary", "detect"}
+    assert min(told["load"], *told["vocabulary"], *told["detect"]) > 0
+    other = subprocess.run([*script, str(tmp_path), str(texts)], capture_output=True, text=True, check=False)
+    assert "package of another checkout" in other.stderr

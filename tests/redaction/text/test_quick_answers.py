@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from medagent.redaction import KnownValues
+from medagent.redaction import text as package
 from medagent.redaction.text import names, reading, scrub, scrubbing
 from medagent.redaction.text.eponyms import read_eponyms
 from medagent.redaction.text.letters import codes
@@ -65,3 +69,25 @@ def test_looking_up_keeps_no_word_that_the_lists_do_not_have() -> None:
     kept = reading._facts_of(lexicon())
     assert "calling" in kept
     assert not {"zorblatt", "quandrixel", "4155550142", "monteiro"} & kept.keys()
+
+
+def test_no_rule_makes_a_set_of_words_each_time_it_is_asked() -> None:
+    """Unions of constants are constants: made in a function, they cost more than the rule."""
+    found = []
+    for path in sorted(Path(package.__file__).parent.glob("*.py")):
+        functions = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.FunctionDef)]
+        for function in (one for one in functions if not one.decorator_list):
+            for node in (inner for statement in function.body for inner in ast.walk(statement)):
+                is_set = isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr | ast.BitAnd | ast.Sub)
+                if is_set and _is_constant(node.left) and _is_constant(node.right):
+                    found.append(f"{path.name}:{node.lineno}")
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "words":
+                    found.append(f"{path.name}:{node.lineno}")
+    assert found == []
+
+
+def _is_constant(node: ast.expr) -> bool:
+    """Whether an expression is a constant set by its name, a set that is written out, or made of such."""
+    if isinstance(node, ast.BinOp):
+        return _is_constant(node.left) and _is_constant(node.right)
+    return isinstance(node, ast.Set) or (isinstance(node, ast.Name) and node.id.isupper() and "LONGEST" not in node.id)

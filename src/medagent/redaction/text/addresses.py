@@ -41,7 +41,7 @@ _THE_STREETS = words(
     rise chase dene copse quay croft dell knoll warren causeway rectory vicarage forge stables granary gatehouse
     coach barn bakery mill mount leys gables bungalow broadway embankment cloisters crofts moorings maze cut
     ropewalk boardwalk esplanade promenade brambles conifers orchards vineyard hollow glen beach coppice heights
-    common heath links row oval"""
+    common heath links row oval pastures"""
 )
 _OLD = words("old high main upper lower new north south east west")
 _OLD_HOUSES = _THE_STREETS | words("school post chapel church dairy farm brewery bank library station house hall")
@@ -83,6 +83,7 @@ _MORE_STREETS = words(
 _HEDGES = FILLERS | words("on it's its let me see well sorry no i think mean wait actually , . …")
 """What people say between a house's number and its street."""
 _ROOM_LINKS = _HEDGES | words("# number is 's no num : code")
+_ABBREVIATED = words("apt ste bldg no # rm fl unit flat suite apartment")
 _SURE_ROOMS = words(
     """plot sector trailer penthouse condo buzzer door apartment's apt's flat's suite's unit's gali townhouse
     concession mailbox buzzer's"""
@@ -579,12 +580,8 @@ def _room_number(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
         return None
     if norm in ("no", "number", "floor") or (norm == "box" and before not in ("o", "po", "office", ".")):
         return None
-    begin = at + 1
-    while begin < min(at + _LONGEST_ROAD, len(units)) and units[begin].norm in _ROOM_LINKS:
-        begin += 1
-    if begin >= len(units) or units[begin].kind not in (NUMBER, MIXED, LETTER):
-        return None
-    if units[begin].norm in ("a", "i") and not _is_at_end(units, begin + 1):
+    begin = _room_begin(units, at)
+    if not begin:
         return None
     if units[begin].how == ORDINAL or (begin > at + 2 and norm not in _LINKED_OR_SURE_ROOMS):
         return None
@@ -618,6 +615,21 @@ def _room_number(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
     ):
         return None
     return begin, last
+
+
+def _room_begin(units: Sequence[Unit], at: int) -> int:
+    """Return where a number or a letter begins behind the word for a room, over what is said between; 0 for none."""
+    norm, begin = units[at].norm, at + 1
+    if norm == "lot" and _norm(units, at - 1) in ("a", "whole", "an", "quite"):
+        return 0
+    while begin < min(at + _LONGEST_ROAD, len(units)) and units[begin].norm in _ROOM_LINKS:
+        is_end = units[begin].norm == "." and (norm not in _ABBREVIATED or units[begin].start > units[begin - 1].end)
+        if is_end:
+            return 0
+        begin += 1
+    if begin >= len(units) or units[begin].kind not in (NUMBER, MIXED, LETTER):
+        return 0
+    return 0 if units[begin].norm in ("a", "i") and not _is_at_end(units, begin + 1) else begin
 
 
 def _is_at_end(units: Sequence[Unit], at: int) -> bool:

@@ -14,7 +14,7 @@ from medagent.redaction.text.units import LETTER, MIXED, NUMBER, SIGN, WORD, Uni
 
 _AMOUNT = (
     "mg mcg ml g gm gms kg lb lbs cm mm m in ft x hr hrs h am pm f yo cc iu k wk wks min mins sec secs oz bpm mmhg s "
-    "days weeks months years yr yrs th meq mmol mgs mls l lpm tab tabs cap caps pt w mo mos dl ng pg mph mcgs"
+    "days weeks months years yr yrs th meq mmol mgs mls l lpm tab tabs cap caps pt w mo mos dl ng pg mph mcgs y"
 )
 _CLINICAL_CODE = re.compile(
     r"(?!(?:9\d|[1-9]\d\d)(?:yo|yrs?|years|y)$)"  # an age over 89, however unlikely, written in one piece

@@ -111,13 +111,15 @@ HOLIDAYS = _by_first_word(
     day; armistice day; remembrance day; holocaust memorial day; leap day"""
 )
 """Holidays by their first word: they tell a day as its number does."""
-_DATE_CUE, _HOLIDAY_CUE = cue(DATE_WORDS), cue(HOLIDAYS)
+_SHORT_DAYS = words("sat fri thu wed mon tue sun")
+_DATE_CUE, _HOLIDAY_CUE, _SHORT_DAY_CUE = cue(DATE_WORDS), cue(HOLIDAYS), cue(_SHORT_DAYS)
 
 
 @begins_with(_DATE_CUE, _HOLIDAY_CUE, NUMBER)
 def dates(reading: Reading) -> Iterator[Span]:
     """Months with what belongs to them, weekdays, days of a month, years after a birth."""
     units = reading.units
+    yield from ((at, at, Category.DATE_OF_BIRTH) for at in reading.cued(_SHORT_DAY_CUE) if _has_date(units, at))
     for at in reading.cued(_DATE_CUE):
         norm = units[at].norm
         if norm in WEEKDAYS:
@@ -141,6 +143,17 @@ def dates(reading: Reading) -> Iterator[Span]:
             yield from _day_alone(units, at)
         elif len(units[at].norm) == 2 and at > 1 and units[at - 1].norm in ("'", "’") and units[at - 2].norm in _YEAR:
             yield at, at, Category.DATE_OF_BIRTH
+
+
+def _has_date(units: Sequence[Unit], at: int) -> bool:
+    """Whether a day or a month follows: `wed the 12th`, `Thu, Apr 9`, `Sat 4 Oct`."""
+    ahead = at + 1
+    while ahead < min(at + _LONGEST_GAP, len(units)) and units[ahead].norm in (".", ",", "the"):
+        ahead += 1
+    if ahead >= len(units):
+        return False
+    month = _norm(units, ahead) if units[ahead].kind != NUMBER else _norm(units, ahead + 1)
+    return month in MONTH_OF or (units[ahead].how == ORDINAL and _is_day(units[ahead]))
 
 
 def _is_month(units: Sequence[Unit], at: int) -> bool:

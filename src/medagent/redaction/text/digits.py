@@ -153,7 +153,7 @@ def _is_pair_done(units: Sequence[Unit], numbers: list[int], at: int) -> bool:
         return True
     if len(numbers) != 2:
         return False
-    return units[numbers[1]].start - units[numbers[0]].end == 1 and units[numbers[0] + 1].norm == "/"
+    return units[numbers[1]].start - units[numbers[0]].end == 1 and units[numbers[0] + 1].norm in ("/", ":")
 
 
 def _is_rated(units: Sequence[Unit], numbers: list[int], at: int) -> bool:
@@ -297,6 +297,8 @@ def _is_fever(units: Sequence[Unit], numbers: list[int]) -> bool:
 
 def _is_mixed_number(said: list[str], between: list[str]) -> bool:
     """`37 1/2`, `1-1/2`: a whole number and a part; `0.5-1.0`: from one to another."""
+    if between.count("point") == 1 and sum(map(len, said)) < SHORTEST and between[0] == "point":
+        return True
     if between in ([".", "-", "."], [".", "to", "."], [".", "–", "."]):
         return max(map(len, said)) <= 2
     if len(said) != 3 or between[1] != "/" or between[0] not in ("", "-", "and"):

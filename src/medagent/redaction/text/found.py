@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from medagent.redaction.policy import Category
 from medagent.redaction.text.units import SIGN, Unit
@@ -21,8 +21,7 @@ class Layer(StrEnum):
     LANGUAGE = "language"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextFinding:
+class TextFinding(NamedTuple):
     """Why a part of a text did not leave: `start` and `end` in code points of the input, never what stood there."""
 
     category: Category

@@ -184,7 +184,8 @@ def _behind_name(units: Sequence[Unit], at: int) -> tuple[int, bool]:
         return begin, True
     if norm in _PH and not (_is_digits(units, begin) and len(units[begin].norm) >= _SHORTEST_PH):
         return 0, False
-    is_person = norm in _PEOPLE and after not in ("#", ":")
+    long = _is_digits(units, begin) and len(units[begin].norm) >= _SHORTEST_PH and not units[begin].how
+    is_person = norm in _PEOPLE and not (after == "#" or (after == ":" and begin == at + 2 and long))
     return (begin, False) if norm in _WEAK and not is_person else (0, False)
 
 

@@ -164,6 +164,8 @@ def is_lone_letter_fine(units: Sequence[Unit], at: int) -> bool:
         return True
     if before and (before.norm in _LETTER_AFTER or (norm in "tsmd" and before.kind == WORD and before.norm in _HALVES)):
         return True
+    if norm == "o" and before and before.norm == "/" and at > 1 and units[at - 2].norm.endswith("y"):
+        return True  # `51y/o`
     if at > 2 and units[at - 1].norm in ("and", "or", ",", "&") and units[at - 3].norm in _LETTER_AFTER:
         return True  # `vitamins d and c`
     if after and after.norm in _LETTER_BEFORE:

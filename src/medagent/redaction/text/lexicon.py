@@ -143,7 +143,7 @@ class AskedWords(Set[str]):
         return sum(1 for _ in self)
 
     @classmethod
-    def _from_iterable(cls, found: Iterable[_T]) -> frozenset[_T]:  # type: ignore[override]  # of two sets one is made
+    def _from_iterable(cls, found: Iterable[_T]) -> frozenset[_T]:
         return frozenset(found)
 
 
@@ -229,9 +229,9 @@ class Lexicon:
         if _STRETCHED.search(word):
             return self._shortened(word)
         kind = self.clinical.kind(word)
-        if kind is Kind.UNKNOWN and word not in self.names and self.clinical.has_ending(word):
-            return Kind.CLINICAL
-        return kind
+        if word in self.names:
+            return kind if kind is Kind.ALSO_A_NAME else Kind.UNKNOWN
+        return Kind.CLINICAL if kind is Kind.UNKNOWN and self.clinical.has_ending(word) else kind
 
     def _shortened(self, word: str) -> Kind:
         """What a drawn-out word is, as `sooo` and `okaaay`: an ordinary one that nobody is called, or unknown."""

@@ -312,7 +312,7 @@ class Model:
         names = lexicon().name_kinds
         c, two_left, two_right, both, both_right, second, behind, lc, lists, beside, before, after = self._third
         before_it, behind_it = f"{left2} {left}", f"{right} {right2}"
-        of_left2, of_left, of_right, of_right2 = group(left2), group(left), group(right), group(right2)
+        far_left, near_left, near_right, far_right = group(left2), group(left), group(right), group(right2)
         known = borne(kinds)
         score += (
             c(f"{case} {word}", 0.0)
@@ -324,9 +324,9 @@ class Model:
             + behind(right2, 0.0)
             + lc(f"{left} {case}", 0.0)
             + lists(f"{names(left)} {names(right)}", 0.0)
-            + beside(f"{of_left} {of_right} {known}", 0.0)
-            + before(f"{of_left2} {of_left} {known}", 0.0)
-            + after(f"{of_right} {of_right2} {known}", 0.0)
+            + beside(f"{near_left} {near_right} {known}", 0.0)
+            + before(f"{far_left} {near_left} {known}", 0.0)
+            + after(f"{near_right} {far_right} {known}", 0.0)
         )
         return 1 / (1 + exp(-max(-30.0, min(30.0, score)))) if score >= hopeless else 0.0
 
@@ -453,8 +453,9 @@ def _beside(reading: Reading, at: int, listed: str) -> Category | None:
         return None
     if has_first and "l" in listed and first.kind == WORD and first.norm not in FUNCTION:
         return Category.NAME
-    if at + 1 < len(units) and _is_hidden(reading, at + 1) and _is_name(listed) and "f" in reading.borne[at + 1]:
-        return Category.NAME
+    if at + 1 < len(units) and _is_hidden(reading, at + 1) and _is_name(listed):
+        is_known = "f" in listed and "k" in listed and "c" not in listed and reading.kinds[at + 1] is Kind.UNKNOWN
+        return Category.NAME if is_known or "f" in reading.borne[at + 1] else None
     return None
 
 
@@ -572,26 +573,53 @@ def small_suspects(reading: Reading) -> list[int]:
 
 def _is_capital_behind_hidden(reading: Reading, at: int) -> bool:
     """Whether a small word stands with a capital of its own right behind a hidden one: `Kipruto Were`."""
-    if not (reading.capitals[at] and reading.capitals[at - 1] and reading.norms[at] in _BORNE_ANYWHERE):
+    if not (reading.capitals[at] and _has_capital(reading, at - 1) and reading.norms[at] in _BORNE_ANYWHERE):
         return False
     start, end = reading.units[at].start, reading.units[at].end
     written = reading.text[start + 1 : end].islower() and reading.text[reading.units[at - 1].end : start] in _GAPS
     return written and _is_hidden(reading, at - 1)
 
 
+def _has_capital(reading: Reading, at: int) -> bool:
+    """Whether a word has a capital, or is a part of one that has, as `yun` of `Seo-yun`."""
+    while at > 1 and reading.norms[at - 1] == "-":
+        at -= 2
+    return reading.capitals[at]
+
+
 def has_more_names(reading: Reading) -> bool:
     """Whether another reading of what is left would find a name, where hidden words are seen without their kind."""
-    gone = reading.gone
-    open_ones = [at for at in reading.asked if not (gone[at] or _is_hopeless(reading, at))]
-    if not reading.capital_places:
+    open_ones = [at for at in reading.asked if not reading.gone[at]]
+    is_same = not reading.capital_places or _is_cased_again(reading) is reading.cased
+    if is_same:  # only what stands near something hidden can look otherwise
         open_ones = [at for at in open_ones if _is_near_hidden(reading, at)]
+    open_ones = [at for at in open_ones if not _is_hopeless(reading, at)]
     small = small_suspects(reading)
     if not (open_ones or small):
         return False
     context = Context(reading, again=True)
-    if context.cased is reading.cased:  # only what stands near something hidden can look otherwise
+    if is_same:
         open_ones = [at for at in open_ones if context.sees_hidden(at)]
     return any(map(context.finds, open_ones)) or any(map(context.finds_small, small))
+
+
+def _is_cased_again(reading: Reading) -> bool:
+    """Whether the next reading sees capitals, and most words that begin no sentence have none."""
+    if all(reading.gone[at] for at in reading.capital_places):
+        return False
+    hides = reading.gone
+    if unknown := reading.unknown():
+        hides = hides.copy()
+        for at in unknown:
+            hides[at] = True
+    return _are_few(reading, hides)
+
+
+def _are_few(reading: Reading, hides: list[bool]) -> bool:
+    """Whether most words that begin no sentence and are not hidden have no capital."""
+    seen = [is_word and not hidden for is_word, hidden in zip(_words_of(reading), hides, strict=True)]
+    upper = [at for at in reading.capital_places if seen[at]]
+    return 2 * len(upper) <= sum(seen) > 0
 
 
 def _is_near_hidden(reading: Reading, at: int) -> bool:
@@ -627,21 +655,15 @@ class Context:
             for at in reading.of_kind(LETTER):
                 mark = reading.marks[at]
                 hides[at] = mark is not None and mark.layer is not Layer.VOCABULARY
-        capitals = [at for at in reading.capital_places if not (again and reading.gone[at])]
-        self._cased: bool | None = None if capitals else False
+        self._cased: bool | None = None if reading.capital_places else False
+        if again and self._cased is None:
+            self._cased = _is_cased_again(reading)
 
     @property
     def cased(self) -> bool:
         """Whether there are capitals, and most words that begin no sentence have none."""
         if self._cased is None:
-            reading, hides = self._reading, self._hides
-            kinds, norms, no_word = reading.kinds, reading.norms, Kind.NO_WORD
-            words = reading.count_words() - len(reading.cued(_FILLERS_CUE))
-            begins = {0, *(at + 1 for at in reading.of_kind(SIGN) if norms[at] in _ENDS and at + 1 < len(norms))}
-            unseen = begins.union([at for at, hides_it in enumerate(hides) if hides_it]) if True in hides else begins
-            words -= len([at for at in unseen if kinds[at] is not no_word and norms[at] not in FILLERS])
-            upper = [at for at in reading.capital_places if at not in unseen and kinds[at] is not no_word]
-            self._cased = 2 * len([at for at in upper if norms[at] not in FILLERS]) <= words > 0
+            self._cased = _are_few(self._reading, self._hides)
         return self._cased
 
     def _part(self, at: int) -> str:
@@ -775,7 +797,10 @@ class Context:
     def _is_last(self, at: int) -> bool:
         """Whether any word stands with a capital right behind a hidden one: `Winona Kills Straight`."""
         reading = self._reading
-        if not (at and reading.capitals[at - 1] and _is_hidden(reading, at - 1)) or reading.kinds[at] is Kind.NO_WORD:
+        if (
+            not (at and _has_capital(reading, at - 1) and _is_hidden(reading, at - 1))
+            or reading.kinds[at] is Kind.NO_WORD
+        ):
             return False
         mark = reading.marks[at - 1]
         if (mark is not None and mark.category is not Category.NAME) or reading.norms[at] in CAPITALS:
@@ -806,6 +831,21 @@ class Context:
             case = "l" if self.cased else "-"
         kinds = reading.borne[at] + _KIND_SIGNS[kind]
         return tuple.__new__(Seen, (word, kinds, case, left2, left, right, right2))
+
+
+def _words_of(reading: Reading) -> list[bool]:
+    """Which units are words that tell of capitals: no breaths, and none with which a sentence begins."""
+    found = reading.cased_words
+    if found is None:
+        norms = reading.norms
+        found = reading.cased_words = [True] * len(norms)
+        for places in (reading.non_words(), reading.cued(_FILLERS_CUE), [0] if norms else []):
+            for at in places:
+                found[at] = False
+        for at in reading.of_kind(SIGN):
+            if norms[at] in _ENDS and at + 1 < len(norms):
+                found[at + 1] = False
+    return found
 
 
 def _symbols_of(reading: Reading) -> list[str]:

@@ -135,20 +135,21 @@ _TYPES = {
 """The first word of each type of facility, with what follows it."""
 _KINDS_OF = (
     words(
-        """intensive emergency urgent primary physical skilled long term acute post local nearest nearby same other
-        children's childrens childs university state community private public women's womens veterans va pediatric
-        psychiatric psych mental behavioral dental eye sleep pain wound heart cancer stroke walk outpatient inpatient
-        day night adult teaching big small nice free middle high elementary medical nursing law grad graduate art trade
-        culinary summer sunday general county city district regional rural foot skin diabetes fertility allergy surgery
-        surgical vein weight flu travel methadone suboxone addiction detox home health healthcare family kids after
-        before during pre assisted independent memory senior retirement group second whole entire closest main downtown
-        different certain any some every next last animal vet veterinary birth birthing maternity trauma military army
-        navy religious catholic christian middle junior senior preschool nursery boarding driving online virtual retail
-        chain discount compounding mail specialty outside hospice good bad better best great new old my your his her our
-        their the a an this that in at of to from for and or with is was are be by on it not no rehab skilled clinic
-        hospital living care out left leaving called calling finish finished start started off visiting visited about
-        into near via between around attending attend missed miss skip skipped quit graduated enjoy love like need needs
-        want wants find found changed change switch switched another"""
+        """town intensive emergency urgent primary
+        physical skilled long term acute post local nearest nearby same other children's childrens childs university
+        state community private public women's womens veterans va pediatric psychiatric psych mental behavioral dental
+        eye sleep pain wound heart cancer stroke walk outpatient inpatient day night adult teaching big small nice free
+        middle high elementary medical nursing law grad graduate art trade culinary summer sunday general county city
+        district regional rural foot skin diabetes fertility allergy surgery surgical vein weight flu travel methadone
+        suboxone addiction detox home health healthcare family kids after before during pre assisted independent memory
+        senior retirement group second whole entire closest main downtown different certain any some every next last
+        animal vet veterinary birth birthing maternity trauma military army navy religious catholic christian middle
+        junior senior preschool nursery boarding driving online virtual retail chain discount compounding mail specialty
+        outside hospice good bad better best great new old my your his her our their the a an this that in at of to from
+        for and or with is was are be by on it not no rehab skilled clinic hospital living care out left leaving called
+        calling finish finished start started off visiting visited about into near via between around attending attend
+        missed miss skip skipped quit graduated enjoy love like need needs want wants find found changed change switch
+        switched another"""
     )
     | FILLERS
 )
@@ -174,8 +175,8 @@ _NO_PLACE = words(
     condition stable ok okay fine intensive station lines emergency pharmacy mine yours theirs ours his hers him her
     them me us family friends people son daughter mom dad wife husband sister brother mother father parents doctor
     nurse specialist insurance medicare medicaid service services collections billing preparation prep anticipation
-    response compliance hopes shop store factory warehouse restaurant firm desk capacity discharge connection
-    hindsight reality theory"""
+    board telemetry stepdown preop postop response compliance hopes shop store factory warehouse restaurant firm
+    desk capacity discharge connection hindsight reality theory"""
 )
 """Words behind `live in`, `moved from`, `is at` that are no town and no facility."""
 _PAIR = 2
@@ -325,7 +326,7 @@ def _behind_cue(units: Sequence[Unit], at: int) -> int:
             ahead += 1
         return ahead + 1 if _norm(units, ahead) in ("from", "to", "into") else 0
     if norm == "from" and at:
-        before = units[at - 1].norm
+        before = units[at - 1 - (at > 1 and units[at - 1].norm == "in")].norm
         person = (
             before in _FROM
             or before == "way"
@@ -411,7 +412,11 @@ def _typed(reading: Reading, at: int) -> Iterator[Span]:
     )
     if rest is None:
         return
-    holy = at > 1 and units[at - 2].norm in _HOLY and units[at - 1].kind == WORD
+    holy = (
+        at > 1
+        and units[at - 1].kind == WORD
+        and (units[at - 2].norm in _HOLY or (units[at - 1].norm == "street" and units[at - 2].norm in _SHOPPING))
+    )
     kindly = at > 1 and units[at - 1].norm in _KINDS_IN_NAMES and _may_name(reading, at - 2)
     if at and units[at - 1].norm in _KINDS_OF and not (holy or kindly):
         return
@@ -442,6 +447,7 @@ _KINDS_IN_NAMES = words("children's childrens general memorial regional communit
 _BEFORE_SURE = words("in at to from into near by the")
 _KINDS_OF_SITES = _KINDS_OF - _SMALL_WORDS
 _SCHOOLS = words("daycare day preschool nursery academy elementary school church")
+_SHOPPING = words("high main market church mill bridge broad front")
 _RETREATS = words("rest retreat haven landing crossing hope cross way")
 _NUMBERED_NAMES = _HOME_ENDINGS | _HOUSES | words("rivers trees bridges corners points stones forks creeks mile chance")
 _HOLY = words("sacred holy immaculate blessed royal queen's king's prince's princess st saint good")
@@ -464,16 +470,17 @@ def _may_be(reading: Reading, at: int) -> bool:
     return unit.kind == WORD and unit.norm not in _NO_SCHOOL
 
 
-_NO_HOME = (
-    _SMALL_WORDS | _SURE_KINDS | _UNPAIRED | words("own steak club coffee dog ware opera publishing brick auction frat")
-)
+_NO_HOME = _SMALL_WORDS | _SURE_KINDS
+_NO_HOUSE = _UNPAIRED | words("own steak club coffee dog ware opera publishing brick auction frat")
 
 
 def _home(reading: Reading, at: int) -> Iterator[Span]:
     """`shady pines`, `the golden acres` behind a preposition, with nothing that is counted behind them."""
     units = reading.units
     first = at - 1
-    if first < 1 or units[first].kind != WORD or units[first].norm in _NO_HOME or "'" in units[first].norm:
+    if first < 1 or units[first].kind != WORD or units[first].norm in _NO_HOME:
+        return
+    if units[at].norm == "house" and (units[first].norm in _NO_HOUSE or "'" in units[first].norm):
         return
     while first > 1 and units[first - 1].kind == WORD and at - first < _LONGEST - 1 and _may_name(reading, first - 1):
         first -= 1
@@ -496,6 +503,7 @@ def _ends(units: Sequence[Unit], at: int) -> bool:
     unit = units[at]
     return (
         unit.kind in (SIGN, GONE)
+        or unit.norm in _TIMES
         or unit.norm in FUNCTION
         or unit.norm in FILLERS
         or unit.norm in _TYPES

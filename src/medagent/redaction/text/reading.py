@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Set
 from functools import cache
-from itertools import count
+from itertools import chain, count
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from medagent.redaction.policy import Category
@@ -150,6 +150,8 @@ class Reading:
         """Whether a line, or what stands behind a heading, may begin somewhere."""
         self.symbols: list[str] | None = None
         """What the model of names sees of each unit, once it was asked."""
+        self.cased_words: list[bool] | None = None
+        """Which units tell of capitals, once it was asked."""
         self.marks: list[Mark | None] = [None] * len(self.units)
         self.asked: list[int] = []
         """The words of which the names' model decides, as it was asked."""
@@ -170,9 +172,9 @@ class Reading:
         """Return where a word of a cue stands, in order."""
         return self._cued.get(number) or []
 
-    def count_words(self) -> int:
-        """Return how many units are words of two letters or more."""
-        return len(self.norms) - sum(map(len, self._of_kind.values()))
+    def non_words(self) -> Iterator[int]:
+        """Yield where units stand that are no words of two letters or more."""
+        return chain.from_iterable(self._of_kind.values())
 
     def unknown(self) -> list[int]:
         """Return where a word stands that no list has, in order, apart from those that a term explains."""
@@ -211,7 +213,7 @@ class Reading:
             while last + 1 < len(marked) and marked[last + 1] == (marked[last][0] + 1, mark):
                 last += 1
             start, end = self.units[first].start, self.units[marked[last][0]].end
-            yield TextFinding(category=mark.category, layer=mark.layer, start=start, end=end)
+            yield tuple.__new__(TextFinding, (mark.category, start, end, mark.layer))
 
 
 def _places_of_kinds(kinds: Iterable[str]) -> dict[str, list[int]]:

@@ -34,7 +34,7 @@ from medagent.redaction.text.lexicon import Kind, lexicon
 from medagent.redaction.text.names import listed_names, mark_names, mark_small_names
 from medagent.redaction.text.notation import mark_starts
 from medagent.redaction.text.places import places
-from medagent.redaction.text.reading import Mark, Reading, beginnings
+from medagent.redaction.text.reading import SPELLED, Mark, Reading, beginnings
 from medagent.redaction.text.spoken import units
 from medagent.redaction.text.terms import read_terms
 from medagent.redaction.text.units import blank_out, merged
@@ -205,7 +205,7 @@ def _in_order(text: str, before: Sequence[TextFinding], more: Iterable[TextFindi
         taken = end
         shifts.append((left, end - left))
     moved = (
-        replace(finding, start=finding.start + shift, end=finding.end + shift)
+        finding._replace(start=finding.start + shift, end=finding.end + shift)
         for finding in more
         for shift in (shifts[bisect_right(shifts, (finding.start, inf)) - 1][1],)
     )
@@ -239,7 +239,7 @@ def _read(reading: Reading, mode: TextMode, is_open: Open) -> None:
         reading.put(first, last, Mark(category, Layer.PATTERNS))
     for first, last, category in listed_names(reading):
         reading.put(first, last, Mark(category, Layer.NAMES))
-    if is_open is Open.PATTERNS and not reading.count:
+    if is_open is Open.PATTERNS and not (reading.count or reading.unknown() or reading.cued(SPELLED)):
         return
     context = mark_names(reading)
     if mode is TextMode.VOCABULARY:
