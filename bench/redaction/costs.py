@@ -16,7 +16,10 @@ from typing import Any
 
 _REPEATS = 3
 _WARMED_UP = 100
-_FIRST = "Hola amigo, my name is Ottoline Brown, and hope may will it that zorblatt was born on March 3rd 1982 in Hart."
+_FIRST = (
+    "Hola amigo, my name is Ottoline Brown, and zorblatt was born on March 3rd 1982 in Hart. so send the bill to rose, "
+    "place the card with grace, will hope left the house in may, and mark the record of faith by the lower case policy"
+)
 """A text that uses every list."""
 _PAGE_KB = 4
 

@@ -24,9 +24,9 @@ _Finder = TypeVar("_Finder", bound=Callable[..., Any])
 _MOST_FACTS = 16_384
 _SHORT = 2
 _CUE_OF_KIND = {kind: next(_COUNT) for kind in (LETTER, NUMBER, MIXED, SIGN, GONE)}
-ASKED, SMALL, EPONYM, PHRASE, SPELLED, DRUG_NAME, PAIR = (next(_COUNT) for _ in range(7))
+ASKED, SMALL, EPONYM, PHRASE, SPELLED, DRUG_NAME, PAIR, RARE, ABBREVIATION = (next(_COUNT) for _ in range(9))
 """Cues of the lists: words that may be names, small ones of these, eponyms, first words of places, letters but a and i,
-drugs that people are called, first names of terms that hold several."""
+drugs that people are called, first names of terms that hold several, very rare names, abbreviations that are names."""
 _Fact: TypeAlias = tuple[Kind, str, tuple[int, ...]]
 """Of a plain word or sign: its kind, the lists of names that have it, its cues."""
 
@@ -73,6 +73,10 @@ class _Facts(dict[str, _Fact]):
             return kind, lists.name_kinds(norm), cues
         if kind is Kind.ALSO_A_NAME or norm in lists.asked:
             cues = (*cues, ASKED)
+            if kind is Kind.CLINICAL or norm in lists.abbreviations:
+                cues = (*cues, ABBREVIATION)
+            elif not lists.name_kinds(norm) and norm not in lists.words:
+                cues = (*cues, RARE)
         return self._kept(norm, (kind, lists.name_kinds(norm), cues))
 
     def _kept(self, norm: str, fact: _Fact) -> _Fact:

@@ -6,7 +6,7 @@ from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FUNCTION, TITLES, words
 from medagent.redaction.text.found import Layer
 from medagent.redaction.text.lexicon import Kind
-from medagent.redaction.text.reading import ASKED, DRUG_NAME, EPONYM, PAIR, Mark, Reading, begins_with, cue
+from medagent.redaction.text.reading import ABBREVIATION, DRUG_NAME, EPONYM, PAIR, RARE, Mark, Reading, begins_with, cue
 from medagent.redaction.text.units import LETTER, MIXED, NUMBER, WORD
 
 _SYNDROMES = words("syndrome syndromes")
@@ -106,7 +106,7 @@ _INDEFINITE = words("a an positive negative no possible probable suspected bilat
 _SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE = cue(_SYNDROMES), cue(_DISEASES), cue(_ONLY_FINDINGS)
 
 
-@begins_with(_SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE, DRUG_NAME, PAIR, EPONYM, ASKED)
+@begins_with(_SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE, DRUG_NAME, PAIR, EPONYM, RARE, ABBREVIATION)
 def read_terms(reading: Reading) -> None:
     """Make clinical words of unlisted eponyms before `syndrome`, and of brands that are names beside a dose."""
     for at in reading.cued(PAIR):
@@ -196,32 +196,24 @@ def _is_asked_or_assessed(reading: Reading, at: int) -> bool:
 
 def _judge_rare_names(reading: Reading) -> None:
     """Hide drugs and abbreviations that are very rare names beside what people do; keep abbreviations elsewhere."""
-    lists = reading.lists
-    capital = reading.capitals
-    for at in reading.cued(ASKED):
-        kind = reading.kinds[at]
-        may_be_ours = kind is Kind.ALSO_A_NAME and not reading.borne[at]
-        if not (capital[at] or may_be_ours) or reading.gone[at] or at in reading.terms:
-            continue
-        norm = reading.norms[at]
-        ours = may_be_ours and norm not in lists.words
-        capitals = (
-            capital[at] and (norm in lists.abbreviations or kind is Kind.CLINICAL) and _is_all_capitals(reading, at)
-        )
-        if not (ours or capitals):
+    for at in reading.cued(RARE):
+        if reading.gone[at] or at in reading.terms:
             continue
         if _is_beside_people(reading, at):
-            if ours:
-                reading.put(at, at, Mark(Category.NAME, Layer.NAMES))
-        elif capitals or (len(norm) == _SHORT and not _is_beside_hidden(reading, at)):
-            reading.kinds[at] = Kind.CLINICAL
-            reading.terms.add(at)
+            reading.put(at, at, Mark(Category.NAME, Layer.NAMES))
+        elif (len(reading.norms[at]) == _SHORT and not _is_beside_hidden(reading, at)) or (
+            len(reading.norms[at]) < _SHORT and _is_all_capitals(reading, at)
+        ):
+            _keep(reading, at, at)
+    for at in reading.cued(ABBREVIATION):
+        if not reading.gone[at] and _is_all_capitals(reading, at) and not _is_beside_people(reading, at):
+            _keep(reading, at, at)
 
 
 def _is_all_capitals(reading: Reading, at: int) -> bool:
     """Whether a word is in capitals in a text that is not."""
     unit = reading.units[at]
-    return reading.text[unit.start : unit.end].isupper() and not reading.text.isupper()
+    return reading.capitals[at] and reading.text[unit.start : unit.end].isupper() and not reading.text.isupper()
 
 
 def _is_beside_hidden(reading: Reading, at: int) -> bool:
