@@ -36,6 +36,7 @@ UNKNOWN_THRESHOLD = 0.05
 COMMON_THRESHOLD = 0.5
 BESIDE_THRESHOLD = 0.05
 RARE_THRESHOLD = 0.35
+SELDOM_THRESHOLD = 0.6
 _LEAST_THRESHOLD = min(
     (THRESHOLD, CAPITAL_THRESHOLD, UNKNOWN_THRESHOLD, COMMON_THRESHOLD, BESIDE_THRESHOLD, RARE_THRESHOLD)
 )
@@ -44,6 +45,7 @@ _INTERJECTIONS = words(
     """huh welp yay ouch gosh wow whoa oops phew ugh aha aw aww yup nah geez jeez golly bless cheers bravo boo hurray
     darn dang yikes"""
 )
+_LAUGHS = words("ha hah heh ho tut")
 _PEOPLE_DO = words(
     """called calls says said reports reported denies denied states stated wants wanted asks asked needs needed has had
     is was came comes will would here mentioned complained complains thinks feels called's and and's , md np pa rn"""
@@ -414,12 +416,20 @@ def threshold(reading: Reading, at: int) -> float:
         return BESIDE_THRESHOLD
     if not kinds:
         return UNKNOWN_THRESHOLD if reading.kinds[at] is Kind.UNKNOWN else CAPITAL_THRESHOLD
-    if not reading.capitals[at] and (reading.norms[at] in _INTERJECTIONS or _is_counted(reading, at)):
+    norm = reading.norms[at]
+    if not reading.capitals[at] and (norm in _INTERJECTIONS or _is_laugh(reading, at) or _is_counted(reading, at)):
         return _LINE_THRESHOLD
     if "k" in kinds or reading.kinds[at] is Kind.ALSO_A_NAME:
         return THRESHOLD
-    is_known = "c" not in kinds and ("f" in kinds or "l" in kinds)
-    return RARE_THRESHOLD if is_known else COMMON_THRESHOLD
+    if "c" in kinds:
+        return COMMON_THRESHOLD
+    return RARE_THRESHOLD if "f" in kinds or "l" in kinds else SELDOM_THRESHOLD
+
+
+def _is_laugh(reading: Reading, at: int) -> bool:
+    """Whether `ha` stands beside another."""
+    norm = reading.norms[at]
+    return norm in _LAUGHS and norm in (reading.norm(at + 1), reading.norms[at - 1] if at else "")
 
 
 def _is_counted(reading: Reading, at: int) -> bool:
