@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from medagent.redaction import REDACTED, Category, Identifier, KnownValues
 from medagent.redaction.policy import TextMode
-from medagent.redaction.text import Layer, scrub
+from medagent.redaction.text import Layer, scrub, scrubbing
 from medagent.redaction.text.guard import LONGEST_TEXT, has_foreign_letters
 from medagent.redaction.text.lexicon import Kind, lexicon
 from medagent.redaction.text.names import CAPITALS
@@ -508,3 +511,18 @@ def test_a_name_that_is_a_word_too_goes_by_its_capital(word: str, before: str) -
     """`it is Lane`: where nothing else gives a capital, a word that people bear as a name is one."""
     left = scrub(f"{before} {word.capitalize()}, and my back hurts", NOBODY).text
     assert word in CAPITALS or word.capitalize() not in left.removeprefix(before)
+
+
+def test_a_text_that_takes_too_long_is_withheld(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit is one of work: a machine that does other things meanwhile withholds nothing."""
+
+    class Waiting:
+        def spans(self, text: str) -> Iterable[tuple[int, int]]:
+            time.sleep(0.3)
+            return ()
+
+    assert scrub("the rash is better", NOBODY).text == "the rash is better"
+    monkeypatch.setattr(scrubbing, "LONGEST_S", 0.25)
+    assert scrub("the rash is better", NOBODY, recognisers=(Waiting(),)).text == "the rash is better"
+    monkeypatch.setattr(scrubbing, "LONGEST_S", -1.0)
+    assert scrub("the rash is better", NOBODY).text == "<REDACTED>"

@@ -44,7 +44,7 @@ _PATTERNS = (ages, written_contacts, dates, addresses, places, labelled_codes, s
 _BEGINNINGS = tuple((pattern, beginnings(pattern)) for pattern in _PATTERNS)
 _CODES, _EPONYMS, _TERMS = beginnings(codes), beginnings(read_eponyms), beginnings(read_terms)
 LONGEST_S: Final = 1.0
-"""Seconds that one text may take; what takes longer does not leave."""
+"""Seconds of this thread's processor time that one text may take; one that takes longer is withheld."""
 _MOST_READINGS = 8
 _LANGUAGE = "en"
 """The language of the lexicon by which a text is read."""
@@ -77,7 +77,7 @@ def scrub(
 
 def _scrub(text: str, known: KnownValues, mode: TextMode, recognisers: Sequence[Recogniser]) -> Scrubbed:
     """Read the text, then read what is left of it, until a reading finds nothing more."""
-    deadline = time.perf_counter() + LONGEST_S
+    deadline = time.thread_time() + LONGEST_S
     end = readable_length(text)
     scrubbed, reading = _begin(text, known, mode)
     if reading is None:
@@ -86,7 +86,7 @@ def _scrub(text: str, known: KnownValues, mode: TextMode, recognisers: Sequence[
         _put_offsets(reading, recogniser.spans(scrubbed.text))
     is_open = Open.EVERYTHING
     for _ in range(_MOST_READINGS):
-        if time.perf_counter() > deadline:
+        if time.thread_time() > deadline:
             raise _UnreadableError
         _read(reading, mode, is_open)
         if not reading.count:
