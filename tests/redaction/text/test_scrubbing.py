@@ -108,6 +108,8 @@ def test_findings_tell_exactly_what_is_gone(text: str, mode: TextMode) -> None:
 @example("Zoltan is at lakeview", TextMode.DETECT)
 @example("my Zoltan than has saviour", TextMode.VOCABULARY)
 @example("made her Zoltan Zephyrine the", TextMode.DETECT)
+@example("and do , lugano keisler ninety stoops with and", TextMode.VOCABULARY)
+@example("have jones See raine than", TextMode.DETECT)
 @example("so please on mine tarsus rehab", TextMode.VOCABULARY)
 def test_scrubbing_twice(text: str, mode: TextMode) -> None:
     """What has left has nothing more to hide."""

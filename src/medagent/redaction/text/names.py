@@ -429,12 +429,14 @@ def threshold(reading: Reading, at: int) -> float:
 def _is_laugh(reading: Reading, at: int) -> bool:
     """Whether `ha` stands beside another."""
     norm = reading.norms[at]
-    return norm in _LAUGHS and norm in (reading.norm(at + 1), reading.norms[at - 1] if at else "")
+    beside = [one for one in (at - 1, at + 1) if 0 <= one < len(reading.norms) and not reading.gone[one]]
+    return norm in _LAUGHS and any(reading.norms[one] == norm for one in beside)
 
 
 def _is_counted(reading: Reading, at: int) -> bool:
     """Whether a word is a plural right behind a number: `two samples`."""
-    return at > 0 and reading.norms[at].endswith("s") and reading.units[at - 1].kind == NUMBER
+    is_behind = at > 0 and reading.units[at - 1].kind == NUMBER and not reading.gone[at - 1]
+    return is_behind and reading.norms[at].endswith("s")
 
 
 def _is_before_name(reading: Reading, at: int) -> bool:
