@@ -89,13 +89,20 @@ class Report:
         }
 
 
+_LAST_READINGS = 5
+
+
 def _growing(readings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield what a process has more of at the end than when a fifth of its sessions were over."""
+    """Yield what a process has more of at the end than when a fifth of its sessions were over.
+
+    The end is the least of the last readings: SQLite opens a directory for the moment of a sync.
+    """
     known = [one for one in readings if one["threads"]]
-    if len(known) < 10:
+    if len(known) < 2 * _LAST_READINGS:
         return
-    early, late = known[len(known) // 5], known[-1]
+    early = known[len(known) // 5]
     for kind in ("threads", "descriptors"):
+        late = min(known[-_LAST_READINGS:], key=lambda one: len(one[kind]))
         if len(late[kind]) > len(early[kind]):
             yield f"{kind} {sorted(set(late[kind]) - set(early[kind])) or len(late[kind]) - len(early[kind])}"
 
