@@ -266,7 +266,7 @@ async def stage(
     """
     clinic: Clinic | None = None
     if factory is None:
-        clinic = Clinic.open(settings.clinic_url)
+        clinic = Clinic.open(settings.clinic_url, country=settings.clinic_country)
         seed_demo(clinic)
         settings = settings.of_agent("receptionist", __version__)
         telemetry = Telemetry(settings, rosters=clinic.rosters(), outcomes=outcomes_of(TOOLS)).start()

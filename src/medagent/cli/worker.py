@@ -80,7 +80,7 @@ def _line() -> tuple[Settings, Clinic, Tracing]:
     """What a job's process answers its call with, made once."""
     settings = load_settings().of_agent("receptionist", __version__)
     _guard(settings)
-    clinic = Clinic.open(settings.clinic_url)
+    clinic = Clinic.open(settings.clinic_url, country=settings.clinic_country)
     return settings, clinic, Tracing(settings, rosters=clinic.rosters(), outcomes=outcomes_of(TOOLS))
 
 

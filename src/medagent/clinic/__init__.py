@@ -8,7 +8,9 @@ from medagent.clinic.guidelines import Findings, Guideline, guidelines_for
 from medagent.clinic.hours import Slot
 from medagent.clinic.opening import Closure, OpenHours, OpeningHours
 from medagent.clinic.refusal import Refusal
+from medagent.clinic.spoken import clock_words, spoken_slot
 from medagent.clinic.verification import VerifiedPatient
+from medagent.clinic.zones import is_zone, use_pinned_zones, zones_version
 
 __all__ = [
     "CONFIRMATION_ID",
@@ -24,6 +26,12 @@ __all__ = [
     "Refusal",
     "Slot",
     "VerifiedPatient",
+    "clock_words",
     "guidelines_for",
+    "is_zone",
     "seed_demo",
+    "spoken_slot",
+    "zones_version",
 ]
+
+use_pinned_zones()

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from medagent.clinic.booking import Booking, place_ids, refuse_rivals, rivals
-from medagent.clinic.hours import Slot, local
+from medagent.clinic.hours import Slot
 from medagent.clinic.refusal import Refusal
 from medagent.clinic.schema import BOOKED, CANCELLED, AppointmentRow, ChangeRow, DoctorRow, LocationRow
 from medagent.clinic.verification import VerifiedPatient
+from medagent.clinic.zones import moments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +73,8 @@ def changed(session: Session, mine: Sequence[Held], *, when: datetime | None, bo
     rows = select(ChangeRow).where(ChangeRow.appointment_id.in_(by_id)).order_by(ChangeRow.id.desc())
     for row in session.scalars(rows):
         each = by_id[row.appointment_id]
-        left = local(when, each.booking.slot.zone) if when is not None else None
-        if (row.is_at is None) is not booked and (left is None or row.was_at == left):
+        left = None if when is None else {moment.astimezone(UTC) for moment in moments(when, each.booking.slot.zone)}
+        if (row.is_at is None) is not booked and (left is None or row.was_at in left):
             return each
     return None
 
@@ -138,4 +139,6 @@ def move(session: Session, one: Held, *, slot: Slot, now: datetime) -> Booking:
 
 
 def _starts(each: Held, when: datetime | None) -> bool:
-    return when is None or each.booking.slot.instant == local(when, each.booking.slot.zone)
+    """Whether it starts at a time as its own place's clocks show it: an offset that is not theirs is nobody's time."""
+    slot = each.booking.slot
+    return when is None or slot.instant in {moment.astimezone(UTC) for moment in moments(when, slot.zone)}

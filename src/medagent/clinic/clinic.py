@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
@@ -16,15 +16,20 @@ from medagent.clinic.booking import Booking, Patient, record
 from medagent.clinic.changes import cancel, move, nothing_there, to_move
 from medagent.clinic.database import Database
 from medagent.clinic.guidelines.collection import collection
-from medagent.clinic.hours import GRID, Calendar, Sitting, Slot, days, local
+from medagent.clinic.hours import GRID, Calendar, Sitting, Slot, days
 from medagent.clinic.opening import Closure, OpeningHours, opening_hours
 from medagent.clinic.refusal import Refusal
 from medagent.clinic.roster import named
 from medagent.clinic.schema import BOOKED, AppointmentRow, DoctorRow, HolidayRow, LocationRow, ScheduleRow
 from medagent.clinic.verification import VerifiedPatient, verify
+from medagent.clinic.zones import country_of, is_zone, moments
 
 HORIZON = timedelta(days=365)
 """How far ahead one can book: beyond it the holidays are not known."""
+
+_OFFERS = 5
+_COUNTRY = "US"
+"""Country of a clinic whose settings and zones name none."""
 
 _NOT_THERE = "clinic_location: the doctor does not sit there; leave it out or name another."
 
@@ -32,13 +37,26 @@ _NOT_THERE = "clinic_location: the doctor does not sit there; leave it out or na
 class Clinic:
     """One clinic on one database; every method raises `ClinicError` where the database does not answer."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, country: str | None = None) -> None:
         self.database = database
+        self._country = country
+        self._places: Mapping[str, ZoneInfo] = {}
 
     @classmethod
-    def open(cls, url: str | Path) -> Clinic:
-        """Open the clinic at a SQLAlchemy URL or a SQLite file, creating what is missing; raises `ClinicError`."""
-        return cls(Database.open(url))
+    def open(cls, url: str | Path, *, country: str | None = None) -> Clinic:
+        """Open a clinic, creating what is missing.
+
+        Args:
+            url: SQLAlchemy URL, or the path of a SQLite file.
+            country: Country of the clinic as ISO 3166 alpha-2; by default the one where its locations' zones lie.
+
+        Returns:
+            The clinic.
+
+        Raises:
+            ClinicError: The database cannot be opened, or is of a later version.
+        """
+        return cls(Database.open(url), country=country)
 
     def close(self) -> None:
         """Close the database; the clinic is not used after it."""
@@ -53,6 +71,33 @@ class Clinic:
             "opening_times": frozenset(f"{each:%H:%M}" for row in times for each in row),
             "guideline_ids": frozenset(entry.guideline_id for entry in collection()),
         }
+
+    def places(self) -> Mapping[str, ZoneInfo]:
+        """Return the zone of each location, the oldest location first; read once, when there is one."""
+        if not self._places:
+            rows = select(LocationRow.name, LocationRow.time_zone).order_by(LocationRow.id)
+            found = self.database.read(lambda session: session.execute(rows).all())
+            self._places = {name: ZoneInfo(zone) for name, zone in found if is_zone(zone)}
+        return self._places
+
+    def zone_names(self) -> list[str]:
+        """Return the zone of each location as the database has it, known or not."""
+        return self._names(LocationRow.time_zone)
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """Return the clinic's own zone, that of most locations and else of the oldest; None where there is none."""
+        zones = list(self.places().values())
+        return max(zones, key=zones.count) if zones else None
+
+    @property
+    def country(self) -> str:
+        """Return the country whose numbers are said without a country code, as ISO 3166 alpha-2."""
+        return self._country or country_of(zone.key for zone in self.places().values()) or _COUNTRY
+
+    def last_date(self, now: datetime) -> date:
+        """Return the date at the location that is furthest ahead."""
+        return max((now.astimezone(zone).date() for zone in self.places().values()), default=now.astimezone(UTC).date())
 
     def doctor_named(self, spoken: str) -> str:
         """The doctor's full name for what was heard; raises `Refusal` with all doctors where it is not one of them."""
@@ -76,21 +121,63 @@ class Clinic:
         Raises `Refusal` that says why there is none (past, too far ahead, off the grid, closed, outside the hours).
         """
         calendar = self._calendar(doctor=doctor, location=location)
-        moments = [local(when, zone) for zone in dict.fromkeys(sitting.zone for sitting in calendar.sittings)]
-        found = [
-            slot
-            for moment in moments
-            for slot in calendar.slots(moment.date())
-            if slot.instant == moment.astimezone(UTC)
-            and slot.starts_at.tzinfo == moment.tzinfo
-            and now < slot.instant <= now + HORIZON
-        ]
+        zones = list(dict.fromkeys(sitting.zone for sitting in calendar.sittings))
+        meant = {zone: moments(when, zone) for zone in zones}
+        there = [moment for zone in zones for moment in meant[zone]]
+        found = _slots(calendar, there, now=now)
+        if not any(len(both) > 1 and any(slot.zone == zone for slot in found) for zone, both in meant.items()):
+            if found:
+                return found
+            if not zones or there:
+                code, message = _why_none(there, calendar=calendar, now=now, argument=argument)
+                first = min((moment.date() for moment in there), default=None)
+                offers = self.free_slots(now=now, first=first, doctor=doctor, location=location if zones else None)
+                raise Refusal(code, message, alternatives=offers)
+        raise self._asking_which(when, calendar, found, now=now, argument=argument, doctor=doctor, location=location)
+
+    def _one_slot(self, when: datetime, *, now: datetime, doctor: str, location: str | None, argument: str) -> Slot:
+        """Return the slot meant; raises `Refusal` where there is none, or one at each of several times."""
+        found = self.slots_at(when, now=now, doctor=doctor, location=location, argument=argument)
+        if len({slot.instant for slot in found}) > 1:
+            said = f"{argument} is at different times in different places: ask where, name clinic_location."
+            raise Refusal("ambiguous_time", said, alternatives=found)
+        return found[0]
+
+    def _asking_which(
+        self,
+        when: datetime,
+        calendar: Calendar,
+        found: tuple[Slot, ...],
+        *,
+        now: datetime,
+        argument: str,
+        doctor: str | None,
+        location: str | None,
+    ) -> Refusal:
+        """Return the refusal of a time that does not name one moment; the slots that it may mean come first."""
         if found:
-            return tuple(found)
-        code, message = _why_none(moments, calendar=calendar, now=now, argument=argument)
-        first = min((moment.date() for moment in moments), default=None)
-        offers = self.free_slots(now=now, first=first, doctor=doctor, location=location if moments else None)
-        raise Refusal(code, message, alternatives=offers)
+            code, message = (
+                "ambiguous_time",
+                f"{argument} comes twice that night: ask which one, name it with its offset.",
+            )
+        elif when.tzinfo is None:
+            code, message = (
+                "nonexistent_time",
+                f"{argument} is skipped that night, as clocks go forward: ask for another.",
+            )
+        else:
+            code, message = (
+                "wrong_offset",
+                f"{argument} has an offset that the place does not have then: ask which is meant.",
+            )
+            zones = dict.fromkeys(sitting.zone for sitting in calendar.sittings)
+            read = [(when.replace(tzinfo=None), zone) for zone in zones] + [
+                (when.astimezone(zone), zone) for zone in zones
+            ]
+            found = _slots(calendar, [moment for time, zone in read for moment in moments(time, zone)], now=now)
+        free = tuple(slot for slot in found if self.is_free(slot))
+        others = self.free_slots(now=now, first=when.date(), doctor=doctor, location=location)
+        return Refusal(code, message, alternatives=tuple(dict.fromkeys((*free, *others)))[:_OFFERS])
 
     def free_slots(
         self,
@@ -100,7 +187,7 @@ class Clinic:
         last: date | None = None,
         doctor: str | None = None,
         location: str | None = None,
-        limit: int = 5,
+        limit: int = _OFFERS,
     ) -> tuple[Slot, ...]:
         """The next free slots from `first` to `last` (local dates, both included), earliest first, none in the past."""
         calendar = self._calendar(doctor=doctor, location=location)
@@ -154,7 +241,7 @@ class Clinic:
 
         `doctor` and `location` are full names; `now` is aware. Two callers for one slot: the database lets one in.
         """
-        slot = self.slots_at(when, now=now, doctor=doctor, location=location)[0]
+        slot = self._one_slot(when, now=now, doctor=doctor, location=location, argument="appointment_datetime")
         with self._offering_others(slot, now=now, doctor=doctor, location=location):
             confirmation_id = self.database.write(
                 lambda session: record(session, patient, slot=slot, reason=reason, notes=notes, now=now)
@@ -196,7 +283,7 @@ class Clinic:
         """
         one, is_replay = self.database.read(lambda session: to_move(session, patient, when=when, now=now))
         doctor = doctor or one.booking.slot.doctor
-        slot = self.slots_at(to, now=now, doctor=doctor, location=location, argument="new_appointment_datetime")[0]
+        slot = self._one_slot(to, now=now, doctor=doctor, location=location, argument="new_appointment_datetime")
         if slot == one.booking.slot:
             return one.booking
         if is_replay:
@@ -283,16 +370,30 @@ class Clinic:
         return self.database.read(lambda session: frozenset((instant, name) for instant, name in session.execute(rows)))
 
 
-def _why_none(moments: list[datetime], *, calendar: Calendar, now: datetime, argument: str) -> tuple[str, str]:
-    if not moments:
+def _slots(calendar: Calendar, wanted: list[datetime], *, now: datetime) -> tuple[Slot, ...]:
+    """Return the slots that start at one of some moments, each in its own zone."""
+    return tuple(
+        dict.fromkeys(
+            slot
+            for moment in wanted
+            for slot in calendar.slots(moment.date())
+            if slot.instant == moment.astimezone(UTC)
+            and slot.starts_at.tzinfo == moment.tzinfo
+            and now < slot.instant <= now + HORIZON
+        )
+    )
+
+
+def _why_none(wanted: list[datetime], *, calendar: Calendar, now: datetime, argument: str) -> tuple[str, str]:
+    if not wanted:
         return "doctor_not_at_location", _NOT_THERE
-    moment = moments[0]
+    moment = wanted[0]
     if moment.astimezone(UTC) <= now:
         return "past_date", f"{argument} is in the past; it must be later than now."
     if moment.astimezone(UTC) > now + HORIZON:
         return "too_far_ahead", f"{argument} is more than a year ahead; it must be within a year."
     if (moment - datetime.combine(moment.date(), time(), moment.tzinfo)) % GRID:
         return "off_grid", f"{argument} must be on the full or half hour."
-    if not any(calendar.open_sittings(moment.date()) for moment in moments):
+    if not any(calendar.open_sittings(moment.date()) for moment in wanted):
         return "closed_day", f"{argument} is on a day without hours for this choice; name another day."
     return "outside_hours", f"{argument} is outside the hours of that day; name a time within them."

@@ -37,7 +37,7 @@ class BookAppointment(Arguments):
 
 
 def _run(clinic: Clinic, arguments: BookAppointment, now: datetime) -> Answer:
-    check_dob(arguments.dob, now=now)
+    check_dob(arguments.dob, today=clinic.last_date(now))
     doctor = clinic.doctor_named(arguments.doctor_name)
     location = arguments.clinic_location and clinic.location_named(arguments.clinic_location)
     booking = clinic.book(
@@ -56,7 +56,7 @@ def _run(clinic: Clinic, arguments: BookAppointment, now: datetime) -> Answer:
         notes=arguments.notes,
         now=now,
     )
-    return booked(booking)
+    return booked(booking, clinic)
 
 
 BOOK_APPOINTMENT = Tool(

@@ -33,13 +33,13 @@ class OfCaller(Arguments):
 
     def verified(self, clinic: Clinic, *, now: datetime) -> VerifiedPatient:
         """The patient whom these prove; raises `Refusal`, the same for whatever is wrong."""
-        check_dob(self.dob, now=now)
+        check_dob(self.dob, today=clinic.last_date(now))
         return clinic.verify(
             dob=self.dob, confirmation_id=self.confirmation_id, name=self.patient_name, phone=self.phone
         )
 
 
-def check_dob(dob: date, *, now: datetime) -> None:
-    """Raise `Refusal` for what is nobody's date of birth: ahead, or more than 120 years back."""
-    if not 0 <= now.date().year - dob.year <= _OLDEST_YEARS or dob > now.date():
+def check_dob(dob: date, *, today: date) -> None:
+    """Raise `Refusal` for a date that cannot be one of birth: after `today`, or more than 120 years before it."""
+    if not 0 <= today.year - dob.year <= _OLDEST_YEARS or dob > today:
         raise Refusal("invalid_dob", "dob must be a date of birth: not in the future, and at most 120 years ago.")

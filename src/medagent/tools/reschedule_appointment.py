@@ -34,7 +34,8 @@ def _run(clinic: Clinic, arguments: RescheduleAppointment, now: datetime) -> Ans
             doctor=arguments.doctor_name and clinic.doctor_named(arguments.doctor_name),
             location=arguments.clinic_location and clinic.location_named(arguments.clinic_location),
             now=now,
-        )
+        ),
+        clinic,
     )
 
 
