@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from medagent.clinic import Clinic, Patient, Refusal, Slot, clock_words, spoken_slot
 from medagent.clinic.schema import DoctorRow, LocationRow, ScheduleRow
-from medagent.clinic.zones import country_of, is_zone, moments, passing, use_pinned_zones, zones_version
+from medagent.clinic.zones import as_said, country_of, is_zone, moments, passing, use_pinned_zones, zones_version
 from zone_changes import Change, changes, zones
 
 PERSON = Patient(name="Testa Plantedname", dob=date(1980, 1, 31), phone="+13125550142")
@@ -48,8 +48,8 @@ def test_an_offset_of_another_season_is_no_moment() -> None:
             (change.at + timedelta(hours=5), change.after, change.before),
         ):
             wall = (at + right).replace(tzinfo=None)
-            assert moments(datetime.fromisoformat(f"{wall.isoformat()}{_iso(right)}"), change.zone) == (at,)
-            assert moments(datetime.fromisoformat(f"{wall.isoformat()}{_iso(wrong)}"), change.zone) == ()
+            assert moments(as_said(datetime.fromisoformat(f"{wall.isoformat()}{_iso(right)}")), change.zone) == (at,)
+            assert moments(as_said(datetime.fromisoformat(f"{wall.isoformat()}{_iso(wrong)}")), change.zone) == ()
 
 
 def _iso(offset: timedelta) -> str:
@@ -97,7 +97,7 @@ def test_a_time_that_names_no_one_moment_is_asked_back_in_every_zone(
         assert offered
         assert all(isinstance(slot, Slot) and slot.starts_at.tzinfo == change.zone for slot in offered)
         later = wall + timedelta(days=1)
-        stale = datetime.fromisoformat(f"{later.isoformat()}{_iso(change.before)}")
+        stale = as_said(datetime.fromisoformat(f"{later.isoformat()}{_iso(change.before)}"))
         with pytest.raises(Refusal) as refused:
             clinic.book(PERSON, when=stale, doctor=doctor, location=location, now=now)
         assert refused.value.code == "wrong_offset", change
@@ -114,7 +114,7 @@ def test_the_first_of_two_passings_can_be_booked_once_it_is_named(
     change = next(each for each in changes() if each.zone.key == "America/Chicago" and not each.is_gap)
     doctor, location = places["America/Chicago"]
     wall = (change.at + change.after).replace(tzinfo=None)
-    first = datetime.fromisoformat(f"{wall.isoformat()}{_iso(change.before)}")
+    first = as_said(datetime.fromisoformat(f"{wall.isoformat()}{_iso(change.before)}"))
     booking = clinic.book(PERSON, when=first, doctor=doctor, location=location, now=change.at - timedelta(days=4))
     assert booking.slot.instant == first
     assert "the first time that hour comes" in spoken_slot(booking.slot, home=CHICAGO)

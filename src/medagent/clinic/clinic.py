@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import copy
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
@@ -10,24 +12,27 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from medagent.clinic.booking import Booking, Patient, record
+from medagent.clinic.booking import Booking, Patient, Representative, keep_representative, record
 from medagent.clinic.changes import cancel, move, nothing_there, to_move
 from medagent.clinic.database import Database
 from medagent.clinic.guidelines.collection import collection
 from medagent.clinic.hours import GRID, Calendar, Sitting, Slot, days
 from medagent.clinic.opening import Closure, OpeningHours, opening_hours
+from medagent.clinic.phone_numbers import number_of_line
 from medagent.clinic.refusal import Refusal
 from medagent.clinic.roster import named
 from medagent.clinic.schema import BOOKED, AppointmentRow, DoctorRow, HolidayRow, LocationRow, ScheduleRow
-from medagent.clinic.verification import VerifiedPatient, verify
+from medagent.clinic.verification import MOST_FAILURES, Claim, Scope, VerifiedPatient, check
 from medagent.clinic.zones import country_of, is_zone, moments
 
 HORIZON = timedelta(days=365)
 """How far ahead one can book: beyond it the holidays are not known."""
 
+_log = logging.getLogger(__name__)
 _OFFERS = 5
+_QUARTER = timedelta(minutes=15)
 _COUNTRY = "US"
 """Country of a clinic whose settings and zones name none."""
 
@@ -40,6 +45,8 @@ class Clinic:
     def __init__(self, database: Database, *, country: str | None = None) -> None:
         self.database = database
         self._country = country
+        self._calling_number: str | None = None
+        self._on_guessing: Callable[[Scope], None] = lambda _scope: None
         self._places: Mapping[str, ZoneInfo] = {}
 
     @classmethod
@@ -187,9 +194,13 @@ class Clinic:
         last: date | None = None,
         doctor: str | None = None,
         location: str | None = None,
+        after: datetime | None = None,
         limit: int = _OFFERS,
     ) -> tuple[Slot, ...]:
-        """The next free slots from `first` to `last` (local dates, both included), earliest first, none in the past."""
+        """Return the next free slots from `first` to `last` (local dates, both included), earliest first.
+
+        None is in the past, or at or before `after`.
+        """
         calendar = self._calendar(doctor=doctor, location=location)
         today = calendar.today(now)
         first, last = max(first or today, today), min(last or date.max, today + HORIZON)
@@ -198,14 +209,14 @@ class Clinic:
             slot
             for day in days(first, last)
             for slot in calendar.slots(day)
-            if now < slot.instant <= now + HORIZON and (slot.instant, slot.doctor) not in taken
+            if max(now, after or now) < slot.instant <= now + HORIZON and not _is_taken(slot, taken)
         )
         return tuple(islice(free, limit))
 
     def is_free(self, slot: Slot) -> bool:
         """Whether nobody holds the slot at this moment; only `book` can promise it."""
         day = slot.instant.date()
-        return (slot.instant, slot.doctor) not in self._taken(day, day)
+        return not _is_taken(slot, self._taken(day, day))
 
     def explain_range(
         self, *, now: datetime, first: date | None, last: date | None, doctor: str | None, location: str | None
@@ -249,22 +260,78 @@ class Clinic:
         return Booking(confirmation_id=confirmation_id, slot=slot)
 
     def verify(
-        self, *, dob: date, confirmation_id: str | None = None, name: str | None = None, phone: str | None = None
+        self,
+        *,
+        dob: date,
+        confirmation_id: str | None = None,
+        name: str | None = None,
+        phone: str | None = None,
+        now: datetime | None = None,
     ) -> VerifiedPatient:
-        """Who the caller proves to be; the only way to what `cancel` and `reschedule` ask for.
+        """Return who the caller proves to be; the only way to what `cancel` and `reschedule` ask for.
 
-        Raises one and the same `Refusal` whatever is wrong: see `verification`.
+        A failure counts against the record, the claim and the number that the call comes from. See `verification`.
+
+        Args:
+            dob: Date of birth.
+            confirmation_id: Confirmation id of an appointment of the patient.
+            name: Full name of the patient.
+            phone: Number given at booking, E.164.
+            now: The moment, aware; by default the system's.
+
+        Returns:
+            The patient.
+
+        Raises:
+            Refusal: One and the same whatever is wrong, but where the calling number has failed too often.
         """
-        return self.database.read(
-            lambda session: verify(session, dob=dob, confirmation_id=confirmation_id, name=name, phone=phone)
+        claim = Claim(
+            dob=dob, confirmation_id=confirmation_id, name=name, phone=phone, calling_number=self._calling_number
         )
+        at = now or datetime.now(UTC)
+        checked = self.database.write(lambda session: check(session, claim, now=at))
+        for scope in sorted(checked.reached):
+            _log.warning("failed identity checks: %s within 24 h for one %s, staff only", MOST_FAILURES, scope)
+            self._on_guessing(scope)
+        return checked.proved()
 
-    def cancel(self, patient: VerifiedPatient, *, now: datetime, when: datetime | None = None) -> Booking:
+    def called_from(self, number: str | None) -> Clinic:
+        """Return this clinic as one call sees it.
+
+        Args:
+            number: Number that the call comes from; None for a caller who withholds it.
+
+        Returns:
+            A clinic on the same database; failed identity checks count against the number too.
+        """
+        view = copy.copy(self)
+        view._calling_number = number_of_line(number, self.country)
+        return view
+
+    def on_guessing(self, tell: Callable[[Scope], None]) -> None:
+        """Have `tell` called when failed identity checks reach the limit, with what reached it; from any thread."""
+        self._on_guessing = tell
+
+    def cancel(
+        self,
+        patient: VerifiedPatient,
+        *,
+        now: datetime,
+        when: datetime | None = None,
+        by: Representative | None = None,
+    ) -> Booking:
         """Cancel the appointment meant, or give the same answer again; raises `Refusal` where none or several are.
 
         `when` (naive: in the place's zone) says which; without it the patient has one ahead, or a confirmation id.
+        `by` is who phoned, where it is not the patient.
         """
-        return self.database.write(lambda session: cancel(session, patient, when=when, now=now))
+
+        def work(session: Session) -> Booking:
+            booking = cancel(session, patient, when=when, now=now)
+            keep_representative(session, patient.patient_id, by, now=now)
+            return booking
+
+        return self.database.write(work)
 
     def reschedule(
         self,
@@ -275,10 +342,12 @@ class Clinic:
         when: datetime | None = None,
         doctor: str | None = None,
         location: str | None = None,
+        by: Representative | None = None,
     ) -> Booking:
         """Move the appointment meant to `to`, under its confirmation id; without `doctor` it stays with its own.
 
-        Both slots change hands in one transaction or not at all; a second time gives the same answer.
+        Both slots change hands in one transaction or not at all; a second time gives the same answer. `by` is who
+        phoned, where it is not the patient.
         Raises `Refusal` where none is meant, or several, or the new time cannot be had.
         """
         one, is_replay = self.database.read(lambda session: to_move(session, patient, when=when, now=now))
@@ -288,8 +357,14 @@ class Clinic:
             return one.booking
         if is_replay:
             raise nothing_there((one,))
+
+        def work(session: Session) -> Booking:
+            booking = move(session, one, slot=slot, now=now)
+            keep_representative(session, patient.patient_id, by, now=now)
+            return booking
+
         with self._offering_others(slot, now=now, doctor=doctor, location=location):
-            return self.database.write(lambda session: move(session, one, slot=slot, now=now))
+            return self.database.write(work)
 
     def opening_hours(
         self, *, now: datetime, doctor: str | None = None, location: str | None = None, day: date | None = None
@@ -319,11 +394,14 @@ class Clinic:
 
     @contextmanager
     def _offering_others(self, slot: Slot, *, now: datetime, doctor: str, location: str | None) -> Iterator[None]:
-        """A refusal from within leaves with other slots, from the same day on."""
+        """A refusal from within has the next free slots beside it."""
         try:
             yield
         except Refusal as refusal:
-            offers = self.free_slots(now=now, first=slot.starts_at.date(), doctor=doctor, location=location)
+            if refusal.code == "similar_patient":
+                raise
+            day = slot.starts_at.date()
+            offers = self.free_slots(now=now, first=day, after=slot.instant, doctor=doctor, location=location)
             raise Refusal(refusal.code, str(refusal), alternatives=offers) from None
 
     def _names(self, column: InstrumentedAttribute[str]) -> list[str]:
@@ -359,15 +437,32 @@ class Clinic:
         )
 
     def _taken(self, first: date, last: date) -> frozenset[tuple[datetime, str]]:
+        """The quarters of an hour at which doctors have an appointment: zones differ by whole quarters."""
         # A day wider on both sides: the dates are local, the column is not.
         start = datetime.combine(first, time(), UTC) - timedelta(days=1)
         end = datetime.combine(last, time(), UTC) + timedelta(days=2)
         rows = (
-            select(AppointmentRow.starts_at, DoctorRow.name)
+            select(AppointmentRow.starts_at, AppointmentRow.duration, DoctorRow.name)
             .join(DoctorRow, AppointmentRow.doctor_id == DoctorRow.id)
             .where(AppointmentRow.status == BOOKED, AppointmentRow.starts_at.between(start, end))
         )
-        return self.database.read(lambda session: frozenset((instant, name) for instant, name in session.execute(rows)))
+        found = self.database.read(lambda session: session.execute(rows).all())
+        return frozenset(
+            (quarter, name)
+            for instant, minutes, name in found
+            for quarter in _quarters(instant, timedelta(minutes=minutes))
+        )
+
+
+def _quarters(start: datetime, length: timedelta) -> Iterator[datetime]:
+    quarter = start - timedelta(minutes=start.minute % 15, seconds=start.second)
+    while quarter < start + length:
+        yield quarter
+        quarter += _QUARTER
+
+
+def _is_taken(slot: Slot, taken: frozenset[tuple[datetime, str]]) -> bool:
+    return any((quarter, slot.doctor) in taken for quarter in _quarters(slot.instant, GRID))
 
 
 def _slots(calendar: Calendar, wanted: list[datetime], *, now: datetime) -> tuple[Slot, ...]:

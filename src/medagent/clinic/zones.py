@@ -9,7 +9,7 @@ import functools
 import zoneinfo
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from importlib import metadata, resources
 
 NO_ZONE = "UTC"
@@ -38,22 +38,48 @@ def is_zone(name: str) -> bool:
     return True
 
 
+class SaidOffset(tzinfo):
+    """An offset that somebody said beside a time: it counts only where the place has it at that moment."""
+
+    def __init__(self, offset: timedelta) -> None:
+        self._offset = offset
+
+    def utcoffset(self, _when: datetime | None) -> timedelta:
+        """Return the offset."""
+        return self._offset
+
+    def dst(self, _when: datetime | None) -> None:
+        """Return None: an offset alone does not have it."""
+        return
+
+    def tzname(self, _when: datetime | None) -> str:
+        """Return a name for `repr`."""
+        return "said"
+
+
+def as_said(when: datetime) -> datetime:
+    """Return a time whose offset, where it has one, was said by somebody."""
+    offset = when.utcoffset()
+    return when if offset is None else when.replace(tzinfo=SaidOffset(offset))
+
+
 def moments(when: datetime, zone: tzinfo | None) -> tuple[datetime, ...]:
     """Return every moment at which the zone's clocks show a time.
 
     Args:
-        when: A local time, or one with an offset.
+        when: A local time, one with an offset as `as_said` makes it, or any other aware one, which is an instant.
         zone: Zone of the place.
 
     Returns:
         Aware times in the zone, earliest first: none for a time that is skipped, two for one that comes twice, and
-        none for an offset that the place does not have at that moment.
+        none for an offset that was said and that the place does not have at that moment.
     """
     if zone is None:
         return ()
     if when.tzinfo is not None:
         there = when.astimezone(zone)
-        return (there,) if there.utcoffset() == when.utcoffset() else ()
+        is_there = not isinstance(when.tzinfo, SaidOffset) or there.utcoffset() == when.utcoffset()
+        return (there,) if is_there else ()
     both = {
         shown.astimezone(UTC): shown.astimezone(UTC).astimezone(zone)
         for shown in (when.replace(tzinfo=zone, fold=fold) for fold in (0, 1))

@@ -124,7 +124,7 @@ def _run(tool: Tool[A], raw_arguments: Mapping[str, Any], *, clinic: Clinic, now
     # A model fills what it does not know with null or "": for us it was not given.
     given = {name: value for name, value in raw_arguments.items() if value is not None and value != ""}
     try:
-        arguments = tool.arguments.model_validate(given)
+        arguments = tool.arguments.model_validate(given, context={"country": lambda: clinic.country})
     except ValidationError as invalid:
         first = invalid.errors(include_input=False, include_context=False, include_url=False)[0]
         problem = (str(first["type"]), str(first["loc"][0]) if first["loc"] else "")
