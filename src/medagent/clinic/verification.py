@@ -122,7 +122,7 @@ def check(session: Session, claim: Claim, *, now: datetime) -> Checked:
         .where(AttemptRow.subject.in_(concerned), AttemptRow.failed, AttemptRow.at > now - WINDOW)
         .group_by(AttemptRow.subject)
     )
-    failures = dict(counts.tuples().all())
+    failures: dict[str, int] = {row[0]: row[1] for row in counts}
     locked = {subject for subject in by_number | by_record if failures.get(subject, 0) >= MOST_FAILURES}
     has_failed = patient_id is None or bool(locked)
     # What is locked already is not counted on: a day after its last failure it is free again.
