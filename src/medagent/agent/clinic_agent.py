@@ -109,6 +109,7 @@ class ClinicAgent(Agent):
         super().__init__(instructions=self._instructions_before_clock + self._clock.line(), tools=offered)
         self._keeping_time: asyncio.Task[None] | None = None
         self._unverified = 0
+        self._caller_number: Callable[[], str | None] = lambda: None
         self._consent = consent
         self.on_consent: Callable[[bool], None] = lambda _granted: None
 
@@ -151,6 +152,7 @@ class ClinicAgent(Agent):
         def watching(session: AgentSession[Any]) -> Bridge:
             bridge = watch(session)
             bridge.hide_tool(CONSENT_TOOL)
+            self._caller_number = bridge.caller_number
             version = None if self._consent is None else self._consent.version
             self.on_consent = lambda granted: bridge.consent(
                 "granted" if granted else "refused", script_version=version
@@ -178,13 +180,18 @@ class ClinicAgent(Agent):
     ) -> Answer:
         if issubclass(tool.arguments, OfCaller) and self._unverified >= MOST_ATTEMPTS:
             return _TOO_OFTEN
-        work = asyncio.to_thread(invoke, tool, raw_arguments, clinic=clinic, now=now)
+        number = self._caller_number()
+
+        def use() -> Answer:
+            return invoke(tool, raw_arguments, clinic=clinic, now=now, number=number)
+
+        work = asyncio.to_thread(use)
         try:
             answer = await asyncio.wait_for(work, TOOL_TIMEOUT_S)
         except TimeoutError:
             _log.warning("tool %s did not answer within %s s", tool.name, TOOL_TIMEOUT_S)
             return _TOO_LATE
-        self._unverified += answer.get("error_type") == "not_verified"
+        self._unverified += answer.get("error_type") in ("not_verified", "staff_only")
         return answer
 
 

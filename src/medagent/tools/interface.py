@@ -75,9 +75,24 @@ class Tool(Generic[A]):
         }
 
 
-def invoke(tool: Tool[A], raw_arguments: Mapping[str, Any], *, clinic: Clinic, now: datetime) -> Answer:
-    """Check, run, answer: never raises; `now` is aware. Nothing is booked unless the outcome is "ok"."""
+def invoke(
+    tool: Tool[A], raw_arguments: Mapping[str, Any], *, clinic: Clinic, now: datetime, number: str | None = None
+) -> Answer:
+    """Check, run, answer: never raises. Nothing is booked unless the outcome is "ok".
+
+    Args:
+        tool: The tool.
+        raw_arguments: Arguments as the model sent them.
+        clinic: The clinic that the tool works on.
+        now: The moment, aware.
+        number: Number that the call comes from, as the line sent it; None where it is withheld.
+
+    Returns:
+        An object for the model.
+    """
     try:
+        if number is not None:
+            clinic = clinic.called_from(number)
         return _answer(tool, raw_arguments, clinic=clinic, now=now)
     except Exception as error:  # noqa: BLE001  # the caller is on the line: a class name is all that may be said
         cause = cause_of(error)
