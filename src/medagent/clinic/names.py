@@ -111,7 +111,9 @@ def compare_names(claimed: str, stored: str) -> Match:
     if not is_one_script and in_latin[1] and _latin_forms(claimed) & _latin_forms(stored):
         return "equal"
     one, other = core_tokens(claimed), core_tokens(stored)
-    if one <= other or other <= one or _latin_forms(claimed) & _latin_forms(stored):
+    all_of_one, all_of_other = (set(_parts(_folded(latin(name)), "", "")) for name in (claimed, stored))
+    is_part = one <= other or other <= one or all_of_one <= all_of_other or all_of_other <= all_of_one
+    if is_part or _latin_forms(claimed) & _latin_forms(stored):
         return "partial"
     if _is_alike(claimed, stored):
         return "alike"
@@ -123,21 +125,19 @@ def search_words(name: str) -> frozenset[str]:
 
     All are in Latin letters, without accents, particles and suffixes.
     """
-    core = _core(_parts(_folded(latin(name)), "", " "))
-    whole = _core(_parts(_folded(latin(name)), "", ""))
+    core, whole = _core(name, " "), _core(name, "")
     return frozenset({*core, *whole, *_together(core), *_together(whole), _whole(core), _whole(whole)})
 
 
 def lookup_words(name: str) -> frozenset[str]:
     """Return the words that find each name that can be equal, or that lacks a part of this one or has one more."""
-    core = _core(_parts(_folded(latin(name)), "", " "))
-    whole = _core(_parts(_folded(latin(name)), "", ""))
+    core, whole = _core(name, " "), _core(name, "")
     return frozenset({*_together(core), *_together(whole), _whole(core), _whole(whole)})
 
 
 def core_tokens(name: str) -> frozenset[str]:
     """Return the words of a name that tell one person from another, in Latin letters."""
-    return frozenset(_core(_parts(_folded(latin(name)), "", "")))
+    return frozenset(_core(name, ""))
 
 
 def latin(name: str) -> str:
@@ -162,7 +162,7 @@ def _given_first(name: str) -> list[str]:
     """The words of a name as they are said, "Smith, John" as "John Smith"."""
     surname, comma, given = name.partition(",")
     said = f"{given} {surname}" if comma and set(given.split()) - {"Jr.", "Sr.", "Jr", "Sr"} else name
-    return _core(_parts(_folded(latin(said)), "", "")) or [""]
+    return _core(said, "") or [""]
 
 
 def _is_similar(claimed: str, stored: str) -> bool:
@@ -196,8 +196,11 @@ def _whole(core: list[str]) -> str:
     return "=" + "".join(core)
 
 
-def _core(parts: Iterable[str]) -> list[str]:
-    every = list(parts)
+def _core(name: str, dash: str) -> list[str]:
+    """A name's words in Latin letters, without particles and suffixes; a syllable of another script is neither."""
+    every = _parts(_folded(latin(name)), "", dash)
+    if not scripts_of(name) <= {"LATIN"}:
+        return every
     return [part for part in every if part not in _PARTICLES | _SUFFIXES] or every
 
 
