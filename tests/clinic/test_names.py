@@ -6,7 +6,15 @@ from anyascii import anyascii
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medagent.clinic.names import compare_names, display_name, lookup_words, name_key, name_keys, search_words
+from medagent.clinic.names import (
+    compare_names,
+    core_tokens,
+    display_name,
+    lookup_words,
+    name_key,
+    name_keys,
+    search_words,
+)
 from name_spellings import ANY_SCRIPT, IN_LATIN, LATIN, LETTERS, TRANSLITERATED, names
 
 APOSTROPHES = "'’‘ʼʻ`´＇׳"
@@ -47,7 +55,8 @@ def test_a_part_less_is_never_equal(language: str, data: st.DataObject) -> None:
     whole, part = " ".join(parts), " ".join(parts[:-1])
     for claimed, stored in ((part, whole), (whole, part)):
         assert compare_names(claimed, stored) == "partial", (claimed, stored)
-        assert lookup_words(claimed) & search_words(stored) or len(parts) == 2
+        if min(len(core_tokens(name)) for name in (part, whole)) > 1:
+            assert lookup_words(claimed) & search_words(stored)
     if language in LATIN:
         for more in (f"{whole} Jr.", f"{whole}, Sr", f"{whole} III", f"{parts[0]} de la {' '.join(parts[1:])}"):
             assert compare_names(more, whole) == "partial"
