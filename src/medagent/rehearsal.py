@@ -47,7 +47,7 @@ _LOOK_EVERY_S = 0.05
 _SHORTEST_DIGITS = 8
 _PART_DIGITS = 4
 _PART_LETTERS = 3
-_NAMES = ("patient_name",)
+_NAMES = ("patient_name", "caller_name")
 _AFTER_A_NO = ["voice_session", "policy.guardrail"]
 _OUTSIDE_THE_SAMPLE = ["policy.guardrail"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import or_, select
 
@@ -32,12 +32,14 @@ class Held:
 class Before:
     """What the person held before the call: from earlier calls, and as the scenario gives it.
 
-    `facts` are what can be said of each given appointment, under the tools' own names.
+    `facts` are what can be said of each given appointment, under the tools' own names. `ahead` is how far the clinic's
+    clock is ahead of the system's in this call.
     """
 
     earlier: tuple[Held, ...] = ()
     given: tuple[Held, ...] = ()
     facts: tuple[Mapping[str, str], ...] = ()
+    ahead: timedelta = timedelta()
 
 
 def prepare(scenario: Scenario, clinic: Clinic, *, now: datetime) -> Before:
@@ -48,7 +50,16 @@ def prepare(scenario: Scenario, clinic: Clinic, *, now: datetime) -> Before:
     facts = [_book(scenario, each, clinic, now) for each in scenario.given.appointments]
     ids = {fact["confirmation_id"] for fact in facts}
     given = tuple(held for held in held_by(scenario, clinic) if held.confirmation_id in ids)
-    return Before(earlier=earlier, given=given, facts=tuple(facts))
+    return Before(earlier=earlier, given=given, facts=tuple(facts), ahead=_ahead(scenario, clinic, now))
+
+
+def _ahead(scenario: Scenario, clinic: Clinic, now: datetime) -> timedelta:
+    if scenario.local_time is None:
+        return timedelta()
+    here = now.astimezone(clinic.zone or UTC)
+    meant = datetime.combine(here.date(), time.fromisoformat(scenario.local_time), here.tzinfo)
+    days = (meant + timedelta(days=days) for days in (-1, 0, 1))
+    return min((day.astimezone(UTC) - now for day in days), key=abs)
 
 
 def held_by(scenario: Scenario, clinic: Clinic) -> tuple[Held, ...]:
