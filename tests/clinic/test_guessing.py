@@ -13,7 +13,7 @@ from sqlalchemy import Engine, event, select
 from medagent.alerts.identity_checks import IdentityCheckAlert
 from medagent.alerts.state import AlertState
 from medagent.clinic import Clinic, Patient, Refusal, verification
-from medagent.clinic.schema import AttemptRow
+from medagent.clinic.schema import AppointmentRow, AttemptRow
 from medagent.clinic.verification import MOST_FAILURES, WINDOW
 from medagent.compose import identity_check_alert
 from medagent.settings import Settings
@@ -87,6 +87,28 @@ def test_callers_who_withhold_their_number_share_none(clinic: Clinic, sent: str)
     for number in range(MOST_FAILURES + 1):
         assert outcome(clinic, sent, dob=WRONG_DAY, name=f"Nemo{number} Nobody{number}") == "not_verified"
     assert outcome(clinic, sent, dob=TESTA.dob, name=TESTA.name) == "proved"
+
+
+def test_a_day_of_birth_cannot_be_tried_by_booking(clinic: Clinic, ids: dict[str, str]) -> None:
+    """Whoever names a patient and the slot they hold hears that it is taken, and counts; locked, even with the day."""
+    (when, *_rest) = clinic.database.read(
+        lambda session: session.scalars(select(AppointmentRow.starts_at).order_by(AppointmentRow.id)).all()
+    )
+
+    def tried(day: date, phone: str = TESTA.phone) -> str:
+        try:
+            wish = Patient(name=TESTA.name, dob=day, phone=phone)
+            return clinic.called_from(LINE).book(wish, when=when, doctor=OKAFOR, now=NOW).confirmation_id
+        except Refusal as refused:
+            return refused.code
+
+    assert tried(TESTA.dob) == ids[TESTA.name]
+    assert tried(TESTA.dob, OTHER.phone) == "slot_taken"
+    for days in range(MOST_FAILURES):
+        assert tried(TESTA.dob + timedelta(days=days + 1)) == "slot_taken"
+    assert tried(TESTA.dob) == "slot_taken"
+    assert outcome(clinic, dob=TESTA.dob, name=TESTA.name) == "not_verified"
+    assert outcome(clinic, LINE, dob=OTHER.dob, name=OTHER.name) == "staff_only"
 
 
 @pytest.mark.usefixtures("ids")

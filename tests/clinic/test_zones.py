@@ -118,6 +118,10 @@ def test_the_first_of_two_passings_can_be_booked_once_it_is_named(
     booking = clinic.book(PERSON, when=first, doctor=doctor, location=location, now=change.at - timedelta(days=4))
     assert booking.slot.instant == first
     assert "the first time that hour comes" in spoken_slot(booking.slot, home=CHICAGO)
+    second = as_said(datetime.fromisoformat(f"{wall.isoformat()}{_iso(change.after)}"))
+    with pytest.raises(Refusal) as refused:
+        clinic.book(PERSON, when=second, doctor=doctor, location=location, now=change.at - timedelta(days=4))
+    assert (refused.value.code, refused.value.alternatives) == ("ambiguous_time", (booking.slot,))
 
 
 def test_today_is_the_clinics_own_around_midnight_in_every_zone() -> None:

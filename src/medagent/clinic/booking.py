@@ -23,6 +23,7 @@ from medagent.clinic.schema import (
     PatientWordRow,
     RepresentativeRow,
 )
+from medagent.clinic.verification import is_locked
 
 LONGEST = timedelta(hours=4)
 """No appointment lasts longer."""
@@ -74,6 +75,7 @@ class Booking:
 
 
 _TIME = "appointment_datetime"
+_TAKEN = "{} is taken; offer another time."
 _SIMILAR = (
     "patient_name: a person of a similar name and this date of birth may be known. Ask for the full name as an "
     "identity document has it and book with that; where the caller says that it is another person, with other_person."
@@ -97,16 +99,19 @@ def record(
     same = [row for row in born if match[row.id] == "equal"]
     found = rivals(session, slot=slot, doctor_id=doctor_id, patient_ids=[row.id for row in born])
     taken = [rival for rival in found if rival.doctor_id == doctor_id]
-    for rival in taken:
-        if rival.location_id == location_id and rival.starts_at == slot.instant and _has(same, rival):
-            return rival.confirmation_id
     mine = next((row for row in same if row.phone == patient.phone), None)
+    for rival in taken:
+        is_mine = mine is not None and rival.patient_id == mine.id and not is_locked(session, mine.id, now=now)
+        if is_mine and rival.location_id == location_id and rival.starts_at == slot.instant:
+            return rival.confirmation_id
     if mine is None and not patient.is_other_person:
         doubtful = [row for row in born if _is_doubtful(match[row.id], row, patient)]
         if any(_has(doubtful, rival) for rival in found):
             raise Refusal("similar_patient", _SIMILAR)
         if not taken and any(row.phone == patient.phone and match[row.id] in ("partial", "alike") for row in doubtful):
             raise Refusal("similar_patient", _SIMILAR)
+    if any(_is_guessed_at(session, rival, patient) for rival in taken):
+        raise Refusal("slot_taken", _TAKEN.format(_TIME), is_identity_check=True)
     refuse_rivals([*taken, *(rival for rival in found if _has(same, rival))], doctor_id=doctor_id, argument=_TIME)
     appointment = AppointmentRow(
         doctor_id=doctor_id,
@@ -128,6 +133,12 @@ def record(
 def _is_doubtful(match: Match, row: PatientRow, patient: Patient) -> bool:
     """Whether only a question can tell if a record is the patient's: more is in doubt where the number is the same."""
     return match == "partial" or (row.phone == patient.phone and match in ("alike", "similar"))
+
+
+def _is_guessed_at(session: Session, rival: AppointmentRow, patient: Patient) -> bool:
+    """Whether somebody of the same name, born on another day, holds the slot: else each day could be tried for it."""
+    holder = session.get_one(PatientRow, rival.patient_id)
+    return holder.dob != patient.dob and compare_names(patient.name, holder.name) in ("equal", "partial")
 
 
 def _has(rows: Sequence[PatientRow], appointment: AppointmentRow) -> bool:
@@ -171,7 +182,7 @@ def same_person(session: Session, patient_id: int) -> list[int]:
 def refuse_rivals(found: Sequence[AppointmentRow], *, doctor_id: int, argument: str) -> None:
     """Raise the `Refusal` that rivals are a reason for; `argument` is the one that named the time."""
     if any(rival.doctor_id == doctor_id for rival in found):
-        raise Refusal("slot_taken", f"{argument} is taken; offer another time.")
+        raise Refusal("slot_taken", _TAKEN.format(argument))
     if found:
         raise Refusal("patient_busy", f"{argument}: the patient has another appointment then; offer another.")
 

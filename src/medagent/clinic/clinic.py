@@ -24,8 +24,8 @@ from medagent.clinic.phone_numbers import number_of_line
 from medagent.clinic.refusal import Refusal
 from medagent.clinic.roster import named
 from medagent.clinic.schema import BOOKED, AppointmentRow, DoctorRow, HolidayRow, LocationRow, ScheduleRow
-from medagent.clinic.verification import MOST_FAILURES, Claim, Scope, VerifiedPatient, check
-from medagent.clinic.zones import country_of, is_zone, moments
+from medagent.clinic.verification import MOST_FAILURES, Checked, Claim, Scope, VerifiedPatient, check
+from medagent.clinic.zones import country_of, is_zone, moments, passing
 
 HORIZON = timedelta(days=365)
 """How far ahead one can book: beyond it the holidays are not known."""
@@ -135,12 +135,22 @@ class Clinic:
         if not any(len(both) > 1 and any(slot.zone == zone for slot in found) for zone, both in meant.items()):
             if found:
                 return found
+            self._refuse_second_passing(calendar, there, now=now, argument=argument)
             if not zones or there:
                 code, message = _why_none(there, calendar=calendar, now=now, argument=argument)
                 first = min((moment.date() for moment in there), default=None)
                 offers = self.free_slots(now=now, first=first, doctor=doctor, location=location if zones else None)
                 raise Refusal(code, message, alternatives=offers)
         raise self._asking_which(when, calendar, found, now=now, argument=argument, doctor=doctor, location=location)
+
+    def _refuse_second_passing(
+        self, calendar: Calendar, there: list[datetime], *, now: datetime, argument: str
+    ) -> None:
+        """Raise `Refusal` for the second of two passings of a time whose first is a slot: only that can be booked."""
+        firsts = [moments(each.replace(tzinfo=None, fold=0), each.tzinfo)[0] for each in there if passing(each) == 2]
+        if found := _slots(calendar, firsts, now=now):
+            said = f"{argument} comes twice that night and only the first can be booked: ask whether that is meant."
+            raise Refusal("ambiguous_time", said, alternatives=found)
 
     def _one_slot(self, when: datetime, *, now: datetime, doctor: str, location: str | None, argument: str) -> Slot:
         """Return the slot meant; raises `Refusal` where there is none, or one at each of several times."""
@@ -254,9 +264,14 @@ class Clinic:
         """
         slot = self._one_slot(when, now=now, doctor=doctor, location=location, argument="appointment_datetime")
         with self._offering_others(slot, now=now, doctor=doctor, location=location):
-            confirmation_id = self.database.write(
-                lambda session: record(session, patient, slot=slot, reason=reason, notes=notes, now=now)
-            )
+            try:
+                confirmation_id = self.database.write(
+                    lambda session: record(session, patient, slot=slot, reason=reason, notes=notes, now=now)
+                )
+            except Refusal as refusal:
+                if refusal.is_identity_check:
+                    self._check(Claim(dob=patient.dob, name=patient.name, calling_number=self._calling_number), now=now)
+                raise
         return Booking(confirmation_id=confirmation_id, slot=slot)
 
     def verify(
@@ -288,12 +303,14 @@ class Clinic:
         claim = Claim(
             dob=dob, confirmation_id=confirmation_id, name=name, phone=phone, calling_number=self._calling_number
         )
-        at = now or datetime.now(UTC)
-        checked = self.database.write(lambda session: check(session, claim, now=at))
+        return self._check(claim, now=now or datetime.now(UTC)).proved()
+
+    def _check(self, claim: Claim, *, now: datetime) -> Checked:
+        checked = self.database.write(lambda session: check(session, claim, now=now))
         for scope in sorted(checked.reached):
             _log.warning("failed identity checks: %s within 24 h for one %s, staff only", MOST_FAILURES, scope)
             self._on_guessing(scope)
-        return checked.proved()
+        return checked
 
     def called_from(self, number: str | None) -> Clinic:
         """Return this clinic as one call sees it.

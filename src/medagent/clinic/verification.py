@@ -143,6 +143,15 @@ def check(session: Session, claim: Claim, *, now: datetime) -> Checked:
     )
 
 
+def is_locked(session: Session, patient_id: int, *, now: datetime) -> bool:
+    """Return whether a record has had so many failed checks that it is for staff only."""
+    (subject,) = _subjects("record", [patient_id])
+    failures = select(func.count()).where(
+        AttemptRow.subject == subject, AttemptRow.failed, AttemptRow.at > now - WINDOW
+    )
+    return session.scalars(failures).one() >= MOST_FAILURES
+
+
 def _filled(values: Iterable[str], size: int) -> list[str]:
     """The values, filled up to a size with empty ones: a statement is the same however many there are."""
     found = sorted(values)[:size]

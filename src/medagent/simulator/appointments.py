@@ -129,9 +129,13 @@ def _cancel_earlier(scenario: Scenario, clinic: Clinic, now: datetime) -> None:
     """Cancel as the clinic's staff would: nobody phones, so nobody is verified."""
     for held in held_by(scenario, clinic):
         if held.status == BOOKED and held.starts_at > now:
-            owners = select(AppointmentRow.patient_id).where(AppointmentRow.confirmation_id == held.confirmation_id)
-            owner = clinic.database.read(lambda session, owners=owners: session.scalars(owners).one())
+            owner = _owner(clinic, held.confirmation_id)
             clinic.cancel(VerifiedPatient(patient_id=owner, confirmation_id=held.confirmation_id), now=now)
+
+
+def _owner(clinic: Clinic, confirmation_id: str) -> int:
+    found = select(AppointmentRow.patient_id).where(AppointmentRow.confirmation_id == confirmation_id)
+    return clinic.database.read(lambda session: session.scalars(found).one())
 
 
 def _book(scenario: Scenario, wish: GivenAppointment, clinic: Clinic, now: datetime) -> dict[str, str]:
