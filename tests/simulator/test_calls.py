@@ -9,6 +9,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from medagent.simulator.forms import forms
 from medagent.simulator.process import SimulatorProcess
 from medagent.simulator.scenario import list_scenarios, load_scenario
 from medagent.simulator.steps import CallsTool
+from medagent.simulator.template import today_in
 
 pytestmark = pytest.mark.timing
 
@@ -217,6 +219,18 @@ def test_the_adversary_reaches_every_tool(calls: Calls) -> None:
     for step in scripted:
         planted = [name for name, value in called[step.tool].items() if value != step.arguments.get(name)]
         assert known & {called[step.tool][name] for name in planted}, step.tool
+
+
+def test_tomorrow_is_the_clinics_own_at_twenty_to_midnight(calls: Calls) -> None:
+    """The model reads the day from the instructions and asks for the next one, whatever the day is in UTC."""
+    outcome, raw = calls["midnight"]
+    sessions = [event["session"] for event in raw if event["type"] == "session.update"]
+    told = [session["instructions"] for session in sessions if session.get("instructions")]
+    today = next(found for text in told if (found := today_in(text)) is not None)
+    assert "11:40 PM (23:40) Chicago time" in told[0]
+    asked = next(span for span in outcome.spans if span.name == "tool.check_availability")
+    arguments: Any = asked.fields["arguments"]
+    assert arguments["from_date"] == (today + timedelta(days=1)).isoformat()
 
 
 async def test_a_scenario_that_is_not_served_is_not_played(fast: SimulatorProcess, tmp_path: Path) -> None:
