@@ -71,6 +71,17 @@ def test_an_id_is_guessed_at_no_more_often_than_a_name(clinic: Clinic, ids: dict
 
 
 @pytest.mark.usefixtures("ids")
+def test_names_are_guessed_at_no_more_often_than_dates(clinic: Clinic) -> None:
+    """Five names tried for a known date of birth, from five lines: the record is locked until staff lift it."""
+    for number in range(MOST_FAILURES):
+        claim = {"dob": TESTA.dob, "name": f"Nemo{number} Nobody{number}"}
+        assert outcome(clinic, f"+1312555010{number}", **claim) == "not_verified"
+    assert outcome(clinic, dob=TESTA.dob, name=TESTA.name) == "not_verified"
+    clinic.forget_identity_checks()
+    assert outcome(clinic, dob=TESTA.dob, name=TESTA.name) == "proved"
+
+
+@pytest.mark.usefixtures("ids")
 def test_a_calling_number_that_failed_five_times_is_for_staff_only(clinic: Clinic) -> None:
     """Five names, each another: the line is told to wait for staff, in any form of its number; another line is not."""
     for number in range(MOST_FAILURES):

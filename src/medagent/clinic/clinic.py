@@ -24,7 +24,7 @@ from medagent.clinic.phone_numbers import number_of_line
 from medagent.clinic.refusal import Refusal
 from medagent.clinic.roster import named
 from medagent.clinic.schema import BOOKED, AppointmentRow, DoctorRow, HolidayRow, LocationRow, ScheduleRow
-from medagent.clinic.verification import MOST_FAILURES, Checked, Claim, Scope, VerifiedPatient, check
+from medagent.clinic.verification import MOST_FAILURES, Checked, Claim, Scope, VerifiedPatient, check, forget_checks
 from medagent.clinic.zones import country_of, is_zone, moments, passing
 
 HORIZON = timedelta(days=365)
@@ -311,6 +311,10 @@ class Clinic:
             _log.warning("failed identity checks: %s within 24 h for one %s, staff only", MOST_FAILURES, scope)
             self._on_guessing(scope)
         return checked
+
+    def forget_identity_checks(self) -> None:
+        """Forget all failed identity checks, as staff may once they know who called."""
+        self.database.write(forget_checks)
 
     def called_from(self, number: str | None) -> Clinic:
         """Return this clinic as one call sees it.

@@ -25,7 +25,7 @@ MOST_FAILURES = 5
 """With this many failed checks within `WINDOW` a record, a claim or a calling number is for staff only."""
 WINDOW = timedelta(hours=24)
 _RECORDS = 8
-"""Of a claim so many records are counted at most; the claim itself always is."""
+"""For so many records a failed check counts at most; for the claim itself it always does."""
 _SUBJECTS = _RECORDS + 3
 _WORDS = 64
 _NOBODY = "Nemo Nobody"
@@ -110,11 +110,11 @@ def check(session: Session, claim: Claim, *, now: datetime) -> Checked:
     ]
     patient_id = found[0] if len(found) == 1 else None
 
-    records = {row.id for row, match in zip(named, by_name, strict=False) if match in ("equal", "partial")}
-    records |= {row.id for row in born if claim.phone is not None and row.phone == claim.phone}
-    records |= set(found) if owner is None else {*found, owner}
+    # All that somebody may be guessing at: the record that is proved comes first, so that its lock always counts.
+    of_name = [row.id for row, match in zip(named, by_name, strict=False) if match in ("equal", "partial")]
+    records = dict.fromkeys([*found, *([] if owner is None else [owner]), *of_name, *(row.id for row in born)])
     by_number = _subjects("number", [claim.calling_number] if claim.calling_number else [])
-    by_record = _subjects("claim", _claims(claim)) | _subjects("record", sorted(records)[:_RECORDS])
+    by_record = _subjects("claim", _claims(claim)) | _subjects("record", list(records)[:_RECORDS])
     concerned = _filled(by_number | by_record, _SUBJECTS)
 
     counts = session.execute(
@@ -141,6 +141,11 @@ def check(session: Session, claim: Claim, *, now: datetime) -> Checked:
         reached=frozenset(reached),
         is_number_locked=bool(locked & by_number),
     )
+
+
+def forget_checks(session: Session) -> None:
+    """Forget all failed checks: nothing is for staff only any more."""
+    session.execute(delete(AttemptRow))
 
 
 def is_locked(session: Session, patient_id: int, *, now: datetime) -> bool:
