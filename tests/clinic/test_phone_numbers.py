@@ -140,6 +140,10 @@ SAID = {
         "+525512345678",
     ),
     "spanish-hundreds": ("seiscientos doce treinta y cuatro cincuenta y seis setenta y ocho", "ES", "+34612345678"),
+    "hundred-and-fifteen": ("four hundred fifteen, five five five, oh one three seven", "US", "+14155550137"),
+    "eight-hundred-twelve": ("it's eight hundred and twelve 555 0142, please", "US", "+18125550142"),
+    "in-a-sentence": ("You can reach me at (415) 555-0137", "US", "+14155550137"),
+    "somebody": ("ask Testa Plantedname, 415 555 0137", "US", None),
     "french-pairs": ("zéro six douze trente-quatre cinquante-six soixante-dix-huit", "FR", "+33612345678"),
     "german-pairs": (
         "null eins fünf eins, dreiundzwanzig vierundfünfzig sechs sieben 89",

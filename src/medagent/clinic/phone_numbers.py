@@ -31,43 +31,15 @@ _EXTENSION = re.compile(
     r"(?![^\W\d_])\.?",
     re.IGNORECASE,
 )
-_FILLERS = frozenset(
-    {
-        *(
-            "dash",
-            "hyphen",
-            "dot",
-            "point",
-            "period",
-            "space",
-            "minus",
-            "slash",
-            "then",
-            "bracket",
-            "parenthesis",
-            "open",
-        ),
-        *(
-            "close",
-            "area",
-            "country",
-            "code",
-            "number",
-            "the",
-            "my",
-            "is",
-            "its",
-            "it",
-            "s",
-            "phone",
-            "telephone",
-            "tel",
-        ),
-        *("mobile", "cell", "call", "at", "guion", "punto", "coma", "espacio", "mi", "numero", "es", "telefono", "el"),
-        *("prefijo", "lada", "celular", "movil", "barra", "tiret", "point", "espace", "numero", "mon", "est", "cest"),
-        *("le", "bindestrich", "punkt", "leerzeichen", "vorwahl", "meine", "nummer", "ist", "die", "trattino"),
-    }
-)
+_FILLER_WORDS = """
+a area at bracket call called can cell cellphone close code country dash dot from home hyphen i im is it its landline
+line me mine minus mobile my number numbers ok okay on open parenthesis period phone please point reach s slash space
+tel telephone text thats the then this uh well whatsapp work you
+barra celular coma el es espacio guion lada mi movil numero por favor prefijo punto telefono
+bindestrich die ist leerzeichen meine nummer punkt vorwahl
+cest est le mon espace tiret meu mio trattino spazio
+"""
+_FILLERS = frozenset(_FILLER_WORDS.split())
 _PLUS = frozenset({"+", "plus", "mas", "piu", "mais"})
 _TRUNK = re.compile(r"\(\s*0\s*\)")
 _TOKEN = re.compile(r"\+|\d+|[^\W\d_]+")
@@ -113,16 +85,21 @@ def phone_number(said: str, country: str) -> PhoneNumber:
     number, extension = _apart(text)
     if calling_number(said) is None and not number:
         raise _refused()
-    digits = _digits(number)
+    found = {each for digits in _digits(number) if (each := _e164(digits, country)) is not None}
+    if len(found) != 1:
+        raise _refused()
+    return PhoneNumber(e164=found.pop(), extension=extension)
+
+
+def _e164(digits: str, country: str) -> str | None:
     for candidate, region in _candidates(_FORMER_MOBILE.sub("+52", digits), country):
         try:
             found = phonenumbers.parse(candidate, region)
         except phonenumbers.NumberParseException:
             continue
         if _is_of_a_person(found, is_abroad=region is None):
-            e164 = phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
-            return PhoneNumber(e164=e164, extension=extension)
-    raise _refused()
+            return phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
+    return None
 
 
 def number_of_line(sent: str | None, country: str) -> str | None:
@@ -175,16 +152,17 @@ def _words(text: str) -> list[str]:
     return [word for word in _TOKEN.findall(plain(text).replace("'", "")) if word not in _FILLERS]
 
 
-def _digits(text: str) -> str:
-    """The digits, behind a plus where there was one."""
+def _digits(text: str) -> set[str]:
+    """The digits, behind a plus where there was one; "four hundred fifteen" has two readings, of which one is valid."""
     words = _words(text)
     is_abroad = bool(words) and words[0] in _PLUS
     if is_abroad:
-        words = _words(_TRUNK.sub("", plain(text)))
-    said = digits_said(words[1:] if is_abroad else words)
+        words = _words(_TRUNK.sub("", plain(text)))[1:]
+    joined = [part for word in words for part in ((word, "and") if word == "hundred" else (word,))]
+    said = {digits for each in (words, joined) if (digits := digits_said(each))}
     if not said:
         raise _refused()
-    return f"+{said}" if is_abroad else said
+    return {f"+{digits}" for digits in said} if is_abroad else said
 
 
 def _candidates(digits: str, country: str) -> list[tuple[str, str | None]]:
