@@ -141,6 +141,7 @@ ONE = {
     "half-width letters": ("ﾔﾏﾀﾞ ﾀﾛｳ", "ヤマダ タロウ"),
     "no space": ("山田太郎", "山田 太郎"),
     "yo": ("Алёна", "Алена"),
+    "one dash as a space and another as nothing": ("Mary-Kate O’Neill-Smythe", "marykate oneill smythe"),
     "a middle dot": ("Gal·la Ferrer", "Galla Ferrer"),
     "characters and their stored Latin form": ("王伟", "Wei Wang"),
     "letters of another script among Latin ones": ("\u0410nna Lee", "Anna Lee"),

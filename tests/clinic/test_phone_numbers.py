@@ -152,6 +152,8 @@ SAID = {
     ),
     "portuguese-pairs": ("nove um dois trinta e quatro cinquenta e seis sete oito", "PT", "+351912345678"),
     "too-short": ("nove um dois, trinta e quatro", "PT", None),
+    "hindi": ("नौ आठ सात छह पांच चार तीन दो एक शून्य", "IN", "+919876543210"),
+    "russian": ("восемь девять один два три четыре пять шесть семь восемь девять", "RU", "+79123456789"),
     "chinese": ("三一二五五五零一四二", "US", "+13125550142"),
     "former-mexican-mobile": ("+52 1 55 1234 5678", "US", "+525512345678"),
     "not-in-the-metadata-yet": ("+972 50 123 4567", "US", "+972501234567"),

@@ -193,7 +193,9 @@ class Clinic:
             ]
             found = _slots(calendar, [moment for time, zone in read for moment in moments(time, zone)], now=now)
         free = tuple(slot for slot in found if self.is_free(slot))
-        others = self.free_slots(now=now, first=when.date(), doctor=doctor, location=location)
+        zone = next(sitting.zone for sitting in calendar.sittings)
+        about = min(when.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)) - timedelta(seconds=1)
+        others = self.free_slots(now=now, first=when.date(), after=about, doctor=doctor, location=location)
         return Refusal(code, message, alternatives=tuple(dict.fromkeys((*free, *others)))[:_OFFERS])
 
     def free_slots(

@@ -8,6 +8,7 @@ transliteration, which counts only against a name that is stored in Latin letter
 from __future__ import annotations
 
 import itertools
+import re
 import unicodedata
 from collections.abc import Iterable
 from difflib import SequenceMatcher
@@ -45,6 +46,7 @@ mr mrs ms miss dr doctor sr sra srta senor senora don dona herr frau madame mons
 _SUFFIXES, _PARTICLES = frozenset(_SUFFIX_WORDS.split()), frozenset(_PARTICLE_WORDS.split())
 _MOST_ORDERS = 4
 _MOST_TOGETHER = 5
+_MOST_SIGNS = 5
 _NEAR = 0.8
 
 
@@ -77,12 +79,20 @@ def name_keys(name: str) -> frozenset[str]:
     """Return every key of a name; names with a key in common are equal."""
     keys: set[str] = set()
     for text in {_folded(name), _folded(name, written_out=True)}:
-        for apostrophe, dash in itertools.product(("", " "), repeat=2):
-            parts = _parts(text, apostrophe, dash)
+        for parts in _each_split(text):
             keys.add(_sorted(parts))
             if scripts_of(text) <= _UNSPACED:
                 keys.add("".join(parts))
     return frozenset(keys)
+
+
+def _each_split(folded: str) -> Iterable[list[str]]:
+    """The words of a name with each apostrophe and dash as a space or as nothing; many of them all in one way."""
+    pieces = re.split(r"(['-]+)", folded)
+    count = len(pieces) // 2
+    ways = itertools.product(("", " "), repeat=count) if count <= _MOST_SIGNS else ([""] * count, [" "] * count)
+    for way in ways:
+        yield "".join(itertools.chain(*zip(pieces[::2], [*way, ""], strict=True))).split()
 
 
 def scripts_of(text: str) -> frozenset[str]:

@@ -6,6 +6,7 @@ A number is where somebody can be called. It identifies nobody: families share o
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 import phonenumbers
@@ -42,7 +43,6 @@ cest est le mon espace tiret meu mio trattino spazio
 _FILLERS = frozenset(_FILLER_WORDS.split())
 _PLUS = frozenset({"+", "plus", "mas", "piu", "mais"})
 _TRUNK = re.compile(r"\(\s*0\s*\)")
-_TOKEN = re.compile(r"\+|\d+|[^\W\d_]+")
 _LONGEST_EXTENSION = 7
 _NORTH_AMERICA = 1
 _FORMER_MOBILE = re.compile(r"\+521(?=\d{10}$)")
@@ -149,7 +149,18 @@ def _apart(text: str) -> tuple[str, str | None]:
 
 
 def _words(text: str) -> list[str]:
-    return [word for word in _TOKEN.findall(plain(text).replace("'", "")) if word not in _FILLERS]
+    """Words, digits and the plus; a vowel sign is part of its word, which a pattern of letters does not know."""
+    kinds = {"L": "word", "M": "word", "N": "digit"}
+    found: list[str] = []
+    before = ""
+    for sign in plain(text).replace("'", ""):
+        kind = "plus" if sign == "+" else kinds.get(unicodedata.category(sign)[0], "")
+        if kind and kind == before != "plus":
+            found[-1] += sign
+        elif kind:
+            found.append(sign)
+        before = kind
+    return [word for word in found if word not in _FILLERS]
 
 
 def _digits(text: str) -> set[str]:
