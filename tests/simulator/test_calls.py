@@ -17,6 +17,7 @@ import pytest
 from bench.line import Outcome, ring
 from livekit.agents import AgentSession
 
+from medagent.agent import clinic_agent
 from medagent.agent.bridge import Bridge
 from medagent.errors import SimulatorError
 from medagent.simulator.forms import forms
@@ -231,6 +232,31 @@ def test_tomorrow_is_the_clinics_own_at_twenty_to_midnight(calls: Calls) -> None
     asked = next(span for span in outcome.spans if span.name == "tool.check_availability")
     arguments: Any = asked.fields["arguments"]
     assert arguments["from_date"] == (today + timedelta(days=1)).isoformat()
+
+
+async def test_the_clock_goes_on_in_a_call(
+    fast: SimulatorProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The instructions are renewed while the caller speaks; the call goes on and its trace is whole."""
+    monkeypatch.setattr(clinic_agent, "CLOCK_S", 0.2)
+    monkeypatch.setattr(clinic_agent, "_OLDEST_CLOCK", timedelta())
+    told: list[str] = []
+
+    def listen(session: AgentSession[Any], _bridge: Bridge) -> None:
+        make = session.llm.session  # type: ignore[union-attr]  # a realtime model
+
+        def made(**options: Any) -> Any:
+            realtime = make(**options)
+            realtime.on("openai_client_event_queued", lambda event: told.append(json.dumps(event)))
+            return realtime
+
+        session.llm.session = made  # type: ignore[union-attr,method-assign]  # as the bridge does
+
+    outcome = await ring("book", home=tmp_path, pace=PACE, before=listen, simulator=fast)
+    assert len([event for event in told if "Today is " in event]) > 2
+    assert outcome.problems == []
+    assert _end(outcome)["complete"] is True
+    assert not [task for task in asyncio.all_tasks() if "_keep_time" in repr(task)]
 
 
 async def test_a_scenario_that_is_not_served_is_not_played(fast: SimulatorProcess, tmp_path: Path) -> None:
