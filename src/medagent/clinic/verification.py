@@ -108,7 +108,10 @@ def check(session: Session, claim: Claim, *, now: datetime) -> Checked:
     found = [
         row.id for row, match in zip(born, by_day, strict=False) if _is_proved(claim, row.id, match, row.phone, owner)
     ]
-    patient_id = found[0] if len(found) == 1 else None
+    # Of two people with one name and one day of birth the line tells which; it is no proof of either.
+    on_line = [row.id for row in born if row.id in found and row.phone == claim.calling_number]
+    proved = found if len(found) == 1 else on_line
+    patient_id = proved[0] if len(proved) == 1 else None
 
     # All that somebody may be guessing at: the record that is proved comes first, so that its lock always counts.
     of_name = [row.id for row, match in zip(named, by_name, strict=False) if match in ("equal", "partial")]
