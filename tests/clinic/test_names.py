@@ -32,7 +32,7 @@ def plain(name: str) -> str:
 
 
 @pytest.mark.parametrize("language", sorted(LETTERS))
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_a_name_is_equal_to_itself_in_every_spelling(language: str, data: st.DataObject) -> None:
     """Case, accents, width, order, forms of Unicode and invisible signs do not count; the search finds it in each."""
@@ -47,7 +47,7 @@ def test_a_name_is_equal_to_itself_in_every_spelling(language: str, data: st.Dat
 
 
 @pytest.mark.parametrize("language", sorted(LETTERS))
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_a_part_less_is_never_equal(language: str, data: st.DataObject) -> None:
     """A missing surname, an added Jr. or particle: a question, in every language, from both sides."""
@@ -64,7 +64,7 @@ def test_a_part_less_is_never_equal(language: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("language", sorted(LETTERS))
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_two_names_are_not_equal(language: str, data: st.DataObject) -> None:
     """Other words are another name: whatever an oracle of base letters tells apart, keys tell apart."""
@@ -96,7 +96,7 @@ def test_apostrophes_and_dashes_are_any_sign_or_none(
 
 
 @pytest.mark.parametrize("language", TRANSLITERATED)
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_a_transliteration_counts_only_against_a_stored_latin_form(language: str, data: st.DataObject) -> None:
     """Said in its own script and stored in Latin letters it is equal; the other way round it is a question."""

@@ -15,7 +15,7 @@ from medagent.tools import TOOLS, invoke
 pytestmark = pytest.mark.timing
 
 NOW = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
-ROUNDS = 12
+ROUNDS = 6
 OKAFOR, RAMAN = {"doctor_name": "Dr. Amara Okafor"}, {"doctor_name": "Dr. Priya Raman"}
 BOOK = next(tool for tool in TOOLS if tool.name == "book_appointment")
 
