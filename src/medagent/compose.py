@@ -812,7 +812,7 @@ def alert_watch(settings: Settings, alerts: Alerts) -> Watch:
 
 
 def identity_check_alert(settings: Settings) -> IdentityCheckAlert:
-    """What records and announces failed identity checks, at the destinations whose address or key is set."""
+    """Return the recorder of failed identity checks, with the destinations whose address or key is set."""
     from medagent.alerts.identity_checks import IdentityCheckAlert  # noqa: PLC0415  # a traced agent has no use for it
     from medagent.alerts.state import AlertState  # noqa: PLC0415  # the same
     from medagent.clinic.verification import MOST_FAILURES, WINDOW  # noqa: PLC0415  # the same

@@ -22,7 +22,7 @@ Match: TypeAlias = Literal["equal", "partial", "alike", "similar", "different"]
 
 _APOSTROPHES = dict.fromkeys(map(ord, "'’‘‛`´ʼʻʽʾʿˈʹ′＇｀ꞌ՚׳᾽᾿΄"), "'")
 _DASHES = dict.fromkeys(map(ord, "-‐‑‒–—―−⁃֊־﹘﹣－·・･゠.．。،"), "-")
-"""What joins or ends the parts of a name: dashes, the dots of Catalan and Japanese, the dot of an abbreviation."""
+"""Signs between or behind the parts of a name: dashes, the dots of Catalan and Japanese, that of an abbreviation."""
 _INVISIBLE = frozenset(map(chr, (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, 0x0640))) | frozenset(
     map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
 )

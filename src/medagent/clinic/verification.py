@@ -1,4 +1,4 @@
-"""Who the caller is: proved by what they know together, and never by one thing that somebody could have kept.
+"""Identity checks: a caller proves who they are by two things that they know, never by one.
 
 Failed checks are counted across calls, for each record, each claim and each calling number. A claim of a person who
 does not exist counts as one of a person who does, and every check runs the same statements: neither the answer nor its
@@ -31,7 +31,7 @@ _WORDS = 64
 _NOBODY = "Nemo Nobody"
 
 Scope: TypeAlias = Literal["record", "calling_number"]
-"""What reached the limit; nothing of whose it is."""
+"""Kind of subject that reached the limit, without its identity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -44,7 +44,7 @@ class VerifiedPatient:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Claim:
-    """Who the caller claims to be, and the number that the call comes from."""
+    """A claim of identity, and the number that the call comes from."""
 
     dob: date
     confirmation_id: str | None = None
@@ -55,7 +55,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Checked:
-    """What a check found: the patient, or None; what reached the limit by it; whether the calling number is at it."""
+    """Result of a check: the patient or None, the kinds that reached the limit, and the calling number's lock."""
 
     patient: VerifiedPatient | None
     reached: frozenset[Scope]
@@ -108,7 +108,7 @@ def check(session: Session, claim: Claim, *, now: datetime) -> Checked:
     found = [
         row.id for row, match in zip(born, by_day, strict=False) if _is_proved(claim, row.id, match, row.phone, owner)
     ]
-    # Of two people with one name and one day of birth the line tells which; it is no proof of either.
+    # Between two people with one name and one day of birth the line decides; by itself it proves neither.
     on_line = [row.id for row in born if row.id in found and row.phone == claim.calling_number]
     proved = found if len(found) == 1 else on_line
     patient_id = proved[0] if len(proved) == 1 else None

@@ -29,7 +29,7 @@ Relation: TypeAlias = Literal[
 
 
 class ForPatient(Arguments):
-    """Who phones, where it is not the patient."""
+    """Arguments about a caller who is not the patient."""
 
     caller_name: Name | None = Field(
         None, description="The caller's own full name, where they phone for another person, who is the patient."
@@ -46,7 +46,7 @@ class ForPatient(Arguments):
 
 
 class OfCaller(ForPatient):
-    """Whose appointment it is, what proves it, and which one is meant."""
+    """Arguments that prove a patient's identity and name one of their appointments."""
 
     dob: Day = Field(description="The patient's date of birth as the caller says it, ISO 8601 such as 1980-01-31.")
     confirmation_id: Confirmation | None = Field(
