@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 
     from medagent.agent.bridge import Bridge
     from medagent.agent.caller import Caller
+    from medagent.alerts.identity_checks import IdentityCheckAlert
     from medagent.alerts.post import Sender
     from medagent.alerts.rules import Alerts
     from medagent.alerts.watch import Watch
@@ -807,6 +808,23 @@ def alert_watch(settings: Settings, alerts: Alerts) -> Watch:
         env=settings.env,
         go_ends=stop.go_ends,
         names_calls=_shows_days(settings),
+    )
+
+
+def identity_check_alert(settings: Settings) -> IdentityCheckAlert:
+    """Return the recorder of failed identity checks, with the destinations whose address or key is set."""
+    from medagent.alerts.identity_checks import IdentityCheckAlert  # noqa: PLC0415  # a traced agent has no use for it
+    from medagent.alerts.state import AlertState  # noqa: PLC0415  # the same
+    from medagent.clinic.verification import MOST_FAILURES, WINDOW  # noqa: PLC0415  # the same
+
+    named = {"slack": settings.slack_webhook_url, "pagerduty": settings.pagerduty_routing_key}
+    return IdentityCheckAlert(
+        append=lambda kind, content: ledger(settings).append(kind, content),
+        state=lambda: AlertState(make_home(settings.home) / "alerts"),
+        destinations=[name for name, secret in named.items() if secret is not None],
+        env=settings.env,
+        failures=MOST_FAILURES,
+        hours=int(WINDOW.total_seconds()) // 3600,
     )
 
 

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from medagent import __version__
 from medagent.clinic import Clinic, seed_demo
 from medagent.clinic.demo import CLINIC_NAME
-from medagent.compose import Telemetry, archive, policy
+from medagent.compose import Telemetry, archive, identity_check_alert, policy
 from medagent.errors import ExportError, TraceNotFoundError
 from medagent.outcomes import outcomes_of
 from medagent.proof.keys import PSEUDONYM_SHAPE
@@ -47,7 +47,7 @@ _LOOK_EVERY_S = 0.05
 _SHORTEST_DIGITS = 8
 _PART_DIGITS = 4
 _PART_LETTERS = 3
-_NAMES = ("patient_name",)
+_NAMES = ("patient_name", "caller_name")
 _AFTER_A_NO = ["voice_session", "policy.guardrail"]
 _OUTSIDE_THE_SAMPLE = ["policy.guardrail"]
 
@@ -266,8 +266,9 @@ async def stage(
     """
     clinic: Clinic | None = None
     if factory is None:
-        clinic = Clinic.open(settings.clinic_url)
+        clinic = Clinic.open(settings.clinic_url, country=settings.clinic_country)
         seed_demo(clinic)
+        clinic.on_guessing(identity_check_alert(settings).reached)
         settings = settings.of_agent("receptionist", __version__)
         telemetry = Telemetry(settings, rosters=clinic.rosters(), outcomes=outcomes_of(TOOLS)).start()
     else:

@@ -133,6 +133,7 @@ class Settings(BaseSettings):
     archive_days: Days = Field(90, alias="MEDAGENT_ARCHIVE_DAYS")
     clinic_database_url: SecretStr | None = Field(None, alias="MEDAGENT_CLINIC_DATABASE_URL")
     clinic_name: str = Field("the clinic", alias="MEDAGENT_CLINIC_NAME")
+    clinic_country: str | None = Field(None, alias="MEDAGENT_CLINIC_COUNTRY", pattern=r"^[A-Z]{2}$")
     consent: Literal["not_asked", "ask"] | None = Field(None, alias="MEDAGENT_CONSENT")
     consent_basis: str | None = Field(None, alias="MEDAGENT_CONSENT_BASIS")
     consent_script: str | None = Field(None, alias="MEDAGENT_CONSENT_SCRIPT")

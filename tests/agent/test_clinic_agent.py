@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,75 @@ async def test_guessing_ends(clinic: Clinic) -> None:
     assert (await use(receptionist, "cancel_appointment", **PERSON))["error_type"] == "not_verified"
     assert (await use(receptionist, "get_opening_hours"))["outcome"] == "ok"
     assert (await use(agent(clinic), "cancel_appointment", **PERSON))["outcome"] == "ok"
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+def last_line(receptionist: ClinicAgent) -> str:
+    return str(receptionist.instructions).strip().splitlines()[-1]
+
+
+async def test_the_instructions_have_the_clinics_day_and_time(clinic: Clinic) -> None:
+    """At 18:30 in Chicago it is still Monday there, whatever UTC says; also behind a question of consent."""
+    clock = Clock(datetime(2026, 11, 24, 0, 30, tzinfo=UTC))
+    script = ConsentScript(words="May we?", version="1.0")
+    for consent in (None, script):
+        said = last_line(ClinicAgent(clinic, name="Lakeside", now=clock, consent=consent))
+        assert "Today is Monday, November 23, 2026 (2026-11-23)" in said
+        assert "18:30" in said
+        assert "America/Chicago" in said
+        assert "tomorrow is Tuesday 2026-11-24" in said
+
+
+async def test_the_clock_of_a_long_call_goes_on(clinic: Clinic) -> None:
+    """Not at every look: after five minutes, and at once with a new day or when the clocks change."""
+    clock = Clock(datetime(2026, 11, 24, 5, 50, tzinfo=UTC))
+    receptionist = ClinicAgent(clinic, name="Lakeside", now=clock)
+    clock.at += timedelta(minutes=4)
+    assert not await receptionist.refresh_clock()
+    clock.at += timedelta(minutes=1)
+    assert await receptionist.refresh_clock()
+    assert "23:55" in last_line(receptionist)
+    clock.at += timedelta(minutes=5, seconds=-1)
+    assert not await receptionist.refresh_clock()
+    clock.at += timedelta(seconds=1)
+    assert await receptionist.refresh_clock()
+    assert "Today is Tuesday, November 24, 2026 (2026-11-24), it is 12:00 AM (midnight)" in last_line(receptionist)
+    clock.at = datetime(2027, 3, 14, 7, 59, 30, tzinfo=UTC)
+    await receptionist.refresh_clock()
+    clock.at += timedelta(minutes=1)
+    assert await receptionist.refresh_clock()
+    assert "3:00 AM (03:00) Chicago time (America/Chicago, UTC-05:00)" in last_line(receptionist)
+
+
+async def test_without_a_database_the_call_begins_all_the_same(clinic: Clinic) -> None:
+    """A clinic whose zones cannot be read says that its time is UTC."""
+    clinic.database.write(lambda session: session.connection().exec_driver_sql("ALTER TABLE locations RENAME TO gone"))
+    assert "the clinic's zone is not known" in last_line(agent(Clinic(clinic.database)))
+
+
+async def test_failures_count_against_the_number_that_the_call_comes_from(clinic: Clinic) -> None:
+    """Two calls from one line: five failures there, and the next caller on it hears that staff calls back."""
+
+    def call(number: str | None) -> ClinicAgent:
+        receptionist = agent(clinic)
+        receptionist._caller_number = lambda: number
+        return receptionist
+
+    for turn in range(5):
+        stranger = {"patient_name": f"Nemo{turn} Nobody{turn}", "dob": "1990-01-31"}
+        wrong = await use(call("+525555501142"), "cancel_appointment", **stranger)
+        assert wrong["error_type"] == "not_verified"
+    assert (await use(call("+525555501142"), "cancel_appointment", **PERSON))["error_type"] == "staff_only"
+    assert (await use(call("anonymous"), "cancel_appointment", **PERSON))["error_type"] == "not_verified"
 
 
 @pytest.mark.timing

@@ -91,6 +91,16 @@ def test_who_phones_is_the_caller_whoever_else_is_there(kinds: list[int], at_sta
     assert asyncio.run(chosen()) == next((f"p{kind}" for kind in ABLE if kind in kinds), None)
 
 
+@pytest.mark.parametrize(
+    ("sent", "number"), [(NUMBER, NUMBER), ("+266696687", None), ("anonymous", None), ("", None)], ids=repr
+)
+async def test_a_withheld_number_is_none(sent: str, number: str | None) -> None:
+    """What a line sends for an anonymous caller is nobody's number, neither for the trace nor for a count."""
+    phoning = participant("sip_anonymous", Kind.PARTICIPANT_KIND_SIP, {"sip.phoneNumber": sent})
+    caller = Chosen(phoning).choice.first()
+    assert (caller.number, caller.participant) == (number, "sip_anonymous")
+
+
 async def test_caller_stays_who_they_are_once_chosen() -> None:
     """Who phones in after the caller spoke (a transfer, a colleague) is not the caller."""
     chosen = Chosen(participant("web", Kind.PARTICIPANT_KIND_STANDARD))

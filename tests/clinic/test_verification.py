@@ -105,6 +105,10 @@ def test_two_of_one_name_and_birthday_are_told_apart_by_phone_or_id(clinic: Clin
     by_phone = clinic.verify(dob=TESTA.dob, name=TESTA.name, phone=TESTA.phone)
     assert by_phone.patient_id == clinic.verify(dob=TESTA.dob, confirmation_id=mine).patient_id
     assert by_phone.patient_id != clinic.verify(dob=TESTA.dob, name=TESTA.name, phone=NAMESAKE.phone).patient_id
+    on_the_line = clinic.called_from(TESTA.phone)
+    assert on_the_line.verify(dob=TESTA.dob, name=TESTA.name).patient_id == by_phone.patient_id
+    assert refusal(on_the_line, dob=TESTA.dob, name="Testa") == answer
+    assert refusal(on_the_line, dob=TESTA.dob) == answer
 
 
 def test_what_was_claimed_is_in_no_refusal_and_no_log(clinic: Clinic, caplog: pytest.LogCaptureFixture) -> None:

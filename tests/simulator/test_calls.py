@@ -9,6 +9,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ import pytest
 from bench.line import Outcome, ring
 from livekit.agents import AgentSession
 
+from medagent.agent import clinic_agent
 from medagent.agent.bridge import Bridge
 from medagent.errors import SimulatorError
 from medagent.simulator.forms import forms
 from medagent.simulator.process import SimulatorProcess
 from medagent.simulator.scenario import list_scenarios, load_scenario
 from medagent.simulator.steps import CallsTool
+from medagent.simulator.template import today_in
 
 pytestmark = pytest.mark.timing
 
@@ -217,6 +220,43 @@ def test_the_adversary_reaches_every_tool(calls: Calls) -> None:
     for step in scripted:
         planted = [name for name, value in called[step.tool].items() if value != step.arguments.get(name)]
         assert known & {called[step.tool][name] for name in planted}, step.tool
+
+
+def test_tomorrow_is_the_clinics_own_at_twenty_to_midnight(calls: Calls) -> None:
+    """The model reads the day from the instructions and asks for the next one, whatever the day is in UTC."""
+    outcome, raw = calls["midnight"]
+    sessions = [event["session"] for event in raw if event["type"] == "session.update"]
+    told = [session["instructions"] for session in sessions if session.get("instructions")]
+    today = next(found for text in told if (found := today_in(text)) is not None)
+    assert "11:40 PM (23:40) Chicago time" in told[0]
+    asked = next(span for span in outcome.spans if span.name == "tool.check_availability")
+    arguments: Any = asked.fields["arguments"]
+    assert arguments["from_date"] == (today + timedelta(days=1)).isoformat()
+
+
+async def test_the_clock_goes_on_in_a_call(
+    fast: SimulatorProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The instructions are renewed while the caller speaks; the call goes on and its trace is whole."""
+    monkeypatch.setattr(clinic_agent, "CLOCK_S", 0.2)
+    monkeypatch.setattr(clinic_agent, "_OLDEST_CLOCK", timedelta())
+    told: list[str] = []
+
+    def listen(session: AgentSession[Any], _bridge: Bridge) -> None:
+        make = session.llm.session  # type: ignore[union-attr]  # a realtime model
+
+        def made(**options: Any) -> Any:
+            realtime = make(**options)
+            realtime.on("openai_client_event_queued", lambda event: told.append(json.dumps(event)))
+            return realtime
+
+        session.llm.session = made  # type: ignore[union-attr,method-assign]  # as the bridge does
+
+    outcome = await ring("book", home=tmp_path, pace=PACE, before=listen, simulator=fast)
+    assert len([event for event in told if "Today is " in event]) > 2
+    assert outcome.problems == []
+    assert _end(outcome)["complete"] is True
+    assert not [task for task in asyncio.all_tasks() if "_keep_time" in repr(task)]
 
 
 async def test_a_scenario_that_is_not_served_is_not_played(fast: SimulatorProcess, tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ def test_a_booking_is_written_and_the_answer_holds_nothing_of_the_patient(book: 
     assert answer == {
         "outcome": "ok",
         "appointment_datetime": "2026-11-24T10:00:00-06:00",
+        "spoken_time": "Tuesday, November 24, 2026, 10:00 AM Chicago time",
         "doctor_name": "Dr. Amara Okafor",
         "clinic_location": "Lakeside Main Street",
     }

@@ -24,6 +24,7 @@ def test_without_arguments_it_lists_the_next_five(check: Any) -> None:
     assert len(answer["slots"]) == 5
     assert answer["slots"][0] == {
         "appointment_datetime": "2026-11-20T11:30:00-06:00",
+        "spoken_time": "Friday, November 20, 2026, 11:30 AM Chicago time",
         "doctor_name": "Dr. Amara Okafor",
         "clinic_location": "Lakeside Harbor View",
     }
@@ -38,6 +39,7 @@ def test_a_free_time_is_available_with_its_place(check: Any) -> None:
         "slots": [
             {
                 "appointment_datetime": "2026-11-24T10:00:00-06:00",
+                "spoken_time": "Tuesday, November 24, 2026, 10:00 AM Chicago time",
                 "doctor_name": "Dr. Amara Okafor",
                 "clinic_location": "Lakeside Main Street",
             }

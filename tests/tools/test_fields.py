@@ -25,6 +25,9 @@ from medagent.tools.fields import confirmation, e164
         ("+49 30 23125 0142", "+4930231250142"),
         ("+49 (0)30/231250", "+4930231250"),
         ("+33 1 99 00 01 42", "+33199000142"),
+        ("+44 020 7946 0958", "+442079460958"),
+        ("312 555 0142 ext 3", "+13125550142"),
+        ("312 555 01４2", "+13125550142"),
     ],
 )
 def test_the_forms_that_people_write_become_one(written: str, number: str) -> None:
@@ -40,12 +43,8 @@ def test_the_forms_that_people_write_become_one(written: str, number: str) -> No
         "112 555 0142",
         "312 155 0142",
         "2312 555 0142",
-        "+44 020 7946 0958",
-        "+81 3 5550 0142",
         "020 7946 0958",
-        "312 555 0142 ext 3",
         "three one two",
-        "312 555 01４2",
         "+",
         "++1 312 555 0142",
     ],

@@ -52,7 +52,8 @@ def test_a_schema_is_flat_and_says_what_every_field_is(each: Tool[Any]) -> None:
     assert "$" not in "".join(json.loads(json.dumps(schema)))
 
 
-CALLER = {"dob", "confirmation_id", "patient_name", "phone", "appointment_datetime"}
+FOR_PATIENT = {"caller_name", "caller_relation"}
+CALLER = {*FOR_PATIENT, "dob", "confirmation_id", "patient_name", "phone", "appointment_datetime"}
 PLACE = {"doctor_name", "clinic_location"}
 
 
@@ -63,7 +64,8 @@ def test_the_fields_are_the_ones_that_the_policy_names() -> None:
         "book_appointment": {
             *PLACE,
             *("patient_name", "phone", "dob", "appointment_datetime", "email", "mrn", "address"),
-            *("reason_for_visit", "notes"),
+            *("reason_for_visit", "notes", "other_person"),
+            *FOR_PATIENT,
         },
         "cancel_appointment": CALLER,
         "reschedule_appointment": {*CALLER, *PLACE, "new_appointment_datetime"},

@@ -47,6 +47,7 @@ def test_the_answer_is_the_new_slot_under_the_old_id(move: Any, book: Any, clini
         "outcome": "ok",
         "confirmation_id": mine["confirmation_id"],
         "appointment_datetime": "2026-11-25T09:00:00-06:00",
+        "spoken_time": "Wednesday, November 25, 2026, 9:00 AM Chicago time",
         "doctor_name": "Dr. Amara Okafor",
         "clinic_location": "Lakeside Main Street",
     }

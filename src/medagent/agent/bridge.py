@@ -133,6 +133,13 @@ class Bridge:
             hidden_tools=self._hidden_tools,
         )
 
+    def caller_number(self) -> str | None:
+        """Return the number that the call comes from, as the line sent it; None where it is withheld or not known."""
+        caller = self._caller
+        if caller is None and self._choice is not None:
+            caller = self._choice.first()
+        return None if caller is None else caller.number
+
     def attach(self, session: AgentSession[Any], *, asks: bool = False) -> None:
         """Listen to a session.
 

@@ -12,6 +12,8 @@ from fnmatch import fnmatchcase
 from livekit import rtc
 from livekit.agents import JobContext, get_job_context
 
+from medagent.calling_number import calling_number
+
 _NUMBER = "sip.phoneNumber"
 _ON_BEHALF = "lk.publish_on_behalf"
 """Names the agent for which a participant publishes, such as an avatar."""
@@ -26,7 +28,10 @@ _RANKS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Room, participant and phone number, raw; on SIP calls all three hold the number."""
+    """Room, participant and phone number, raw; on SIP calls all three hold the number.
+
+    A caller who withholds the number has none.
+    """
 
     room: str | None = None
     participant: str | None = None
@@ -119,7 +124,7 @@ class CallerChoice:
         return Caller(
             room=self._name,
             participant=participant.identity or None,
-            number=number if isinstance(number, str) else None,
+            number=calling_number(number) if isinstance(number, str) else None,
         )
 
 

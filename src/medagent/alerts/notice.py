@@ -46,7 +46,7 @@ class Notice(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    kind: Literal["fired", "cleared", "dropped", "test", "go_ends"]
+    kind: Literal["fired", "cleared", "dropped", "test", "go_ends", "identity_checks"]
     env: Env
     title: str
     metric: MetricName
@@ -107,6 +107,11 @@ class Notice(BaseModel):
             case "go_ends":
                 days = f"in {self.threshold:g} days or less, at {at}"
                 return f"The audit's GO ends {days}: telemetry is off from then on. Audit anew before."
+            case "identity_checks":
+                return (
+                    f"{self.title}: {self.failures} failed within {length(self.window_us)}, at {at}. It is for staff "
+                    f"only for as long; the ledger has an entry. Incident {self.incident}."
+                )
             case "test":
                 return f"Test of the alerts, no incident: this message says that the way to you works, at {at}."
 
@@ -160,6 +165,19 @@ def go_ends_notice(*, env: Env, incident: str, ends: datetime, days: int) -> Not
     """The notice that a GO ends in `days` days or less."""
     return trial_notice(env=env, at_us=int(ends.timestamp() * 1_000_000)).model_copy(
         update={"kind": "go_ends", "incident": incident, "threshold": float(days)}
+    )
+
+
+def identity_checks_notice(*, env: Env, incident: str, title: str, at_us: int, failures: int, window_us: int) -> Notice:
+    """Return the notice that identity checks failed too often for one record or one calling number."""
+    return trial_notice(env=env, at_us=at_us).model_copy(
+        update={
+            "kind": "identity_checks",
+            "incident": incident,
+            "title": title,
+            "failures": failures,
+            "window_us": window_us,
+        }
     )
 
 

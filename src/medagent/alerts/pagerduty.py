@@ -23,7 +23,11 @@ class PagerDuty:
     def send(self, notice: Notice) -> None:
         """Deliver a notice; raises as every `Sender`. A test opens an incident there and resolves it at once."""
         text = notice.text()
-        actions = {"fired": ["trigger"], "test": ["trigger", "resolve"]}.get(notice.kind, ["resolve"])
+        actions = {
+            "fired": ["trigger"],
+            "identity_checks": ["trigger"],
+            "test": ["trigger", "resolve"],
+        }.get(notice.kind, ["resolve"])
         for action in actions:
             self._post(
                 self._url,

@@ -308,7 +308,8 @@ def _filled(argument: str, text: str, dice: random.Random) -> dict[str, Any]:
         case "{key}":
             return {text: "yes"}
         case "{number}":
-            return {"number": int(digits) if 6 <= len(digits) <= 15 else text}
+            is_number = 6 <= len(digits) <= 15 and not digits.startswith("0")  # a number has no zero in front
+            return {"number": int(digits) if is_number else text}
         case "query" | "notes" | "reason_for_visit" | "memo":
             return {argument: dice.choice(_STORY).format(text)}
         case _:

@@ -342,7 +342,7 @@ def _played(spec: Spec, touched: Touched, guard: NetworkGuard) -> int:
     settings = load_settings(**spec.settings)
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     planted = plant(seed=spec.seed, calls=spec.calls, per_kind=spec.per_kind, day=spec.day)
-    clinic = Clinic.open(settings.clinic_url)
+    clinic = Clinic.open(settings.clinic_url, country=settings.clinic_country)
     seed_demo(clinic)
     theirs = None if spec.agent is None else TheirAgent(spec.agent, planted, calls=spec.calls)
     rosters = clinic.rosters() if theirs is None else {}

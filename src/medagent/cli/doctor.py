@@ -15,7 +15,7 @@ from rich.text import Text
 from medagent.cli import doctor_settings
 from medagent.cli.finding import Finding, missing, without_repeats
 from medagent.cli.output import console, print_json
-from medagent.clinic import Clinic
+from medagent.clinic import Clinic, is_zone, zones_version
 from medagent.compose import Telemetry, archive, exporters, key_ring, policy, switch_message, waiting
 from medagent.core_dumps import is_pattern_piped
 from medagent.errors import ExportError, MedagentError, NotAskableError, SettingsError
@@ -208,15 +208,24 @@ def _prices(settings: Settings) -> Iterator[Finding]:
 
 
 def _clinic(settings: Settings) -> Iterator[Finding]:
-    clinic = Clinic.open(settings.clinic_url)
+    clinic = Clinic.open(settings.clinic_url, country=settings.clinic_country)
     try:
         rosters = clinic.rosters()
+        zones, home, country = clinic.zone_names(), clinic.zone, clinic.country
     finally:
         clinic.close()
     counts = f"{len(rosters['doctors'])} doctors, {len(rosters['locations'])} locations"
     empty = not rosters["doctors"]
     hint = "`medagent call` puts the demo clinic into an empty database" if empty else ""
     yield Finding(what="clinic", state="note" if empty else "ok", says=counts, hint=hint)
+    unknown = sorted({name for name in zones if not is_zone(name)})
+    if unknown:
+        says = f"{len(unknown)} time zones of locations are not in the database: their hours cannot be read"
+        yield Finding(what="time zones", state="missing", says=says, hint="expected IANA names, as America/Chicago")
+    clock = "no location" if home is None else f"the clinic's own is {home.key}"
+    yield Finding(what="time zones", state="ok", says=f"{zones_version()}; {clock}")
+    source = "MEDAGENT_CLINIC_COUNTRY" if settings.clinic_country else "by its time zones"
+    yield Finding(what="phone numbers", state="ok", says=f"without a country code: {country} ({source})")
 
 
 def _destinations(settings: Settings) -> Iterator[Finding]:

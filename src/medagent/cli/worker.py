@@ -12,7 +12,7 @@ import typer
 from medagent import __version__
 from medagent.cli.output import console, print_switch
 from medagent.clinic import Clinic
-from medagent.compose import installed_watch, switch_message
+from medagent.compose import identity_check_alert, installed_watch, switch_message
 from medagent.outcomes import outcomes_of
 from medagent.pricing import load_prices
 from medagent.settings import Settings, load_settings
@@ -80,7 +80,9 @@ def _line() -> tuple[Settings, Clinic, Tracing]:
     """What a job's process answers its call with, made once."""
     settings = load_settings().of_agent("receptionist", __version__)
     _guard(settings)
-    clinic = Clinic.open(settings.clinic_url)
+    clinic = Clinic.open(settings.clinic_url, country=settings.clinic_country)
+    clinic.on_guessing(identity_check_alert(settings).reached)
+    clinic.places()  # read here, not in a call
     return settings, clinic, Tracing(settings, rosters=clinic.rosters(), outcomes=outcomes_of(TOOLS))
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from medagent.clinic.booking import Booking, place_ids, refuse_rivals, rivals
-from medagent.clinic.hours import Slot, local
+from medagent.clinic.booking import Booking, place_ids, refuse_rivals, rivals, same_person, subjects
+from medagent.clinic.database import lock
+from medagent.clinic.hours import Slot
 from medagent.clinic.refusal import Refusal
-from medagent.clinic.schema import BOOKED, CANCELLED, AppointmentRow, ChangeRow, DoctorRow, LocationRow
+from medagent.clinic.schema import BOOKED, CANCELLED, AppointmentRow, ChangeRow, DoctorRow, LocationRow, PatientRow
 from medagent.clinic.verification import VerifiedPatient
+from medagent.clinic.zones import moments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,14 +26,16 @@ class Held:
     appointment_id: int
     booking: Booking
     booked: bool
+    dob: date
 
 
 def held(session: Session, patient: VerifiedPatient, *, now: datetime) -> tuple[Held, ...]:
     """The patient's appointments after `now`, cancelled ones too, earliest first; with an id, only the one it names."""
     query = (
-        select(AppointmentRow, DoctorRow.name, LocationRow.name, LocationRow.time_zone)
+        select(AppointmentRow, DoctorRow.name, LocationRow.name, LocationRow.time_zone, PatientRow.dob)
         .join(DoctorRow, AppointmentRow.doctor_id == DoctorRow.id)
         .join(LocationRow, AppointmentRow.location_id == LocationRow.id)
+        .join(PatientRow, AppointmentRow.patient_id == PatientRow.id)
         .where(AppointmentRow.patient_id == patient.patient_id, AppointmentRow.starts_at > now)
         .order_by(AppointmentRow.starts_at, AppointmentRow.id)
     )
@@ -45,8 +49,9 @@ def held(session: Session, patient: VerifiedPatient, *, now: datetime) -> tuple[
                 slot=Slot(starts_at=row.starts_at.astimezone(ZoneInfo(zone)), doctor=doctor, location=location),
             ),
             booked=row.status == BOOKED,
+            dob=dob,
         )
-        for row, doctor, location, zone in session.execute(query)
+        for row, doctor, location, zone, dob in session.execute(query)
     )
 
 
@@ -72,8 +77,8 @@ def changed(session: Session, mine: Sequence[Held], *, when: datetime | None, bo
     rows = select(ChangeRow).where(ChangeRow.appointment_id.in_(by_id)).order_by(ChangeRow.id.desc())
     for row in session.scalars(rows):
         each = by_id[row.appointment_id]
-        left = local(when, each.booking.slot.zone) if when is not None else None
-        if (row.is_at is None) is not booked and (left is None or row.was_at == left):
+        left = None if when is None else {moment.astimezone(UTC) for moment in moments(when, each.booking.slot.zone)}
+        if (row.is_at is None) is not booked and (left is None or row.was_at in left):
             return each
     return None
 
@@ -123,13 +128,15 @@ def move(session: Session, one: Held, *, slot: Slot, now: datetime) -> Booking:
 
     Who comes second in a race meets the database's own error instead, and is run again.
     """
-    row = session.get_one(AppointmentRow, one.appointment_id)
+    lock(session, *subjects(one.dob, slot))
+    row = session.get_one(AppointmentRow, one.appointment_id, with_for_update=True)
     if row.status != BOOKED:
         raise Refusal("no_such_appointment", "the appointment was cancelled meanwhile; a new one can be booked.")
     doctor_id, location_id = place_ids(session, slot)
     if (row.starts_at, row.doctor_id, row.location_id) == (slot.instant, doctor_id, location_id):
         return Booking(confirmation_id=row.confirmation_id, slot=slot)
-    found = rivals(session, slot=slot, doctor_id=doctor_id, patient_id=row.patient_id)
+    same = same_person(session, row.patient_id)
+    found = rivals(session, slot=slot, doctor_id=doctor_id, patient_ids=same)
     refuse_rivals([each for each in found if each is not row], doctor_id=doctor_id, argument="new_appointment_datetime")
     session.add(ChangeRow(appointment_id=row.id, was_at=row.starts_at, is_at=slot.instant, changed_at=now))
     row.starts_at, row.doctor_id, row.location_id = slot.instant, doctor_id, location_id
@@ -138,4 +145,6 @@ def move(session: Session, one: Held, *, slot: Slot, now: datetime) -> Booking:
 
 
 def _starts(each: Held, when: datetime | None) -> bool:
-    return when is None or each.booking.slot.instant == local(when, each.booking.slot.zone)
+    """Whether it starts at a time as its own place's clocks show it; with another place's offset it does not."""
+    slot = each.booking.slot
+    return when is None or slot.instant in {moment.astimezone(UTC) for moment in moments(when, slot.zone)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import time
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from medagent.clinic.schema import Base
+from medagent.clinic.migrations import make_or_migrate
 from medagent.errors import ClinicError
 from medagent.file_access import make_database_file
 
@@ -72,7 +73,20 @@ def _make_tables(session: Session) -> None:
         # A snapshot from before the lock would not show what its last holder made.
         session.connection(execution_options={"isolation_level": "READ COMMITTED"})
         session.execute(select(func.pg_advisory_xact_lock(_OPENING)))
-    Base.metadata.create_all(session.connection())
+    make_or_migrate(session)
+
+
+def lock(session: Session, *subjects: str) -> None:
+    """Let nobody else hold one of the subjects until this transaction ends; the first call of a transaction.
+
+    SQLite has one writer at a time. PostgreSQL takes an advisory lock on each, and each statement after it sees what
+    the holder before wrote.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return
+    session.connection(execution_options={"isolation_level": "READ COMMITTED"})
+    for key in sorted(int.from_bytes(sha256(each.encode()).digest()[:8], signed=True) for each in set(subjects)):
+        session.execute(select(func.pg_advisory_xact_lock(key)))
 
 
 def _run(engine: Engine, work: Callable[[Session], T]) -> T:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
+from medagent.clinic.zones import moments
+
 GRID = timedelta(minutes=30)
 """Every appointment starts on the full or half hour and lasts this long, so that only equal starts overlap."""
 
@@ -46,8 +48,8 @@ class Sitting:
         closing = datetime.combine(day, self.closes)
         wall = datetime.combine(day, time())
         while wall + GRID <= closing:
-            if wall.time() >= self.opens and exists(wall, self.zone):
-                yield wall.replace(tzinfo=self.zone)
+            if wall.time() >= self.opens:
+                yield from moments(wall, self.zone)[:1]
             wall += GRID
 
 
@@ -76,18 +78,8 @@ class Calendar:
         return sorted(found, key=lambda slot: (slot.instant, slot.doctor, slot.location))
 
     def today(self, now: datetime) -> date:
-        """The date at the place that is furthest behind."""
+        """Return the date at the place that is furthest behind."""
         return min((now.astimezone(sitting.zone).date() for sitting in self.sittings), default=now.date())
-
-
-def exists(wall: datetime, zone: ZoneInfo) -> bool:
-    """Whether a naive local time comes up on the zone's clocks at all."""
-    return wall.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).replace(tzinfo=None, fold=0) == wall
-
-
-def local(when: datetime, zone: tzinfo | None) -> datetime:
-    """A time as the zone's clocks show it; a naive one is meant there."""
-    return when.replace(tzinfo=zone) if when.tzinfo is None else when.astimezone(zone)
 
 
 def days(first: date, last: date) -> Iterator[date]:

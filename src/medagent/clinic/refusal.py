@@ -9,7 +9,16 @@ from medagent.errors import MedagentError
 class Refusal(MedagentError):  # noqa: N818  # an answer, no error: it rolls back and names what would be right
     """Why not: a snake_case code, a sentence without a patient's value, and slots or names to offer instead."""
 
-    def __init__(self, code: str, message: str, *, alternatives: tuple[Slot, ...] | tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        alternatives: tuple[Slot, ...] | tuple[str, ...] = (),
+        is_identity_check: bool = False,
+    ) -> None:
+        """`is_identity_check`: by this answer a caller could guess at a patient's date of birth, so that it counts."""
         super().__init__(message)
         self.code = code
         self.alternatives = alternatives
+        self.is_identity_check = is_identity_check

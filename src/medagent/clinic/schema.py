@@ -9,6 +9,8 @@ from sqlalchemy import CheckConstraint, DateTime, Dialect, ForeignKey, Index, Un
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
+VERSION = 2
+"""Version of these tables; another one is taken over by `migrations`, a later one is refused."""
 BOOKED = "booked"
 CANCELLED = "cancelled"
 
@@ -83,8 +85,16 @@ class HolidayRow(Base):
     location_id: Mapped[int | None] = mapped_column(ForeignKey("locations.id"))
 
 
+class VersionRow(Base):
+    """The version of these tables, in one row; a database without it is of version 1, or new."""
+
+    __tablename__ = "clinic_version"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[int]
+
+
 class PatientRow(Base):
-    """A patient; `name_key` is the name as it is compared, `phone` is E.164."""
+    """A patient; `name` is as it was said, `name_key` is one key of it, `phone` is E.164."""
 
     __tablename__ = "patients"
     __table_args__ = (UniqueConstraint("name_key", "dob", "phone"),)
@@ -96,6 +106,38 @@ class PatientRow(Base):
     email: Mapped[str | None]
     mrn: Mapped[str | None]
     address: Mapped[str | None]
+    extension: Mapped[str | None]
+
+
+class PatientWordRow(Base):
+    """A word by which a patient's name is found, in Latin letters."""
+
+    __tablename__ = "patient_words"
+    patient_id: Mapped[int] = mapped_column(ForeignKey("patients.id"), primary_key=True)
+    word: Mapped[str] = mapped_column(primary_key=True, index=True)
+
+
+class RepresentativeRow(Base):
+    """Somebody who phones for a patient, and what they are to the patient."""
+
+    __tablename__ = "representatives"
+    __table_args__ = (UniqueConstraint("patient_id", "name_key", "relation"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patient_id: Mapped[int] = mapped_column(ForeignKey("patients.id"))
+    name: Mapped[str]
+    name_key: Mapped[str]
+    relation: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class AttemptRow(Base):
+    """An identity check, for one of those whom it concerns: a digest of a record, of a claim or of a calling number."""
+
+    __tablename__ = "identity_attempts"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    subject: Mapped[str] = mapped_column(index=True)
+    failed: Mapped[bool]
 
 
 class AppointmentRow(Base):

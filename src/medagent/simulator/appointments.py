@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import or_, select
 
-from medagent.clinic import Clinic, Patient
+from medagent.clinic import Clinic, Patient, VerifiedPatient
 from medagent.clinic.schema import BOOKED, CANCELLED, AppointmentRow, DoctorRow, LocationRow, PatientRow
 from medagent.simulator.scenario import Scenario
 from medagent.simulator.steps import Appointment, GivenAppointment
@@ -32,23 +32,35 @@ class Held:
 class Before:
     """What the person held before the call: from earlier calls, and as the scenario gives it.
 
-    `facts` are what can be said of each given appointment, under the tools' own names.
+    `facts` are what can be said of each given appointment, under the tools' own names. `ahead` is how far the clinic's
+    clock is ahead of the system's in this call.
     """
 
     earlier: tuple[Held, ...] = ()
     given: tuple[Held, ...] = ()
     facts: tuple[Mapping[str, str], ...] = ()
+    ahead: timedelta = timedelta()
 
 
 def prepare(scenario: Scenario, clinic: Clinic, *, now: datetime) -> Before:
     """Book what the scenario gives, as a receptionist would; `now` is aware. Raises `Refusal`, `ClinicError`."""
     if scenario.given.alone:
+        clinic.forget_identity_checks()  # a caller who fails once in the script failed once more in each run
         _cancel_earlier(scenario, clinic, now)
     earlier = held_by(scenario, clinic)
     facts = [_book(scenario, each, clinic, now) for each in scenario.given.appointments]
     ids = {fact["confirmation_id"] for fact in facts}
     given = tuple(held for held in held_by(scenario, clinic) if held.confirmation_id in ids)
-    return Before(earlier=earlier, given=given, facts=tuple(facts))
+    return Before(earlier=earlier, given=given, facts=tuple(facts), ahead=_ahead(scenario, clinic, now))
+
+
+def _ahead(scenario: Scenario, clinic: Clinic, now: datetime) -> timedelta:
+    if scenario.local_time is None:
+        return timedelta()
+    here = now.astimezone(clinic.zone or UTC)
+    meant = datetime.combine(here.date(), time.fromisoformat(scenario.local_time), here.tzinfo)
+    days = (meant + timedelta(days=days) for days in (-1, 0, 1))
+    return min((day.astimezone(UTC) - now for day in days), key=abs)
 
 
 def held_by(scenario: Scenario, clinic: Clinic) -> tuple[Held, ...]:
@@ -115,10 +127,16 @@ def _told(want: Appointment) -> str:
 
 
 def _cancel_earlier(scenario: Scenario, clinic: Clinic, now: datetime) -> None:
-    born = _patient(scenario).dob
+    """Cancel as the clinic's staff would: nobody phones, so nobody is verified."""
     for held in held_by(scenario, clinic):
         if held.status == BOOKED and held.starts_at > now:
-            clinic.cancel(clinic.verify(dob=born, confirmation_id=held.confirmation_id), now=now)
+            owner = _owner(clinic, held.confirmation_id)
+            clinic.cancel(VerifiedPatient(patient_id=owner, confirmation_id=held.confirmation_id), now=now)
+
+
+def _owner(clinic: Clinic, confirmation_id: str) -> int:
+    found = select(AppointmentRow.patient_id).where(AppointmentRow.confirmation_id == confirmation_id)
+    return clinic.database.read(lambda session: session.scalars(found).one())
 
 
 def _book(scenario: Scenario, wish: GivenAppointment, clinic: Clinic, now: datetime) -> dict[str, str]:

@@ -32,6 +32,7 @@ from medagent.simulator.record import Record, ResponseRecord
 from medagent.simulator.reply import CancelReason, DroppedError, Reply, new_id
 from medagent.simulator.script import Heard, Move, ToolCall
 from medagent.simulator.switchboard import Call, Switchboard
+from medagent.simulator.template import today_in
 from medagent.simulator.vad import SpeechDetector, SpeechStarted, VadOptions
 
 _TRANSCRIPTION_S = 0.3
@@ -176,6 +177,7 @@ class Connection:
         if not self._transcribes:
             self._record.offer(self._scenario.name, (tool.get("name") for tool in self._session["tools"]))
         self._detector.options = self._vad_options()
+        self._script.today = today_in(str(self._session.get("instructions") or ""))
         await self._send("session.updated", session=self._session)
 
     def _vad_options(self) -> VadOptions | None:
@@ -289,7 +291,9 @@ class Connection:
 
     def _resume(self, item_id: str) -> None:
         """A client that brings an item of ours along has been here before: its call goes on where it was."""
+        today = self._script.today
         self._script = self._switchboard.resumed(item_id) or self._script
+        self._script.today = today
 
     async def _on_item_delete(self, event: Event) -> None:
         self._conversation.delete(event["item_id"])

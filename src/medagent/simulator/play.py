@@ -46,6 +46,7 @@ async def play(
     """
     if before is None:
         before = await asyncio.to_thread(prepare, scenario, clinic, now=now())
+    ahead = before.ahead
     deployment = await expect_call(settings, scenario, before) if simulated else settings.azure_deployment
     caller = Caller(scenario, given=before.facts, pace=pace, on_event=on_event)
     ended: Ended = "cut off"
@@ -56,7 +57,7 @@ async def play(
 
     script = scenario.consent_script or settings.asks()
     with breaking(tools, scenario) as offered:
-        agent = ClinicAgent(clinic, name=clinic_name, now=now, tools=offered, consent=script)
+        agent = ClinicAgent(clinic, name=clinic_name, now=lambda: now() + ahead, tools=offered, consent=script)
         await answer(
             agent,
             model=azure_model(settings.model_copy(update={"azure_deployment": deployment})),

@@ -48,7 +48,8 @@ class Scenario:
 
     `patience_s`: so long the caller bears silence. `hangs_up_after_s`: the caller hangs up so long after their last
     word (after the ring, if they say nothing), whatever the agent does. `recycle_after_s`: the server ends each
-    connection after so long. `events: legacy`: the server uses the event names of the beta.
+    connection after so long. `events: legacy`: the server uses the event names of the beta. `local_time`: the clinic's
+    clocks show this time when the call begins, on the day that is nearest.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
@@ -66,6 +67,7 @@ class Scenario:
     clinic_fault: ClinicFault | None = None
     adversary: Adversary | None = None
     consent: Consent | None = None
+    local_time: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] | None = None
     lost: Says = Says(says="I am sorry, I did not get that. Could you say it again?")
     idle: Says = Says(says="Are you still there?")
 

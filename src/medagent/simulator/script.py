@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from medagent.simulator.forms import forms
@@ -76,6 +77,8 @@ class Script:
         self.scenario = scenario
         self.failed: Set[str] = frozenset()
         """Ids of tool calls that are known to have failed, whatever their results say."""
+        self.today: date | None = None
+        """The day that the model's instructions call today."""
 
         self._turn = scenario.greeting
         self._step = 0
@@ -176,7 +179,7 @@ class Script:
 
     def _line(self, index: int) -> str:
         line = self.scenario.lines[index][1]
-        return str(resolve(line.says, person=self.scenario.person, results=self._results))
+        return str(resolve(line.says, person=self.scenario.person, results=self._results, today=self.today))
 
     def next(self, tools: Sequence[Mapping[str, Any]] = ()) -> Move:
         """What the next response does; a thing that cannot be said or asked becomes the `otherwise`, or "I am lost".
@@ -251,7 +254,7 @@ class Script:
 
     def _filled(self, template: Any) -> Any:
         try:
-            return resolve(template, person=self.scenario.person, results=self._results)
+            return resolve(template, person=self.scenario.person, results=self._results, today=self.today)
         except UnresolvedError:
             return None
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from medagent.simulator.scenario import Scenario
-from medagent.simulator.script import Heard, Script, Speech
+from medagent.simulator.script import Heard, Script, Speech, text_of
+from medagent.simulator.template import today_in
 
 Part: TypeAlias = Literal["realtime", "stt", "llm", "tts"]
 
@@ -52,6 +53,8 @@ class Call:
             self.begin()
         script = Script(self.scenario, given=self._given, struck=self._struck)
         script.failed = self._failed
+        told = [text_of(message) for message in messages if message.get("role") in ("system", "developer")]
+        script.today = today_in("\n".join(told))
         script.replay(messages)
         return script
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import Field
 
 from medagent.clinic import Clinic, Patient
-from medagent.tools.callers import check_dob
-from medagent.tools.fields import Day, Email, Line, Moment, Phone, Text
-from medagent.tools.interface import BOOKING_FIELDS, COMMON_FIELDS, Answer, Arguments, Tool, booked
+from medagent.tools.callers import ForPatient, check_dob
+from medagent.tools.fields import Day, Email, Line, Moment, Name, Phone, Text
+from medagent.tools.interface import BOOKING_FIELDS, COMMON_FIELDS, Answer, Tool, booked
 
 
-class BookAppointment(Arguments):
+class BookAppointment(ForPatient):
     """Who, when, with whom."""
 
-    patient_name: Line = Field(description="The patient's full name.")
+    patient_name: Name = Field(
+        description="The full name of the patient, with all surnames; not of a parent or another person who phones."
+    )
     phone: Phone = Field(
-        description="A phone number to call back, such as 312 555 0142; outside North America with its country code."
+        description="A phone number to call back, such as 312 555 0142, with its extension; one of another country "
+        "with + and the country code. No toll-free or short number."
     )
     dob: Day = Field(description="The patient's date of birth, ISO 8601 such as 1980-01-31.")
     appointment_datetime: Moment = Field(
@@ -34,20 +38,26 @@ class BookAppointment(Arguments):
     notes: Text | None = Field(
         None, description="What the clinic should know beyond the reason, under 1000 characters."
     )
+    other_person: Literal["yes"] | None = Field(
+        None, description="Yes only after a refusal similar_patient, where the caller says it is another person."
+    )
 
 
 def _run(clinic: Clinic, arguments: BookAppointment, now: datetime) -> Answer:
-    check_dob(arguments.dob, now=now)
+    check_dob(arguments.dob, today=clinic.last_date(now))
     doctor = clinic.doctor_named(arguments.doctor_name)
     location = arguments.clinic_location and clinic.location_named(arguments.clinic_location)
     booking = clinic.book(
         Patient(
             name=arguments.patient_name,
             dob=arguments.dob,
-            phone=arguments.phone,
+            phone=arguments.phone.e164,
+            extension=arguments.phone.extension,
             email=arguments.email,
             mrn=arguments.mrn,
             address=arguments.address,
+            representative=arguments.representative(),
+            is_other_person=arguments.other_person == "yes",
         ),
         when=arguments.appointment_datetime,
         doctor=doctor,
@@ -56,7 +66,7 @@ def _run(clinic: Clinic, arguments: BookAppointment, now: datetime) -> Answer:
         notes=arguments.notes,
         now=now,
     )
-    return booked(booking)
+    return booked(booking, clinic)
 
 
 BOOK_APPOINTMENT = Tool(

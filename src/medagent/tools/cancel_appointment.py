@@ -15,7 +15,8 @@ class CancelAppointment(OfCaller):
 
 def _run(clinic: Clinic, arguments: CancelAppointment, now: datetime) -> Answer:
     patient = arguments.verified(clinic, now=now)
-    return booked(clinic.cancel(patient, when=arguments.appointment_datetime, now=now))
+    by = arguments.representative()
+    return booked(clinic.cancel(patient, when=arguments.appointment_datetime, by=by, now=now), clinic)
 
 
 CANCEL_APPOINTMENT = Tool(

@@ -30,11 +30,11 @@ def _run(clinic: Clinic, arguments: CheckAvailability, now: datetime) -> Answer:
         slots = clinic.slots_at(arguments.appointment_datetime, now=now, doctor=doctor, location=location)
         free = [slot for slot in slots if clinic.is_free(slot)]
         if free:
-            return {"available": True, "slots": offers(free)}
+            return {"available": True, "slots": offers(free, clinic)}
         day = slots[0].starts_at.date()
         return {
             "available": False,
-            "slots": offers(clinic.free_slots(now=now, first=day, doctor=doctor, location=location)),
+            "slots": offers(clinic.free_slots(now=now, first=day, doctor=doctor, location=location), clinic),
         }
     first, last = arguments.from_date, arguments.to_date
     if first is not None and last is not None and last < first:
@@ -42,7 +42,7 @@ def _run(clinic: Clinic, arguments: CheckAvailability, now: datetime) -> Answer:
     found = clinic.free_slots(now=now, first=first, last=last, doctor=doctor, location=location)
     if not found:
         clinic.explain_range(now=now, first=first, last=last, doctor=doctor, location=location)
-    return {"slots": offers(found)}
+    return {"slots": offers(found, clinic)}
 
 
 CHECK_AVAILABILITY = Tool(

@@ -3,42 +3,32 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, StringConstraints, ValidationInfo, WithJsonSchema
 
-from medagent.clinic import WRITTEN_ID
+from medagent.clinic import WRITTEN_ID, PhoneNumber, as_said, display_name, phone_number
 
-_WRITTEN = re.compile(r"\+?[0-9 ().\-/\u2011\u2013]+")
-_ABROAD = re.compile(r"\+|00|011")
-_PLANS = re.compile(
-    r"1[2-9][0-9]{2}[2-9][0-9]{6}"  # United States, Canada
-    r"|44[1-9][0-9]{8,9}"  # United Kingdom
-    r"|41[1-9][0-9]{8}"  # Switzerland
-    r"|49[1-9][0-9]{5,10}"  # Germany
-    r"|33[1-9][0-9]{8}"  # France
-)
+_LONGEST_NUMBER = 200
+_JOINERS = "\u200c\u200d"
 
 
-def e164(written: str) -> str:
-    """A phone number as `+` and digits; without a country code it is a North American one.
+def e164(said: str, country: str = "US") -> str:
+    """Return a phone number in E.164, without its extension.
 
-    Raises `ValueError`, without the number, where it fits no plan.
+    Args:
+        said: A number as it was written or said.
+        country: Country whose form a number without a country code has, as ISO 3166 alpha-2.
+
+    Returns:
+        `+` and digits.
+
+    Raises:
+        ValueError: Not a number of a person's line; the text does not quote it.
     """
-    digits = ""
-    if _WRITTEN.fullmatch(written):
-        abroad = _ABROAD.match(written)
-        # "+44 (0)20 …": the zero in brackets is for those who call from within.
-        rest = written[abroad.end() :].replace("(0)", "") if abroad else written
-        digits = re.sub(r"[^0-9]", "", rest)
-        if not abroad and len(digits) == 10:
-            digits = f"1{digits}"
-        elif not abroad and not digits.startswith("1"):
-            digits = ""
-    if not _PLANS.fullmatch(digits):
-        raise ValueError("not a phone number")
-    return f"+{digits}"
+    return phone_number(said, country).e164
 
 
 def confirmation(said: str) -> str:
@@ -55,10 +45,20 @@ def confirmation(said: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    line = " ".join(text.split())
-    if not line or not line.isprintable():
+    # Joiners are part of Persian, of Indic scripts and of emoji; other invisible signs are not needed by anybody.
+    kept = "".join(sign for sign in text if sign in _JOINERS or unicodedata.category(sign) != "Cf")
+    line = " ".join(kept.split())
+    shown = line.translate(dict.fromkeys(map(ord, _JOINERS)))
+    if not shown or not shown.isprintable():
         raise ValueError("not a line of text")
     return line
+
+
+def _number(value: Any, info: ValidationInfo) -> PhoneNumber:
+    if not isinstance(value, str) or len(value) > _LONGEST_NUMBER:
+        raise ValueError("not a phone number")
+    country = (info.context or {}).get("country")
+    return phone_number(value, "US" if country is None else country())
 
 
 def _whole(value: Any) -> Any:
@@ -80,6 +80,8 @@ def _iso(form: str) -> BeforeValidator:
 
 Line = Annotated[str, StringConstraints(max_length=200), AfterValidator(_one_line)]
 """A short text without control characters; spaces and line breaks are made one space."""
+Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(display_name)]
+"""A person's name in any script, as it was said, without invisible signs."""
 Text = Annotated[str, StringConstraints(max_length=1_000), AfterValidator(_one_line)]
 """A longer `Line`."""
 Question = Annotated[str, StringConstraints(max_length=10_000), BeforeValidator(_whole)]
@@ -87,10 +89,12 @@ Question = Annotated[str, StringConstraints(max_length=10_000), BeforeValidator(
 Email = Annotated[
     str, StringConstraints(max_length=254, strip_whitespace=True, pattern=r"^[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+$")
 ]
-Phone = Annotated[str, StringConstraints(max_length=40, strip_whitespace=True), AfterValidator(e164)]
-"""A phone number, in E.164 once it is read."""
+Phone = Annotated[
+    PhoneNumber, BeforeValidator(_number), WithJsonSchema({"type": "string", "maxLength": _LONGEST_NUMBER})
+]
+"""A phone number of any country; without a country code it is one of the clinic's, which the context names."""
 Confirmation = Annotated[str, StringConstraints(max_length=40), AfterValidator(confirmation)]
 """A confirmation id, in the form in which the clinic keeps it."""
 Day = Annotated[date, _iso(r"(19|20)\d\d-\d\d-\d\d")]
-Moment = Annotated[datetime, _iso(r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d.*")]
-"""A date with a time; without an offset it is meant in the clinic's own zone."""
+Moment = Annotated[datetime, _iso(r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d.*"), AfterValidator(as_said)]
+"""A date with a time; without an offset it is meant in the place's own zone."""

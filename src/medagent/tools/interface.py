@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from medagent.clinic import Booking, Clinic, Refusal, Slot
+from medagent.clinic import Booking, Clinic, Refusal, Slot, spoken_slot
 from medagent.redaction.error_cause import cause_of
 
 Answer: TypeAlias = dict[str, Any]
@@ -22,7 +22,7 @@ class Arguments(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-SLOT_FIELDS = ("appointment_datetime", "doctor_name", "clinic_location")
+SLOT_FIELDS = ("appointment_datetime", "spoken_time", "doctor_name", "clinic_location")
 """What an offered slot holds."""
 BOOKING_FIELDS = ("confirmation_id", *SLOT_FIELDS)
 """What an agreed appointment holds."""
@@ -75,15 +75,25 @@ class Tool(Generic[A]):
         }
 
 
-def invoke(tool: Tool[A], raw_arguments: Mapping[str, Any], *, clinic: Clinic, now: datetime) -> Answer:
-    """Check, run, answer: never raises; `now` is aware. Nothing is booked unless the outcome is "ok"."""
+def invoke(
+    tool: Tool[A], raw_arguments: Mapping[str, Any], *, clinic: Clinic, now: datetime, number: str | None = None
+) -> Answer:
+    """Check, run, answer: never raises. Nothing is booked unless the outcome is "ok".
+
+    Args:
+        tool: The tool.
+        raw_arguments: Arguments as the model sent them.
+        clinic: The clinic that the tool works on.
+        now: The moment, aware.
+        number: Number that the call comes from, as the line sent it; None where it is withheld.
+
+    Returns:
+        An object for the model.
+    """
     try:
-        return {"outcome": "ok", **_run(tool, raw_arguments, clinic=clinic, now=now)}
-    except Refusal as refusal:
-        answer: Answer = {"outcome": "refused", "error_type": refusal.code, "error_message": str(refusal)}
-        if refusal.alternatives:
-            answer["alternatives"] = [offered(a) if isinstance(a, Slot) else a for a in refusal.alternatives]
-        return answer
+        if number is not None:
+            clinic = clinic.called_from(number)
+        return _answer(tool, raw_arguments, clinic=clinic, now=now)
     except Exception as error:  # noqa: BLE001  # the caller is on the line: a class name is all that may be said
         cause = cause_of(error)
         status = {} if cause.error_status is None else {"error_status": cause.error_status}
@@ -95,30 +105,41 @@ def invoke(tool: Tool[A], raw_arguments: Mapping[str, Any], *, clinic: Clinic, n
         }
 
 
-def offered(slot: Slot) -> dict[str, str]:
-    """A slot as the model reads it: ISO 8601 with offset, in the place's own time."""
+def _answer(tool: Tool[A], raw_arguments: Mapping[str, Any], *, clinic: Clinic, now: datetime) -> Answer:
+    try:
+        return {"outcome": "ok", **_run(tool, raw_arguments, clinic=clinic, now=now)}
+    except Refusal as refusal:
+        answer: Answer = {"outcome": "refused", "error_type": refusal.code, "error_message": str(refusal)}
+        if refusal.alternatives:
+            answer["alternatives"] = [offered(a, clinic) if isinstance(a, Slot) else a for a in refusal.alternatives]
+        return answer
+
+
+def offered(slot: Slot, clinic: Clinic) -> dict[str, str]:
+    """Return a slot as the model reads it: ISO 8601 with offset in the place's own time, and the same in words."""
     return {
         "appointment_datetime": slot.starts_at.isoformat(),
+        "spoken_time": spoken_slot(slot, home=clinic.zone),
         "doctor_name": slot.doctor,
         "clinic_location": slot.location,
     }
 
 
-def booked(booking: Booking) -> dict[str, str]:
-    """An appointment as the model reads it."""
-    return {"confirmation_id": booking.confirmation_id, **offered(booking.slot)}
+def booked(booking: Booking, clinic: Clinic) -> dict[str, str]:
+    """Return an appointment as the model reads it."""
+    return {"confirmation_id": booking.confirmation_id, **offered(booking.slot, clinic)}
 
 
-def offers(slots: Iterable[Slot]) -> list[dict[str, str]]:
-    """Slots as the model reads them."""
-    return [offered(slot) for slot in slots]
+def offers(slots: Iterable[Slot], clinic: Clinic) -> list[dict[str, str]]:
+    """Return slots as the model reads them."""
+    return [offered(slot, clinic) for slot in slots]
 
 
 def _run(tool: Tool[A], raw_arguments: Mapping[str, Any], *, clinic: Clinic, now: datetime) -> Answer:
     # A model fills what it does not know with null or "": for us it was not given.
     given = {name: value for name, value in raw_arguments.items() if value is not None and value != ""}
     try:
-        arguments = tool.arguments.model_validate(given)
+        arguments = tool.arguments.model_validate(given, context={"country": lambda: clinic.country})
     except ValidationError as invalid:
         first = invalid.errors(include_input=False, include_context=False, include_url=False)[0]
         problem = (str(first["type"]), str(first["loc"][0]) if first["loc"] else "")

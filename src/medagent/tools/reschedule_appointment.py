@@ -31,10 +31,12 @@ def _run(clinic: Clinic, arguments: RescheduleAppointment, now: datetime) -> Ans
             patient,
             to=arguments.new_appointment_datetime,
             when=arguments.appointment_datetime,
+            by=arguments.representative(),
             doctor=arguments.doctor_name and clinic.doctor_named(arguments.doctor_name),
             location=arguments.clinic_location and clinic.location_named(arguments.clinic_location),
             now=now,
-        )
+        ),
+        clinic,
     )
 
 

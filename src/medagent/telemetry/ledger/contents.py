@@ -200,6 +200,15 @@ class SyntheticCallers(_Content):
     login: Who | None
 
 
+class IdentityChecksFailed(_Content):
+    """Failed identity checks reached the limit for one record or calling number, which is for staff only then."""
+
+    scope: Literal["record", "calling_number"]
+    """Which of the two; nothing of whose it is."""
+    failures: Count
+    hours: Count
+
+
 class Deletion(_Content):
     """Spans were deleted: what is left of them is their numbers and the hash of the last."""
 
@@ -288,6 +297,7 @@ KINDS: Mapping[str, type[_Content]] = {
     "gate": Gate,
     "access": Access,
     "synthetic_callers": SyntheticCallers,
+    "identity_checks_failed": IdentityChecksFailed,
     "deletion": Deletion,
     "deletion_requested": DeletionRequested,
     "deletion_status": DeletionStatus,
