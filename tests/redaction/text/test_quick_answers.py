@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from medagent.redaction import KnownValues
 from medagent.redaction import text as package
-from medagent.redaction.text import names, reading, scrub, scrubbing
+from medagent.redaction.text import names, reading, scrub, scrubbing, sure_names
 from medagent.redaction.text.eponyms import read_eponyms
 from medagent.redaction.text.letters import codes
 from medagent.redaction.text.lexicon import Kind, lexicon
 from medagent.redaction.text.names import Context, suspects
 from medagent.redaction.text.reading import Reading
 
-FINDERS = (*scrubbing._PATTERNS, *names._FINDERS)
+FINDERS = (*scrubbing._PATTERNS, *sure_names._FINDERS)
 CUES = sorted(reading._CUES_OF)
 PIECES = st.one_of(
     st.sampled_from(CUES),

@@ -270,3 +270,8 @@ def is_in_heading(reading: Reading, at: int) -> bool:
         return False
     line = text[text.rfind("\n", 0, unit.start) + 1 :].partition("\n")[0].partition(":")[0]
     return line.isupper() and len(line.split()) > 1
+
+
+def is_hidden(reading: Reading, at: int) -> bool:
+    """Tell whether a unit is marked, or no list has it, so that it will be."""
+    return reading.gone[at] or reading.kinds[at] is Kind.UNKNOWN

@@ -31,11 +31,12 @@ from medagent.redaction.text.labels import labelled_codes
 from medagent.redaction.text.language import LEXICONS, ForeignPart, foreign_parts
 from medagent.redaction.text.letters import codes
 from medagent.redaction.text.lexicon import Kind, lexicon
-from medagent.redaction.text.names import listed_names, mark_names, mark_small_names
+from medagent.redaction.text.names import mark_names, mark_small_names
 from medagent.redaction.text.notation import mark_starts
 from medagent.redaction.text.places import places
 from medagent.redaction.text.reading import SPELLED, Mark, Reading, beginnings
 from medagent.redaction.text.spoken import units
+from medagent.redaction.text.sure_names import listed_names
 from medagent.redaction.text.terms import read_terms
 from medagent.redaction.text.units import blank_out, merged
 from medagent.redaction.text.vocabulary import Open, mark_touching, mark_unknown, what_is_open
