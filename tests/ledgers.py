@@ -61,8 +61,8 @@ CONTENTS: dict[str, dict[str, Any]] = {
     "deletion": DELETION,
     "deletion_requested": DELETION_REQUESTED,
     "deletion_status": DELETION_STATUS,
-    "checkpoint": {"by": "officer"},
     "identity_checks_failed": {"scope": "record", "failures": 5, "hours": 24},
+    "checkpoint": {"by": "officer"},
 }
 
 

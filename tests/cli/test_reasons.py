@@ -32,7 +32,7 @@ def test_reason_of_plain_words_and_tickets_is_recorded_as_it_is(text: str) -> No
 @pytest.mark.parametrize(
     "text",
     [
-        "leak in notes of Maren Oldfield",
+        "outage, notes of Maren Oldfield",
         "ticket OPS-12 Maren complained",
         "the caller theodora called back",
         "born march third 1982",
@@ -49,9 +49,9 @@ def test_reason_loses_what_may_be_a_persons(text: str) -> None:
 @pytest.mark.timing
 def test_telemetry_off_records_the_scrubbed_reason_everywhere(tmp_path: Path) -> None:
     """Neither the switch's file nor the ledger has the name."""
-    done = medagent("telemetry", "off", "--reason", "leak in notes of Maren Oldfield, OPS-7", home=tmp_path)
+    done = medagent("telemetry", "off", "--reason", "outage, notes of Maren Oldfield, OPS-7", home=tmp_path)
     assert done.code == 0
-    assert "recorded as: leak in notes of <REDACTED>, OPS-7" in done.err
+    assert "recorded as: outage, notes of <REDACTED>, OPS-7" in done.err
     assert not any(b"Oldfield" in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
     [change] = [one for one in entries(tmp_path / "ledger" / "ledger.jsonl") if one.kind == "switch_changed"]
-    assert change.content["reason"] == "leak in notes of <REDACTED>, OPS-7"
+    assert change.content["reason"] == "outage, notes of <REDACTED>, OPS-7"

@@ -515,6 +515,7 @@ def test_a_name_that_is_a_word_too_goes_by_its_capital(word: str, before: str) -
     assert word in CAPITALS or word.capitalize() not in left.removeprefix(before)
 
 
+@pytest.mark.timing
 def test_a_text_that_takes_too_long_is_withheld(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit is one of work: a machine that does other things meanwhile withholds nothing."""
 
