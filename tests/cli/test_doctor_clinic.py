@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timing
 def found(home: Path, environment: dict[str, str]) -> dict[str, list[dict[str, str]]]:
     done = medagent("doctor", "--json", home=home, **environment)
     lines = [json.loads(line) for line in done.out.splitlines()]
-    return {what: [line for line in lines if line["what"] == what] for what in ("time zones", "phone numbers")}
+    return {what: [line for line in lines if line["what"] == what] for what in ("time zones", "country")}
 
 
 def clinic_at(home: Path, zone: str) -> None:
@@ -36,9 +36,9 @@ def test_doctor_shows_the_release_of_the_zones_and_the_country(tmp_path: Path) -
     assert [line["state"] for line in shown["time zones"]] == ["ok"]
     assert metadata.version("tzdata") in shown["time zones"][0]["says"]
     assert "Europe/Madrid" in shown["time zones"][0]["says"]
-    assert "ES (by its time zones)" in shown["phone numbers"][0]["says"]
+    assert "ES (by its time zones)" in shown["country"][0]["says"]
     shown = found(tmp_path, {"MEDAGENT_CLINIC_COUNTRY": "MX"})
-    assert "MX (MEDAGENT_CLINIC_COUNTRY)" in shown["phone numbers"][0]["says"]
+    assert "MX (MEDAGENT_CLINIC_COUNTRY)" in shown["country"][0]["says"]
 
 
 def test_doctor_finds_a_zone_that_does_not_exist(tmp_path: Path) -> None:

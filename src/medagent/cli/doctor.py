@@ -224,8 +224,9 @@ def _clinic(settings: Settings) -> Iterator[Finding]:
         yield Finding(what="time zones", state="missing", says=says, hint="expected IANA names, as America/Chicago")
     clock = "no location" if home is None else f"the clinic's own is {home.key}"
     yield Finding(what="time zones", state="ok", says=f"{zones_version()}; {clock}")
-    source = "MEDAGENT_CLINIC_COUNTRY" if settings.clinic_country else "by its time zones"
-    yield Finding(what="phone numbers", state="ok", says=f"without a country code: {country} ({source})")
+    default = "the default" if home is None else "by its time zones"
+    source = "MEDAGENT_CLINIC_COUNTRY" if settings.clinic_country else default
+    yield Finding(what="country", state="ok", says=f"numbers without a country code are of {country} ({source})")
 
 
 def _destinations(settings: Settings) -> Iterator[Finding]:
