@@ -176,7 +176,10 @@ def _forms(name: str, was: str, becomes: str) -> list[tuple[str, str]]:
     """A value in the forms in which scenarios tell it."""
     forms = [(was, becomes), (was.upper(), becomes.upper()), (was.casefold(), becomes.casefold())]
     if name == "patient_name":
-        parts = list(zip(was.split(), becomes.split()[-2:], strict=True))
+        first, last = becomes.split()[-2:]
+        parted = was.split()
+        whole = [part for part in parted if len(parted) == 2 or len(part) > 3]  # no particle, which other words hold
+        parts = [(part, first if part == parted[0] else last) for part in whole]
         forms += [*parts, *((a.upper(), b.upper()) for a, b in parts), (_turned(was), _turned(becomes))]
     elif name == "email":
         forms.append((_aloud(was), _aloud(becomes)))

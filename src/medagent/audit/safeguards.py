@@ -35,7 +35,7 @@ from medagent.telemetry.switch import Switch
 
 _NAME, _MAIL, _PHONE = "Zvaindrok Kjeltorvan", "kjeltorvan@zvaindrok.example", "+12125550142"
 _SPOKEN = "two one two five five five zero one four two"
-_WORDS = "blue waterfall"
+_WORDS = "kitchen window"
 """A known value of ordinary words: no list and no pattern knows it."""
 _IDS = ("LC-RVAN7Q", "LC-KJE4Q7", "LC-ZVA7N4")
 """Confirmation ids of the clinic's own pattern that hold three letters of the name or more."""

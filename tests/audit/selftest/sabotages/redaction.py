@@ -54,12 +54,12 @@ def known_values_off(known: ModuleType) -> None:
     of=f"{_TEXT}.spoken",
 )
 def spoken_numbers_off(spoken: ModuleType) -> None:
-    spoken._DIGIT, spoken._TEEN, spoken._TENS = {}, {}, {}
+    spoken._DIGIT, spoken._TEEN, spoken._TENS, spoken._PLAIN = {}, {}, {}, {}
 
 
 @sabotage("patterns_off", breaks="no pattern is looked for", causes="safeguards: .*patterns", of=f"{_TEXT}.scrubbing")
 def patterns_off(scrubbing: ModuleType) -> None:
-    scrubbing._PATTERNS = ()
+    scrubbing._BEGINNINGS = ()
 
 
 @sabotage(
