@@ -199,7 +199,7 @@ def _aloud(email: str) -> str:
 
 def _digits(value: str) -> str:
     digits = re.sub(r"\D", "", value)
-    return digits if len(digits) >= 7 else ""  # fewer stand in other numbers too
+    return digits if len(digits) >= 7 else ""  # fewer are in other numbers too
 
 
 def _spoken(value: str) -> str:

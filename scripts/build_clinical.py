@@ -31,10 +31,10 @@ _SHORTEST = 5
 _APPROVED = ("NDA", "BLA", "ANDA")
 _FOR_PEOPLE = ("HUMAN", "VACCINE", "PLASMA")
 _SWALLOWED = ("TABLET", "CAPSULE", "SYRUP", "SOLUTION", "LIQUID", "SUSPENSION", "POWDER", "SPRAY", "SUPPOSITORY")
-"""How a drug came to be sold, for whom, and as what without a prescription: no homeopathics and no cosmetics."""
+"""Marketing categories and product types of the FDA that are taken; homeopathics and cosmetics are excluded."""
 _DICTIONARIES = ("american-english", "british-english")
 _RARE_FIRST_NAME = 500
-"""Children since 1880 up to which a drug may bear a first name: the model decides about it each time."""
+"""Maximum number of children with a first name for which a drug of that name is listed; the model decides each use."""
 _HORMONES = re.compile("estradiol|estrogen|norethindrone|norg|gest|drospirenone")
 _RARE_SURNAME = 0.001
 """Per cent of people up to which a word written by hand may be a last name."""

@@ -38,13 +38,13 @@ _VERY_RARE_NAME = 0.0015
 _BIG_CITY = 50_000
 _SURNAMES = 30_000
 _COMMON_FIRST_NAME = 3_000
-"""Children in the United States since 1880 from which on a first name is listed though it is no word."""
+"""Minimum number of children (United States, since 1880) for which a first name outside the vocabulary is listed."""
 _BORNE_FIRST_NAME = 500
-"""Children from which on a word is a first name as others are, not a rare one."""
+"""Minimum number of children for which a word counts as a common first name; below it is a rare one."""
 _WELL_KNOWN_BIRTHS, _WELL_KNOWN_SURNAME = 20_000, 0.01
-"""Children with a first name, per cent of people with a last name, from which on a word is well known as a name."""
+"""Minimum number of children, or per cent of people with a last name, for which a word counts as a well-known name."""
 _SAID_NOW_AND_THEN, _SAID_OFTEN = 4, 20
-"""Times that a word which is a name stands in the training part as a word."""
+"""Times that a word which is a name is in the training part as a word."""
 _NOT_PLACES = {"high point", "new hope", "country club", "state college", "back mountain", "short pump", "the colony"}
 _STATES = [
     "alabama",

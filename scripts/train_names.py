@@ -66,7 +66,7 @@ _TEMPLATE_COPIES = 90
 _RUNS_ON = 0.45
 _LEAST_SEEN = 13
 _WITHOUT_NEIGHBOURS = 0.2
-"""Examples that are learned by the kinds of the neighbours alone, for the words that stand beside no name here."""
+"""Examples that are learned by the kinds of the neighbours alone, for the words that are beside no name here."""
 _LEAST_WEIGHT = 0.28
 _STRENGTH = 1e-6
 _LEARNED = 0.002
@@ -151,7 +151,7 @@ class Names:
         return " ".join(part.capitalize() for part in parts)
 
     def fill(self, slot: str) -> str:
-        """What stands for a slot."""
+        """Return the text that fills a slot."""
         draw = self._draw
         match slot:
             case "F":
@@ -258,7 +258,7 @@ def _terms() -> list[str]:
 
 
 def _weight(kinds: str) -> int:
-    """How often a small word is drawn as a name, by how many people bear it."""
+    """Return the weight with which a small word is drawn as a name, from the number of people who have it."""
     return 4 if "f" in kinds or "l" in kinds else 2 if "g" in kinds else 1
 
 
@@ -301,7 +301,7 @@ _STREET_WORDS = ("Street", "Avenue", "Road", "Lane", "Drive")
 
 
 def _with_a_word(turn: str, names: Names, draw: random.Random) -> str:
-    """A turn in which a word that may be a name, but is none here, stands for one that carries meaning."""
+    """A turn in which a word that may be a name, but is none here, replaces one that carries meaning."""
     lists = lexicon()
     found = list(re.finditer(r"\b[a-z]{3,}\b", turn))
     places = [m for m in found if m.group() not in FUNCTION and lists.kind(m.group()) is Kind.ORDINARY]

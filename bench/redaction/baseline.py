@@ -1,4 +1,4 @@
-"""What free text costs beside another commit: time per text, load time and memory, as ratios of pairs taken in turn."""
+"""Compare the cost of free text with another commit: time per text, load time and memory, in alternating processes."""
 
 from __future__ import annotations
 

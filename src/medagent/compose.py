@@ -121,7 +121,7 @@ def switch_message(settings: Settings) -> SwitchMessage | None:
 
 
 def audits(settings: Settings) -> Path:
-    """Where the reports are kept that allowed telemetry on this host."""
+    """Return where the reports are kept that allowed telemetry on this host."""
     return make_home(settings.home) / "audits"
 
 
@@ -190,7 +190,7 @@ def binding_here(settings: Settings) -> Binding:
 
 
 def binding(settings: Settings, *, installed: Sequence[InstalledDistribution] = ()) -> Binding:
-    """What a report is bound to here; what is `installed` only where that was checked."""
+    """Return what a report is bound to here; what is `installed` only where that was checked."""
     from medagent.attestation.binding import (  # noqa: PLC0415  # a start without a report needs none of it
         Binding,
         code_digest,
@@ -298,7 +298,7 @@ def _record_installed(
 
 
 def bound_destinations(settings: Settings) -> tuple[BoundDestination, ...]:
-    """Where data goes by these settings, Slack and PagerDuty too; a secret is told as a keyed digest alone."""
+    """Return where data goes by these settings, Slack and PagerDuty too; a secret is told as a keyed digest alone."""
     from medagent.attestation.report import Destination as BoundDestination  # noqa: PLC0415  # a start without a report needs none of it
 
     ways, workspaces = _bound_ways(settings), _bound_workspaces(settings)
@@ -411,7 +411,7 @@ def _host(url: str) -> str:
 
 
 def ledger_path(settings: Settings) -> Path:
-    """Where this host's ledger is."""
+    """Return where this host's ledger is."""
     return make_home(settings.home) / "ledger" / "ledger.jsonl"
 
 
@@ -615,7 +615,7 @@ def outbox(
 
 
 def _delay(settings: Settings) -> Callable[[str, str], int] | None:
-    """How many days a call is held from each destination but the archive; None where nothing is held."""
+    """Return how many days a call is held from each destination but the archive; None where nothing is held."""
     if settings.release_delay_days == 0:
         return None
     key = key_ring(settings).pseudonym_key()
@@ -633,7 +633,7 @@ def owners(settings: Settings) -> Owners:
 
 
 def keeper(settings: Settings, box: Outbox, store: Archive) -> Keeper:
-    """Who deletes from this outbox and this archive, and says so in the ledger."""
+    """Return who deletes from this outbox and this archive, and says so in the ledger."""
     return Keeper(
         outbox=box,
         store=store,
@@ -829,7 +829,7 @@ def identity_check_alert(settings: Settings) -> IdentityCheckAlert:
 
 
 def _shows_days(settings: Settings) -> bool:
-    """Whether the policy sends the day of a call; a policy that cannot be read counts as one that does not."""
+    """Return whether the policy sends the day of a call; a policy that cannot be read counts as one that does not."""
     try:
         return policy(settings).clock is ClockMode.EXACT
     except MedagentError:
@@ -837,7 +837,7 @@ def _shows_days(settings: Settings) -> bool:
 
 
 def waiting(settings: Settings) -> OutboxStatus:
-    """What waits in the outbox for which destination."""
+    """Return what waits in the outbox for which destination."""
     box = outbox(settings, exporters(settings))
     try:
         return box.status()

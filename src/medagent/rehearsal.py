@@ -225,7 +225,7 @@ class Stage:
         )
 
     def _is_traced(self) -> bool:
-        """Whether a trace is to be expected."""
+        """Return whether a trace is to be expected."""
         return self.telemetry.switch.is_on()
 
     async def _sealed(self, trace_id: str) -> list[SafeSpan]:
@@ -306,7 +306,7 @@ def phoning(scenario: Scenario) -> Caller:
 
 
 def found(scenario: Scenario, spans: Sequence[SafeSpan], in_force: Policy) -> list[str]:
-    """Return which of the caller's identifiers stand in what left: whole, as digits alone, or a part. No proof: a look.
+    """Return which of the caller's identifiers are in what left: whole, as digits alone, or a part. No proof: a look.
 
     Parts (four digits in a row, three letters of a name) are looked for in what a person could have said: free texts
     and kept patterns. Redactor, admission and audit each have code of their own for this; nothing is shared.
@@ -358,7 +358,7 @@ def _has_part(text: str, field: str, value: str, *, free: bool) -> bool:
 def _problems(
     scenario: Scenario, spans: Sequence[SafeSpan], ended: str, in_force: Policy, *, traced: bool
 ) -> list[str]:
-    """What is not as the scenario expects, or not as every call must be."""
+    """Return what is not as the scenario expects, or not as every call must be."""
     expects = scenario.expects
     problems = [] if ended == expects.ended else [f"the call ended so for the caller: {ended}, not {expects.ended}"]
     if not traced:
@@ -393,7 +393,7 @@ def _is_outside_the_sample(span: SafeSpan) -> bool:
 
 
 def _consent_problem(scenario: Scenario, spans: Sequence[SafeSpan]) -> str | None:
-    """Whether the guardrail tells the answer that the caller gave, and to which script."""
+    """Return whether the guardrail tells the answer that the caller gave, and to which script."""
     if scenario.consent is None:
         return None
     guardrail = next((span.fields for span in spans if span.name == "policy.guardrail"), {})

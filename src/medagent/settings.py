@@ -192,12 +192,12 @@ class Settings(BaseSettings):
 
     @property
     def is_env_stated(self) -> bool:
-        """Whether `MEDAGENT_ENV` is set and not empty; without it the environment counts as dev."""
+        """Return whether `MEDAGENT_ENV` is set and not empty; without it the environment counts as dev."""
         return "env" in self.model_fields_set
 
     @property
     def asks_in_own_words(self) -> bool:
-        """Whether the traced agent asks for consent by itself: `MEDAGENT_CONSENT=ask` without a script."""
+        """Return whether the traced agent asks for consent by itself: `MEDAGENT_CONSENT=ask` without a script."""
         return self.consent == "ask" and self.consent_script is None and self.consent_script_version is None
 
     def check_prod(self) -> None:
@@ -305,7 +305,7 @@ class Settings(BaseSettings):
 
     @staticmethod
     def langsmith_is_contradicted() -> str | None:
-        """The variable beside which `LANGSMITH_RUNS_ENDPOINTS` cannot stand: LangSmith's client refuses to start."""
+        """The variable beside which `LANGSMITH_RUNS_ENDPOINTS` cannot be: LangSmith's client refuses to start."""
         if not os.environ.get(_LANGSMITH_REPLICAS):
             return None
         return next((name for name in _LANGSMITH_ADDRESSES if os.environ.get(name)), None)
@@ -384,7 +384,7 @@ class Settings(BaseSettings):
         return self.model_copy(update={**dict.fromkeys(unset), "destinations": ()})
 
     def child_environment(self, **extra: str) -> dict[str, str]:
-        """What a child process of ours inherits: paths and locale, no key and no setting but the given ones."""
+        """Return what a child process of ours inherits: paths and locale, no key and no setting but the given ones."""
         kept = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "SYSTEMROOT")
         return {name: os.environ[name] for name in kept if name in os.environ} | extra
 

@@ -105,7 +105,7 @@ class Bridge:
         self._forget()
 
     def _forget(self) -> None:
-        """What is known of a call, before anything is."""
+        """Return what is known of a call, before anything is."""
         self._used: tuple[events.Mode | None, str | None, str | None] = (None, None, None)
         self._model: object = None
         self._parts_missing: set[events.MissingPart] = set()
@@ -192,7 +192,7 @@ class Bridge:
 
     @property
     def is_over(self) -> bool:
-        """Whether the call was ended and its session does not run any more."""
+        """Return whether the call was ended and its session does not run any more."""
         return self._is_ended and not getattr(self._session, "_started", False)
 
     def starting(self, agent: object = None, **options: object) -> None:
@@ -312,7 +312,7 @@ class Bridge:
         return "pipeline" if isinstance(model, llm.LLM) else "realtime", *self._names.of(model)
 
     def _is_raw(self) -> bool:
-        """Whether the current agent's responses are sent from the provider's own events."""
+        """Return whether the current agent's responses are sent from the provider's own events."""
         if self._session is None:
             return False
         realtime = current(self._session)

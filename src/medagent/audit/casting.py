@@ -158,13 +158,13 @@ def _lasts(scenario: Scenario) -> bool:
 
 
 def _joins(scenario: Scenario) -> bool:
-    """Whether its turns can follow in a call that began as another."""
+    """Return whether its turns can follow in a call that began as another."""
     special = scenario.clinic_fault or scenario.adversary or scenario.recycle_after_s or scenario.events == "legacy"
     return not (special or scenario.consent)
 
 
 def _played_by(scenario: Scenario, person: Mapping[str, str]) -> Scenario:
-    """The scenario with another person, whose name stands wherever the first one's was written out."""
+    """The scenario with another person, whose name is wherever the first one's was written out."""
     first = re.findall(r"\w+", scenario.person.get("patient_name", ""))
     ours = re.findall(r"\w+", person.get("patient_name", ""))
     words = dict(zip(first, [*ours, *ours[-1:] * len(first)], strict=False))
@@ -229,7 +229,7 @@ def _long(
 
 
 def _shifted(part: Scenario, *, by: int) -> list[Turn]:
-    """A scenario's turns without its greeting; what was given to it stands behind what was given before."""
+    """A scenario's turns without its greeting; what was given to it is behind what was given before."""
 
     def moved(value: Any) -> Any:
         if not isinstance(value, str) or not any(each.startswith("given.") for each in references(value)):

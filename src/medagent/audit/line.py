@@ -1,6 +1,6 @@
 """The system under audit, in a process of its own: `python -m medagent.audit.line`, told what to play on its stdin.
 
-Nothing planted stands in its arguments or its environment. What it measured of itself – counts, times, ids – leaves
+Nothing planted is in its arguments or its environment. What it measured of itself – counts, times, ids – leaves
 through one pipe, a JSON object a line, which the auditor reads again like everything else.
 """
 
@@ -113,7 +113,7 @@ class Done(BaseModel):
 
 
 class _Line:
-    """All calls of this process and what they stand on."""
+    """All calls of this process and what they are on."""
 
     def __init__(
         self,
@@ -158,7 +158,7 @@ class _Line:
         return list(done)
 
     async def _tick(self) -> None:
-        """How late the loop is, looked at every 10 ms."""
+        """Return how late the loop is, looked at every 10 ms."""
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + _TICK_S

@@ -109,7 +109,7 @@ def _values_are_learned(redactor: Redactor) -> bool:
 
 
 def _leaves(redactor: Redactor, said: str, value: str, *, known: str = _NAME) -> bool:
-    """Whether a value is left of what a caller said."""
+    """Return whether a value is left of what a caller said."""
     return _says(redactor, {"arguments": {"reason_for_visit": said}}, value, known=known)
 
 
@@ -235,7 +235,7 @@ def _trips_are_kept(settings: Settings) -> bool:
 
 @contextmanager
 def _silent(name: str) -> Iterator[None]:
-    """What a drill provokes is not to be read as a complaint of the calls."""
+    """Silence a logger, so that a drill's messages are not read as complaints of the calls."""
     logger = logging.getLogger(name)
     logger.disabled, before = True, logger.disabled
     try:

@@ -29,7 +29,7 @@ _STANDARD_NAMES = {
 class Shape:
     """What a kept value looks like: `fits` judges it whole; it counts where `path` is found in the text's path.
 
-    `inside` lets it stand in a longer text too, as a time does in a log line: as a whole word there.
+    `inside` lets it be in a longer text too, as a time does in a log line: as a whole word there.
     """
 
     rule: str
@@ -59,7 +59,7 @@ def matching(rule: str, pattern: str, *, path: str = "", inside: bool = False) -
 
 
 def member(rule: str, members: Iterable[str], *, path: str = "") -> Shape:
-    """The shape of what stands on a list: a roster, an enumeration, the texts of a program."""
+    """The shape of what is on a list: a roster, an enumeration, the texts of a program."""
     listed = frozenset(members)
     return Shape(rule=rule, fits=lambda value: value in listed, path=re.compile(path, re.ASCII))
 
@@ -93,7 +93,7 @@ def moment(rule: str, begin: datetime, end: datetime) -> Shape:
 def declared_shapes(policy: Policy, rosters: Rosters) -> list[Shape]:
     """Return the shapes of what a policy keeps, each under its own and its standard names, and the names that it gives.
 
-    A path is one of names and numbers between dots or brackets; what stands before the declared part does not count.
+    A path is one of names and numbers between dots or brackets; what is before the declared part does not count.
     """
     names = {name for name in policy.spans if not name.endswith("*")}
     shapes = []

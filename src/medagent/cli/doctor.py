@@ -179,7 +179,7 @@ def _pseudonyms(settings: Settings) -> Finding:
 
 
 def _day_of_a_call(settings: Settings) -> Finding:
-    """Whether a destination can see the day that a shifted clock hides."""
+    """Return whether a destination can see the day that a shifted clock hides."""
     days = settings.release_delay_days
     if days:
         says = f"hidden: a call is released to remote destinations 1 to {days} whole days later"
@@ -249,7 +249,7 @@ def _destinations(settings: Settings) -> Iterator[Finding]:
 
 
 def _exits(settings: Settings) -> Iterator[Finding]:
-    """What would leave past the door, by the environment's word or by somebody's tracer provider."""
+    """Return what would leave past the door, by the environment's word or by somebody's tracer provider."""
     ways = settings.ways_past_the_door()
     for name, why in ways.items():
         yield Finding(what="exits", state="note", says=f"{name} is set: {why}", hint=f"unset {name}: no door is there")
@@ -271,7 +271,7 @@ def _exits(settings: Settings) -> Iterator[Finding]:
 
 
 def is_tracer_provider_set() -> bool:
-    """Whether a tracer provider that can send anything is set in this process, as auto-instrumentation does."""
+    """Return whether a tracer provider that can send anything is set in this process, as auto-instrumentation does."""
     from opentelemetry import trace  # noqa: PLC0415  # only here, and `redact` need not pay for it
 
     return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider | trace.NoOpTracerProvider)

@@ -128,7 +128,7 @@ def _by_fields(redactor: Redactor, given: Mapping[str, Json], span: str) -> _Tre
 
 
 def _answer(treat: _Treat, line: bytes, number: int) -> dict[str, Json]:
-    """What comes of a line; an error says where and how, and nothing that stood there."""
+    """Return what comes of a line; an error says where and how, and nothing that was there."""
     try:
         asked = _asked(line)
         return {"id": asked["id"], **treat(asked)}
@@ -197,7 +197,7 @@ def _typed(out: Console) -> Iterator[str]:
 
 
 def _coloured(scrubbed: Scrubbed) -> Text:
-    """What would leave, and behind it what was found by which layer."""
+    """Return what would leave, and behind it what was found by which layer."""
     shown = Text(scrubbed.text)
     shown.highlight_words([REDACTED], style="black on yellow")
     for found in scrubbed.findings:

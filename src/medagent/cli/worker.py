@@ -77,7 +77,7 @@ def _guard(settings: Settings) -> None:
 
 @functools.cache
 def _line() -> tuple[Settings, Clinic, Tracing]:
-    """What a job's process answers its call with, made once."""
+    """Return what a job's process answers its call with, made once."""
     settings = load_settings().of_agent("receptionist", __version__)
     _guard(settings)
     clinic = Clinic.open(settings.clinic_url, country=settings.clinic_country)

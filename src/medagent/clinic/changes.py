@@ -145,6 +145,6 @@ def move(session: Session, one: Held, *, slot: Slot, now: datetime) -> Booking:
 
 
 def _starts(each: Held, when: datetime | None) -> bool:
-    """Whether it starts at a time as its own place's clocks show it; with another place's offset it does not."""
+    """Return whether it starts at a time as its own place's clocks show it; with another place's offset it does not."""
     slot = each.booking.slot
     return when is None or slot.instant in {moment.astimezone(UTC) for moment in moments(when, slot.zone)}

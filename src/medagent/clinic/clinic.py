@@ -93,7 +93,7 @@ class Clinic:
 
     @property
     def zone(self) -> ZoneInfo | None:
-        """Return the clinic's own zone, that of most locations and else of the oldest; None where there is none."""
+        """Return the clinic's own zone, that of most locations and else of the oldest; None without locations."""
         zones = list(self.places().values())
         return max(zones, key=zones.count) if zones else None
 
@@ -153,7 +153,7 @@ class Clinic:
             raise Refusal("ambiguous_time", said, alternatives=found)
 
     def _one_slot(self, when: datetime, *, now: datetime, doctor: str, location: str | None, argument: str) -> Slot:
-        """Return the slot meant; raises `Refusal` where there is none, or one at each of several times."""
+        """Return the requested slot; raise `Refusal` if no slot or several times match."""
         found = self.slots_at(when, now=now, doctor=doctor, location=location, argument=argument)
         if len({slot.instant for slot in found}) > 1:
             said = f"{argument} is at different times in different places: ask where, name clinic_location."
@@ -226,7 +226,7 @@ class Clinic:
         return tuple(islice(free, limit))
 
     def is_free(self, slot: Slot) -> bool:
-        """Whether nobody holds the slot at this moment; only `book` can promise it."""
+        """Return whether nobody holds the slot at this moment; only `book` can promise it."""
         day = slot.instant.date()
         return not _is_taken(slot, self._taken(day, day))
 

@@ -61,7 +61,7 @@ class Calendar:
     holidays: frozenset[tuple[date, str | None]]
 
     def open_sittings(self, day: date) -> list[Sitting]:
-        """Who sits where on a day."""
+        """Return who sits where on a day."""
         return [
             sitting
             for sitting in self.sittings

@@ -60,7 +60,7 @@ def display_name(said: str) -> str:
         The name; joiners between letters stay.
 
     Raises:
-        ValueError: There is no letter in it, or a control character; the text does not quote it.
+        ValueError: The name has no letter, or has a control character; the message does not quote it.
     """
     kept = "".join(sign for sign in said if sign in _JOINERS or not _is_invisible(sign, stretches=False))
     name = unicodedata.normalize("NFC", " ".join(kept.split())).strip(_JOINERS)

@@ -86,7 +86,7 @@ def plain(text: str) -> str:
 
 
 def digits_said(words: Sequence[str]) -> str | None:
-    """Return the digits that words stand for; None where one of them is no number.
+    """Return the digits of number words; None if a word is not a number.
 
     Args:
         words: Words as `plain` makes them, and digits of any script.

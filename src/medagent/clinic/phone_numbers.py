@@ -55,7 +55,7 @@ class PhoneNumber:
 
     Attributes:
         e164: `+` and digits.
-        extension: Digits; None where there is none.
+        extension: Digits; None if the number has no extension.
     """
 
     e164: str
@@ -121,7 +121,7 @@ def number_of_line(sent: str | None, country: str) -> str | None:
 
 
 def _is_of_a_person(number: phonenumbers.PhoneNumber, *, is_abroad: bool) -> bool:
-    """Whether a line of a person may have the number.
+    """Return whether a line of a person may have the number.
 
     Countries assign new ranges before the metadata has them: of a number with its country code the length must be
     right, and in North America, where each range is known, the range too.

@@ -167,7 +167,7 @@ def _filled(values: Iterable[str], size: int) -> list[str]:
 
 
 def _compared(claim: Claim, names: Sequence[str]) -> list[Match]:
-    """How each name compares with the claim's; never fewer than `_RECORDS` comparisons."""
+    """Return how each name compares with the claim's; never fewer than `_RECORDS` comparisons."""
     filled = [*names, *[_NOBODY] * (_RECORDS - len(names))]
     return [compare_names(claim.name or _NOBODY, name) for name in filled]
 

@@ -99,7 +99,7 @@ class Redactor:
     def redact(
         self, record: Record, known: KnownValues, *, at_us: int | None = None, withhold_text: bool = False
     ) -> Redacted:
-        """What may leave of a record: pure, and raises nothing, whatever the raw values are.
+        """Return what may leave of a record: pure, and raises nothing, whatever the raw values are.
 
         `at_us` is when it was said, in microseconds since the Unix epoch (UTC); without it a date is judged by its form
         alone. `withhold_text` puts `<WITHHELD>` for every free text, while the call may still tell what is in it.
@@ -160,7 +160,7 @@ class Redactor:
         return list(found)
 
     def _meaning(self, name: str, around: tuple[str, ...]) -> _Meaning:
-        """What a name means in its place.
+        """Return what a name means in its place.
 
         Remembered for names that the policy declares and no others: a model can make a name of a value.
         """
@@ -225,7 +225,7 @@ class _Walk:
         self._own_answers: frozenset[tuple[Category, str]] | None = None
 
     def node(self, node: Node, value: object) -> Json | _Gone:
-        """What is left of a value; a value that has not the declared kind of container is refused."""
+        """Return what is left of a value; a value that has not the declared kind of container is refused."""
         match node:
             case Leaf():
                 return self._leaf(node, value)
@@ -286,7 +286,7 @@ class _Walk:
         return treated
 
     def _is_the_callers(self, rule: Rule, value: object) -> bool:
-        """Whether a kept value is, or has a part of, what the call knows: on a doubt it does not leave.
+        """Return whether a kept value is, or has a part of, what the call knows: on a doubt it does not leave.
 
         What a person could have said must hold no part; a member of a list is compared whole, a date as a whole date,
         a setting as a whole value; years, counts and measures are not compared digit by digit. Admission looks again
@@ -304,13 +304,13 @@ class _Walk:
         return type(value) in (int, float) and isinstance(value, (int, float)) and known.parts.have_number(value)
 
     def _is_far(self, rule: Rule, value: object) -> bool:
-        """Whether a kept date lies farther from the call than its rule lets it."""
+        """Return whether a kept date lies farther from the call than its rule lets it."""
         if self._at_us is None or not isinstance(rule.shape, Moment) or not isinstance(value, str):
             return False
         return rule.shape.fits(value, {}) and not rule.shape.is_near(value, self._at_us)
 
     def _text(self, leaf: Leaf, value: str) -> str:
-        """What is left of a free text; each thing that was found in it is counted by its own category."""
+        """Return what is left of a free text; each thing that was found in it is counted by its own category."""
         if value in (REDACTED, WITHHELD):
             return value
         scrubbed = self._redactor.scrub(value, self._known, leaf.rule.text or TextMode.VOCABULARY)
@@ -334,7 +334,7 @@ class _Walk:
         return bool(condition.unless_present) and self._stands(condition)
 
     def _is_answered(self, leaf: Leaf, value: object) -> bool:
-        """Whether a value is a result's own that is ok, or such a result of this call or record has named it."""
+        """Return whether a value is a result's own that is ok, or such a result of this call or record has named it."""
         if value is None or (_is_result(leaf) and _is_agreed(self._record.fields)):
             return True
         if not isinstance(value, str):
@@ -376,12 +376,12 @@ def _least(meaning: _Meaning, value: object) -> Identifier | None:
 
 
 def _tells(text: str) -> bool:
-    """Whether a value could be an identifier: it has a letter, or as many digits as tell of somebody."""
+    """Return whether a value could be an identifier: it has a letter, or as many digits as tell of somebody."""
     return any(map(str.isalpha, text)) or sum(map(str.isdigit, text)) >= _DIGITS_THAT_TELL
 
 
 def _waits(rule: Rule) -> bool:
-    """Whether words of a caller may stand in what leaves of a value."""
+    """Return whether words of a caller may be in what leaves of a value."""
     return rule.free_text or (rule.action is Action.KEEP and is_sayable(rule.shape))
 
 
@@ -415,7 +415,7 @@ def _members(node: ObjectNode, values: Mapping[Any, object]) -> list[tuple[str, 
 
 
 def _is_agreed(fields: Mapping[str, object]) -> bool:
-    """Whether a tool did what it was asked; a result that does not say so did."""
+    """Return whether a tool did what it was asked; a result that does not say so did."""
     if _OUTCOME in fields:
         stated = [fields[_OUTCOME]]
     else:

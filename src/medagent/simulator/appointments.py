@@ -89,7 +89,7 @@ def held_by(scenario: Scenario, clinic: Clinic) -> tuple[Held, ...]:
 
 
 def check_clinic(scenario: Scenario, clinic: Clinic, before: Before) -> list[str]:
-    """What the database holds otherwise than the scenario expects; empty where all is as it should be."""
+    """Return what the database holds otherwise than the scenario expects; empty where all is as it should be."""
     if scenario.expects.clinic is None:
         return []
     now_held = held_by(scenario, clinic)

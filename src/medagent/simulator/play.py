@@ -73,7 +73,7 @@ async def play(
 
 
 async def expect_call(settings: Settings, scenario: Scenario, before: Before) -> str:
-    """Tell the simulator what stood before the call, which the model hears from the caller, whose sound has no words.
+    """Tell the simulator what was before the call, which the model hears from the caller, whose sound has no words.
 
     Returns the deployment that leads to this call; raises `SimulatorError` where the scenario is not served.
     """

@@ -83,14 +83,14 @@ class Scenario:
 
     @property
     def consent_script(self) -> ConsentScript | None:
-        """What the agent asks with: the greeting's first words."""
+        """Return what the agent asks with: the greeting's first words."""
         if self.consent is None:
             return None
         words = next((step.says for step in self.turns[0].model if isinstance(step, Says)), "")
         return ConsentScript(words=words, version=self.consent.script_version)
 
     def patience_at(self, pace: float) -> float:
-        """How long the caller bears silence, in wall seconds: what is real in a call is as slow at any pace."""
+        """Return how long the caller bears silence, in wall seconds: what is real in a call is as slow at any pace."""
         hangs_s = self.clinic_fault.seconds if self.clinic_fault is not None else None
         return max(self.patience_s / pace, _PATIENCE_WALL_S) + (hangs_s or 0.0)
 
@@ -100,7 +100,7 @@ class Scenario:
         return max(0.0, spread.median + self.chance(kind, *place).uniform(-1, 1) * spread.jitter) / 1000
 
     def strikes(self, fault: Fault, *place: int) -> bool:
-        """Whether a fault at a place of the script comes to pass: the same in every run."""
+        """Return whether a fault at a place of the script comes to pass: the same in every run."""
         return self.chance("fault", *place).random() < fault.chance
 
     def chance(self, what: str, *place: int) -> random.Random:

@@ -1,4 +1,4 @@
-"""Where a call stands in its scenario: what the model does next, with the results that the tools gave it."""
+"""Where a call is in its scenario: what the model does next, with the results that the tools gave it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Speech:
 
     @property
     def stretch(self) -> float:
-        """How many times as long as usual it takes."""
+        """Return how many times as long as usual it takes."""
         return self.seconds / speech_seconds(self.text)
 
 
@@ -214,7 +214,7 @@ class Script:
         )
 
     def idle(self) -> Move:
-        """What the model says into a silence."""
+        """Return what the model says into a silence."""
         return Move(turn=self._turn, does=self._said(self.scenario.idle), think_s=0.0, tool_call_s=0.0)
 
     def _fault(self, fault: Fault | None, where: tuple[int, int]) -> Fault | None:

@@ -67,7 +67,7 @@ class Call:
         self._speech = speech
 
     def speed_of(self, text: str) -> float:
-        """How many times as long as usual the scenario has this text last."""
+        """Return how many times as long as usual the scenario has this text last."""
         speech = self._speech
         return 1.0 if speech is None or text.strip() not in speech.text else speech.stretch
 
@@ -83,7 +83,7 @@ class Switchboard:
         self._calls: dict[str, Script] = {}
 
     def expect(self, scenario: str, given: Sequence[Mapping[str, str]]) -> str:
-        """Prepare for a call of this scenario with what stood before it: the deployment that leads there.
+        """Prepare for a call of this scenario with what was before it: the deployment that leads there.
 
         Raises `KeyError` where there is no such scenario.
         """

@@ -1,4 +1,4 @@
-"""`${…}` in a scenario: the person, what stood before the call, a tool's last result, a day counted from today."""
+"""`${…}` in a scenario: the person, what was before the call, a tool's last result, a day counted from today."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class UnresolvedError(LookupError):
 
 
 def references(template: JsonValue) -> Iterator[str]:
-    """What a template refers to, without `${` and `}`."""
+    """Return what a template refers to, without `${` and `}`."""
     match template:
         case str():
             yield from _REFERENCE.findall(template)
@@ -30,7 +30,7 @@ def references(template: JsonValue) -> Iterator[str]:
 
 
 def is_day(reference: str) -> bool:
-    """Whether it is a day counted from today."""
+    """Return whether it is a day counted from today."""
     return _TODAY.fullmatch(reference) is not None
 
 
@@ -55,7 +55,7 @@ def resolve(
 ) -> Any:
     """Put values into `${…}`; one that is the whole template keeps its type. Raises `UnresolvedError`.
 
-    `results` holds each tool's last result under its name, and under "given" what stood before the call. `today` is
+    `results` holds each tool's last result under its name, and under "given" what was before the call. `today` is
     the day that the model was told; without it, the day in UTC.
     """
     if isinstance(template, list):

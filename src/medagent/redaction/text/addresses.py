@@ -127,7 +127,7 @@ ADDRESS_WORDS = (
     | _SENDING
     | words("the rr and & address cross marker")
 )
-"""One of these stands in every address."""
+"""One of these is in every address."""
 _WIDEST_NAME = 6
 _WIDEST_CORNER = 5
 _LONGEST_ROAD = 6
@@ -146,7 +146,7 @@ _SMALL_OR_BREATH, _SMALL_OR_COUNTED = FUNCTION | FILLERS, FUNCTION | QUANTITIES
 _NO_BARE_STREET, _COUNTED = _SMALL_WORDS | _ANY_STREET, QUANTITIES - ROOMS
 _NO_STREET, _ENDS_STREET = FUNCTION | _ANY_STREET, FUNCTION - {"of", "at"}
 _JOINTS = frozenset(("the", "and", "&"))
-"""Words that stand in addresses, and mostly elsewhere: asked only beside a number or another word of addresses."""
+"""Words that are in addresses, and mostly elsewhere: asked only beside a number or another word of addresses."""
 _OUTWARD, _INWARD = re.compile(r"[a-z]{1,2}\d[a-z\d]?", re.ASCII), re.compile(r"\d[abd-hjlnp-uw-z]{2}", re.ASCII)
 _ADDRESS_CUE = cue(ADDRESS_WORDS - _JOINTS)
 
@@ -197,7 +197,7 @@ def _postcodes(reading: Reading) -> Iterator[Span]:
 
 
 def _may_join(units: Sequence[Unit], at: int) -> bool:
-    """Whether what stands before `the` or `and` may be part of an address, which is quickly seen."""
+    """Return whether what is before `the` or `and` may be part of an address, which is quickly seen."""
     if not at:
         return False
     before = units[at - 1]
@@ -382,7 +382,7 @@ def _corner_of(units: Sequence[Unit], begin: int) -> tuple[int, int] | None:
 
 
 def _is_corner_of_words(reading: Reading, one: int, two: int) -> bool:
-    """Whether ordinary words are streets: `on coral and ninth`, `at plain and forest`, `at Shell & Brook`."""
+    """Return whether ordinary words are streets: `on coral and ninth`, `at plain and forest`, `at Shell & Brook`."""
     units = reading.units
     if one < 1 or units[one - 1].norm not in _AT_CORNER_ONLY or not _ends(units, two + 1):
         return False
@@ -400,7 +400,7 @@ def _is_corner_of_words(reading: Reading, one: int, two: int) -> bool:
 
 
 def _is_unknown(reading: Reading, at: int) -> bool:
-    """Whether a word goes anyway: a placeholder, or one that no list has."""
+    """Return whether a word goes anyway: a placeholder, or one that no list has."""
     return reading.units[at].kind == GONE or reading.kinds[at] is Kind.UNKNOWN
 
 
@@ -446,12 +446,12 @@ def _behind_address(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
 
 
 def _is_addressed(units: Sequence[Unit], at: int) -> bool:
-    """Whether words before a number say that it is where somebody lives."""
+    """Return whether words before a number say that it is where somebody lives."""
     return any(unit.norm in _ADDRESSED for unit in units[max(0, at - _LONGEST_ADDRESSED) : at])
 
 
 def _ends(units: Sequence[Unit], at: int) -> bool:
-    """Whether an address may end before this unit."""
+    """Return whether an address may end before this unit."""
     if at >= len(units):
         return True
     unit = units[at]
@@ -548,7 +548,7 @@ def _is_named(units: Sequence[Unit], at: int, street: int) -> bool:
 
 
 def _whole_number(units: Sequence[Unit], at: int) -> int:
-    """Where the numbers begin that end here: `twelve fifty`, `four two um oh`."""
+    """Return where the numbers begin that end here: `twelve fifty`, `four two um oh`."""
     first = at
     back = at - 1
     while back >= 0 and first - back <= 2:
@@ -637,7 +637,7 @@ def _is_at_end(units: Sequence[Unit], at: int) -> bool:
 
 
 def _is_beside_rooms(units: Sequence[Unit], at: int, last: int) -> bool:
-    """Whether another part of an address stands right before or behind `block 4`."""
+    """Return whether another part of an address is right before or behind `block 4`."""
     if _has_near(units, last + 1, _ALL_ROOMS):
         return True
     back = at - 1 - (at > 1 and units[at - 1].norm == ",")
@@ -653,7 +653,7 @@ def _has_near(units: Sequence[Unit], at: int, among: frozenset[str]) -> bool:
 
 
 def _is_behind_street(units: Sequence[Unit], at: int) -> bool:
-    """Whether `#4` stands behind a street, a flat or a placeholder; elsewhere it is a count, such as of tablets."""
+    """Return whether `#4` is behind a street, a flat or a placeholder; elsewhere it is a count, such as of tablets."""
     back = at - 1 - (at > 1 and units[at - 1].norm in (",", "."))
     if back < 0:
         return False

@@ -1,6 +1,6 @@
 """Ages over 89, however they are said, apart from pulses, weights, pressures, sugars, temperatures, counts and doses.
 
-A number from 90 on is an age by what stands around it: `years old`, `aged`, a person who is it, a birthday, a decade of
+A number from 90 on is an age by what is around it: `years old`, `aged`, a person who is it, a birthday, a decade of
 a life. Where a number may be a measurement as well (`she's 102`, `at 95`), the words of measurements around it decide;
 where nothing does, it goes.
 """
@@ -97,7 +97,7 @@ _CLEAN = words(
     yes yeah right alone healthy strong sharp um uh er mm god bless thank thanks okay ok please plus ish something
     gets got uses used herself himself myself tomorrow's these those years' according correct"""
 )
-"""What follows an age that stands alone."""
+"""Words that follow an age without a unit."""
 _PRONOUNS = words("""i he she we they you my her his our their i'm he's she's we're they're i've i'd i'll it's""")
 _OWN = words(
     """my her his their your our one's mother's mom's father's dad's grandma's grandmother's grandpa's grandfather's
@@ -248,7 +248,7 @@ def _digit_by_digit(units: Sequence[Unit], at: int) -> Candidate | None:
 
 
 def is_age(units: Sequence[Unit], one: Candidate) -> bool:
-    """Whether a number from 90 on is somebody's age here."""
+    """Return whether a number from 90 on is somebody's age here."""
     after = _after(units, one.last)
     if one.is_ordinal:
         return _is_ordinal_age(units, one, after)
@@ -499,13 +499,13 @@ def _is_told(units: Sequence[Unit], one: Candidate) -> bool:
 
 
 def _is_hot(units: Sequence[Unit], one: Candidate) -> bool:
-    """Whether a number from 100 on may be a temperature: words of fever stand in the text around it."""
+    """Return whether a number from 100 on may be a temperature: words of fever are in the text around it."""
     near = range(max(0, one.first - 2 * _LOOK), min(len(units), one.last + _LOOK))
     return any(units[at].norm in _HOT for at in near)
 
 
 def _ends_clean(units: Sequence[Unit], one: Candidate, *, loosely: bool = False) -> bool:
-    """Whether nothing that is counted or measured follows; `loosely`, any word that is no unit may."""
+    """Return whether nothing that is counted or measured follows; `loosely`, any word that is no unit may."""
     at = one.last + 1
     if at >= len(units):
         return True
@@ -528,7 +528,7 @@ def _ends_clean(units: Sequence[Unit], one: Candidate, *, loosely: bool = False)
 
 
 def _is_decimal(units: Sequence[Unit], one: Candidate) -> bool:
-    """Whether the number has a fraction, or is one, or stands in a pressure."""
+    """Return whether the number has a fraction, or is one, or is in a pressure."""
     if (
         one.first
         and units[one.first - 1].norm in (".", "point", "/", "over")
@@ -569,7 +569,7 @@ def _is_decade_of_life(units: Sequence[Unit], at: int) -> bool:
 
 
 def _ends_decade(units: Sequence[Unit], at: int) -> bool:
-    """Whether people are meant by `the over nineties`."""
+    """Return whether people are meant by `the over nineties`."""
     return _norm(units, at + 1) in ("clinic", "group", "club", "patients", "people", "ward", "cohort")
 
 
@@ -605,7 +605,7 @@ def _centuries(reading: Reading) -> Iterator[Span]:
 
 
 def _has_before(units: Sequence[Unit], at: int, among: frozenset[str], most: int) -> bool:
-    """Whether one of these words stands before, in the same sentence."""
+    """Return whether one of these words is before, in the same sentence."""
     for back in range(at - 1, max(-1, at - 1 - most), -1):
         if units[back].norm in (".", "?", "!", ";") and units[back].end < units[back + 1].start:
             return False

@@ -28,7 +28,7 @@ _HEX, _LENGTH_OF_MAC = re.compile("[0-9a-f]{2}", re.ASCII), 11
 """A pair of the address of a device, and the units of one with its signs: `AA:BB:CC:DD:EE:FF`."""
 _EDGE = ".,;:!?\"'()[]<>“”‘’-–…*>"
 CONTACT_WORDS = MAIL_HOSTS | {"dot", "point"}
-"""One of these stands in every address that is said."""
+"""One of these is in every address that is said."""
 _CONTACTS = cue(CONTACT_WORDS)
 _SPEAKERS = words(
     """guest family clinician doctor nurse patient speaker agent caller user assistant system bot interpreter parent
@@ -39,7 +39,7 @@ _TURNS = cue(("at", "@", "dot"))
 _COLON = cue(("colon",))
 _SLASHES = frozenset(("slash", "forward", "double"))
 _TOUCHING = re.compile(r"[@_\\/.:](?<=\S.)(?=\S)")
-"""Something that may be an address or a link stands in a text where this is found."""
+"""Something that may be an address or a link is in a text where this is found."""
 _SPELLED_ENDS = {"u": "uk", "e": "edu", "c": "com", "o": "org", "n": "net", "g": "gov"}
 """Ends of addresses by the letter with which they begin, where they are spelled."""
 _FARTHEST_BACK = 16
@@ -109,7 +109,7 @@ def _of_chunk(chunk: Sequence[Unit]) -> Category | None:
 
 
 def _is_speaker(chunk: Sequence[Unit]) -> bool:
-    """Whether a piece is the label of who speaks, as `Guest_family_2:`."""
+    """Return whether a piece is the label of who speaks, as `Guest_family_2:`."""
     return chunk[0].norm in _SPEAKERS and all(
         unit.norm in _SPEAKERS or unit.norm in ("_", ":") or (unit.kind == NUMBER and len(unit.norm) == 1)
         for unit in chunk
@@ -166,7 +166,7 @@ def _domain_end(units: Sequence[Unit], at: int) -> int:
 
 
 def _is_spelled(units: Sequence[Unit], at: int) -> bool:
-    """Whether the letters of the end of an address stand here: `e d u`."""
+    """Return whether the letters of the end of an address are here: `e d u`."""
     letters = _SPELLED_ENDS[units[at].norm]
     return tuple(unit.norm for unit in units[at : at + len(letters)]) == tuple(letters)
 

@@ -75,7 +75,7 @@ STREET_ENDINGS = STREETS_WITH_NUMBER | words(
     throughway trace track trafficway trails tunnel underpass union unions valley valleys viaduct views village
     villages ville vista walks wall ways well wells"""
 )
-"""What stands behind the name of a street or a place, by the list of the United States Postal Service."""
+"""Words behind the name of a street or a place, from the list of the United States Postal Service."""
 STREETS_BEFORE = words("""rue via calle chemin route avenida rua viale piazza ulica ul avenue ave""")
 ROOMS = words("""postbox apartment apartments apt suite ste flat floor unit room box lot building bldg no number #""")
 SIDES = words("""north south east west northeast northwest southeast southwest n s e w ne nw se sw""")
@@ -123,7 +123,7 @@ PEOPLE_LABELS = words(
     sister brother son daughter caregiver caretaker pharmacist subscriber insured holder witness interpreter author
     client resident consultant friend neighbor partner coach teacher"""
 )
-"""Behind one of these and a colon stands somebody's name."""
+"""Behind one of these and a colon is somebody's name."""
 CODE_LABELS = words("mrn ssn nhs ahv dob vin passport account acct insurance member")
 """A number right behind one of these is no count, however short: it may be the half of a code."""
 RECORD_WORDS = {

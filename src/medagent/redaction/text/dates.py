@@ -12,7 +12,7 @@ from medagent.redaction.text.units import GONE, NUMBER, ORDINAL, SIGN, SPOKEN, W
 
 _BORN = words("born birth birthday dob birthday's birthdate's dob's")
 DATE_WORDS = WEEKDAYS | _BORN | MONTH_OF.keys()
-"""One of these, or a number, stands in every date."""
+"""One of these, or a number, is in every date."""
 _ALSO_WORDS = frozenset(("may", "march", "mar", "sep", "jan", "dec"))
 _MAY_PERHAPS = words("last next this early from around before after")
 _SKIPPED = FILLERS | frozenset((",", ".", "-", "/", "the", "of", "in", "year", "and", "–", "'"))
@@ -48,7 +48,7 @@ _COUNTED_IN_ORDER = words(
     point line test scan surgery pregnancy relapse episode fracture tooth molar intercostal ventricle heart lumbar
     thoracic cervical sacral"""
 )
-"""What is counted behind an ordinal that a preposition stands before."""
+"""Counted things behind an ordinal with a preposition before it."""
 _DAY_PREPOSITIONS = words("starting beginning on by until till before after since from to through thru")
 _LAST_DAY, _LAST_MONTH = 31, 12
 _MET = words("saw seen see visited met came come")
@@ -146,7 +146,7 @@ def dates(reading: Reading) -> Iterator[Span]:
 
 
 def _has_date(units: Sequence[Unit], at: int) -> bool:
-    """Whether a day or a month follows: `wed the 12th`, `Thu, Apr 9`, `Sat 4 Oct`."""
+    """Return whether a day or a month follows: `wed the 12th`, `Thu, Apr 9`, `Sat 4 Oct`."""
     ahead = at + 1
     while ahead < min(at + _LONGEST_GAP, len(units)) and units[ahead].norm in (".", ",", "the"):
         ahead += 1
@@ -157,7 +157,7 @@ def _has_date(units: Sequence[Unit], at: int) -> bool:
 
 
 def _is_month(units: Sequence[Unit], at: int) -> bool:
-    """Whether a word is a month and no verb: `in may`, `this may because`, but not `this may hurt`."""
+    """Return whether a word is a month and no verb: `in may`, `this may because`, but not `this may hurt`."""
     if units[at].norm != "may" or (at and units[at - 1].norm in _MAY_SURE):
         return True
     if not at or units[at - 1].norm not in _MAY_PERHAPS:
@@ -211,7 +211,7 @@ def _corrected(units: Sequence[Unit], at: int) -> int:
 
 
 def _is_whole(said: list[str]) -> bool:
-    """Whether these numbers are a day and a year already, or a year alone."""
+    """Return whether these numbers are a day and a year already, or a year alone."""
     if not said or len(said) == 1:
         return bool(said) and len(said[0]) == 4
     years = said[1:]

@@ -99,7 +99,7 @@ def _keep_measured(reading: Reading, at: int) -> None:
 
 
 def _is_in_a_name(units: Sequence[Unit], numbers: list[int]) -> bool:
-    """Whether a number belongs to the name of a test or a thing: `PHQ-9 14/27`, `covid-19`."""
+    """Return whether a number belongs to the name of a test or a thing: `PHQ-9 14/27`, `covid-19`."""
     at = numbers[0]
     if at < 2 or len(numbers) > 1 or units[at - 1].norm != "-" or units[at - 1].end != units[at].start:
         return False
@@ -117,7 +117,7 @@ def _is_prefixed(units: Sequence[Unit], numbers: list[int]) -> bool:
 
 
 def _is_labelled(units: Sequence[Unit], at: int) -> bool:
-    """Whether the name of a code stands before a number, with nothing between them but what joins the two."""
+    """Return whether the name of a code is before a number, with nothing between them but what joins the two."""
     back = at - 1
     while back >= max(0, at - _WIDEST_GAP) and units[back].norm in _BEHIND_LABEL:
         back -= 1
@@ -146,7 +146,7 @@ def _next_number(units: Sequence[Unit], numbers: list[int]) -> int | None:
 
 
 def _is_pair_done(units: Sequence[Unit], numbers: list[int], at: int) -> bool:
-    """Whether a comma or a bracket ends `120/80` or `(5/9)`, so that the number behind it is another one."""
+    """Return whether a comma or a bracket ends `120/80` or `(5/9)`, so that the number behind it is another one."""
     if units[at - 1].norm not in (",", ")") or units[at - 1].end == units[at].start:
         return False
     if len(numbers) > 1 and units[numbers[-1] - 1].norm in ("point", "."):
@@ -157,7 +157,7 @@ def _is_pair_done(units: Sequence[Unit], numbers: list[int], at: int) -> bool:
 
 
 def _is_rated(units: Sequence[Unit], numbers: list[int], at: int) -> bool:
-    """Whether a colon and a gap part a scale from what was said of it: `scale 1-10: 8`."""
+    """Return whether a colon and a gap part a scale from what was said of it: `scale 1-10: 8`."""
     if units[at - 1].norm not in (":", ",") or units[at - 1].end == units[at].start:
         return False
     return any(unit.norm in ("scale", "scales") for unit in units[max(0, numbers[0] - _WIDEST_GAP) : numbers[0]])
@@ -168,7 +168,7 @@ def _is_single(unit: Unit) -> bool:
 
 
 def _is_quantity(units: Sequence[Unit], numbers: list[int]) -> bool:
-    """Whether a run is a count, a measurement or a time of day."""
+    """Return whether a run is a count, a measurement or a time of day."""
     said = [units[at].norm for at in numbers]
     between = [_between(units, a, b) for a, b in pairwise(numbers)]
     total = sum(map(len, said))
@@ -203,7 +203,7 @@ def _is_quantity(units: Sequence[Unit], numbers: list[int]) -> bool:
 
 
 def _is_price(units: Sequence[Unit], at: int) -> bool:
-    """Whether the sign of a currency touches a number: `$2,150`."""
+    """Return whether the sign of a currency touches a number: `$2,150`."""
     return at > 0 and units[at - 1].norm in _CURRENCIES and units[at - 1].end == units[at].start
 
 
@@ -265,7 +265,7 @@ def _is_pair(units: Sequence[Unit], numbers: list[int], said: list[str], sign: s
 
 
 def _is_measured(units: Sequence[Unit], numbers: list[int]) -> bool:
-    """Whether a measured thing stands before a number in the same clause: `pressure was one oh five over sixty`."""
+    """Return whether a measured thing is before a number in the same clause: `pressure was one oh five over sixty`."""
     for at in range(numbers[0] - 1, max(-1, numbers[0] - 1 - _LOOK_BACK), -1):
         if units[at].norm in MEASURED:
             return True
@@ -340,7 +340,7 @@ def _near(units: Sequence[Unit], at: int, step: int) -> str:
 
 
 def _category(units: Sequence[Unit], numbers: list[int]) -> Category:
-    """What a run is, by the words before it, else by its length."""
+    """Return what a run is, by the words before it, else by its length."""
     for at in range(numbers[0] - 1, max(-1, numbers[0] - 1 - _LOOK_BACK), -1):
         if kind := RECORD_WORDS.get(units[at].norm):
             return _OF[kind]

@@ -31,7 +31,7 @@ _BEFORE = {
     "be": words("could might may would can to must should"),
     "it's": frozenset(("",)),
 }
-"""What stands before a term that ends with the name: by the last word, the words one of which stands before that."""
+"""Words before a term that ends with the name: by the last word, the words that may precede it."""
 _DEGREES = words("early mild severe advanced possible probable suspected known positive negative juvenile late end")
 _JOINING = frozenset(("and", "-", "–", "/"))
 
@@ -59,7 +59,7 @@ def read_eponyms(reading: Reading) -> None:
 
 
 def _is_called(reading: Reading, first: int) -> bool:
-    """Whether a title stands before it."""
+    """Return whether a title is before it."""
     before = first - 2 if first > 1 and reading.norms[first - 1] == "." else first - 1
     return before >= 0 and reading.norms[before] in TITLES
 
@@ -91,5 +91,5 @@ def _is_had(reading: Reading, first: int, last: int) -> bool:
 
 
 def _is_borne(reading: Reading, norm: str) -> bool:
-    """Whether people are commonly called so, by a first name or as an ordinary word."""
+    """Return whether people are commonly called so, by a first name or as an ordinary word."""
     return "f" in reading.lists.name_kinds(norm) or norm in reading.lists.words

@@ -22,7 +22,7 @@ class Layer(StrEnum):
 
 
 class TextFinding(NamedTuple):
-    """Why a part of a text did not leave: `start` and `end` in code points of the input, never what stood there."""
+    """Why a part of a text did not leave: `start` and `end` in code points of the input, never what was there."""
 
     category: Category
     start: int
@@ -45,5 +45,5 @@ Span: TypeAlias = tuple[int, int, Category]
 
 
 def is_sign(unit: Unit, signs: str) -> bool:
-    """Whether a unit is one of these signs."""
+    """Return whether a unit is one of these signs."""
     return unit.kind == SIGN and unit.norm in signs

@@ -41,12 +41,12 @@ def is_plain_text(text: str) -> bool:
 
 
 def is_turned(text: str) -> bool:
-    """Whether a text holds a sign that makes it show another order than it has."""
+    """Return whether a text holds a sign that makes it show another order than it has."""
     return not text.isascii() and _TURNING.search(text) is not None
 
 
 def has_foreign_letters(text: str) -> bool:
-    """Whether a text holds letters that are no Latin ones: what stands beside them is then no English either."""
+    """Return whether a text holds letters that are no Latin ones: what is beside them is then no English either."""
     if text.isascii():
         return False
     return any(sign.isalpha() and not _is_judged(sign) and sign not in _GREEK for sign in set(text))
@@ -75,7 +75,7 @@ def strange_signs(text: str, is_plain: Callable[[list[str]], bool]) -> Iterator[
 
 
 def readable_length(text: str) -> int:
-    """How many code points may be let out: all, or up to a gap well before the longest that is looked at."""
+    """Return how many code points may be let out: all, or up to a gap well before the longest that is looked at."""
     if len(text) <= LONGEST_TEXT:
         return len(text)
     end = LONGEST_TEXT - _MARGIN
@@ -96,12 +96,12 @@ def _is_strange(word: str, at: int, sign: str) -> bool:
 
 
 def _is_presentation(word: str, at: int) -> bool:
-    """Whether a sign only says how the symbol before it is shown."""
+    """Return whether a sign only says how the symbol before it is shown."""
     return word[at] in _PRESENTATION and at > 0
 
 
 def _are_around(word: str, strange: list[int]) -> bool:
-    """Whether letters or digits stand on both sides of a strange sign."""
+    """Return whether letters or digits are on both sides of a strange sign."""
     return any(any(map(str.isalnum, word[:at])) and any(map(str.isalnum, word[at + 1 :])) for at in strange)
 
 
@@ -118,5 +118,5 @@ def _is_judged(sign: str) -> bool:
 
 
 def _is_stacked(text: str) -> bool:
-    """Whether marks are piled up, or stand where no letter is."""
+    """Return whether marks are piled up, or are where no letter is."""
     return any(not text[match.start() - 1 : match.start()].isalpha() for match in _MARK.finditer(text))

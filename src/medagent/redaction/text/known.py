@@ -84,7 +84,7 @@ class KnownValues:
         return blank_out(text, ((read[first].start, read[last].end) for first, last, _ in self.spans(read)))
 
     def spans(self, read: Sequence[Unit]) -> Iterator[Span]:
-        """Where known values stand in a text that was cut into units."""
+        """Return where known values are in a text that was cut into units."""
         if not self._values:
             return
         found: set[int] = set()
@@ -99,7 +99,7 @@ class KnownValues:
             yield from known_ages(read, self._ages)
 
     def stands_in(self, kept: str, *, shortest_number: int = 1) -> bool:
-        """Whether a known value stands whole in a value that would be kept, as words, joined, or as its digits.
+        """Return whether a known value is whole in a value that would be kept, as words, joined, or as its digits.
 
         A known number of fewer digits than `shortest_number` is not looked for as a word.
         """
@@ -113,7 +113,7 @@ class KnownValues:
         )
 
     def is_in(self, kept: str, *, parts: bool) -> bool:
-        """Tell whether a known value stands whole in a value that would be kept, or a known day; with `parts` any part.
+        """Tell whether a known value is whole in a value that would be kept, or a known day; with `parts` any part.
 
         Names of models and versions come again with every turn: what was judged is remembered until more is known.
         """
@@ -144,7 +144,7 @@ class KnownValues:
         self._names |= {name: (category, sound(name)) for name in forms.names if len(name) >= 3}
 
     def _matches(self, stream: Stream) -> Iterator[Span]:
-        """Where a form stands as a run of whole units, whatever was between them."""
+        """Return where a form is as a run of whole units, whatever was between them."""
         text = stream.text
         for begin in stream.begins:
             for form, category in (*self._joined.get(text[begin : begin + 2], ()), *self._joined.get(text[begin], ())):
@@ -153,7 +153,7 @@ class KnownValues:
                     yield stream.unit[begin], stream.unit[end - 1], category
 
     def _letters(self, read: Sequence[Unit]) -> Iterator[Span]:
-        """Initials: letters that stand one by one."""
+        """Initials: letters that are one by one."""
         if not self._initials:
             return
         run: list[int] = []

@@ -83,7 +83,7 @@ _PASSWORD_CUE = cue(("password",))
 
 @begins_with(NUMBER, MIXED, SPELLED, _PASSWORD_CUE)
 def labelled_codes(reading: Reading) -> Iterator[Span]:
-    """Yield what stands behind the name of a code."""
+    """Yield what is behind the name of a code."""
     cues, units = reading.cued(_LABEL_CUE), reading.units
     letters = reading.of_kind(LETTER)
     if len(letters) > 1:
@@ -106,7 +106,7 @@ def labelled_codes(reading: Reading) -> Iterator[Span]:
 
 
 def _has_letters(reading: Reading) -> bool:
-    """Whether a letter that is no word stands here: without one and without a number there is no code."""
+    """Return whether a letter that is no word is here: without one and without a number there is no code."""
     return any(reading.norms[at] not in "ai" for at in reading.of_kind(LETTER))
 
 
@@ -190,7 +190,7 @@ def _behind_name(units: Sequence[Unit], at: int) -> tuple[int, bool]:
 
 
 def _is_counting(units: Sequence[Unit], at: int) -> bool:
-    """Whether one digit counts the thing behind it: `pin two fingers`."""
+    """Return whether one digit counts the thing behind it: `pin two fingers`."""
     if not _is_digits(units, at) or len(units[at].norm) > 1 or at + 1 >= len(units):
         return False
     after = units[at + 1]
@@ -254,12 +254,12 @@ def _over_tie(units: Sequence[Unit], at: int) -> int:
 
 
 def _goes_on(units: Sequence[Unit], at: int) -> bool:
-    """Whether a code goes on behind a sign, also with letters that are a unit elsewhere: `7-MG-12`."""
+    """Return whether a code goes on behind a sign, also with letters that are a unit elsewhere: `7-MG-12`."""
     return _is_coded(units, at) or (_norm(units, at) in _SHORT_UNITS and _is_coded(units, _over_tie(units, at)))
 
 
 def _is_short_unit(units: Sequence[Unit], at: int, last: int, *, sure: bool) -> bool:
-    """Whether a unit of measure, or a short word behind `8mm`, is part of a code."""
+    """Return whether a unit of measure, or a short word behind `8mm`, is part of a code."""
     norm = units[at].norm
     if norm in _SHORT_UNITS:
         return _is_coded(units, _over_tie(units, at)) or (sure and norm not in ("in", "am", "pm"))
@@ -267,20 +267,20 @@ def _is_short_unit(units: Sequence[Unit], at: int, last: int, *, sure: bool) -> 
 
 
 def _is_tail(units: Sequence[Unit], at: int) -> bool:
-    """Whether a short word ends a code, as in `8mm QRS`."""
+    """Return whether a short word ends a code, as in `8mm QRS`."""
     unit = units[at]
     return unit.kind == WORD and len(unit.norm) <= _PREFIXES and unit.norm not in _NO_TAIL and _ends(units, at + 1)
 
 
 def _is_prefix(units: Sequence[Unit], at: int) -> bool:
-    """Whether a word of two or three letters begins a code, as in `RX 417`."""
+    """Return whether a word of two or three letters begins a code, as in `RX 417`."""
     unit = units[at]
     short = unit.kind == WORD and len(unit.norm) <= _PREFIXES and unit.norm not in _NO_PREFIX
     return short and _is_digits(units, at + 1) and _norm(units, at + 2) not in QUANTITIES
 
 
 def _is_tied(units: Sequence[Unit], first: int, last: int) -> bool:
-    """Whether signs or a second number tie units to a code: `7-MG-12`, `9 cm 44 kg`."""
+    """Return whether signs or a second number tie units to a code: `7-MG-12`, `9 cm 44 kg`."""
     said = units[first : last + 1]
     numbers = sum(unit.kind == NUMBER for unit in said)
     short = sum(unit.norm in _SHORT_UNITS and unit.norm not in ("in", "am", "pm") for unit in said)
@@ -288,7 +288,7 @@ def _is_tied(units: Sequence[Unit], first: int, last: int) -> bool:
 
 
 def _is_coded(units: Sequence[Unit], at: int) -> bool:
-    """Whether a digit or a letter of a code stands here."""
+    """Return whether a digit or a letter of a code is here."""
     if at >= len(units):
         return False
     unit = units[at]
@@ -315,7 +315,7 @@ def _has_label_before(units: Sequence[Unit], at: int) -> bool:
 
 
 def _ends(units: Sequence[Unit], at: int) -> bool:
-    """Whether nothing that is counted follows."""
+    """Return whether nothing that is counted follows."""
     if at >= len(units):
         return True
     unit = units[at]

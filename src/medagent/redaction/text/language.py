@@ -157,7 +157,7 @@ def foreign_parts(reading: Reading) -> tuple[ForeignPart, ...]:
 
 
 def _has_hits(reading: Reading) -> bool:
-    """Whether a word stands here that is evidence; one look-up for each word that no English list has."""
+    """Return whether a word is here that is evidence; one look-up for each word that no English list has."""
     norms, unknown = reading.norms, reading.unknown()
     if unknown:
         listed = _words()
@@ -234,7 +234,7 @@ class _Tally:
         self.words += much
 
     def has_evidence(self) -> bool:
-        """Whether a letter or a word speaks for another language; without one no part of the text is in one."""
+        """Return whether a letter or a word speaks for another language; without one no part of the text is in one."""
         return bool(self.letters) or any(_Is.HALF <= kind <= _Is.ACCENTED for kind, _ in self.found)
 
     def language(self) -> str | None:
@@ -348,7 +348,7 @@ def _sentences(reading: Reading) -> Iterator[tuple[int, int]]:
 
 
 def _languages(norm: str) -> tuple[str, ...]:
-    """In which languages' lists a word stands."""
+    """Return in which languages' lists a word is."""
     listed = _words()
     if found := listed.get(norm):
         return found
@@ -370,7 +370,7 @@ def _shaped(norm: str) -> tuple[str, ...]:
 
 
 def _script(norm: str) -> str:
-    """The script of a word's first letter, empty for a Latin one and for letters that stand in formulas."""
+    """The script of a word's first letter, empty for a Latin one and for letters that are in formulas."""
     script = unicodedata.name(norm[0], "").partition(" ")[0].partition("-")[0]
     is_symbol = script in _NO_EVIDENCE and (script != "GREEK" or len(norm) < _LONGER_THAN_A_SYMBOL)
     return "" if is_symbol or not norm[0].isalpha() else script

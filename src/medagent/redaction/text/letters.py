@@ -59,7 +59,7 @@ def codes(reading: Reading) -> tuple[list[Span], set[int]]:
 
 
 def _is_alone(units: Sequence[Unit], at: int) -> bool:
-    """Whether a letter is `a` or `I` with a word behind it that goes on with no code, which is quickly seen."""
+    """Return whether a letter is `a` or `I` with a word behind it that goes on with no code, which is quickly seen."""
     unit = units[at]
     if unit.norm not in ("a", "i") or unit.how == EXPLAINED or at + 1 >= len(units):
         return False
@@ -93,14 +93,14 @@ def _parts(units: Sequence[Unit], at: int, fine: set[int]) -> list[int]:
 
 
 def _begins_sentence(units: Sequence[Unit], at: int) -> bool:
-    """Whether `I` or `a` behind a full stop and a gap goes on with a word: `… zero. I see`."""
+    """Return whether `I` or `a` behind a full stop and a gap goes on with a word: `… zero. I see`."""
     if units[at].norm not in ("i", "a") or at + 1 >= len(units) or units[at + 1].kind != WORD:
         return False
     return units[at - 1].norm in (".", "?", "!") and units[at - 1].end < units[at].start
 
 
 def _are_dotted(units: Sequence[Unit], parts: list[int], abbreviations: frozenset[str]) -> bool:
-    """Whether letters are abbreviations with points, a gap between each two: `q.i.d. p.r.n. 2`."""
+    """Return whether letters are abbreviations with points, a gap between each two: `q.i.d. p.r.n. 2`."""
     words, first = list[str](), 0
     for at, part in enumerate(parts):
         behind = units[part + 1] if part + 1 < len(units) else None
@@ -154,7 +154,7 @@ def _code_category(units: Sequence[Unit], parts: list[int]) -> Category:
 
 
 def is_lone_letter_fine(units: Sequence[Unit], at: int) -> bool:
-    """Whether a letter alone is a word here: `a`, `I`, `vitamin d`, `x ray`, the `m` of `I 'm`."""
+    """Return whether a letter alone is a word here: `a`, `I`, `vitamin d`, `x ray`, the `m` of `I 'm`."""
     norm = units[at].norm
     if norm in ("a", "i") or not norm.isascii():  # the guard lets no letters of other alphabets in but Greek ones
         return True

@@ -22,7 +22,7 @@ _ASKED_ALWAYS = frozenset(("will", "may"))
 _NEVER_ASKED = TITLES | (_SMALL - _ASKED_ALWAYS)
 _INDEXED = 2
 _BLOCK = 16
-"""Lines of a list that stand together in one text."""
+"""Lines of a list that are together in one text."""
 _T = TypeVar("_T")
 _STRETCHED = re.compile(r"([a-z])\1{2,}")
 _ENDINGS = frozenset(("s", "m", "d", "ll", "re", "ve", "t", "n"))
@@ -67,7 +67,7 @@ class SortedWords:
         at = block.find(f"\n{word}")
         if at < 0:
             return None
-        begin = at + len(word) + 1  # what is listed stands before any longer word that begins with it
+        begin = at + len(word) + 1  # what is listed is before any longer word that begins with it
         flags = block[begin : block.find("\n", begin)]
         if flags and flags[0] not in self._flags:
             return None
@@ -101,7 +101,7 @@ class PackedWords(Mapping[str, Kind]):
         return kind
 
     def __contains__(self, word: object) -> bool:
-        """Whether a word is listed."""
+        """Return whether a word is listed."""
         return isinstance(word, str) and self.get(word) is not None
 
     def __iter__(self) -> Iterator[str]:
@@ -125,7 +125,7 @@ class AskedWords(Set[str]):
         self._names = names
 
     def __contains__(self, word: object) -> bool:
-        """Whether a word is asked about."""
+        """Return whether a word is asked about."""
         return (
             isinstance(word, str)
             and self._names.get(word, "p") != "p"
@@ -155,7 +155,7 @@ class ClinicalWords:
     def __init__(self, lines: Iterable[str]) -> None:
         """Take a line of endings, of eponyms, of drugs' names, of terms with `;` between, and words that begin alike.
 
-        Behind an eponym that few people are called stands `?`. A word is clinical, with `.` behind it ordinary, with
+        Behind an eponym that few people are called is `?`. A word is clinical, with `.` behind it ordinary, with
         `?` perhaps a name.
         """
         endings, eponyms, drug_names, pairs, *groups = lines
@@ -175,7 +175,7 @@ class ClinicalWords:
         return Kind.UNKNOWN if flags is None else _KINDS[flags]
 
     def has_ending(self, word: str) -> bool:
-        """Whether a long word ends as drugs, diseases or operations do, and as no name does."""
+        """Return whether a long word ends as drugs, diseases or operations do, and as no name does."""
         size, tails = self._shortest, self._tails
         if len(word) < SHORTEST_WITH_ENDING or not (word[-size:] in tails or word[-size - 1 : -1] in tails):
             return False
@@ -214,11 +214,11 @@ class Lexicon:
     """The small words and breaths that somebody bears as a name: asked only beside another part of a name."""
 
     def kind_of(self, unit: Unit) -> Kind:
-        """What a word of a text is; one with accents is another word than the one without."""
+        """Return what a word of a text is; one with accents is another word than the one without."""
         return self.kind(unit.norm) if unit.how != ACCENTED or unit.norm in _ALSO_ACCENTED else Kind.UNKNOWN
 
     def kind(self, word: str) -> Kind:
-        """What a plain word is, with or without a possessive or a short verb behind its apostrophe."""
+        """Return what a plain word is, with or without a possessive or a short verb behind its apostrophe."""
         found = self.words.get(word)
         if found is None and "'" in word:
             stem, _, ending = word.rpartition("'")
@@ -243,7 +243,7 @@ class Lexicon:
         return Kind.UNKNOWN
 
     def name_kinds(self, word: str) -> str:
-        """In which lists of names a word stands, as letters."""
+        """Return in which lists of names a word is, as letters."""
         return self.names.get(word) or (self.names.get(word.removesuffix("'s"), "") if "'" in word else "")
 
 
@@ -294,7 +294,7 @@ def blocks_of(name: str) -> Iterator[tuple[str, str]]:
     """Yield each kind of a packed list that is sorted by kind, and its lines: the first one without its kind.
 
     Raises:
-        ValueError: The lines of a kind do not stand together.
+        ValueError: The lines of a kind are apart.
     """
     content = f"{_content_of(name)}\n"
     begin, seen = 0, set[str]()

@@ -130,7 +130,7 @@ class Model:
         self._most: dict[str, float] = {}
 
     def is_hopeless(self, word: str, kinds: str, left: str, right: str) -> bool:
-        """Whether the first two stages say no of a word in small letters, however the text is cased."""
+        """Return whether the first two stages say no of a word in small letters, however the text is cased."""
         of_word, of_kind, of_left, of_right = self._first
         most = self._most.get(word)
         if most is None:

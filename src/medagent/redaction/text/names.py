@@ -90,7 +90,7 @@ def mark_names(reading: Reading) -> Context | None:
     at least what detection alone hides.
 
     Returns:
-        What stood around each word, if that was asked and nothing was hidden since.
+        What was around each word, if that was asked and nothing was hidden since.
     """
     open_ones: list[int] = []
     asked = reading.asked = suspects(reading)
@@ -152,20 +152,20 @@ def threshold(reading: Reading, at: int) -> float:
 
 
 def _is_laugh(reading: Reading, at: int) -> bool:
-    """Whether `ha` stands beside another."""
+    """Return whether `ha` is beside another."""
     norm = reading.norms[at]
     beside = [one for one in (at - 1, at + 1) if 0 <= one < len(reading.norms) and not reading.gone[one]]
     return norm in _LAUGHS and any(reading.norms[one] == norm for one in beside)
 
 
 def _is_counted(reading: Reading, at: int) -> bool:
-    """Whether a word is a plural right behind a number: `two samples`."""
+    """Return whether a word is a plural right behind a number: `two samples`."""
     is_behind = at > 0 and reading.units[at - 1].kind == NUMBER and not reading.gone[at - 1]
     return is_behind and reading.norms[at].endswith("s")
 
 
 def _is_before_name(reading: Reading, at: int) -> bool:
-    """Whether a name, or a word that no list has, is hidden right behind a word."""
+    """Return whether a name, or a word that no list has, is hidden right behind a word."""
     if at + 1 >= len(reading.norms):
         return False
     mark = reading.marks[at + 1]
@@ -173,7 +173,7 @@ def _is_before_name(reading: Reading, at: int) -> bool:
 
 
 def _begins_note(reading: Reading, at: int, kinds: str) -> bool:
-    """Whether a word begins a note's line, is no well-known first name and does nothing that people do."""
+    """Return whether a word begins a note's line, is no well-known first name and does nothing that people do."""
     if not reading.capitals[at] or ("f" in kinds and "k" in kinds) or reading.norm(at + 1) in PEOPLE_DO:
         return False
     return begins_line(reading, at) and not reading.gone[at - 1] if at else is_in_heading(reading, at)
@@ -184,7 +184,7 @@ def _put(reading: Reading, at: int, listed: str) -> None:
 
 
 def _beside(reading: Reading, at: int, listed: str) -> Category | None:
-    """What a suspect is by what stands directly beside it: a title, a first name, an address."""
+    """Return what a suspect is by what is directly beside it: a title, a first name, an address."""
     units, norms = reading.units, reading.norms
     if not (at and _may_be_beside(reading, at)):
         return None
@@ -211,7 +211,7 @@ def _beside(reading: Reading, at: int, listed: str) -> Category | None:
 
 
 def _may_be_beside(reading: Reading, at: int) -> bool:
-    """Whether a title, a first name or something hidden may stand directly beside a word."""
+    """Return whether a title, a first name or something hidden may be directly beside a word."""
     return (
         reading.gone[at - 1]
         or "f" in reading.borne[at - 1]
@@ -247,7 +247,7 @@ def _is_hopeless(reading: Reading, at: int) -> bool:
 
 
 def _plain_left(reading: Reading, at: int) -> str | None:
-    """What the model sees before a word; None where that takes a closer look."""
+    """Return what the model sees before a word; None where that takes a closer look."""
     if at == 0:
         return _EDGE
     symbol = _plain_symbol(reading, at - 1)
@@ -255,7 +255,7 @@ def _plain_left(reading: Reading, at: int) -> str | None:
 
 
 def _plain_right(reading: Reading, at: int) -> str | None:
-    """What the model sees behind a word; None where that takes a closer look."""
+    """Return what the model sees behind a word; None where that takes a closer look."""
     after = at + 1
     if after == len(reading.norms):
         return _EDGE
@@ -293,7 +293,7 @@ def suspects(reading: Reading) -> list[int]:
 
 
 def small_suspects(reading: Reading) -> list[int]:
-    """The small words that somebody bears as a name and that stand beside something hidden, or behind a title."""
+    """The small words that somebody bears as a name and that are beside something hidden, or behind a title."""
     gone, kinds, norms = reading.gone, reading.kinds, reading.norms
     unknown, also = Kind.UNKNOWN, Kind.ALSO_A_NAME
     if not (True in gone or reading.unknown() or reading.cued(_ANNOUNCING_CUE)):
@@ -319,7 +319,7 @@ def small_suspects(reading: Reading) -> list[int]:
 
 
 def _is_capital_behind_hidden(reading: Reading, at: int) -> bool:
-    """Whether a small word stands with a capital of its own right behind a hidden one: `Kipruto Were`."""
+    """Return whether a small word is with a capital of its own right behind a hidden one: `Kipruto Were`."""
     if not (reading.capitals[at] and _has_capital(reading, at - 1) and reading.norms[at] in _BORNE_ANYWHERE):
         return False
     start, end = reading.units[at].start, reading.units[at].end
@@ -328,7 +328,7 @@ def _is_capital_behind_hidden(reading: Reading, at: int) -> bool:
 
 
 def _has_capital(reading: Reading, at: int) -> bool:
-    """Whether a word has a capital, or is a part of one that has, as `yun` of `Seo-yun`."""
+    """Return whether a word has a capital, or is a part of one that has, as `yun` of `Seo-yun`."""
     while at > 1 and reading.norms[at - 1] == "-":
         at -= 2
     return reading.capitals[at]
@@ -338,7 +338,7 @@ def has_more_names(reading: Reading) -> bool:
     """Whether another reading of what is left would find a name, where hidden words are seen without their kind."""
     open_ones = [at for at in reading.asked if not reading.gone[at]]
     is_same = not reading.capital_places or _is_cased_again(reading) is reading.cased
-    if is_same:  # only what stands near something hidden can look otherwise
+    if is_same:  # only what is near something hidden can look otherwise
         open_ones = [at for at in open_ones if _is_near_hidden(reading, at)]
     open_ones = [at for at in open_ones if not _is_hopeless(reading, at)]
     small = small_suspects(reading)
@@ -351,7 +351,7 @@ def has_more_names(reading: Reading) -> bool:
 
 
 def _is_cased_again(reading: Reading) -> bool:
-    """Whether the next reading sees capitals, and most words that begin no sentence have none."""
+    """Return whether the next reading sees capitals, and most words that begin no sentence have none."""
     if all(reading.gone[at] for at in reading.capital_places):
         return False
     hides = reading.gone
@@ -363,14 +363,14 @@ def _is_cased_again(reading: Reading) -> bool:
 
 
 def _are_few(reading: Reading, hides: list[bool]) -> bool:
-    """Whether most words that begin no sentence and are not hidden have no capital."""
+    """Return whether most words that begin no sentence and are not hidden have no capital."""
     seen = [is_word and not hidden for is_word, hidden in zip(_words_of(reading), hides, strict=True)]
     upper = [at for at in reading.capital_places if seen[at]]
     return 2 * len(upper) <= sum(seen) > 0
 
 
 def _is_near_hidden(reading: Reading, at: int) -> bool:
-    """Whether something hidden, or unseen, is so near that the model may see it."""
+    """Return whether something hidden, or unseen, is so near that the model may see it."""
     begin, end = max(0, at - _LEFT), at + _RIGHT + 1
     if True in reading.gone[begin:end] or Kind.UNKNOWN in reading.kinds[begin:end]:
         return True
@@ -378,7 +378,7 @@ def _is_near_hidden(reading: Reading, at: int) -> bool:
 
 
 class Context:
-    """What stands around each word, with everything that will not leave hidden, so that a second reading agrees.
+    """Symbols around each word, with everything hidden that is not exported, so that a second reading agrees.
 
     With `again` it is seen as the next reading of the text would see it, where each hidden part is a placeholder.
     """
@@ -408,7 +408,7 @@ class Context:
 
     @property
     def cased(self) -> bool:
-        """Whether capitals are left, and most words that begin no sentence have none."""
+        """Return whether capitals are left, and most words that begin no sentence have none."""
         if self._cased is None:
             gone = self._reading.gone
             is_left = not all(map(gone.__getitem__, self._reading.capital_places))
@@ -442,7 +442,7 @@ class Context:
         return symbols[behind - 2 : behind + 2]  # a breath that is a name here, which its neighbours do not see
 
     def _begins(self, at: int) -> bool:
-        """Whether a word begins a sentence, or is a breath."""
+        """Return whether a word begins a sentence, or is a breath."""
         symbols, places = self._see()
         return symbols[places[at] - 1] == _EDGE
 
@@ -497,11 +497,11 @@ class Context:
                 symbols.append(symbol)
 
     def sees_hidden(self, at: int) -> bool:
-        """Whether something hidden is among what stands around a word."""
+        """Return whether something hidden is among what is around a word."""
         return not _HIDDEN_ONES.isdisjoint(self._around(at))
 
     def finds(self, at: int) -> bool:
-        """Whether a suspect is a name here."""
+        """Return whether a suspect is a name here."""
         if not self.may_be(at):
             return False
         if self._reading.capitals[at] and (
@@ -512,7 +512,7 @@ class Context:
         return probability >= _LEAST_THRESHOLD and probability >= threshold(self._reading, at)
 
     def finds_small(self, at: int) -> bool:
-        """Whether a small word is part of the name beside it."""
+        """Return whether a small word is part of the name beside it."""
         if self.says_name(at, CAPITAL_DATES) or (self.cased and at and _is_capital_behind_hidden(self._reading, at)):
             return True
         probability = self.probability(at)
@@ -521,14 +521,14 @@ class Context:
         return probability >= UNSURE_THRESHOLD or not _HIDDEN_NAMES.isdisjoint(self._around(at)[1:3])
 
     def may_be(self, at: int) -> bool:
-        """Whether a word is a suspect for more than the capital that begins every sentence."""
+        """Return whether a word is a suspect for more than the capital that begins every sentence."""
         reading = self._reading
         if reading.kinds[at] is not Kind.ORDINARY or at in reading.cued(ASKED):
             return True
         return self.cased and not self._begins(at)
 
     def says_name(self, at: int, never: Set[str] = CAPITALS) -> bool:
-        """Whether a word that people bear as a name has a capital that nothing else gives it."""
+        """Return whether a word that people bear as a name has a capital that nothing else gives it."""
         reading = self._reading
         norm = reading.norms[at]
         if not reading.capitals[at] or not self.cased or norm in never or norm in FILLERS:
@@ -540,14 +540,14 @@ class Context:
         return not self._begins(at)
 
     def _is_called(self, at: int) -> bool:
-        """Whether a word that no list has is written with a capital that nothing else gives it."""
+        """Return whether a word that no list has is written with a capital that nothing else gives it."""
         reading = self._reading
         if reading.kinds[at] is not Kind.UNKNOWN or not reading.capitals[at] or is_in_heading(reading, at):
             return False
         return not self._begins(at)
 
     def _is_last(self, at: int) -> bool:
-        """Whether any word stands with a capital right behind a hidden one: `Winona Kills Straight`."""
+        """Return whether any word is with a capital right behind a hidden one: `Winona Kills Straight`."""
         reading = self._reading
         if (
             not (at and _has_capital(reading, at - 1) and is_hidden(reading, at - 1))
@@ -563,7 +563,7 @@ class Context:
         return reading.text[start + 1 : end].islower() and reading.text[reading.units[at - 1].end : start] in _GAPS
 
     def probability(self, at: int) -> float:
-        """How likely a word is a name here, 0 to 1."""
+        """Return how likely a word is a name here, 0 to 1."""
         reading = self._reading
         kind = reading.kinds[at]
         if kind is Kind.UNKNOWN:
@@ -571,7 +571,7 @@ class Context:
         return model().probability(self.seen(at), HOPELESS)
 
     def seen(self, at: int) -> Seen:
-        """What the model sees of a word."""
+        """Return what the model sees of a word."""
         reading = self._reading
         left2, left, right, right2 = self._around(at)
         kind = reading.kinds[at]
@@ -630,5 +630,5 @@ def _symbol(reading: Reading, at: int) -> str:
 
 
 def _ends_sentence(before: Unit) -> bool:
-    """Whether a point behind this unit is no part of it, as the one of `dr.` is."""
+    """Return whether a point behind this unit is no part of it, as the one of `dr.` is."""
     return before.kind != LETTER and before.norm not in POINTED_TITLES

@@ -41,7 +41,7 @@ def sound(word: str) -> str:
 
 
 def _distance(one: str, two: str, most: int) -> int:
-    """How many letters were changed, left out, added or swapped with a neighbour; `most` + 1 for more."""
+    """Return how many letters were changed, left out, added or swapped with a neighbour; `most` + 1 for more."""
     before: list[int] = []
     row = list(range(len(two) + 1))
     for i, a in enumerate(one, 1):

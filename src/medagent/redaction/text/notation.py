@@ -105,14 +105,14 @@ def notation(reading: Reading) -> set[int]:
 
 
 def _is_word(units: Sequence[Unit], at: int) -> bool:
-    """Whether a letter is `a` or `I` before an ordinary word, and so no notation, which is quickly seen."""
+    """Return whether a letter is `a` or `I` before an ordinary word, and so no notation, which is quickly seen."""
     if units[at].norm not in ("a", "i"):
         return False
     return at + 1 == len(units) or (units[at + 1].kind == WORD and units[at + 1].norm not in _BEFORE_WORD["a"])
 
 
 def _is_verb(units: Sequence[Unit], at: int) -> bool:
-    """Whether `may` is the verb: `they may call`, `May I`, `the pills may not help`."""
+    """Return whether `may` is the verb: `they may call`, `May I`, `the pills may not help`."""
     before, after = (units[at - 1].norm if at else ""), (units[at + 1].norm if at + 1 < len(units) else "")
     return before in _SUBJECTS or after in _BASE_VERBS or (after in _ASKERS and before not in _SUBJECTS_OR_IS)
 
@@ -150,7 +150,7 @@ def _before_word(reading: Reading, at: int) -> tuple[int, ...] | None:
 
 
 def _is_tied_back(units: Sequence[Unit], at: int) -> bool:
-    """Whether another letter stands before this one, as in a name that is spelled."""
+    """Return whether another letter is before this one, as in a name that is spelled."""
     back = at - 1
     if is_sign(units[back], "-–") and back and units[back].end == units[at].start:
         back -= 1
@@ -268,5 +268,5 @@ def _numbers(units: Sequence[Unit], at: int) -> Iterator[Unit]:
 
 
 def _touches(units: Sequence[Unit], first: int, last: int) -> bool:
-    """Whether two units have nothing between them but the sign that joins them."""
+    """Return whether two units have nothing between them but the sign that joins them."""
     return units[first].end == units[first + 1].start and units[last].start == units[last - 1].end

@@ -1,7 +1,7 @@
 """Towns and facilities whose names are ordinary words, by what is said of them.
 
 `i live in X`, `a clinic in X` and `she was transferred from X` name a place whatever word X is, apart from the words
-that stand there without being one (`in pain`, `from work`). `X nursing home` and `X hospital` name one where X does
+that are there without being one (`in pain`, `from work`). `X nursing home` and `X hospital` name one where X does
 not say of which kind it is.
 """
 
@@ -235,7 +235,7 @@ _PLACE_CUES = (
 _ALONE = _LIVING | _SITES | _MOVING | _COMING | _TREATED | _TYPES.keys() | _HOME_ENDINGS | _THE_HOMES
 _ALONE |= _LOOSELY | _WORKING | _CALLED | _TOWNS | _LABELLED | _STATE_NAMES
 _WITH_AT, _WITH_NUMBER = _AT - _ALONE - _BEFORE_ZIP, _BEFORE_ZIP - _ALONE - _AT
-"""Cues behind which a place stands only behind `at`, and only before a postcode."""
+"""Cues behind which a place is only behind `at`, and only before a postcode."""
 _STATE_LETTERS_CUE = cue(_STATE_LETTERS)
 _NO_TOWN = FUNCTION | QUANTITIES | WEEKDAYS | MONTH_OF.keys()
 _PLACE_CUE, _AT_CUE = cue(_PLACE_CUES - _WITH_AT - _WITH_NUMBER), cue(("at",))
@@ -485,7 +485,7 @@ def _may_name(reading: Reading, at: int) -> bool:
 
 
 def _may_be(reading: Reading, at: int) -> bool:
-    """Whether a word of the clinic may name a school, as `feet` in `happy feet daycare`."""
+    """Return whether a word of the clinic may name a school, as `feet` in `happy feet daycare`."""
     unit = reading.units[at]
     return unit.kind == WORD and unit.norm not in _NO_SCHOOL
 
@@ -512,12 +512,12 @@ def _home(reading: Reading, at: int) -> Iterator[Span]:
 
 
 def _is_the_home(units: Sequence[Unit], at: int) -> bool:
-    """Whether `the willows` stands behind a preposition and ends there."""
+    """Return whether `the willows` is behind a preposition and ends there."""
     return _norm(units, at - 1) == "the" and _norm(units, at - 2) in _BEFORE_HOME and _ends(units, at + 1)
 
 
 def _ends(units: Sequence[Unit], at: int) -> bool:
-    """Whether a name may end before this unit: nothing, a sign, or a small word follows."""
+    """Return whether a name may end before this unit: nothing, a sign, or a small word follows."""
     if at >= len(units):
         return True
     unit = units[at]

@@ -32,7 +32,7 @@ _Fact: TypeAlias = tuple[Kind, str, tuple[int, ...]]
 
 
 def cue(words: Iterable[str]) -> int:
-    """Return a number by which every reading tells where one of these words stands, noted for all cues in one pass."""
+    """Return a number by which every reading tells where one of these words is, noted for all cues in one pass."""
     number = next(_COUNT)
     for word in words:
         _CUES_OF[word] = (*_CUES_OF.get(word, ()), number)
@@ -127,11 +127,11 @@ class Reading:
         kinds, borne, cues = zip(*map(_facts_of(lists).__getitem__, norms), strict=True) if norms else ((),) * 3
         self.kinds: list[Kind] = list(kinds)
         self.borne: list[str] = list(borne)
-        """In which lists of names each word stands, as letters."""
+        """In which lists of names each word is, as letters."""
         self._of_kind = of_kind = _places_of_kinds(unit_kinds)
         self._cued = _places_of_cues(cues)
         self.begins = sum([1 << number for number in self._cued] + [1 << _CUE_OF_KIND[kind] for kind in of_kind])
-        """Which cues and kinds of units stand here, a bit for each."""
+        """Which cues and kinds of units are here, a bit for each."""
         if ACCENTED in hows:
             for at, unit in enumerate(self.units):
                 if unit.how == ACCENTED and unit.kind == WORD:
@@ -147,7 +147,7 @@ class Reading:
             [at for at, capital in enumerate(self.capitals) if capital] if True in self.capitals else []
         )
         self.has_lines = "\n" in text or ":" in text or ")" in text
-        """Whether a line, or what stands behind a heading, may begin somewhere."""
+        """Whether a line, or what is behind a heading, may begin somewhere."""
         self.symbols: list[str] | None = None
         """What the model of names sees of each unit, once it was asked."""
         self.cased_words: list[bool] | None = None
@@ -165,30 +165,30 @@ class Reading:
         self.count = 0
 
     def may_hold(self, finder: Callable[[Reading], Any]) -> bool:
-        """Whether something stands here with which a finder begins."""
+        """Return whether something is here with which a finder begins."""
         return bool(beginnings(finder) & self.begins)
 
     def cued(self, number: int) -> list[int]:
-        """Return where a word of a cue stands, in order."""
+        """Return where a word of a cue is, in order."""
         return self._cued.get(number) or []
 
     def non_words(self) -> Iterator[int]:
-        """Yield where units stand that are no words of two letters or more."""
+        """Yield where units are that are no words of two letters or more."""
         return chain.from_iterable(self._of_kind.values())
 
     def unknown(self) -> list[int]:
-        """Return where a word stands that no list has, in order, apart from those that a term explains."""
+        """Return where a word is that no list has, in order, apart from those that a term explains."""
         kinds, unknown = self.kinds, Kind.UNKNOWN
         return [at for at in self._unknown if kinds[at] is unknown] if self._unknown else []
 
     def places_of(self, words: Set[str]) -> list[int]:
-        """Return where one of these words stands, in order; for words that no cue has."""
+        """Return where one of these words is, in order; for words that no cue has."""
         if words.isdisjoint(self.norms):
             return []
         return [at for at, norm in enumerate(self.norms) if norm in words]
 
     def of_kind(self, kind: str) -> list[int]:
-        """Return where a unit of this kind, which is no word, stands, in order."""
+        """Return where a unit of this kind, which is no word, is, in order."""
         return self._of_kind.get(kind) or []
 
     def put(self, first: int, last: int, mark: Mark) -> None:
@@ -217,7 +217,7 @@ class Reading:
 
 
 def _places_of_kinds(kinds: Iterable[str]) -> dict[str, list[int]]:
-    """Where units that are no words stand, by their kind."""
+    """Return where units that are no words are, by their kind."""
     found: dict[str, list[int]] = {}
     for at, kind in enumerate(kinds):
         if kind != WORD:
@@ -264,7 +264,7 @@ def begins_line(reading: Reading, at: int) -> bool:
 
 
 def is_in_heading(reading: Reading, at: int) -> bool:
-    """Whether a word is in capitals because its whole line is, two words or more of it."""
+    """Return whether a word is in capitals because its whole line is, two words or more of it."""
     text, unit = reading.text, reading.units[at]
     if not text[unit.start : unit.end].isupper() or unit.end - unit.start < _SHORTEST_CAPITALS:
         return False

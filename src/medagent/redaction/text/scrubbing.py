@@ -69,7 +69,7 @@ def scrub(
     mode: TextMode = TextMode.VOCABULARY,
     recognisers: Iterable[Recogniser] = (),
 ) -> Scrubbed:
-    """What may leave of a free text, and why the rest may not; raises nothing, whatever the text is."""
+    """Return what may leave of a free text, and why the rest may not; raises nothing, whatever the text is."""
     try:
         return _scrub(text, known, mode, tuple(recognisers))
     except Exception:  # noqa: BLE001  # the guard: a text that breaks a layer, or takes too long, does not leave

@@ -20,7 +20,7 @@ _TIME_BEFORE = words(
     admission note therapy injury accident incident loss shot vaccine vaccinated booster period saw week starting
     ending a1c"""
 )
-"""A day stands behind one of these."""
+"""A day is behind one of these."""
 _TIME_FOR_SURE = words("on since until till by before after dated lmp due through")
 """Behind one of these also where the sentence speaks of a scale."""
 _SCALED = words(
@@ -29,7 +29,7 @@ _SCALED = words(
     quarter dose vas nrs od os ou va tone effort level intensity severity take takes taking about x day week cycle
     session fraction part page step stage try tab tabs give gave use"""
 )
-"""A score or a part stands behind one of these."""
+"""A score or a part is behind one of these."""
 _PART_AFTER = QUANTITIES | words(
     """murmur strength systolic diastolic tab tabs cup inch tsp tbsp teaspoon tablespoon of way dose grip bilaterally
     throughout intact ago vision acuity eye eyes pain at strong murmurs holosystolic in a an as is tbs pint gallon
@@ -90,7 +90,7 @@ def is_day_and_month(units: Sequence[Unit], at: int, last: int) -> bool:
 
 
 def _is_to_day(units: Sequence[Unit], at: int) -> bool:
-    """Whether a day stands before and `to`, `and` between, as in `from 2/19 to 3/5`; or it is moved to one."""
+    """Return whether a day is before and `to`, `and` between, as in `from 2/19 to 3/5`; or it is moved to one."""
     if not at or units[at - 1].norm not in _RANGES:
         return False
     if at >= _SHORTEST_RANGE and units[at - 3].norm == "/" and units[at - 4].kind == units[at - 2].kind == NUMBER:
@@ -138,7 +138,7 @@ def _before(units: Sequence[Unit], at: int) -> str:
 
 
 def _is_scaled(units: Sequence[Unit], at: int) -> bool:
-    """Whether a word of a scale or a part stands before, in the same sentence."""
+    """Return whether a word of a scale or a part is before, in the same sentence."""
     return _has_before(units, at, _SCALED)
 
 

@@ -75,7 +75,7 @@ def units(text: str) -> list[Unit]:
 
 
 def _turns(cut: list[Unit], *, is_ascii: bool) -> list[int]:
-    """Where a number may be said, a letter may be explained, or a letter is the end of a short verb."""
+    """Return where a number may be said, a letter may be explained, or a letter is the end of a short verb."""
     norms = [*map(itemgetter(0), cut), ""]
     if not is_ascii:
         return [at for at, unit in enumerate(cut) if unit.kind == LETTER or unit.norm in _NUMBER_WORDS]
@@ -98,7 +98,7 @@ def _contracted(before: Unit, letter: Unit, after: list[Unit]) -> Unit | None:
 
 
 def _explained(cut: list[Unit], at: int) -> int:
-    """How many units `s as in sam` takes, 0 where nothing explains the letter."""
+    """Return how many units `s as in sam` takes, 0 where nothing explains the letter."""
     letter = cut[at].norm
     for phrase in _EXPLAINS[: 1 if letter in "ai" else None]:
         last = at + len(phrase) + 1

@@ -94,7 +94,7 @@ _INTRODUCING_CUE = cue(_INTRODUCING)
 
 
 def listed_names(reading: Reading) -> Iterator[Span]:
-    """Places of several words, and the names that something sure stands beside."""
+    """Places of several words, and the names that something sure is beside."""
     begins = reading.begins
     return chain(*[find(reading) for find, its in _BEGINNINGS if begins & its])
 
@@ -175,7 +175,7 @@ def _with_initial(reading: Reading) -> Iterator[Span]:
 
 
 def _is_given_name(reading: Reading, at: int) -> bool:
-    """Whether a word is a first name, or one that no list has."""
+    """Return whether a word is a first name, or one that no list has."""
     unit = reading.units[at]
     if unit.kind != WORD or unit.norm in FUNCTION:
         return False
@@ -204,14 +204,14 @@ def _calling(reading: Reading) -> Iterator[Span]:
 
 @begins_with(_AN_CUE)
 def _called_an(reading: Reading) -> Iterator[Span]:
-    """`An`, where no word follows that an article may stand before."""
+    """`An`, where no word follows that an article may precede."""
     for at in reading.cued(_AN_CUE):
         if at and _is_article_odd(reading, at + 1):
             yield at, at, Category.NAME
 
 
 def _is_article_odd(reading: Reading, after: int) -> bool:
-    """Whether the sentence ends where an article wants a noun, or goes on with a small word."""
+    """Return whether the sentence ends where an article wants a noun, or goes on with a small word."""
     if after >= len(reading.units):
         return True
     return reading.norms[after] in (_BEHIND_AN if reading.units[after].kind == WORD else SENTENCE_ENDS)
@@ -232,7 +232,7 @@ def _last_first(reading: Reading) -> Iterator[Span]:
 
 @begins_with(_INTRODUCING_CUE)
 def _introduced(reading: Reading) -> Iterator[Span]:
-    """What follows `my name is`, `last name` or `Mrs`, whatever word it is."""
+    """Return what follows `my name is`, `last name` or `Mrs`, whatever word it is."""
     units, norms = reading.units, reading.norms
     for at in reading.cued(_INTRODUCING_CUE):
         begin = at + 1
@@ -255,7 +255,7 @@ def _introduced(reading: Reading) -> Iterator[Span]:
 
 
 def _may_follow_comma(reading: Reading, at: int) -> bool:
-    """Whether a word behind `last name,` may be the name: `last name, exactly as on the card` names nobody."""
+    """Return whether a word behind `last name,` may be the name: `last name, exactly as on the card` names nobody."""
     return at < len(reading.norms) and (
         reading.capitals[at] or is_hidden(reading, at) or bool(reading.lists.name_kinds(reading.norms[at]))
     )
@@ -294,7 +294,7 @@ def _end_of_name(reading: Reading, begin: int, most: int) -> int:
 
 
 def ends_here(reading: Reading, at: int) -> bool:
-    """Whether a sentence, a part of one, or the text ends before this unit."""
+    """Return whether a sentence, a part of one, or the text ends before this unit."""
     return (
         at >= len(reading.units)
         or (reading.units[at].kind == SIGN and reading.norms[at] in ".,;?!")

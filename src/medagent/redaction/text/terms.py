@@ -211,13 +211,13 @@ def _judge_rare_names(reading: Reading) -> None:
 
 
 def _is_all_capitals(reading: Reading, at: int) -> bool:
-    """Whether a word is in capitals in a text that is not."""
+    """Return whether a word is in capitals in a text that is not."""
     unit = reading.units[at]
     return reading.capitals[at] and reading.text[unit.start : unit.end].isupper() and not reading.text.isupper()
 
 
 def _is_beside_hidden(reading: Reading, at: int) -> bool:
-    """Whether a word stands beside one that no list has or that does not leave."""
+    """Return whether a word is beside one that no list has or that does not leave."""
     return any(
         reading.gone[beside] or reading.kinds[beside] is Kind.UNKNOWN
         for beside in (at - 1, at + 1)
@@ -226,7 +226,7 @@ def _is_beside_hidden(reading: Reading, at: int) -> bool:
 
 
 def _is_beside_people(reading: Reading, at: int) -> bool:
-    """Whether a title, a first name, a relation or what only people do stands beside a word."""
+    """Return whether a title, a first name, a relation or what only people do is beside a word."""
     before = [reading.norms[at - back] if at >= back else "" for back in (2, 1)]
     after = reading.norm(at + 1)
     return (
@@ -241,7 +241,7 @@ def _is_beside_people(reading: Reading, at: int) -> bool:
 
 
 def _is_followed_by_age(reading: Reading, at: int) -> bool:
-    """Whether `is ten`, `is six years` or the like follows."""
+    """Return whether `is ten`, `is six years` or the like follows."""
     if reading.norm(at + 1) not in ("is", "was", "turns", "turned") or at + 2 >= len(reading.units):
         return False
     return reading.units[at + 2].kind == NUMBER or reading.norm(at + 2) in _STATES_OF_PEOPLE
@@ -274,7 +274,7 @@ def _mark(reading: Reading, begin: int, head: int, *, listed: bool) -> None:
 
 
 def _is_somebody(reading: Reading, at: int) -> bool:
-    """Whether a title or a first name stands before a word."""
+    """Return whether a title or a first name is before a word."""
     before = at - 2 if at > 1 and reading.norms[at - 1] == "." else at - 1
     if before < 0:
         return False
@@ -286,7 +286,7 @@ def _is_somebody(reading: Reading, at: int) -> bool:
 
 
 def _is_taken(reading: Reading, at: int) -> bool:
-    """Whether a dose, a form, or somebody who takes it stands beside a drug's name."""
+    """Return whether a dose, a form, or somebody who takes it is beside a drug's name."""
     units, norms = reading.units, reading.norms
     before = norms[at - 1] if at else ""
     two_before = norms[at - 2] if at > 1 else ""
@@ -308,7 +308,7 @@ def _is_taken(reading: Reading, at: int) -> bool:
 
 
 def _is_strength(reading: Reading, at: int) -> bool:
-    """Whether a number with a unit begins here: `10 mg`, `0.35 mg`, `10mg`."""
+    """Return whether a number with a unit begins here: `10 mg`, `0.35 mg`, `10mg`."""
     units = reading.units
     if units[at].kind == MIXED:
         return reading.norms[at].endswith(("mg", "mcg"))

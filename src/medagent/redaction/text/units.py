@@ -35,7 +35,7 @@ _POSSESSIVE = re.compile(r"['’]s?$")
 
 
 class Unit(NamedTuple):
-    """One thing that was said: in plain lower case or as digits, and where it stands, in code points."""
+    """One thing that was said: in plain lower case or as digits, and where it is, in code points."""
 
     norm: str
     kind: str

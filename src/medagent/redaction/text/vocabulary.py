@@ -1,4 +1,4 @@
-"""Layer four: a word leaves only if it is on the list, and what stands beside one that does not may go with it."""
+"""Layer four: a word leaves only if it is on the list, and what is beside one that does not may go with it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ENDINGS = STREET_ENDINGS | words("jr sr junior senior ii iii iv md dds phd rn e
 
 
 def mark_unknown(reading: Reading, abbreviated: set[int]) -> None:
-    """Mark the words that are not on the list and the letters that stand for nothing."""
+    """Mark the words that are not on the list and the letters that mean nothing."""
     for at in reading.unknown():
         listed = reading.borne[at]
         reading.put(at, at, _UNKNOWN if not listed else _ADDRESS if listed == "p" else _NAME)
@@ -105,7 +105,7 @@ def what_is_open(reading: Reading) -> Open:
 
 
 def _may_hold_patterns(reading: Reading) -> bool:
-    """Whether a number is left, or a word with which a pattern begins, also beside what is hidden by now."""
+    """Return whether a number is left, or a word with which a pattern begins, also beside what is hidden by now."""
     gone = reading.gone
     left = (*reading.of_kind(NUMBER), *reading.of_kind(MIXED), *reading.cued(_BEGINNINGS_CUE))
     if "at" in reading.norms:
@@ -133,7 +133,7 @@ def _belongs(reading: Reading, at: int, *, before: bool) -> bool:
 
 
 def _is_counted(reading: Reading, at: int) -> bool:
-    """Whether a number has its unit right behind it, or behind another number that is said: `one ten pm`."""
+    """Return whether a number has its unit right behind it, or behind another number that is said: `one ten pm`."""
     ahead = at + 1
     while ahead < len(reading.units) and ahead < at + 3 and reading.units[ahead].how == SPOKEN:
         ahead += 1
@@ -141,7 +141,7 @@ def _is_counted(reading: Reading, at: int) -> bool:
 
 
 def _is_house(reading: Reading, at: int) -> bool:
-    """Whether a number is that of a house before a comma and something that is gone: `no. 4, <hidden>`."""
+    """Return whether a number is that of a house before a comma and something that is gone: `no. 4, <hidden>`."""
     units, norms = reading.units, reading.norms
     if (
         at + 2 >= len(units)
@@ -156,7 +156,7 @@ def _is_house(reading: Reading, at: int) -> bool:
 
 
 def _is_decimal(reading: Reading, at: int) -> bool:
-    """Whether a number has a fraction, as `8.7` in `on 3/5, 8.7`."""
+    """Return whether a number has a fraction, as `8.7` in `on 3/5, 8.7`."""
     units = reading.units
     if at + 2 >= len(units) or units[at + 1].norm != "." or units[at + 2].kind != NUMBER:
         return False
@@ -164,7 +164,7 @@ def _is_decimal(reading: Reading, at: int) -> bool:
 
 
 def _ends_there(reading: Reading, at: int) -> bool:
-    """Whether the text or the line ends before a unit, or a number follows: `PA 19103`."""
+    """Return whether the text or the line ends before a unit, or a number follows: `PA 19103`."""
     units = reading.units
     if at >= len(units) or units[at].kind == NUMBER:
         return True

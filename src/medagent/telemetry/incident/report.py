@@ -80,7 +80,7 @@ class DestinationReport:
 
     @property
     def may_hold(self) -> bool:
-        """Whether something may be there: refused spans are not."""
+        """Return whether something may be there: refused spans are not."""
         return any(span.outcome > Sent.REFUSED for span in self.spans)
 
     @property
@@ -91,7 +91,7 @@ class DestinationReport:
 
     @property
     def was_sent_after_request(self) -> bool:
-        """Whether something was sent after the deletion was requested."""
+        """Return whether something was sent after the deletion was requested."""
         return self.deletion is not None and (self.last_ms or 0) > self.deletion.requested_ms
 
 

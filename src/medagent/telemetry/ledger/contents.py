@@ -268,7 +268,7 @@ class KeyCreated(_Content):
 
 
 class Recovered(_Content):
-    """What stands between the entry before and this one was not written to its end; written by the ledger itself."""
+    """What is between the entry before and this one was not written to its end; written by the ledger itself."""
 
     bytes: Count
     sha256: Sha256
@@ -319,7 +319,7 @@ def validated(kind: str, content: Mapping[str, Any]) -> dict[str, Json]:
         return model.model_validate(dict(content)).model_dump(mode="json")
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        # Below a declared field stands a key that somebody chose, and so does one that is not declared.
+        # Below a declared field is a key that somebody chose, and so does one that is not declared.
         field = str(first["loc"][0]) if first["loc"] and first["loc"][0] in model.model_fields else "a further field"
         says = first["msg"].removeprefix("Value error, ")
         raise LedgerContentError(
