@@ -97,7 +97,7 @@ class PackedWords(Mapping[str, Kind]):
         """Return the kind of a word; raise `KeyError` for one that is not listed."""
         kind: Kind | None = self.get(word)
         if kind is None:
-            raise KeyError(word)
+            raise KeyError("word: not listed")  # the word may be a caller's
         return kind
 
     def __contains__(self, word: object) -> bool:
