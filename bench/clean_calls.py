@@ -20,7 +20,7 @@ from bench.answering import Destination
 from bench.recorded import Recording, record
 from bench.varied import vary
 from medagent.clinic import Clinic, seed_demo
-from medagent.compose import Telemetry
+from medagent.runtime.telemetry import Telemetry
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.line import Arrival
 from medagent.telemetry.span import SafeSpan

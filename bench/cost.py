@@ -43,7 +43,7 @@ def medagent(url: str, home: Path) -> Iterator[Operation]:
     from livekit.agents.voice import events as lk
 
     from medagent.agent.clinic_agent import azure_model
-    from medagent.compose import Telemetry
+    from medagent.runtime.telemetry import Telemetry
     from medagent.settings import load_settings
 
     settings = load_settings(

@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.measure import Row, in_turn, row
 from load.short_calls import short_call
-from medagent.compose import Telemetry
+from medagent.runtime.telemetry import Telemetry
 from medagent.settings import load_settings
 from medagent.telemetry.door.exit import Exit
 from medagent.telemetry.exporters.attributes import attributes_of

@@ -18,13 +18,13 @@ _JOB = """
 import sys, time
 import livekit.agents, livekit.plugins.openai
 import medagent.agent.clinic_agent, medagent.agent.worker
-from medagent import compose
+from medagent.runtime import binding, installed, kill_switch
 if sys.argv[1] == "without":
     class Unchecked:
         distributions = ()
         result = lambda self: self
         stamp = problem = check_if_due = lambda self, **_: None
-    compose.installed_code = lambda settings: Unchecked()
+    installed.installed_code = lambda settings: Unchecked()
 from medagent.settings import load_settings
 from medagent.tracing import Tracing
 tracing = Tracing(load_settings())
@@ -49,7 +49,7 @@ def checked() -> Row:
 def _in_force(root: Path) -> dict[str, str]:
     """The environment of a prod host on which a GO for what is installed here is in force."""
     from attestation.audits import HOST, SECRET, audit, pin
-    from medagent import compose
+    from medagent.runtime import binding, installed, kill_switch
     from medagent.settings import load_settings
 
     environment = SECRET | {
@@ -61,14 +61,14 @@ def _in_force(root: Path) -> dict[str, str]:
     }
     os.environ.update(environment)
     settings = load_settings()
-    code = compose.installed_code(settings)
+    code = installed.installed_code(settings)
     code.check()
     again = code.check()
     for finding in again.findings:
         print(finding, file=sys.stderr)
 
     def bound(report: Any) -> Any:
-        here = compose.binding(settings, installed=again.distributions)
+        here = binding.binding(settings, installed=again.distributions)
         names = ("code", "lock", "policy", "destinations", "installed")
         digests = {f"{name}_sha256": getattr(here, f"{name}_sha256") for name in names}
         lists = {name: getattr(here, name) for name in ("destinations", "settings", "installed")}
@@ -80,8 +80,8 @@ def _in_force(root: Path) -> dict[str, str]:
         )
 
     whole = audit(bound, key=HOST, began=datetime.now(UTC) - timedelta(hours=2)).complete()
-    whole.written(compose.audits(settings) / whole.bundle.report_sha256)
-    stop = compose.switch(settings)
+    whole.written(kill_switch.audits(settings) / whole.bundle.report_sha256)
+    stop = kill_switch.switch(settings)
     stop._code = None  # this process has loaded measuring modules, which nobody checked
     stop.turn_on(report=whole.bundle.report_sha256, by="bench")
     return dict(os.environ)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medagent.compose import Telemetry
 from medagent.rehearsal import stage
+from medagent.runtime.telemetry import Telemetry
 from medagent.settings import load_settings
 from medagent.simulator.scenario import Scenario, list_scenarios, load_scenario
 from medagent.telemetry.events import CallEvent

@@ -15,7 +15,8 @@ from bench.cost import ARGUMENTS, RESULT
 from bench.exporters import thread_us
 from bench.measure import Row, child, in_turn, row
 from load.short_calls import short_call
-from medagent.compose import Telemetry, policy
+from medagent.runtime.host import policy
+from medagent.runtime.telemetry import Telemetry
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.door.admission import Admission
 from medagent.telemetry.span import SafeSpan

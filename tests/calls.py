@@ -15,8 +15,9 @@ from typing import Any
 
 from livekit.agents import Agent, AgentSession, function_tool
 
-from medagent.compose import Telemetry, archive
 from medagent.rehearsal import stage
+from medagent.runtime.exports import archive
+from medagent.runtime.telemetry import Telemetry
 from medagent.settings import load_settings
 from medagent.simulator.caller import CallerEar, CallerVoice
 from medagent.simulator.scenario import load_scenario

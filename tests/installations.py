@@ -1,6 +1,7 @@
 """A small installation: a site with two distributions, and the installed code of a host that has no more than that.
 
-The whole environment of the tests takes a minute to read: `conftest.py` and `forker.py` have `compose` check this one.
+The whole environment of the tests takes a minute to read: `conftest.py` and `forker.py` have
+the runtime check this one.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from medagent import compose
 from medagent.attestation.installed import Places
 from medagent.attestation.installed_code import InstalledCode
+from medagent.runtime import host, installed
 from medagent.settings import Settings, make_home
 
 DISTRIBUTIONS = {"parcel": "1.2.0", "wrapper": "0.3.1"}
@@ -144,17 +145,17 @@ def _shared() -> Site:
 
 
 def check_a_small_installation(site: Site | None = None, *modules: ModuleType) -> None:
-    """Have `compose` take a small installation for that of this host, and these modules for what is loaded."""
+    """Have `medagent.runtime` take a small installation for that of this host, and these modules for what is loaded."""
 
     def installed_code(settings: Settings) -> InstalledCode:
         return (site or _shared()).code(
             settings.home,
-            trusted=functools.partial(compose.machine_keys, settings),
-            key=compose.key_ring(settings).signing_key,
+            trusted=functools.partial(host.machine_keys, settings),
+            key=host.key_ring(settings).signing_key,
             modules={one.__name__: one for one in modules},
         )
 
-    compose.installed_code = installed_code
+    installed.installed_code = installed_code
 
 
 def ledger_entries(home: Path) -> list[dict[str, Any]]:

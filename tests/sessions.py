@@ -17,7 +17,7 @@ from livekit.plugins import openai
 
 from medagent import trace_call
 from medagent.agent.bridge import Bridge
-from medagent.compose import archive
+from medagent.runtime.exports import archive
 from medagent.settings import load_settings
 from medagent.simulator.caller import Caller
 from medagent.simulator.process import SimulatorProcess

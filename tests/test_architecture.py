@@ -49,11 +49,11 @@ def test_importing_medagent_costs_nothing() -> None:
 
 def test_the_telemetry_of_an_agent_starts_without_langsmith() -> None:
     """LangSmith's client is loaded at the first shipment, OpenTelemetry's messages where OTLP is on: never at start."""
-    assert not loaded_by("import medagent.compose") & {"langsmith", "opentelemetry"}
+    assert not loaded_by("import medagent.runtime.telemetry") & {"langsmith", "opentelemetry"}
 
 
 def test_the_agent_process_never_loads_presidio() -> None:
     """Presidio and spaCy are for the audit and for policies that ask for them."""
-    loaded = loaded_by("import medagent.compose, medagent.agent.clinic_agent, medagent.simulator.caller")
+    loaded = loaded_by("import medagent.runtime.telemetry, medagent.agent.clinic_agent, medagent.simulator.caller")
     assert "livekit" in loaded
     assert not loaded & {"presidio_analyzer", "presidio_anonymizer", "spacy"}

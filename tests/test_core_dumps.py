@@ -27,7 +27,7 @@ os.abort()
 """
 STARTS = {
     "tracing": "from medagent.tracing import Tracing; Tracing(load_settings())",
-    "telemetry": "from medagent.compose import Telemetry; Telemetry(load_settings())",
+    "telemetry": "from medagent.runtime.telemetry import Telemetry; Telemetry(load_settings())",
     "command": "import medagent.cli; medagent.cli.app = lambda: None; medagent.cli.main()",
 }
 

@@ -10,8 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from medagent.cli import app
-from medagent.compose import Telemetry, archive, exporters
 from medagent.errors import SettingsError
+from medagent.runtime.destinations import destinations
+from medagent.runtime.exports import archive, exporters
+from medagent.runtime.telemetry import Telemetry
 from medagent.settings import Settings, load_settings
 from sink import Sink
 
@@ -66,6 +68,29 @@ def test_what_is_listed_and_whole_is_on(configure: Configure) -> None:
 
 
 @pytest.mark.timing
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"LANGSMITH_API_KEY": "lsv2-x", "LANGSMITH_ENDPOINT": "https://eu.api.smith.langchain.com"},
+        {"LANGSMITH_API_KEY": "lsv2-x", "LANGSMITH_ENDPOINT": "https://smith.local/api"},
+        {"MEDAGENT_DESTINATIONS": "otlp,jsonlog", "MEDAGENT_OTLP_ENDPOINT": "http://collector:4318"},
+        {"MEDAGENT_DESTINATIONS": "langfuse", "LANGFUSE_BASE_URL": "https://us.cloud.langfuse.com", **KEYS},
+        {"MEDAGENT_DESTINATIONS": "otlp,langfuse", "MEDAGENT_LANGFUSE_RETENTION_DAYS": "30", **KEYS},
+    ],
+    ids=["archive", "langsmith_eu", "langsmith_own", "otlp_jsonlog", "langfuse_us", "langfuse_alone_is_usable"],
+)
+def test_facts_of_destinations_are_those_of_their_exporters(configure: Configure, environment: dict[str, str]) -> None:
+    """A job reads them from the settings, since it loads no exporter."""
+    settings = configure(**environment, MEDAGENT_ARCHIVE_DAYS="45", MEDAGENT_OTLP_RETENTION_DAYS="7")
+    made = exporters(settings)
+    for one in made:
+        one.close()
+    assert [(one.name, one.region, one.retention_days) for one in destinations(settings)] == [
+        (one.name, one.region, one.retention_days) for one in made
+    ]
+
+
 @pytest.mark.parametrize(
     ("environment", "remedy"),
     [

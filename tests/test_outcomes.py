@@ -19,7 +19,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "medagent"
 FRAMEWORK = ("telemetry", "redaction", "alerts", "attestation", "presidio", "proof")
 FILES = ("agent/bridge.py", "agent/conversation.py", "agent/raw.py", "agent/watching.py", "agent/declaration.py")
 FILES = (*FILES, "agent/tool_tasks.py", "agent/tool_values.py", "outcomes.py", "pricing.py", "settings.py")
-FILES = (*FILES, "tracing.py", "compose.py")
+FILES = (*FILES, "tracing.py", *(f"runtime/{path.name}" for path in (SOURCE / "runtime").glob("*.py")))
 STRANGERS = """
 name: refills
 version: 1.0.0

@@ -17,8 +17,10 @@ import pytest
 from livekit.agents.testing import fake_job_context
 
 from medagent.agent.job import when_job_ends
-from medagent.compose import Telemetry, archive, ledger_path
 from medagent.errors import TraceNotFoundError
+from medagent.runtime.exports import archive
+from medagent.runtime.host import ledger_path
+from medagent.runtime.telemetry import Telemetry
 from medagent.settings import load_settings
 from medagent.simulator.process import SimulatorProcess
 from medagent.telemetry.chain import verify_chain

@@ -15,8 +15,10 @@ from livekit.agents import AgentSession
 from pydantic import SecretStr
 
 from medagent.clinic import Clinic, seed_demo
-from medagent.compose import Telemetry, archive, ledger_path
 from medagent.errors import MedagentError, SettingsError
+from medagent.runtime.exports import archive
+from medagent.runtime.host import ledger_path
+from medagent.runtime.telemetry import Telemetry
 from medagent.settings import load_settings
 from medagent.simulator.play import play
 from medagent.simulator.process import SimulatorProcess

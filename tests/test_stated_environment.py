@@ -15,8 +15,9 @@ from command import medagent
 from medagent import tracing
 from medagent.agent.server_address import check_environment, is_on_this_machine
 from medagent.alerts.rules import load_alerts
-from medagent.compose import alert_watch, exporters
 from medagent.errors import SettingsError
+from medagent.runtime.alerting import alert_watch
+from medagent.runtime.exports import exporters
 from medagent.settings import Settings, is_loopback, load_settings
 from medagent.telemetry.ledger import entries
 from scripted_answers import self_signed

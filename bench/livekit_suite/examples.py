@@ -309,7 +309,7 @@ def _run_one(checkout: Path, name: str, folder: Path) -> None:
 
 def main(checkout: Path, names: Sequence[str], reports: Path) -> None:
     """Run examples, each in a fork of this process, so many at once."""
-    import medagent.compose  # noqa: F401  # loaded once, before the forks
+    import medagent.runtime.telemetry  # noqa: F401  # loaded once, before the forks
 
     running: dict[int, float] = {}
     for number, name in enumerate(names):

@@ -17,8 +17,8 @@ from bench.livekit_suite.comparison import compare
 from bench.livekit_suite.facts import SessionFacts, TraceFacts
 from bench.livekit_suite.observer import SessionObserver
 from medagent import trace_call
-from medagent.compose import archive
 from medagent.errors import MedagentError
+from medagent.runtime.exports import archive
 from medagent.settings import load_settings
 from medagent.tracing import tracing
 

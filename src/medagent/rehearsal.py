@@ -20,12 +20,15 @@ from pydantic import SecretStr
 from medagent import __version__
 from medagent.clinic import Clinic, seed_demo
 from medagent.clinic.demo import CLINIC_NAME
-from medagent.compose import Telemetry, archive, identity_check_alert, policy
 from medagent.errors import ExportError, TraceNotFoundError
 from medagent.outcomes import outcomes_of
 from medagent.proof.keys import PSEUDONYM_SHAPE
 from medagent.redaction import Policy
 from medagent.redaction.shapes import is_sayable
+from medagent.runtime.alerting import identity_check_alert
+from medagent.runtime.exports import archive
+from medagent.runtime.host import policy
+from medagent.runtime.telemetry import Telemetry
 from medagent.settings import Settings
 from medagent.simulator.appointments import check_clinic, prepare
 from medagent.simulator.process import SimulatorProcess

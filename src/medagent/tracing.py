@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from medagent.agent.bridge import Bridge
     from medagent.agent.caller import Caller
-    from medagent.compose import Telemetry
     from medagent.outcomes import Outcomes, ToolOutcome
+    from medagent.runtime.telemetry import Telemetry
 
 END_S = 2.5
 """So long a process's end may wait; with the interpreter's own end it stays under three seconds."""
@@ -128,7 +128,7 @@ class Tracing:
         is_collecting = gc.isenabled()
         gc.disable()  # a full collection holds every call: what is loaded here stays, so none need look at it
         try:
-            from medagent.compose import Telemetry  # noqa: PLC0415  # this is what takes its time
+            from medagent.runtime.telemetry import Telemetry  # noqa: PLC0415  # this is what takes its time
 
             made = Telemetry(
                 self.settings,
@@ -211,7 +211,7 @@ def _not_started(settings: Settings, error: Exception) -> None:
     says = str(error) if isinstance(error, MedagentError) else "unexpected"  # a foreign message may quote a value
     _log.error("telemetry did not start in this process: %s: %s", type(error).__name__, says)
     try:
-        from medagent.compose import ledger  # noqa: PLC0415  # see above
+        from medagent.runtime.host import ledger  # noqa: PLC0415  # see above
         from medagent.telemetry.switch import recordable  # noqa: PLC0415  # see above
 
         ledger(settings).append("not_started", {"error": type(error).__name__, "reason": recordable(says)})

@@ -7,7 +7,7 @@ import sys
 
 from medagent.agent.worker import make_server
 from medagent.cli.worker import entrypoint, prewarm
-from medagent.compose import archive
+from medagent.runtime.exports import archive
 from medagent.settings import Settings, load_settings
 
 

@@ -14,7 +14,7 @@ import pytest
 from livekit.agents import Agent, AgentSession, APIError, function_tool
 
 from medagent import trace_call
-from medagent.compose import archive
+from medagent.runtime.exports import archive
 from medagent.settings import load_settings
 from medagent.simulator.caller import CallerEar, CallerVoice
 from medagent.telemetry.chain import verify_chain

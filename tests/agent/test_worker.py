@@ -29,8 +29,9 @@ from medagent.agent.limit import CallLimit
 from medagent.agent.quality import sample_quality
 from medagent.agent.worker import answer_job
 from medagent.clinic import Clinic
-from medagent.compose import Telemetry, archive
 from medagent.pricing import load_prices
+from medagent.runtime.exports import archive
+from medagent.runtime.telemetry import Telemetry
 from medagent.settings import Settings, load_settings
 from medagent.simulator.process import SimulatorProcess
 from medagent.telemetry.chain import verify_chain

@@ -14,7 +14,6 @@ from uuid import UUID
 
 from audit.report_parts import processor
 from audit.reports import report as invented
-from medagent import compose
 from medagent.attestation.bundle import Bundle
 from medagent.attestation.legal import LOCAL, VOICE_PATH
 from medagent.attestation.minimum import AGENT_CRITERIA
@@ -36,10 +35,11 @@ from medagent.attestation.statements import (
 from medagent.attestation.verify import VerifiedReport, verify
 from medagent.audit.review import Sampled, Worksheet, sample
 from medagent.audit.shaped_leaks import Leaks
-from medagent.compose import binding
 from medagent.proof import SigningKey
 from medagent.proof.dsse import Envelope, sign
 from medagent.redaction.loading import load_policy
+from medagent.runtime import installed
+from medagent.runtime.binding import binding
 from medagent.settings import Settings
 from spans import call
 
@@ -234,7 +234,7 @@ def answers(audited: Audit, file: Path) -> Path:
 
 def bound_to(settings: Settings) -> Callable[[Report], Report]:
     """Return a function that binds a report to this host, after a check of what is installed."""
-    checked = compose.installed_code(settings).check()
+    checked = installed.installed_code(settings).check()
     bound = binding(settings, installed=checked.distributions)
     here = {one.name: getattr(bound, one.name) for one in fields(bound)}
     names = dict.fromkeys((*VOICE_PATH, *(one.name for one in bound.destinations if one.name not in LOCAL)))

@@ -32,10 +32,11 @@ from medagent.attestation.officers import Officers, RevokedKey
 from medagent.attestation.report import System
 from medagent.attestation.statements import AmendmentStatement, said_statement
 from medagent.attestation.verify import verify
-from medagent.compose import binding, bound_destinations, key_ring
 from medagent.errors import AttestationError, MedagentError
 from medagent.proof import PseudonymKey, SigningKey
 from medagent.proof.dsse import Envelope, sign
+from medagent.runtime.binding import binding, bound_destinations
+from medagent.runtime.host import key_ring
 from medagent.settings import Settings, load_settings
 
 CONFIGURED = {

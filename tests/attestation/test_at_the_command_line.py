@@ -15,8 +15,9 @@ from command import Done, medagent
 from medagent.attestation.bundle import BUNDLE, Bundle
 from medagent.attestation.officers import Officers
 from medagent.attestation.report import Report
-from medagent.compose import ledger, switch
 from medagent.errors import SwitchError
+from medagent.runtime.host import ledger
+from medagent.runtime.kill_switch import switch
 from medagent.settings import Settings, load_settings
 from work import calls_of
 

@@ -14,9 +14,9 @@ from attestation.audits import HOST, SECRET, audit, bound_to, pin
 from medagent import tracing
 from medagent.attestation.agent_files import agent_files
 from medagent.attestation.bound import agent_digest, bound_address, bound_settings
-from medagent.compose import audits, switch
 from medagent.errors import AttestationError, KeyFileError, SettingsError
 from medagent.proof import KeyRing, PseudonymKey
+from medagent.runtime.kill_switch import audits, switch
 from medagent.settings import load_settings
 
 KEY = PseudonymKey(secret=b"k" * 32)

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from attestation.audits import HOST, KEYS, LIST, SECRET, Audit, audit, bound_to, pin
 from audit.reports import finding
-from medagent import compose
 from medagent.attestation import minimum, statements
 from medagent.attestation.allowance import allowed
 from medagent.attestation.binding import Binding
@@ -26,6 +25,7 @@ from medagent.attestation.verify import VerifiedReport
 from medagent.cli.gate import gate
 from medagent.cli.telemetry import on
 from medagent.errors import AttestationError, MedagentError
+from medagent.runtime import kill_switch
 from medagent.settings import load_settings
 
 Change = Callable[[Report], Report]
@@ -224,9 +224,9 @@ def test_each_entry_refuses_a_forged_report_by_itself(
         on(audit=directory, reason=None, override=False)
     with pytest.raises(typer.Exit):
         gate(5, directory, as_json=True)
-    forged.written(compose.audits(settings) / forged.bundle.report_sha256)
+    forged.written(kill_switch.audits(settings) / forged.bundle.report_sha256)
     with pytest.raises(MedagentError):
-        compose.audited(settings, forged.bundle.report_sha256)
+        kill_switch.audited(settings, forged.bundle.report_sha256)
     capsys.readouterr()
 
 

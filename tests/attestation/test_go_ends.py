@@ -15,9 +15,10 @@ from medagent.alerts.rules import load_alerts
 from medagent.alerts.state import AlertState
 from medagent.alerts.watch import Watch
 from medagent.attestation.officers import Officers
-from medagent.compose import audited, audits, ledger_path, switch
 from medagent.errors import AttestationError, SettingsError, SwitchError
 from medagent.proof import SigningKey
+from medagent.runtime.host import ledger_path
+from medagent.runtime.kill_switch import audited, audits, switch
 from medagent.settings import Settings, load_settings
 from medagent.telemetry import switch as switch_module
 from medagent.telemetry.ledger import LedgerTrips

@@ -20,9 +20,9 @@ from medagent.attestation.statements import LedgerReceipt, ReviewSaid, SealedRev
 from medagent.audit.render import html
 from medagent.audit.sealing import open_review, seal_review
 from medagent.cli.open_reviews import opened_bundle
-from medagent.compose import ledger
 from medagent.errors import AttestationError, MedagentError
 from medagent.proof.dsse import sign
+from medagent.runtime.host import ledger
 from medagent.settings import load_settings
 
 FAST = "the review of Noor Haddad is invalid: "

@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 
+import medagent
 from attestation.audits import HOST, LIST, NOW, SECRET, audit, bound_to, pin
 from installations import Site, check_a_small_installation, compiled, ledger_entries, loaded, recorded, small_site
-from medagent import compose
 from medagent.attestation import installed_check
 from medagent.attestation.agent_files import agent_files
 from medagent.attestation.installed_check import ResultStore, installed_digest, places_here, run_check
@@ -29,9 +29,11 @@ from medagent.attestation.installed_code import InstalledCode
 from medagent.attestation.installed_watch import InstalledWatch, parent_started
 from medagent.cli import worker
 from medagent.cli.telemetry import on
-from medagent.compose import switch
 from medagent.errors import AttestationError
 from medagent.proof import SigningKey
+from medagent.runtime import installed, installed_watch
+from medagent.runtime import telemetry as telemetry_runtime
+from medagent.runtime.kill_switch import switch
 from medagent.settings import Settings, load_settings
 
 pytestmark = pytest.mark.timing
@@ -206,7 +208,7 @@ def test_checking_process_loads_nothing_of_what_it_checks(site: Site, tmp_path: 
 
 def test_places_here_are_those_of_this_interpreter() -> None:
     """Site-packages, the standard library with its extensions, and the interpreter itself."""
-    places = places_here([Path(compose.__file__).parent])
+    places = places_here([Path(medagent.__file__).parent])
     assert set(places.site) <= set(sys.path)
     assert {*places.stdlib, *places.site} >= {one for one in sys.path if "lib-dynload" in one}
     assert Path(json.__file__).is_relative_to(places.stdlib[0])
@@ -217,7 +219,7 @@ def test_places_here_are_those_of_this_interpreter() -> None:
 def test_check_of_the_whole_environment_fits_this_process(tmp_path: Path) -> None:
     """Every distribution of these tests is whole, and every module that is loaded from one was checked."""
     settings = load_settings(MEDAGENT_HOME=str(tmp_path / "home"))
-    here = Path(compose.__file__).parent
+    here = Path(medagent.__file__).parent
     root = Path(__file__).parent.parent.parent
     uninstalled = tuple(f"{root / name}/" for name in ("bench", "examples", "scripts", "tests"))
     modules = {
@@ -367,7 +369,7 @@ def test_module_that_is_loaded_later_is_looked_at(made: Made, site: Site, tmp_pa
 @pytest.fixture
 def host(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A host in prod on which a GO for this site switched telemetry on, by the command."""
-    monkeypatch.setattr(compose, "installed_code", compose.installed_code)
+    monkeypatch.setattr(installed, "installed_code", installed.installed_code)
     check_a_small_installation(site)
     basis = {"MEDAGENT_ENV": "prod", "MEDAGENT_CONSENT": "not_asked", "MEDAGENT_CONSENT_BASIS": "treatment"}
     for name, value in (SECRET | basis | {"MEDAGENT_OFFICERS": str(pin(tmp_path / "officers", LIST))}).items():
@@ -385,7 +387,7 @@ def host(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Setting
 
 
 def watch(settings: Settings) -> InstalledWatch:
-    return compose.installed_watch(settings, since=datetime.now(UTC))
+    return installed_watch.installed_watch(settings, since=datetime.now(UTC))
 
 
 def test_daily_check_that_fails_turns_a_running_process_off(host: Settings, site: Site) -> None:
@@ -434,7 +436,7 @@ def test_watch_checks_nothing_where_no_report_is_in_force(host: Settings) -> Non
 
 def test_watch_ends_with_its_process_in_the_middle_of_a_check(host: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """The checking process is stopped, no result of it is signed, and the earlier one holds."""
-    before = compose.installed_code(host).stamp()
+    before = installed.installed_code(host).stamp()
     began = threading.Event()
     real = subprocess.Popen
 
@@ -449,8 +451,8 @@ def test_watch_ends_with_its_process_in_the_middle_of_a_check(host: Settings, mo
     assert began.wait(60)
     running.stop()
     running.join(60)
-    assert compose.installed_code(host).stamp() == before
-    assert compose.installed_code(host).problem() is None
+    assert installed.installed_code(host).stamp() == before
+    assert installed.installed_code(host).problem() is None
 
 
 def until(holds: Callable[[], bool], within_s: float = 120.0) -> None:
@@ -462,7 +464,7 @@ def until(holds: Callable[[], bool], within_s: float = 120.0) -> None:
 
 def aged(settings: Settings, hours: float) -> None:
     """Sign the same result with an earlier time."""
-    code = compose.installed_code(settings)
+    code = installed.installed_code(settings)
     answer = run_check(code.places(), environment={})
     at = datetime.now(UTC) - timedelta(hours=hours)
     earlier = replace(answer, result=answer.result.model_copy(update={"at": at}))
@@ -473,7 +475,7 @@ def test_process_that_finds_an_old_result_checks_and_goes_on(host: Settings) -> 
     """After a host was idle for days: off at the start, on again once its own check has ended."""
     aged(host, 26)
     assert "last checked at" in str(switch(load_settings()).state().reason)
-    telemetry = compose.Telemetry(host).start()
+    telemetry = telemetry_runtime.Telemetry(host).start()
     try:
         until(telemetry.switch.is_on)
     finally:
@@ -484,7 +486,7 @@ def test_process_that_finds_an_old_result_checks_and_goes_on(host: Settings) -> 
 def test_result_of_the_last_day_is_not_made_again(host: Settings) -> None:
     """By a process that starts: nothing is due, where its worker did not start since."""
     aged(host, 23)
-    compose.installed_watch(host, since=None).look()
+    installed_watch.installed_watch(host, since=None).look()
     assert len(ledger_entries(host.home)) == 1
 
 

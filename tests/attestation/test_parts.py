@@ -16,9 +16,9 @@ from medagent.attestation.binding import Binding, code_digest, destinations_dige
 from medagent.attestation.officers import PINNED, Officers
 from medagent.attestation.report import Destination
 from medagent.audit.review import opened, sample, worksheet
-from medagent.compose import bound_destinations
 from medagent.errors import AttestationError, MedagentError
 from medagent.proof import digest
+from medagent.runtime.binding import bound_destinations
 from medagent.settings import load_settings
 from spans import call
 

@@ -18,9 +18,10 @@ from medagent.attestation.bundle import Bundle
 from medagent.attestation.officers import Officers
 from medagent.attestation.statements import sha256_of
 from medagent.cli.telemetry import on
-from medagent.compose import audited, audits, check_votes, ledger_path, record_votes
 from medagent.errors import AttestationError, MedagentError
 from medagent.proof.dsse import Envelope
+from medagent.runtime.host import ledger_path
+from medagent.runtime.kill_switch import audited, audits, check_votes, record_votes
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.ledger import Vote, votes
 

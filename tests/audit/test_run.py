@@ -16,7 +16,8 @@ from medagent.attestation.verify import verify
 from medagent.audit.annex import open_with
 from medagent.audit.protocol import load_protocol
 from medagent.cli.audit_pages import compare_pages
-from medagent.compose import ledger_path, machine_keys, officers
+from medagent.runtime.host import ledger_path, machine_keys
+from medagent.runtime.kill_switch import officers
 from medagent.settings import load_settings
 from medagent.telemetry.ledger import entries
 

@@ -10,7 +10,7 @@ import pytest
 from tests.audit.selftest.sabotages import load
 
 from medagent.audit.safeguards import idle
-from medagent.compose import redactor
+from medagent.runtime.host import redactor
 from medagent.settings import load_settings
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -20,7 +20,7 @@ from tests.audit.selftest import hook
 hook.is_process = lambda *_arguments: True
 hook.arm(sys.argv[1], sys.argv[2])
 from medagent.audit.safeguards import idle
-from medagent.compose import redactor
+from medagent.runtime.host import redactor
 from medagent.settings import load_settings
 settings = load_settings(MEDAGENT_HOME=sys.argv[3])
 print(", ".join(idle(settings, redactor(settings))))

@@ -12,16 +12,17 @@ from tests.audit.selftest.after_report import AFTER_REPORT, AfterReport
 
 from attestation.audits import HOST, KEYS, LIST, NOW, SECRET, Audit, audit, bound_to, officer, pin
 from installations import check_a_small_installation, loaded, small_site
-from medagent import compose
 from medagent.attestation.amendments import account_replacement, amendment_subjects
 from medagent.attestation.officers import Officers
 from medagent.attestation.report import Report
 from medagent.attestation.statements import said_statement
 from medagent.attestation.verify import verify
 from medagent.cli.telemetry import on
-from medagent.compose import audits, binding, record_votes, switch
 from medagent.errors import MedagentError
 from medagent.proof.dsse import sign
+from medagent.runtime import installed
+from medagent.runtime.binding import binding
+from medagent.runtime.kill_switch import audits, record_votes, switch
 from medagent.settings import Settings, load_settings
 
 CONFIGURED = SECRET | {
@@ -69,7 +70,7 @@ def test_a_sabotage_after_the_report_is_refused_and_named(
     """By `on` and by a start, on a host on which the same GO without it is in force."""
     officers = pin(tmp_path / "officers", TWO)
     site = small_site(tmp_path / "python")
-    monkeypatch.setattr(compose, "installed_code", compose.installed_code)
+    monkeypatch.setattr(installed, "installed_code", installed.installed_code)
     check_a_small_installation(site, *(loaded(file, file.parent.name) for file in site.root.glob("*/*/__init__.py")))
     for name, value in (CONFIGURED | {"MEDAGENT_OFFICERS": str(officers)}).items():
         monkeypatch.setenv(name, value)

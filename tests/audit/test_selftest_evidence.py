@@ -14,8 +14,9 @@ from medagent.attestation.allowance import allowed
 from medagent.attestation.report import Report
 from medagent.attestation.verify import verify
 from medagent.cli.telemetry import on
-from medagent.compose import audited, audits, binding, officers
 from medagent.errors import MedagentError
+from medagent.runtime.binding import binding
+from medagent.runtime.kill_switch import audited, audits, officers
 from medagent.settings import Settings, load_settings
 
 CONFIGURED = SECRET | {

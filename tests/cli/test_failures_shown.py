@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from command import Done, medagent
-from medagent.compose import archive, exporters, outbox
+from medagent.runtime.exports import archive, exporters, outbox
 from medagent.settings import load_settings
 from medagent.telemetry.door.admission import Admitted
 from scripted_answers import ScriptedAnswers, reply

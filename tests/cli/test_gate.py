@@ -14,8 +14,9 @@ import typer
 
 from attestation.audits import HOST, LIST, SECRET, audit, bound_to, pin
 from medagent.cli.gate import gate
-from medagent.compose import archive, ledger_path
 from medagent.proof import Json, digest
+from medagent.runtime.exports import archive
+from medagent.runtime.host import ledger_path
 from medagent.settings import load_settings
 from medagent.telemetry.ledger import entries
 from medagent.telemetry.span import SafeSpan

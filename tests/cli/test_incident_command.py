@@ -12,9 +12,12 @@ from typer.testing import CliRunner
 
 from medagent.alerts.notice import Notice, WorstCall
 from medagent.cli import app
-from medagent.compose import Telemetry, archive, exporters, investigation, ledger_path, outbox
 from medagent.errors import DoorError
 from medagent.redaction import REDACTED
+from medagent.runtime.exports import archive, exporters, outbox
+from medagent.runtime.host import ledger_path
+from medagent.runtime.maintenance import investigation
+from medagent.runtime.telemetry import Telemetry
 from medagent.settings import load_settings
 from medagent.telemetry.chain import verify_chain
 from medagent.telemetry.door.admission import Admitted

@@ -18,9 +18,11 @@ from attestation.audits import HOST, KEYS, LIST, Audit, audit, bound_to, officer
 from command import Done, medagent
 from medagent.attestation.officers import Officers
 from medagent.attestation.report import Report
-from medagent.compose import archive, audits, policy, redactor, switch
 from medagent.proof import KeyRing, PseudonymKey
 from medagent.redaction.clock import call_clock
+from medagent.runtime.exports import archive
+from medagent.runtime.host import policy, redactor
+from medagent.runtime.kill_switch import audits, switch
 from medagent.settings import Settings, load_settings
 from medagent.simulator.scenario import load_scenario
 from medagent.telemetry.ledger import entries

@@ -11,9 +11,11 @@ from typer.testing import CliRunner, Result
 
 from ledgers import THIEF, guardrail
 from medagent.cli import app
-from medagent.compose import Telemetry, ledger, ledger_path, switch
 from medagent.errors import KeyFileError
 from medagent.proof import SigningKey
+from medagent.runtime.host import ledger, ledger_path
+from medagent.runtime.kill_switch import switch
+from medagent.runtime.telemetry import Telemetry
 from medagent.settings import Settings, load_settings
 
 

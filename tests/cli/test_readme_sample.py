@@ -14,7 +14,7 @@ from command import MEDAGENT, medagent
 from medagent.cli import call_timeline
 from medagent.cli.call_rows import call_rows
 from medagent.cli.call_timeline import BLOCKS, timeline
-from medagent.compose import archive
+from medagent.runtime.exports import archive
 from medagent.settings import load_settings
 
 pytestmark = pytest.mark.timing

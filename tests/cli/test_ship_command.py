@@ -14,7 +14,7 @@ import pytest
 
 from command import MEDAGENT, medagent
 from databases import postgresql_server, postgresql_url
-from medagent.compose import archive, exporters, outbox
+from medagent.runtime.exports import archive, exporters, outbox
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.door.admission import Admitted
 from medagent.telemetry.outbox import Outbox

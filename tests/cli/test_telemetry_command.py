@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from command import medagent
-from medagent.compose import switch
+from medagent.runtime.kill_switch import switch
 from medagent.settings import load_settings
 from medagent.telemetry.ledger import entries
 from medagent.telemetry.switch import SwitchState

@@ -15,7 +15,7 @@ from medagent.alerts.state import AlertState
 from medagent.clinic import Clinic, Patient, Refusal, verification
 from medagent.clinic.schema import AppointmentRow, AttemptRow
 from medagent.clinic.verification import MOST_FAILURES, WINDOW
-from medagent.compose import identity_check_alert
+from medagent.runtime.alerting import identity_check_alert
 from medagent.settings import Settings
 
 NOW = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)

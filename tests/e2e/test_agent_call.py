@@ -18,8 +18,8 @@ import pytest
 from command import MEDAGENT, Done, run
 from medagent.agent.factory import load_factory
 from medagent.cli.call import _run
-from medagent.compose import exporters
 from medagent.rehearsal import Rehearsed, stage
+from medagent.runtime.exports import exporters
 from medagent.settings import load_settings
 from medagent.simulator.process import SimulatorProcess
 from medagent.simulator.scenario import load_scenario

@@ -16,8 +16,8 @@ from command import medagent
 from medagent import trace_call
 from medagent.agent.limit import CallLimit
 from medagent.agent.local import answer
-from medagent.compose import archive
 from medagent.pricing import load_prices
+from medagent.runtime.exports import archive
 from medagent.settings import load_settings
 from medagent.simulator.caller import Caller
 from medagent.simulator.process import SimulatorProcess

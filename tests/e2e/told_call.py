@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from medagent.compose import Telemetry
 from medagent.rehearsal import stage
+from medagent.runtime.telemetry import Telemetry
 from medagent.settings import load_settings
 from medagent.simulator.scenario import load_scenario
 

@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from medagent import compose
 from medagent.pricing import Usage
+from medagent.runtime import exports, telemetry
 from medagent.settings import Settings, load_settings
 from medagent.telemetry import events as ev
 from medagent.telemetry.door.exit import ExitSession
@@ -70,15 +70,15 @@ class Victim:
     """One process's telemetry and the calls on it."""
 
     def __init__(self, settings: Settings, broken: Sequence[Broken]) -> None:
-        make = compose.exporters
+        make = exports.exporters
 
         def exporters(settings: Settings, **options: Any) -> list[Exporter]:
             return [*make(settings, **options), *broken]
 
-        compose.exporters = exporters
+        exports.exporters = exporters
         self._settings = settings
         self._broken = broken
-        self._telemetry = compose.Telemetry(settings).start()
+        self._telemetry = telemetry.Telemetry(settings).start()
         close_at_end(functools.partial(self._telemetry.close, END_S))
         self._open: Line | None = None
 

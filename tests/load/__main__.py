@@ -13,8 +13,8 @@ from pathlib import Path
 import altair
 
 from load.live import Felt, line
-from medagent.compose import archive
 from medagent.percentiles import percentile
+from medagent.runtime.exports import archive
 from medagent.settings import load_settings
 from medagent.tracing import Tracing
 from sink import Sink

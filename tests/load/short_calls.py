@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from load.live import rss_mb
-from medagent.compose import Telemetry
+from medagent.runtime.telemetry import Telemetry
 from medagent.settings import load_settings
 from medagent.telemetry import events
 from medagent.telemetry.line import Line

@@ -9,7 +9,7 @@ import pytest
 
 from load.__main__ import load, picture
 from load.short_calls import growth
-from medagent.compose import Telemetry
+from medagent.runtime.telemetry import Telemetry
 from medagent.settings import load_settings
 from sink import Sink
 

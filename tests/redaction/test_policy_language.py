@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from raw_record import KEY, RawRecord
 from small_policy import SMALL, in_files
 
-from medagent import compose
 from medagent.errors import PolicyError
 from medagent.redaction import Action, Category, KnownValues, Redactor, find_policy, load_policy
 from medagent.redaction.loading import parse_policy, read_policy
 from medagent.redaction.policy import ClockMode, TextMode
 from medagent.redaction.schema import json_schema
 from medagent.redaction.yaml_tree import read_yaml
+from medagent.runtime import binding, host
 from medagent.settings import load_settings
 
 POLICIES = Path(__file__).parents[2] / "policies"
@@ -189,12 +189,12 @@ def test_a_report_is_not_bound_to_a_changed_base(tmp_path: Path, monkeypatch: py
     """The policy in force is read again when a base changed, and a report's binding names the difference."""
     monkeypatch.setenv("MEDAGENT_HOME", str(tmp_path / "home"))
     settings = load_settings(MEDAGENT_POLICY=chain(tmp_path))
-    audited = compose.binding(settings)
-    assert compose.policy(settings) is compose.policy(settings)
+    audited = binding.binding(settings)
+    assert host.policy(settings) is host.policy(settings)
     base = tmp_path / "base" / "small.yaml"
     base.write_text(base.read_text().replace("max: 9}", "max: 8}"))
     os.utime(base, ns=(1, 1))
-    now = compose.binding(settings)
+    now = binding.binding(settings)
     assert now == replace(audited, policy_sha256=now.policy_sha256)
     assert now.policy_sha256 != audited.policy_sha256
 

@@ -22,8 +22,11 @@ from medagent.alerts.pagerduty import PagerDuty
 from medagent.alerts.post import Post
 from medagent.alerts.rules import load_alerts
 from medagent.audit.capture import span_count
-from medagent.compose import Telemetry, alert_watch, export_gate, exporters, switch
 from medagent.errors import EgressOffError, NotAskableError
+from medagent.runtime.alerting import alert_watch
+from medagent.runtime.exports import exporters
+from medagent.runtime.kill_switch import export_gate, switch
+from medagent.runtime.telemetry import Telemetry
 from medagent.settings import Settings, load_settings
 from medagent.telemetry import shipper as module
 from medagent.telemetry.door.admission import Admitted

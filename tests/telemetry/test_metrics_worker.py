@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from medagent import compose
 from medagent.errors import DoorError
+from medagent.runtime import exports, kill_switch
 from medagent.settings import Settings, load_settings
 from medagent.telemetry import metrics_worker as module
 from medagent.telemetry.door.admission import Admitted
@@ -50,12 +50,12 @@ def start(tmp_path: Path, sink: Sink) -> Iterator[Callable[[], tuple[MetricsWork
     settings, made = configured(tmp_path, sink), list[tuple[MetricsWorker, Outbox]]()
 
     def worker() -> tuple[MetricsWorker, Outbox]:
-        stop = compose.switch(settings)
-        found = compose.metrics(settings, ExportGate(stop))
+        stop = kill_switch.switch(settings)
+        found = exports.metrics(settings, ExportGate(stop))
         assert found is not None
         exporter, counter = found
-        destinations = compose.exporters(settings)
-        box = compose.outbox(settings, destinations, owner=f"o{len(made)}", counters={"otlp": counter})
+        destinations = exports.exporters(settings)
+        box = exports.outbox(settings, destinations, owner=f"o{len(made)}", counters={"otlp": counter})
         made.append((MetricsWorker(exporter, stream=counter.stream, outbox=box, switch=stop), box))
         made[-1][0].start()
         return made[-1]
@@ -145,7 +145,7 @@ def test_switch_that_is_off_lets_no_metrics_leave(
     tmp_path: Path, sink: Sink, start: Callable[[], tuple[MetricsWorker, Outbox]]
 ) -> None:
     """Off before the first request: none is made, and what was counted is sent once it is on again."""
-    stop = compose.switch(configured(tmp_path, sink))
+    stop = kill_switch.switch(configured(tmp_path, sink))
     stop.turn_off(reason="drill", by="duty")
     worker, box = start()
     deliver(box)
@@ -175,7 +175,7 @@ def test_blocked_request_trips_the_switch(
     stream = worker._stream
     worker.stop(WAIT_S)
     deliver(box)
-    stop = compose.switch(configured(tmp_path, sink))
+    stop = kill_switch.switch(configured(tmp_path, sink))
     leaking = MetricsWorker(Leaking(), stream=stream, outbox=box, switch=stop)
     leaking.start()
     assert until(lambda: not stop.state().on)

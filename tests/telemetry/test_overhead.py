@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medagent.agent.bridge import Bridge
-from medagent.compose import Telemetry
+from medagent.runtime.telemetry import Telemetry
 from medagent.settings import load_settings
 from medagent.telemetry.line import Line
 from medagent.telemetry.overhead import FEWEST, LIMIT_US, LOOKS, Overhead, OverheadWatch

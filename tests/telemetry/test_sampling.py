@@ -11,7 +11,9 @@ from uuid import uuid4
 
 import pytest
 
-from medagent.compose import Telemetry, archive, ledger_path
+from medagent.runtime.exports import archive
+from medagent.runtime.host import ledger_path
+from medagent.runtime.telemetry import Telemetry
 from medagent.settings import load_settings
 from medagent.telemetry import events as ev
 from medagent.telemetry.chain import verify_chain

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from command import medagent
-from medagent.compose import Telemetry
 from medagent.errors import ExportError, OutboxUnavailableError
+from medagent.runtime.telemetry import Telemetry
 from medagent.settings import load_settings
 from medagent.telemetry import storage_log as module
 from medagent.telemetry.storage_log import StorageLog

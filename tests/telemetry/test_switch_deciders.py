@@ -15,7 +15,7 @@ DECIDERS = {
 }
 OBSERVERS = {
     "telemetry.switch.Switch.is_on": "the same answer as a truth value",
-    "compose.switch_message": "the sentence of doctor, ship, call, gate, worker start, telemetry on and off",
+    "runtime.kill_switch.switch_message": "the sentence of doctor, ship, call, gate, worker start, telemetry on, off",
     "cli.telemetry.status": "the state, whole",
     "cli.incident._print": "whether telemetry is on, beside what left",
     "rehearsal.Stage._is_traced": "whether a simulated call is expected to have a trace",

@@ -12,8 +12,9 @@ from medagent.alerts.rules import Alerts, Rule, load_alerts
 from medagent.attestation.report import AlertDrill
 from medagent.audit.capture import Capture, Document
 from medagent.audit.child import Rooms, ask
-from medagent.compose import alert_watch, archive
 from medagent.proof import GENESIS, Json
+from medagent.runtime.alerting import alert_watch
+from medagent.runtime.exports import archive
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.span import Ancestor, SafeSpan, Seal, SpanKind
 

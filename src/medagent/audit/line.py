@@ -36,9 +36,10 @@ from medagent.audit.their_agent import AgentDone, TheirAgent
 from medagent.audit.watching import Touched
 from medagent.clinic import Clinic, seed_demo
 from medagent.clinic.demo import CLINIC_NAME
-from medagent.compose import Telemetry, policy, redactor
 from medagent.outcomes import outcomes_of
 from medagent.pricing import load_prices
+from medagent.runtime.host import policy, redactor
+from medagent.runtime.telemetry import Telemetry
 from medagent.settings import Settings, load_settings
 from medagent.simulator.appointments import Before, prepare
 from medagent.simulator.caller import Caller

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 
-from medagent.compose import Telemetry
+from medagent.runtime.telemetry import Telemetry
 from medagent.settings import load_settings
 
 _CALLS = 3

@@ -54,10 +54,13 @@ from medagent.audit.system import describe
 from medagent.audit.verdict import Measured, judge
 from medagent.audit.watching import written_files
 from medagent.clinic import Clinic
-from medagent.compose import archive, check_installed, key_ring, ledger, officers, policy, switch
 from medagent.errors import MedagentError, TraceNotFoundError
 from medagent.file_access import write_file
 from medagent.redaction import Policy
+from medagent.runtime.exports import archive
+from medagent.runtime.host import key_ring, ledger, policy
+from medagent.runtime.installed_watch import check_installed
+from medagent.runtime.kill_switch import officers, switch
 from medagent.settings import Settings, load_settings
 from medagent.simulator.process import SimulatorProcess
 from medagent.telemetry.span import SafeSpan

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
 
-from medagent.compose import switch
 from medagent.errors import DoorError, MedagentError
 from medagent.pricing import load_prices
 from medagent.proof import PseudonymKey, canonical
 from medagent.redaction import Category, Identifier, KnownValues, Redacted, Redactor
 from medagent.redaction import Record as Raw
+from medagent.runtime.kill_switch import switch
 from medagent.settings import Settings
 from medagent.telemetry.door.admission import Admission
 from medagent.telemetry.door.exit import ExitSession

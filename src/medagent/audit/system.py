@@ -9,8 +9,9 @@ from importlib import metadata
 
 import medagent
 from medagent.attestation.report import InstalledDistribution, System
-from medagent.compose import binding, ledger_path, policy
 from medagent.errors import MedagentError
+from medagent.runtime.binding import binding
+from medagent.runtime.host import ledger_path, policy
 from medagent.settings import Settings
 from medagent.telemetry.ledger import entries
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from medagent.cli.output import console
-from medagent.compose import ledger
 from medagent.errors import MedagentError
 from medagent.os_account import current_account
+from medagent.runtime.host import ledger
 from medagent.settings import Settings
 
 

@@ -23,9 +23,10 @@ from medagent.alerts.rules import Alerts, load_alerts
 from medagent.alerts.watch import SETTINGS, Finding
 from medagent.alerts.watch import check as findings_of
 from medagent.cli.output import console, moment, print_json
-from medagent.compose import alert_watch, archive
 from medagent.errors import MedagentError, UnansweredError
 from medagent.proof import Json
+from medagent.runtime.alerting import alert_watch
+from medagent.runtime.exports import archive
 from medagent.settings import load_settings
 
 app = typer.Typer(help="The alerts: how they stand, watching them, making them for other tools.", no_args_is_help=True)

@@ -19,20 +19,13 @@ from medagent.attestation.report import System
 from medagent.attestation.statements import AmendmentStatement, said_statement
 from medagent.attestation.verify import VerifiedReport, verify
 from medagent.cli.audit_signing import desk
-from medagent.compose import (
-    audits,
-    binding,
-    check_ledger_heads,
-    check_votes,
-    machine_keys,
-    officers,
-    record_votes,
-    switch,
-)
 from medagent.errors import AttestationError
 from medagent.os_account import current_account
 from medagent.proof import PseudonymKey
 from medagent.proof.dsse import sign
+from medagent.runtime.binding import binding
+from medagent.runtime.host import check_ledger_heads, machine_keys
+from medagent.runtime.kill_switch import audits, check_votes, officers, record_votes, switch
 from medagent.settings import Settings
 
 MakeStatement = Callable[[System, datetime, str], AmendmentStatement]

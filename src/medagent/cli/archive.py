@@ -8,8 +8,8 @@ import typer
 
 from medagent.cli.access import record_access
 from medagent.cli.output import console
-from medagent.compose import prune as prune_archive
 from medagent.os_account import current_account
+from medagent.runtime.maintenance import prune as prune_archive
 from medagent.settings import load_settings
 
 app = typer.Typer(help="The local archive: how long it keeps what.", no_args_is_help=True)

@@ -20,7 +20,7 @@ from medagent.audit.extra import check_extra
 from medagent.audit.protocol import WEEK5, find_protocol, load_protocol
 from medagent.cli import audit_render, audit_review, audit_signing
 from medagent.cli.output import console, print_json
-from medagent.compose import officers
+from medagent.runtime.kill_switch import officers
 from medagent.settings import load_settings
 
 if TYPE_CHECKING:

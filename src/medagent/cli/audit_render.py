@@ -17,10 +17,11 @@ from medagent.attestation.verify import verify
 from medagent.cli.access import record_access
 from medagent.cli.audit_signing import MachineKeys, OfficersPath
 from medagent.cli.output import console
-from medagent.compose import machine_keys, officers
 from medagent.errors import AttestationError
 from medagent.file_access import read_file, write_file
 from medagent.proof import VerifyKey
+from medagent.runtime.host import machine_keys
+from medagent.runtime.kill_switch import officers
 from medagent.settings import load_settings
 
 

@@ -32,12 +32,12 @@ from medagent.cli.audit_signing import (
 )
 from medagent.cli.output import console
 from medagent.cli.review_walk import Progress, Sheet, answered, walk
-from medagent.compose import key_ring, ledger, machine_keys
 from medagent.errors import AttestationError
 from medagent.file_access import read_file, replace_file
 from medagent.os_account import current_account
 from medagent.proof import VerifyKey
 from medagent.proof.dsse import sign
+from medagent.runtime.host import key_ring, ledger, machine_keys
 from medagent.settings import Settings, load_settings
 
 

@@ -36,13 +36,14 @@ from medagent.cli.audit_pages import compare_pages
 from medagent.cli.open_reviews import opened_bundle
 from medagent.cli.output import console, print_json
 from medagent.cli.reasons import recorded_reason
-from medagent.compose import machine_keys, officers, record_votes
 from medagent.errors import AttestationError, KeyFileError, MedagentError
 from medagent.file_access import read_file, write_file
 from medagent.os_account import current_account
 from medagent.proof import Json, VerifyKey
 from medagent.proof.dsse import Envelope
 from medagent.proof.dsse import sign as sign_statement
+from medagent.runtime.host import machine_keys
+from medagent.runtime.kill_switch import officers, record_votes
 from medagent.settings import load_settings
 from medagent.telemetry.ledger import reason_problem
 

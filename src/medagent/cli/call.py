@@ -18,12 +18,14 @@ from rich.text import Text
 from medagent.cli.output import console, print_failure, print_json, print_switch, tree
 from medagent.cli.own_agent import OwnAgent, own_agent
 from medagent.cli.timeline import Timeline
-from medagent.compose import policy, switch_message, waiting
 from medagent.errors import SettingsError
 from medagent.percentiles import percentile
 from medagent.proof import Json
 from medagent.redaction import Policy
 from medagent.rehearsal import Rehearsed, found, stage
+from medagent.runtime.host import policy
+from medagent.runtime.kill_switch import switch_message
+from medagent.runtime.maintenance import waiting
 from medagent.settings import Settings, load_settings
 from medagent.simulator.scenario import Scenario, check_for_agent, check_for_clinic, list_scenarios, load_scenario
 from medagent.telemetry.door.logs import guard_logging

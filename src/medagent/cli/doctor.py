@@ -16,11 +16,15 @@ from medagent.cli import doctor_settings
 from medagent.cli.finding import Finding, missing, without_repeats
 from medagent.cli.output import console, print_json
 from medagent.clinic import Clinic, is_zone, zones_version
-from medagent.compose import Telemetry, archive, exporters, key_ring, policy, switch_message, waiting
 from medagent.core_dumps import is_pattern_piped
 from medagent.errors import ExportError, MedagentError, NotAskableError, SettingsError
 from medagent.pricing import load_prices
 from medagent.redaction.policy import ClockMode
+from medagent.runtime.exports import archive, exporters
+from medagent.runtime.host import key_ring, policy
+from medagent.runtime.kill_switch import switch_message
+from medagent.runtime.maintenance import waiting
+from medagent.runtime.telemetry import Telemetry
 from medagent.settings import Settings, load_settings, make_home
 from medagent.telemetry.exporters.exporter import Exporter
 from medagent.telemetry.failures import Explanation, Failure, FailureCause

@@ -14,8 +14,9 @@ from medagent.alerts.rules import load_alerts
 from medagent.attestation.bound import agent_digest
 from medagent.audit.legal import load_processors
 from medagent.cli.finding import Finding, missing
-from medagent.compose import key_ring, officers
 from medagent.errors import MedagentError, SettingsError
+from medagent.runtime.host import key_ring
+from medagent.runtime.kill_switch import officers
 from medagent.setting_checks import PREFIX, check_address
 from medagent.settings import Settings
 from medagent.telemetry.ledger.anchors import second_place

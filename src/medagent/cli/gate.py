@@ -22,21 +22,15 @@ from medagent.attestation.bundle import Bundle
 from medagent.attestation.verify import verify
 from medagent.cli.doctor import sent
 from medagent.cli.output import console, print_json, print_switch
-from medagent.compose import (
-    alert_watch,
-    archive,
-    binding_here,
-    ledger,
-    machine_keys,
-    officers,
-    policy,
-    record_votes,
-    switch_message,
-)
 from medagent.errors import MedagentError
 from medagent.file_access import replace_file
 from medagent.os_account import current_account
 from medagent.proof import Json, canonical, digest
+from medagent.runtime.alerting import alert_watch
+from medagent.runtime.binding import binding_here
+from medagent.runtime.exports import archive
+from medagent.runtime.host import ledger, machine_keys, policy
+from medagent.runtime.kill_switch import officers, record_votes, switch_message
 from medagent.settings import Settings, load_settings, make_home
 from medagent.telemetry.chain import verify_chain
 from medagent.telemetry.door.admission import identifier_shape

@@ -12,9 +12,10 @@ from medagent.cli.access import record_access
 from medagent.cli.incident_view import document, show, show_states
 from medagent.cli.output import console, print_json
 from medagent.cli.reasons import recorded_reason
-from medagent.compose import investigation, switch
 from medagent.os_account import current_account
 from medagent.proof import Json
+from medagent.runtime.kill_switch import switch
+from medagent.runtime.maintenance import investigation
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.incident import CallReport, Investigation, deletable_of
 from medagent.telemetry.ledger import reason_problem

@@ -18,11 +18,12 @@ from medagent.attestation.statements import AmendmentStatement
 from medagent.cli.amending import OpenGo, amend, open_go, with_pseudonym_key
 from medagent.cli.output import console
 from medagent.cli.reasons import recorded_reason
-from medagent.compose import binding, key_ring, ledger
 from medagent.errors import AttestationError, KeyFileError
 from medagent.os_account import current_account
 from medagent.proof import KeyRing, PseudonymKey
 from medagent.proof.keys import write_new_key
+from medagent.runtime.binding import binding
+from medagent.runtime.host import key_ring, ledger
 from medagent.settings import load_settings
 from medagent.telemetry.ledger import reason_problem
 

@@ -14,12 +14,12 @@ from rich.text import Text
 
 from medagent.cli.access import record_access
 from medagent.cli.output import console, print_json
-from medagent.compose import check_ledger_heads, key_ring, ledger, ledger_path
 from medagent.errors import BrokenLedgerError, LedgerError, TornLedgerError
 from medagent.file_access import read_file
 from medagent.os_account import current_account
 from medagent.proof import Json, VerifyKey
 from medagent.proof.dsse import Envelope
+from medagent.runtime.host import check_ledger_heads, key_ring, ledger, ledger_path
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.ledger import KINDS, Entry, VerifiedLedger, entries, verify
 from medagent.telemetry.ledger.anchors import check_heads, heads_in

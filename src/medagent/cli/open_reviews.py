@@ -9,10 +9,10 @@ from medagent.attestation.person_key import PersonKey
 from medagent.attestation.report import Report
 from medagent.attestation.sealed_review import check_sealed
 from medagent.audit.sealing import open_review
-from medagent.compose import ledger, ledger_path, machine_keys
 from medagent.errors import AttestationError
 from medagent.os_account import current_account
 from medagent.proof import VerifyKey
+from medagent.runtime.host import ledger, ledger_path, machine_keys
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.ledger import entries
 

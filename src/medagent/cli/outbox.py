@@ -8,8 +8,9 @@ import typer
 from rich.table import Table
 
 from medagent.cli.output import console, print_failure, print_json
-from medagent.compose import exporters, outbox, waiting
 from medagent.proof import Json
+from medagent.runtime.exports import exporters, outbox
+from medagent.runtime.maintenance import waiting
 from medagent.settings import load_settings
 from medagent.telemetry.failures import Failure
 from medagent.telemetry.outbox import OutboxStatus

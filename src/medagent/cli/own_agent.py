@@ -12,8 +12,9 @@ from rich.text import Text
 
 from medagent.agent.factory import Factory, load_factory
 from medagent.cli.output import console
-from medagent.compose import LANGFUSE_CLOUD, exporters
 from medagent.errors import MedagentError
+from medagent.runtime.destinations import LANGFUSE_CLOUD
+from medagent.runtime.exports import exporters
 from medagent.settings import Settings
 from medagent.simulator.network_guard import NetworkGuard
 from medagent.telemetry.span import SafeSpan

@@ -11,9 +11,11 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from medagent.cli.output import console, print_json, print_switch
-from medagent.compose import delivery, exporters, redactor, switch, switch_message
 from medagent.errors import OutboxUnavailableError
 from medagent.proof import Json
+from medagent.runtime.exports import delivery, exporters
+from medagent.runtime.host import redactor
+from medagent.runtime.kill_switch import switch, switch_message
 from medagent.settings import load_settings
 from medagent.telemetry.delivery import Delivery
 from medagent.telemetry.failures import Failure

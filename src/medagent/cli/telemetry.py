@@ -17,23 +17,14 @@ from medagent.attestation.process_check import check_findings
 from medagent.attestation.report import InstalledDistribution
 from medagent.cli.output import console, print_failure, print_json, print_switch
 from medagent.cli.reasons import recorded_reason
-from medagent.compose import (
-    audited,
-    audits,
-    check_installed,
-    check_votes,
-    ledger,
-    machine_keys,
-    officers,
-    record_votes,
-    switch,
-    switch_message,
-    waiting,
-)
-from medagent.compose import purge as purge_outbox
 from medagent.errors import AttestationError, OutboxUnavailableError, SwitchError
 from medagent.os_account import current_account
 from medagent.proof import Json
+from medagent.runtime.host import ledger, machine_keys
+from medagent.runtime.installed_watch import check_installed
+from medagent.runtime.kill_switch import audited, audits, check_votes, officers, record_votes, switch, switch_message
+from medagent.runtime.maintenance import purge as purge_outbox
+from medagent.runtime.maintenance import waiting
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.failures import Failure
 from medagent.telemetry.ledger import reason_problem

@@ -20,9 +20,11 @@ from medagent.cli.call_rows import call_rows, seconds
 from medagent.cli.call_timeline import encodable, print_timeline
 from medagent.cli.moments import milliseconds_of, moment_of
 from medagent.cli.output import console, moment, plain_console, print_failure, print_json, tree
-from medagent.compose import archive, redactors, undelivered
 from medagent.errors import BrokenChainError, OutboxError, TraceNotFoundError
 from medagent.proof import Json
+from medagent.runtime.exports import archive
+from medagent.runtime.host import redactors
+from medagent.runtime.maintenance import undelivered
 from medagent.settings import load_settings
 from medagent.telemetry.chain import verify_chain
 from medagent.telemetry.failures import Failure

@@ -12,9 +12,11 @@ import typer
 from medagent import __version__
 from medagent.cli.output import console, print_switch
 from medagent.clinic import Clinic
-from medagent.compose import identity_check_alert, installed_watch, switch_message
 from medagent.outcomes import outcomes_of
 from medagent.pricing import load_prices
+from medagent.runtime.alerting import identity_check_alert
+from medagent.runtime.installed_watch import installed_watch
+from medagent.runtime.kill_switch import switch_message
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.door.logs import guard_logging, guard_tracebacks
 from medagent.tools import TOOLS

@@ -21,6 +21,7 @@ from medagent.redaction import Category, Counts, Identifier, KnownValues, Policy
 from medagent.redaction.clock import call_clock
 from medagent.redaction.trial import run
 from medagent.telemetry.call import Call
+from medagent.telemetry.destination import Destination
 from medagent.telemetry.door.admission import Admission
 from medagent.telemetry.events import CallEnded, CallerIdentified, CallEvent, CallStarted, ConsentSettled, Gap
 from medagent.telemetry.gates import StoreGate
@@ -35,15 +36,6 @@ _DIGITS_OF_A_NUMBER = re.compile(r"\d{7,}")
 _ALWAYS_LEAVE = (SpanKind.SESSION, SpanKind.GUARDRAIL)
 _TEST_EVERY_S = 1.0
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Destination:
-    """Where spans go, as the guardrail tells it: region, and days that they are kept there (None: not known)."""
-
-    name: str
-    region: str
-    retention_days: int | None
 
 
 @dataclass(frozen=True, slots=True)

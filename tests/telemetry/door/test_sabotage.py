@@ -19,9 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medagent.clinic import Clinic, seed_demo
-from medagent.compose import Telemetry
 from medagent.errors import DoorError
 from medagent.redaction import Category, KnownValues, Redacted, load_policy
+from medagent.runtime.telemetry import Telemetry
 from medagent.settings import load_settings
 from medagent.telemetry import events as ev
 from medagent.telemetry.door.admission import Admission

@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from medagent.errors import ExportError, NotAskableError, PartlyRefusedError, SettingsError
+from medagent.telemetry.destination import parse_headers, traces_url
 from medagent.telemetry.door.exit import Exit
 from medagent.telemetry.exporters.attributes import attributes_of
 from medagent.telemetry.exporters.exporter import RELEASE, Service, always_open
@@ -25,9 +26,7 @@ from medagent.telemetry.exporters.otlp import (
     LangfuseExporter,
     OtlpExporter,
     envelope,
-    parse_headers,
     request_of,
-    traces_url,
 )
 from medagent.telemetry.span import SafeSpan, SpanKind
 from sink import Sink, attributes

@@ -17,9 +17,9 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 
-from medagent import compose
 from medagent.audit.reading import _METRICS, _SCHEMA
 from medagent.errors import DoorError, EgressOffError, ExportError, PartlyRefusedError
+from medagent.runtime import exports
 from medagent.settings import load_settings
 from medagent.telemetry.exporters.attributes import GENAI_SCHEMA_URL
 from medagent.telemetry.exporters.exporter import RELEASE, Service, always_open
@@ -476,7 +476,7 @@ def test_metrics_follow_the_setting_and_the_destination(
 ) -> None:
     """Where no collector is configured nothing is counted."""
     given = {"MEDAGENT_DESTINATIONS": "otlp", "MEDAGENT_OTLP_ENDPOINT": "http://c:4318", **settings}
-    made = compose.metrics(load_settings(MEDAGENT_HOME=str(tmp_path), **given), always_open)
+    made = exports.metrics(load_settings(MEDAGENT_HOME=str(tmp_path), **given), always_open)
     assert (made is not None) is is_on
 
 
@@ -488,7 +488,7 @@ def test_audit_knows_every_metric_by_name() -> None:
 
 def test_closed_values_come_from_policy_prices_and_settings(tmp_path: Path) -> None:
     """The clinic's six tools, the listed error types, the priced models and the set one; no family, no roster."""
-    closed = compose._closed_values(load_settings(MEDAGENT_HOME=str(tmp_path), MEDAGENT_MODEL="our-own"))
+    closed = exports._closed_values(load_settings(MEDAGENT_HOME=str(tmp_path), MEDAGENT_MODEL="our-own"))
     assert "book_appointment" in closed.tools
     assert not {"*", "", UNDECLARED} & closed.tools
     assert {"our-own", "gpt-realtime"} <= closed.models

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledgers import KEY, guardrail
-from medagent.compose import archive, prune
-from medagent.compose import ledger as ledger_of
 from medagent.errors import ClockError
 from medagent.os_account import current_account
+from medagent.runtime.exports import archive
+from medagent.runtime.host import ledger as ledger_of
+from medagent.runtime.maintenance import prune
 from medagent.settings import load_settings
 from medagent.telemetry.ledger import Ledger, check_clock, clock, entries, ledger, verify
 from spans import call

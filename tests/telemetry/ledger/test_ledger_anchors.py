@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledgers import KEY
-from medagent.compose import check_ledger_heads, exporters, ledger, ledger_path, outbox
 from medagent.errors import BrokenLedgerError, LedgerError, SettingsError
+from medagent.runtime.exports import exporters, outbox
+from medagent.runtime.host import check_ledger_heads, ledger, ledger_path
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.ledger import Ledger
 from medagent.telemetry.ledger.anchors import (

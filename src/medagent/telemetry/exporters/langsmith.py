@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
 
 from urllib3.util import Retry
 
 from medagent.proof import Json
 from medagent.proof.keys import PSEUDONYM_SHAPE
+from medagent.telemetry.destination import langsmith_region
 from medagent.telemetry.door.answer import Answer
 from medagent.telemetry.door.exit import ExitSession
 from medagent.telemetry.door.send_log import Sent
@@ -37,12 +37,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ACCEPTED, _FORBIDDEN, _CONFLICT = 202, 403, 409
 _NO_WORKSPACE = "org_scoped_key_requires_workspace"
 """LangSmith's own code for a key of several workspaces, as its client compares it."""
-_REGIONS = {
-    "api.smith.langchain.com": "us",
-    "eu.api.smith.langchain.com": "eu",
-    "apac.api.smith.langchain.com": "apac",
-    "aws.api.smith.langchain.com": "us-aws",
-}
 _OURS = Service()
 _TAG = "medagent"
 _RUN_TYPES = {SpanKind.AGENT_TURN: "llm", SpanKind.LLM: "llm", SpanKind.TOOL: "tool"}
@@ -113,7 +107,7 @@ class LangSmithExporter:
         self._service = service
         self.retention_days: int | None = retention_days
         self._endpoint = endpoint.rstrip("/")
-        self.region = _REGIONS.get(urlsplit(self._endpoint).hostname or "", "self-hosted")
+        self.region = langsmith_region(self._endpoint)
         self._key = api_key
         self._project = project
         self._workspace_id = workspace_id

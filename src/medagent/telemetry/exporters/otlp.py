@@ -12,7 +12,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from google.protobuf.message import DecodeError
@@ -24,8 +23,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from medagent.errors import NotAskableError, PartlyRefusedError, SettingsError
+from medagent.errors import NotAskableError, PartlyRefusedError
 from medagent.proof import Json
+from medagent.telemetry.destination import OWN_HEADERS, langfuse_region, traces_url
 from medagent.telemetry.door.answer import Answer
 from medagent.telemetry.door.exit import ExitSession
 from medagent.telemetry.door.send_log import Sent
@@ -47,13 +47,6 @@ from medagent.telemetry.exporters.exporter import RELEASE, Envelope, Gate, Servi
 from medagent.telemetry.failures import Failure, FailureCause
 from medagent.telemetry.span import SafeSpan, SpanKind
 
-LANGFUSE_REGIONS = {
-    "cloud.langfuse.com": "eu",
-    "us.cloud.langfuse.com": "us",
-    "jp.cloud.langfuse.com": "jp",
-    "hipaa.cloud.langfuse.com": "us-hipaa",
-}
-_TRACES = "/v1/traces"
 _MEDIA_TYPE = "application/x-protobuf"
 _SCOPE = "medagent"
 _OURS_ALONE = Service()
@@ -63,9 +56,6 @@ _CALLS_OUT = (SpanKind.AGENT_TURN, SpanKind.STT, SpanKind.LLM, SpanKind.TTS)
 _SUCCESS = 200
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _PART = re.compile(r"resource\.\d+|scope\.\d+\.\d+|span\.(?P<span>[0-9a-f]{16})")
-_HEADER = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
-_NOT_THEIRS = {"host", "connection", "content-type", "content-length", "content-encoding", "transfer-encoding"}
-_OURS = {"accept-encoding": "identity", "user-agent": "medagent"}
 _MESSAGE_KEYS = {"trace_id", "span_id", "parent_span_id", "name", "attributes", "status", "message", "resource"}
 _MESSAGE_CONSTANTS = {
     "kind": frozenset({"SPAN_KIND_INTERNAL", "SPAN_KIND_CLIENT"}),
@@ -113,7 +103,7 @@ class OtlpExporter:
         self.region = region
         self.retention_days = retention_days
         self._url = url
-        self._headers = {**headers, **_OURS}
+        self._headers = {**headers, **OWN_HEADERS}
         self._gate = gate
         self._session = ExitSession(
             envelope(url=url, headers=self._headers, service=service, names=names), gate=gate, ca_pem=ca_pem
@@ -167,7 +157,7 @@ class LangfuseExporter(OtlpExporter):
             name="langfuse",
             url=traces_url(f"{self._base}/api/public/otel", variable="LANGFUSE_BASE_URL"),
             headers={"authorization": self._authorization, "x-langfuse-ingestion-version": "4"},
-            region=LANGFUSE_REGIONS.get(urlsplit(self._base).hostname or "", "self-hosted"),
+            region=langfuse_region(self._base),
             retention_days=retention_days,
             gate=gate,
             ca_pem=ca_pem,
@@ -181,35 +171,6 @@ class LangfuseExporter(OtlpExporter):
         headers = {"authorization": self._authorization}
         found = shown(ask(url, headers, of=self.name, gate=self._gate, ca_pem=self._ca_pem), self.name)
         return found is not None and found.get("traceId") == UUID(span.trace_id).hex
-
-
-def traces_url(endpoint: str, *, variable: str) -> str:
-    """Where a collector's endpoint takes traces; raises `SettingsError` that names the variable, not its value."""
-    try:
-        parts = urlsplit(endpoint)
-        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_address = False
-    if not is_address:
-        raise SettingsError(f"{variable} is no http(s) address", hint=f"change or unset {variable}")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise SettingsError(f"{variable} holds more than an address", hint="a key belongs into a header")
-    base = endpoint.rstrip("/")
-    return base if base.endswith(_TRACES) else base + _TRACES
-
-
-def parse_headers(text: str, *, variable: str) -> dict[str, str]:
-    """The headers of `k=v,k=v`, values percent-decoded; raises `SettingsError` that names the variable, no value."""
-    headers: dict[str, str] = {}
-    for pair in filter(None, (one.strip() for one in text.split(","))):
-        name, equals, value = (part.strip() for part in pair.partition("="))
-        if not equals or not _HEADER.fullmatch(name.lower()) or name.lower() in {*_NOT_THEIRS, *_OURS, *headers}:
-            raise SettingsError(
-                f"{variable} holds a header that is none, is ours to set, or comes twice",
-                hint=f"write {variable}=name=value,name=value; a comma in a value is %2C",
-            )
-        headers[name.lower()] = unquote(value)
-    return headers
 
 
 def envelope(
