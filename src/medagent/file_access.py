@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import secrets
 import stat
@@ -154,3 +155,34 @@ def write_file(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     with os.fdopen(open_to_write(path, flags=os.O_WRONLY, mode=mode), "wb") as file:
         file.truncate()
         file.write(content)
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether a process holds an exclusive `flock` on a file; one that cannot be examined counts as locked."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def lock_unlocked(path: Path) -> int | None:
+    """Lock a file exclusively with `flock` if nobody has; return its descriptor, None where it cannot be locked now."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor

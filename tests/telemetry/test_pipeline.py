@@ -124,9 +124,9 @@ def make(tmp_path: Path) -> Iterator[Make]:
         outbox = Outbox(f"sqlite:///{home / 'outbox.db'}", destinations=["archive"], owner="o")
         told: list[SafeSpan] = []
         pipeline = Pipeline(
-            sessions=sessions, outbox=outbox, on_span=changes.get("on_span", told.append), on_due=lambda: None
+            sessions=sessions, store=outbox, on_span=changes.get("on_span", told.append), on_due=lambda: None
         )
-        made.append(House(home=home, switch=switch, outbox=outbox, pipeline=pipeline, sessions=sessions, told=told))
+        made.append(House(home=home, switch=switch, store=outbox, pipeline=pipeline, sessions=sessions, told=told))
         if started:
             pipeline.start()
         return made[-1]
@@ -569,7 +569,7 @@ def test_a_slice_that_can_never_be_written_does_not_end_the_worker(house: House)
             return super().transaction()
 
     outbox = Stumbling(f"sqlite:///{house.home / 'outbox.db'}", destinations=["archive"], owner="o")
-    pipeline = Pipeline(sessions=house.sessions, outbox=outbox)
+    pipeline = Pipeline(sessions=house.sessions, store=outbox)
     pipeline.start()
     lost = replace(house, pipeline=pipeline)
     hang_up(lost.begin())

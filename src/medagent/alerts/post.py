@@ -13,7 +13,8 @@ from medagent.alerts.notice import Notice
 from medagent.errors import SettingsError
 from medagent.telemetry.door.answer import Answer
 from medagent.telemetry.door.exit import ExitSession
-from medagent.telemetry.exporters.exporter import Envelope, Gate, failure_of
+from medagent.telemetry.exporters.exporter import Envelope, failure_of
+from medagent.telemetry.gates import Gate
 
 _TIMEOUT_S = (5.0, 10.0)
 _HEADERS = {"accept-encoding": "identity", "user-agent": "medagent"}

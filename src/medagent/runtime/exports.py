@@ -13,23 +13,27 @@ from medagent.redaction import Redactor
 from medagent.redaction.clock import call_clock, release_delay_days
 from medagent.redaction.policy import ClockMode, Queued
 from medagent.redaction.shapes import members
+from medagent.runtime.host import spool_path
+from medagent.runtime.identity import identity
 from medagent.settings import Settings, make_home
 from medagent.telemetry.delivery import Delivery
 from medagent.telemetry.destination import parse_headers, traces_url
 from medagent.telemetry.exporters.archive import Archive
-from medagent.telemetry.exporters.exporter import Exporter, Gate, Service
+from medagent.telemetry.exporters.exporter import Exporter, Service
 from medagent.telemetry.exporters.jsonlog import JsonLog
 from medagent.telemetry.exporters.langsmith import LangSmithExporter
-from medagent.telemetry.gates import ExportGate
+from medagent.telemetry.gates import ExportGate, Gate
 from medagent.telemetry.keeper import Housekeeping, Keeper
 from medagent.telemetry.ledger import check_clock
 from medagent.telemetry.metric_totals import SpanCounter
 from medagent.telemetry.metrics_worker import MetricsWorker, TotalsExporter
 from medagent.telemetry.outbox import Outbox
 from medagent.telemetry.owners import Owners
-from medagent.telemetry.recovery import GuardrailEntries, Recovered, RecoveryWatch, recover
+from medagent.telemetry.recovery import GuardrailEntries, Recovered, RecoveryWatch, end_of_dead, recover
 from medagent.telemetry.shipper import GATHER_S, Shipper
 from medagent.telemetry.span import SafeSpan
+from medagent.telemetry.spool.directory import SpoolDirectory
+from medagent.telemetry.spool.importer import ImportWatch, SpoolImporter
 from medagent.telemetry.switch import Switch
 
 if TYPE_CHECKING:
@@ -225,8 +229,25 @@ def keeper(settings: Settings, box: Outbox, store: Archive) -> Keeper:
     )
 
 
-def delivery(settings: Settings, destinations: Sequence[Exporter], stop: Switch, redacts: Redactor) -> Delivery:
-    """A shipper for each destination on this host's outbox, and who ends what dead processes left; not started."""
+def delivery(
+    settings: Settings,
+    destinations: Sequence[Exporter],
+    stop: Switch,
+    redacts: Redactor,
+    *,
+    service: str | None = None,
+    reads_living: Callable[[], bool] = lambda: True,
+) -> Delivery:
+    """Return the threads that seal and send what jobs of this host store; not started.
+
+    Args:
+        settings: The settings.
+        destinations: Exporters, the archive among them.
+        stop: The host's switch.
+        redacts: Redactor of the machine-made fields in the end of a dead process's call.
+        service: Name of the export service, where its jobs run in this process.
+        reads_living: Whether the spool files of other living processes are read: by the host's export service alone.
+    """
     living = owners(settings)
     owner = living.claim()
     counted = metrics(settings, ExportGate(stop))
@@ -235,23 +256,42 @@ def delivery(settings: Settings, destinations: Sequence[Exporter], stop: Switch,
     store = next(one for one in destinations if isinstance(one, Archive))
     purges = policy(settings).queued_when_off is Queued.PURGE
     entries = GuardrailEntries(box, ledger(settings))
+    spool = SpoolDirectory(spool_path(settings))
     shippers = [
         # They are woken at the same moment; one behind another they leave the call's loop its turn.
         Shipper(one, outbox=box, switch=stop, gather_s=GATHER_S + number * _APART_S)
         for number, one in enumerate(destinations)
     ]
 
-    def look() -> Recovered:
-        found = recover(box, owner=owner.name, owners=living, redactor=redacts, switch=stop, entries=entries)
-        for shipper in shippers if found.calls else ():
+    def wake() -> None:
+        for shipper in shippers:
             shipper.wake()
+
+    def look() -> Recovered:
+        found = recover(
+            box, owner=owner.name, owners=living, redactor=redacts, switch=stop, entries=entries, spooled=spool.has
+        )
+        if found.calls:
+            wake()
         return found
 
+    importer = SpoolImporter(
+        spool,
+        outbox=box,
+        identity=identity(settings, service=service),
+        gate=ExportGate(stop),
+        reads_living=reads_living,
+        end_dead=lambda trace_id: end_of_dead(box, trace_id, owner=owner.name, redactor=redacts),
+        on_ended=entries.tell,
+        on_stored=wake,
+    )
     workers = [] if counted is None else [MetricsWorker(counted[0], stream=counted[1].stream, outbox=box, switch=stop)]
     return Delivery(
         outbox=box,
         owner=owner,
         entries=entries,
+        importer=importer,
+        imports=ImportWatch(importer.look),
         shippers=shippers,
         housekeeping=Housekeeping(keeper(settings, box, store), switch=stop, purges_when_off=purges),
         recovery=RecoveryWatch(look),

@@ -69,6 +69,11 @@ def redactors(settings: Settings) -> Iterator[Redactor]:
         yield Redactor(in_force, keys=key, recognisers=recognisers_of(in_force))
 
 
+def spool_path(settings: Settings) -> Path:
+    """Return the folder of this host's spool files."""
+    return make_home(settings.home) / "spool"
+
+
 def ledger_path(settings: Settings) -> Path:
     """Return where this host's ledger is."""
     return make_home(settings.home) / "ledger" / "ledger.jsonl"

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 from medagent.errors import SwitchError
 from medagent.proof import Json
 from medagent.settings import Settings, make_home
-from medagent.telemetry.exporters.exporter import Gate
-from medagent.telemetry.gates import ExportGate
+from medagent.telemetry.gates import ExportGate, Gate
 from medagent.telemetry.ledger import LedgerTrips, last_trip, votes
-from medagent.telemetry.outbox.trips import OutboxTrips
 from medagent.telemetry.switch import Switch
 from medagent.telemetry.switch_message import SwitchMessage, message_of
+from medagent.telemetry.trips import TripStore
 
 if TYPE_CHECKING:
     from medagent.attestation.bundle import Bundle
@@ -28,8 +27,11 @@ from medagent.runtime.binding import binding, binding_here
 from medagent.runtime.host import check_ledger_heads, ledger, ledger_path, machine_keys
 
 
-def switch(settings: Settings) -> Switch:
-    """The host's kill switch, whose every change goes into the ledger; ledger and outbox keep its trips too."""
+def switch(settings: Settings, *, reads_outbox: bool = True) -> Switch:
+    """Return the host's kill switch, whose every change goes into the ledger.
+
+    The ledger keeps its trips too, and so does the outbox unless `reads_outbox` is unset: a job opens no database.
+    """
 
     def record(change: Mapping[str, Json]) -> None:
         ledger(settings).append("switch_changed", change)
@@ -41,10 +43,16 @@ def switch(settings: Settings) -> Switch:
         record=record,
         audited=functools.partial(audited, settings),
         ledger=LedgerTrips(ledger_path(settings)),
-        outbox=OutboxTrips(settings.outbox_location),
+        outbox=_outbox_trips(settings) if reads_outbox else None,
         go_days=settings.go_days,
         code=installed.installed_code(settings) if settings.env == "prod" else None,
     )
+
+
+def _outbox_trips(settings: Settings) -> TripStore:
+    from medagent.telemetry.outbox.trips import OutboxTrips  # noqa: PLC0415  # a job opens no database
+
+    return OutboxTrips(settings.outbox_location)
 
 
 def export_gate(settings: Settings) -> Gate:

@@ -1,4 +1,4 @@
-"""From the outbox to every destination: a shipper each, who keeps the outbox from growing old, who ends what died."""
+"""From the spool files of a host to every destination: import, an export worker each, retention, recovery."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from medagent.telemetry.outbox import Outbox
 from medagent.telemetry.owners import Owner
 from medagent.telemetry.recovery import GuardrailEntries, RecoveryWatch
 from medagent.telemetry.shipper import Shipper
+from medagent.telemetry.spool.importer import ImportWatch, SpoolImporter
 
 _STOP_S = 0.3
 
@@ -25,6 +26,8 @@ class Delivery:
     outbox: Outbox
     owner: Owner
     entries: GuardrailEntries
+    importer: SpoolImporter
+    imports: ImportWatch
     shippers: Sequence[Shipper]
     housekeeping: Housekeeping
     recovery: RecoveryWatch
@@ -32,6 +35,7 @@ class Delivery:
 
     def start(self) -> None:
         """Begin to ship, and to end what dead processes left open."""
+        self.imports.start()
         for shipper in self.shippers:
             shipper.start()
         for worker in self.metrics:
@@ -50,6 +54,7 @@ class Delivery:
         Metrics are tried once; a destination without them lacks nothing.
         """
         deadline = time.monotonic() + timeout_s
+        self.importer.look()
         lacking = [s.name for s in self.shippers if not s.flush(max(0.1, deadline - time.monotonic()))]
         for worker in self.metrics:
             worker.flush(deadline - time.monotonic())
@@ -60,6 +65,7 @@ class Delivery:
         deadline = time.monotonic() + timeout_s
         self.recovery.stop()
         with suppress(OutboxUnavailableError):  # what cannot be read cannot be shipped now
+            self.importer.look()
             for shipper in self.shippers:
                 shipper.flush(max(0.0, deadline - _STOP_S - time.monotonic()))
             for worker in self.metrics:
@@ -70,10 +76,11 @@ class Delivery:
         """Stop shipping at once; what is not delivered stays in the outbox."""
         deadline = time.monotonic() + timeout_s
         workers = [*(one.stop for one in self.shippers), *(one.stop for one in self.metrics)]
-        ends = [*workers, self.housekeeping.stop, self.recovery.join]
+        ends = [self.imports.stop, *workers, self.housekeeping.stop, self.recovery.join]
         self.recovery.stop()
         for left in (False, True):  # all are asked before one is waited for
             for end in ends:
                 end(max(0.0, deadline - time.monotonic()) if left else 0.0)
+        self.importer.close()
         self.outbox.close()
         self.owner.release()

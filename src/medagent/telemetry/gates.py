@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from medagent.errors import EgressOffError
 from medagent.telemetry.switch import Switch, SwitchState
 from medagent.telemetry.switch_message import message_of
+
+Gate = Callable[[], None]
+"""Called before every request; raises `EgressOffError` where nothing may be sent."""
 
 
 class StoreGate:

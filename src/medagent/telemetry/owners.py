@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from medagent.errors import SettingsError
-from medagent.file_access import read_file, write_file
+from medagent.file_access import is_locked, read_file, write_file
 
 _PLACE = "place"
 _SILENT_S = 600
@@ -48,7 +48,7 @@ class Owners:
         """Whether a call may still be somebody's; `silent_s` counts for a process of another directory alone."""
         place, _, name = owner.partition("/")
         if place == self._place:
-            return _is_locked(self._directory / name)
+            return is_locked(self._directory / name)
         return silent_s is not None and silent_s < _SILENT_S
 
     def sweep(self, needed: Collection[str]) -> None:
@@ -93,23 +93,6 @@ def _settled(path: Path, proposed: str) -> str:
     finally:
         draft.unlink()
     return read_file(path).decode("ascii")
-
-
-def _is_locked(path: Path) -> bool:
-    """Whether its process lives; what cannot be told counts as alive."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def _remove_unlocked(path: Path) -> None:

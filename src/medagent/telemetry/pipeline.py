@@ -1,4 +1,4 @@
-"""The only queue and the only worker: events on the loop, everything up to the outbox's commit on one thread."""
+"""The only queue and the only worker: events on the loop, everything up to the spool on one thread."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from medagent.errors import LedgerError, OutboxError, OutboxUnavailableError
 from medagent.telemetry.events import CallEnded, CallStarted
 from medagent.telemetry.interpreter import give_way, take_time
 from medagent.telemetry.line import Arrival, Inlet, Line
-from medagent.telemetry.outbox import Outbox, Transaction
 from medagent.telemetry.session import Session, SessionMaker, Write
 from medagent.telemetry.span import SafeSpan
+from medagent.telemetry.span_store import CallChanges, SpanStore
 from medagent.telemetry.storage_log import storage_log
 
 _SLICE = 64
@@ -29,23 +29,23 @@ _log = logging.getLogger(__name__)
 
 
 class Pipeline:
-    """Takes the events of all calls of a process and turns them into sealed spans in the outbox.
+    """Takes the events of all calls of a process and turns them into admitted spans in a store.
 
     What waits in `inlet` already is taken first. `on_span` is told of each span stored to leave, `on_due` that the
-    outbox has work; both on the worker's thread.
+    store has something new; both on the worker's thread.
     """
 
     def __init__(
         self,
         *,
         sessions: SessionMaker,
-        outbox: Outbox,
-        on_due: Callable[[], None] = lambda: None,
+        store: SpanStore,
+        on_due: Callable[[], object] = lambda: None,
         on_span: Callable[[SafeSpan], None] | None = None,
         inlet: Inlet | None = None,
     ) -> None:
         self._make_session = sessions
-        self._outbox = outbox
+        self._store = store
         self._on_due = on_due
         self._on_span = on_span
         self._inlet = inlet or Inlet()
@@ -67,7 +67,7 @@ class Pipeline:
         return self._inlet.line()
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until every event so far is in the outbox; False where the time ran out first."""
+        """Wait until every event so far is stored; False where the time ran out first."""
         written = threading.Event()
         self._queue.put(written)
         self._hurry.set()
@@ -138,13 +138,13 @@ class Pipeline:
                 self.counts.spans_suppressed += ended.suppressed
 
     def _write(self, writes: list[Write]) -> None:
-        """Commit a slice; what the outbox cannot take now is kept for the next try, up to a bound."""
+        """Commit a slice; what the store cannot take now is kept for the next try, up to a bound."""
         if not writes:
             return
         try:
-            with self._outbox.transaction() as transaction:
+            with self._store.transaction() as changes:
                 for write in writes:
-                    self._apply(write, transaction)
+                    self._apply(write, changes)
         except OutboxUnavailableError as error:
             storage_log.error(_log, "telemetry waits", error)
             self.counts.spans_lost += max(0, len(writes) - _MOST_UNWRITTEN)
@@ -178,10 +178,10 @@ class Pipeline:
         self.counts.failures += 1
         _log.error("telemetry failed %s: %s", what, type(error).__name__)
 
-    def _apply(self, write: Write, transaction: Transaction) -> None:
+    def _apply(self, write: Write, changes: CallChanges) -> None:
         give_way()
         try:
-            write.apply(transaction)
+            write.apply(changes)
         except OutboxUnavailableError:
             raise
         except OutboxError as error:

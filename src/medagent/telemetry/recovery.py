@@ -66,15 +66,27 @@ class GuardrailEntries:
 
 
 def recover(
-    outbox: Outbox, *, owner: str, owners: Owners, redactor: Redactor, switch: Switch, entries: GuardrailEntries
+    outbox: Outbox,
+    *,
+    owner: str,
+    owners: Owners,
+    redactor: Redactor,
+    switch: Switch,
+    entries: GuardrailEntries,
+    spooled: Callable[[str], bool] = lambda _trace_id: False,
 ) -> Recovered:
     """End the calls of dead processes, tell the ledger what is open; a second run finds nothing to do.
 
-    While the switch is off the calls wait. Raises `OutboxUnavailableError`; a ledger that cannot be written now is
+    A call with a spool file (`spooled`) is not ended here: its importer does that, behind the last of its spans. While
+    the switch is off the calls wait. Raises `OutboxUnavailableError`; a ledger that cannot be written now is
     told at the next run.
     """
     outbox.beat()
-    dead = [call for call in outbox.open_calls() if not owners.alive(call.owner, silent_s=call.silent_s)]
+    dead = [
+        call
+        for call in outbox.open_calls()
+        if not owners.alive(call.owner, silent_s=call.silent_s) and not spooled(call.trace_id)
+    ]
     calls = sum(_ended(outbox, call, redactor) for call in dead) if StoreGate(switch).is_open() else 0
     told = 0
     try:
@@ -119,6 +131,15 @@ class RecoveryWatch:
             except Exception as error:  # noqa: BLE001  # the thread outlives any look; no message: it may quote
                 _log.error("recovery failed: %s", type(error).__name__)
             self._stopping.wait(_LOOK_EVERY_S)
+
+
+def end_of_dead(outbox: Outbox, trace_id: str, *, owner: str, redactor: Redactor) -> bool:
+    """End the call of a process that died, whose spans this owner has stored; return whether it has ended.
+
+    Raises `OutboxError` where the outbox cannot do it.
+    """
+    call = OpenCall(trace_id=trace_id, owner=owner, silent_s=None)
+    return not outbox.is_open(trace_id) or _ended(outbox, call, redactor)
 
 
 def _ended(outbox: Outbox, call: OpenCall, redactor: Redactor) -> bool:

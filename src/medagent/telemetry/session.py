@@ -1,4 +1,4 @@
-"""One call between its events and the outbox: what is known of it, what waits for its end, what its guardrail says."""
+"""One call between its events and the spool: what is known of it, what waits for its end, what its guardrail says."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from medagent.telemetry.door.admission import Admission
 from medagent.telemetry.events import CallEnded, CallerIdentified, CallEvent, CallStarted, ConsentSettled, Gap
 from medagent.telemetry.gates import StoreGate
 from medagent.telemetry.interpreter import give_way
-from medagent.telemetry.outbox import Release, Transaction
 from medagent.telemetry.record import Place, Record
 from medagent.telemetry.span import Ancestor, SafeSpan, SpanKind
+from medagent.telemetry.span_store import CallChanges, EndOfCall, Release
 from medagent.telemetry.switch import Switch, SwitchState
 from medagent.telemetry.tool_result import UNREADABLE
 
@@ -40,9 +40,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One change of the outbox, to be applied in a transaction; `span` is what it stores to leave, if anything."""
+    """One change of the stored spans, to be applied in a transaction; `span` is the one that it stores for export."""
 
-    apply: Callable[[Transaction], None]
+    apply: Callable[[CallChanges], None]
     span: SafeSpan | None = None
     after: Callable[[], object] | None = None
     """What is to be done once the transaction is committed."""
@@ -206,7 +206,7 @@ class Session:
         if self._is_open:
             return []
         trace_id, release = self._trace_id, self._release
-        opened = Write(lambda transaction: transaction.open_call(trace_id, release=release))
+        opened = Write(lambda changes: changes.open_call(trace_id, release=release))
         guardrail = self._put(self._guardrail(place.start_us, complete=False), final=False, counted=False)
         self._is_open = True
         return [opened, guardrail]
@@ -225,26 +225,20 @@ class Session:
         return writes
 
     def _end(self) -> list[Write]:
-        """The chain's end, and in the same transaction the mark of what the ledger is then to be told of the call.
+        """End the chain, and record in the same transaction what the ledger says of the call.
 
-        The entry's head is None where the call met an off period and has none.
+        The entry's head is None where the call met an off period: its chain has no end.
         """
-        trace_id, is_open, is_sealed = self._trace_id, self._is_open, self._is_sealed
-        policy, counts, is_whole = self._shared.policy.digest, self._counts.document(), not self._has_holes
-
-        def close(transaction: Transaction) -> None:
-            head: str | None = None
-            try:
-                if is_sealed:
-                    head = transaction.close_call(trace_id)
-                elif is_open:
-                    transaction.abandon(trace_id)
-            finally:
-                complete = is_whole and head is not None
-                about: dict[str, Json] = {"trace_id": trace_id, "head": head, "policy": policy, "complete": complete}
-                transaction.mark(trace_id, about | counts)
-
-        return [Write(close, after=functools.partial(self._shared.closed, trace_id))]
+        about: dict[str, Json] = {"policy": self._shared.policy.digest, **self._counts.document()}
+        end = EndOfCall(
+            trace_id=self._trace_id,
+            is_open=self._is_open,
+            is_sealed=self._is_sealed,
+            is_whole=not self._has_holes,
+            about=about,
+        )
+        after = functools.partial(self._shared.closed, self._trace_id)
+        return [Write(lambda changes: changes.end_call(end), after=after)]
 
     def _settle(self, event: ConsentSettled) -> list[Write]:
         """A yes releases what is held, a no holds for the rest of the call; anything else settles nothing."""
@@ -261,13 +255,13 @@ class Session:
 
     def _withdraw(self) -> list[Write]:
         self._release, trace_id = "withdrawn", self._trace_id
-        return [Write(lambda transaction: transaction.withdraw(trace_id))] if self._is_open else []
+        return [Write(lambda changes: changes.withdraw(trace_id))] if self._is_open else []
 
     def _allow(self) -> list[Write]:
         if not self._is_sampled:
             return []
         self._release, trace_id = "released", self._trace_id
-        return [Write(lambda transaction: transaction.release(trace_id))] if self._is_open else []
+        return [Write(lambda changes: changes.release(trace_id))] if self._is_open else []
 
     # ---- from a record to an admitted span -------------------------------------------------------------------------
 
@@ -304,10 +298,10 @@ class Session:
         give_way()
         admitted = self._admission.admit(span, tuple(self._known))
         leaves = final and (self._release == "released" or record.kind in _ALWAYS_LEAVE)
-        return Write(lambda transaction: self._stored(transaction.put(admitted, final=final)), span if leaves else None)
+        return Write(lambda changes: self._stored(changes.put(admitted, final=final)), span if leaves else None)
 
     def _stored(self, taken: bool) -> None:
-        """What the outbox has no room for is a hole in the call, which its guardrail and its end tell of."""
+        """Count a span that found no room: the guardrail and the end of the call show it."""
         self.suppressed += not taken
 
     def _path(self, record: Record) -> list[Ancestor]:

@@ -16,8 +16,9 @@ from medagent.telemetry.door.answer import POST_LIMIT, Answer, PlainSession, rea
 from medagent.telemetry.door.derived import derived, short_id
 from medagent.telemetry.door.send_log import SendLog
 from medagent.telemetry.door.wire import decode, strict_json
-from medagent.telemetry.exporters.exporter import Envelope, Gate
+from medagent.telemetry.exporters.exporter import Envelope
 from medagent.telemetry.failures import FailureCause
+from medagent.telemetry.gates import Gate
 from medagent.telemetry.interpreter import give_way
 from medagent.telemetry.span import SafeSpan
 

@@ -21,8 +21,9 @@ from medagent.proof import Json
 from medagent.telemetry.call_summary import SUMMARISED, call_figures
 from medagent.telemetry.chain import Cause, Tombstone
 from medagent.telemetry.door.send_log import Sent
-from medagent.telemetry.exporters.exporter import Gate, seal_of
+from medagent.telemetry.exporters.exporter import seal_of
 from medagent.telemetry.failures import FailureCause
+from medagent.telemetry.gates import Gate
 from medagent.telemetry.span import SafeSpan, Seal
 
 SortKey = Literal["start", "duration", "ttft", "slowest", "cost"]

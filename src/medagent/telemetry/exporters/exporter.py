@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -17,11 +17,10 @@ from medagent.errors import DoorError, ExportError, RefusedError
 from medagent.telemetry.door.answer import GET_LIMIT, Answer, PlainSession, read_answer, unanswered
 from medagent.telemetry.door.send_log import Sent
 from medagent.telemetry.failures import Failure, FailureCause, cause_of_status
+from medagent.telemetry.gates import Gate
 from medagent.telemetry.span import SafeSpan, Seal
 
 RELEASE = version("medagent")
-Gate = Callable[[], None]
-"""Called before every request; raises `EgressOffError` where nothing may leave."""
 _ASK_WITHIN_S = 10.0
 _REFUSALS = (400, 413, 422)
 """The answers that are about what was sent; all others are about the moment, the address or the key."""

@@ -24,8 +24,9 @@ from medagent.file_access import open_to_read, open_to_write
 from medagent.proof import Json
 from medagent.telemetry.door.exit import Exit
 from medagent.telemetry.door.send_log import SendLog, Sent
-from medagent.telemetry.exporters.exporter import Envelope, Gate, seal_of
+from medagent.telemetry.exporters.exporter import Envelope, seal_of
 from medagent.telemetry.failures import FailureCause
+from medagent.telemetry.gates import Gate
 from medagent.telemetry.span import SafeSpan, SpanKind
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

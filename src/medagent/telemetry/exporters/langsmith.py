@@ -19,7 +19,6 @@ from medagent.telemetry.door.exit import ExitSession
 from medagent.telemetry.door.send_log import Sent
 from medagent.telemetry.exporters.exporter import (
     Envelope,
-    Gate,
     Service,
     ask,
     failure,
@@ -28,6 +27,7 @@ from medagent.telemetry.exporters.exporter import (
     shown,
 )
 from medagent.telemetry.failures import FailureCause
+from medagent.telemetry.gates import Gate
 from medagent.telemetry.span import Ancestor, SafeSpan, SpanKind
 
 if TYPE_CHECKING:

@@ -43,8 +43,9 @@ from medagent.telemetry.exporters.attributes import (
     error_of,
     message_of,
 )
-from medagent.telemetry.exporters.exporter import RELEASE, Envelope, Gate, Service, ask, failure_of, shown
+from medagent.telemetry.exporters.exporter import RELEASE, Envelope, Service, ask, failure_of, shown
 from medagent.telemetry.failures import Failure, FailureCause
+from medagent.telemetry.gates import Gate
 from medagent.telemetry.span import SafeSpan, SpanKind
 
 _MEDIA_TYPE = "application/x-protobuf"

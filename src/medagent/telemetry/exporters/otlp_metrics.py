@@ -29,8 +29,9 @@ from medagent.telemetry.door.answer import Answer
 from medagent.telemetry.door.exit import ExitSession
 from medagent.telemetry.door.metric_exit import Header, MetricEnvelope, MetricExit, Point
 from medagent.telemetry.exporters.attributes import GENAI_SCHEMA_URL
-from medagent.telemetry.exporters.exporter import RELEASE, Envelope, Gate, Service, failure_of
+from medagent.telemetry.exporters.exporter import RELEASE, Envelope, Service, failure_of
 from medagent.telemetry.failures import Failure, FailureCause
+from medagent.telemetry.gates import Gate
 from medagent.telemetry.metric_totals import Amount, Amounts, Series, Total, Totals
 from medagent.telemetry.span import SafeSpan, SpanKind
 

@@ -4,8 +4,9 @@ from medagent.telemetry.outbox.deliveries import Deleted, Lacking
 from medagent.telemetry.outbox.outbox import Outbox
 from medagent.telemetry.outbox.ownership import Mark, OpenCall
 from medagent.telemetry.outbox.receipts import DeletionRequest, Queued, Receipt, TraceDelivery
+from medagent.telemetry.outbox.spools import StoredSpool
 from medagent.telemetry.outbox.status import OutboxStatus, SetAside
-from medagent.telemetry.outbox.transaction import Adopted, Release, Transaction
+from medagent.telemetry.outbox.transaction import Adopted, Transaction
 
 __all__ = [
     "Adopted",
@@ -18,8 +19,8 @@ __all__ = [
     "OutboxStatus",
     "Queued",
     "Receipt",
-    "Release",
     "SetAside",
+    "StoredSpool",
     "TraceDelivery",
     "Transaction",
 ]

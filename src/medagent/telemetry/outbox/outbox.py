@@ -7,7 +7,7 @@ Several processes may share it. Every method raises `OutboxUnavailableError` whe
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,13 +15,14 @@ import sqlalchemy as sa
 
 from medagent.telemetry.door.send_log import Sent
 from medagent.telemetry.metric_totals import SpanCounter, Totals
-from medagent.telemetry.outbox import deliveries, ownership, receipts, totals
+from medagent.telemetry.outbox import deliveries, ownership, receipts, spools, totals
 from medagent.telemetry.outbox.database import Database
 from medagent.telemetry.outbox.deliveries import Deleted, Lacking
 from medagent.telemetry.outbox.ownership import Mark, OpenCall
 from medagent.telemetry.outbox.receipts import DeletionRequest, TraceDelivery
 from medagent.telemetry.outbox.schema import deliveries as deliveries_table
 from medagent.telemetry.outbox.schema import spans
+from medagent.telemetry.outbox.spools import StoredSpool
 from medagent.telemetry.outbox.status import OutboxStatus, read_status
 from medagent.telemetry.outbox.transaction import Delay, Transaction
 from medagent.telemetry.span import SafeSpan, Seal
@@ -59,18 +60,40 @@ class Outbox:
         self._database = Database(url)
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        """One slice of work: all of it is accepted or nothing."""
+    def transaction(self, *, is_limited: bool = True) -> Iterator[Transaction]:
+        """One slice of work: all of it is accepted or nothing.
+
+        With `is_limited` a full outbox takes no more of a new call than its session and its guardrail.
+        """
         with self._database.writing() as connection:
             transaction = Transaction(
                 connection,
                 destinations=self._destinations,
                 owner=self._owner,
-                max_bytes=self._max_bytes,
+                max_bytes=self._max_bytes if is_limited else None,
                 delay=self._delay,
             )
             yield transaction
             transaction.settle()
+
+    # ---- spool files that are read into it --------------------------------------------------------------------------
+
+    def stored_spools(self, names: Collection[str]) -> dict[str, StoredSpool]:
+        """Return how far spool files are stored, by name."""
+        with self._database.reading() as connection:
+            return spools.find(connection, names)
+
+    def forget_spools(self, names: Collection[str]) -> None:
+        """Forget spool files that were deleted."""
+        with self._database.writing() as connection:
+            spools.forget(connection, names)
+
+    def is_full(self) -> bool:
+        """Return whether it holds as many bytes of spans as it may."""
+        if self._max_bytes is None:
+            return False
+        with self._database.reading() as connection:
+            return int(connection.execute(sa.select(sa.func.sum(spans.c.size))).scalar() or 0) >= self._max_bytes
 
     # ---- whose calls these are -------------------------------------------------------------------------------------
 
@@ -78,6 +101,11 @@ class Outbox:
         """Say that this owner is alive, by the database's clock."""
         with self._database.writing() as connection:
             ownership.beat(connection, owner=self._owner)
+
+    def is_open(self, trace_id: str) -> bool:
+        """Return whether a call has begun and not ended."""
+        with self._database.reading() as connection:
+            return ownership.is_open(connection, trace_id)
 
     def open_calls(self) -> list[OpenCall]:
         """The calls of other owners that have not ended."""

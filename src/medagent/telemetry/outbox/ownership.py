@@ -43,6 +43,12 @@ def beat(connection: sa.Connection, *, owner: str) -> None:
     connection.execute(insert.on_conflict_do_update(index_elements=["owner"], set_={"seen_s": _NOW_S}))
 
 
+def is_open(connection: sa.Connection, trace_id: str) -> bool:
+    """Return whether a call has begun and not ended."""
+    query = sa.select(calls.c.trace_id).where(calls.c.trace_id == trace_id, calls.c.state == "open")
+    return connection.execute(query).first() is not None
+
+
 def open_calls(connection: sa.Connection, *, but_of: str) -> list[OpenCall]:
     """The calls that have not ended, but those of one owner."""
     query = _with_silence(calls, calls.c.trace_id).where(calls.c.state == "open", calls.c.owner != but_of)
@@ -53,6 +59,12 @@ def take_over(connection: sa.Connection, trace_id: str, *, owner: str, heir: str
     """Make an open call somebody else's; False where it is not this owner's any more."""
     theirs = (calls.c.trace_id == trace_id) & (calls.c.owner == owner) & (calls.c.state == "open")
     return connection.execute(sa.update(calls).where(theirs).values(owner=heir)).rowcount == 1
+
+
+def claim(connection: sa.Connection, trace_id: str, *, heir: str) -> None:
+    """Make an open call somebody's, whoever had it."""
+    is_open = (calls.c.trace_id == trace_id) & (calls.c.state == "open") & (calls.c.owner != heir)
+    connection.execute(sa.update(calls).where(is_open).values(owner=heir))
 
 
 def mark(connection: sa.Connection, trace_id: str, content: Mapping[str, Json], *, owner: str) -> None:

@@ -149,9 +149,17 @@ metric_totals = sa.Table(
     sa.Column("sum", sa.Double, nullable=False),
 )
 """Numbers and closed words of delivered spans, added up; kept after the spans are deleted."""
+spools = sa.Table(
+    "spools",
+    metadata,
+    sa.Column("name", sa.String(80), primary_key=True),
+    sa.Column("stored_bytes", _Big, nullable=False),
+    sa.Column("is_ended", sa.Boolean, nullable=False, server_default=sa.false()),
+)
+"""How far each spool file is stored here, so that none of its records is stored twice."""
 _version = sa.Table("outbox_version", metadata, sa.Column("version", sa.Integer, nullable=False))
 
-VERSION = 7
+VERSION = 8
 """Goes up with every column; a file without one is of version 1."""
 _MAKING = 0x6D65_6462
 """The advisory lock under which PostgreSQL's tables are made: two processes may start at once."""

@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -18,20 +18,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from medagent.errors import OutboxError
 from medagent.proof import GENESIS, Json
 from medagent.telemetry.door.admission import Admitted
-from medagent.telemetry.outbox import ownership, receipts
+from medagent.telemetry.outbox import ownership, receipts, spools
 from medagent.telemetry.outbox.deliveries import now_ms
 from medagent.telemetry.outbox.schema import calls, deliveries, spans
 from medagent.telemetry.span import SafeSpan, Seal
+from medagent.telemetry.span_store import KEPT_ALWAYS, LARGEST_SPAN, EndOfCall, Release
 
 Delay = Callable[[str, str], int]
 """For how many whole days a call (its trace id) is held from a destination (its name)."""
-Release = Literal["held", "released", "withdrawn"]
 
-_KEPT_ALWAYS = ("voice_session", "policy.guardrail")
-"""What is left of a call that was withdrawn, or that found the outbox full."""
 _UNSEALED = ("provisional", "ready")
-_LARGEST_SPAN = 256 * 1024
-"""Bytes of a span's body: a hundred times a long turn's, and a batch of one stays far below what destinations take."""
 _DAY_MS = 86_400_000
 _log = logging.getLogger(__name__)
 
@@ -151,10 +147,10 @@ class Transaction:
         """
         span = admitted.span
         call = self._call(span.trace_id)
-        if call.release == "withdrawn" and span.name not in _KEPT_ALWAYS:
+        if call.release == "withdrawn" and span.name not in KEPT_ALWAYS:
             return True
         size = len(admitted.body)
-        if size > _LARGEST_SPAN or (call.is_crowded_out and span.name not in _KEPT_ALWAYS):
+        if size > LARGEST_SPAN or (call.is_crowded_out and span.name not in KEPT_ALWAYS):
             call.refused += 1
             return False
         is_sealed = final and call.release != "held"
@@ -198,7 +194,7 @@ class Transaction:
             return
         call.release, call.is_to_be_buried = "withdrawn", call.next_sequence > 0
         self.settle()
-        refused = (spans.c.trace_id == trace_id) & spans.c.name.not_in(_KEPT_ALWAYS)
+        refused = (spans.c.trace_id == trace_id) & spans.c.name.not_in(KEPT_ALWAYS)
         self._connection.execute(sa.delete(spans).where(refused & spans.c.state.in_(_UNSEALED)))
         sealed = sa.select(spans.c.span_id).where(refused)
         receipts.keep(self._connection, deliveries.c.span_id.in_(sealed), now=now_ms())
@@ -222,9 +218,34 @@ class Transaction:
         self._connection.execute(sa.delete(spans).where(unsealed))
         call.state = "closed"
 
+    def end_call(self, end: EndOfCall) -> None:
+        """End a call's chain, or drop what is not sealed, and mark its entry for the ledger in the same transaction."""
+        head: str | None = None
+        try:
+            if end.is_sealed:
+                head = self.close_call(end.trace_id)
+            elif end.is_open:
+                self.abandon(end.trace_id)
+        finally:
+            self.mark(end.trace_id, end.entry(head))
+
     def mark(self, trace_id: str, content: Mapping[str, Json]) -> None:
         """The ledger is to be told this of a call, in whichever process: it is committed with the call's end."""
         ownership.mark(self._connection, trace_id, content, owner=self._owner)
+
+    # ---- spool files that are read into it --------------------------------------------------------------------------
+
+    def knows(self, trace_id: str) -> bool:
+        """Return whether a call was opened, whether it has ended or not."""
+        return trace_id in self._calls or self._connection.execute(_CALL, {"of": trace_id}).first() is not None
+
+    def claim(self, trace_id: str) -> None:
+        """Make an open call this process's, whoever had it."""
+        ownership.claim(self._connection, trace_id, heir=self._owner)
+
+    def note_spool(self, name: str, offset: int, *, is_ended: bool) -> None:
+        """Note that a spool file is stored up to an offset, in bytes."""
+        spools.note(self._connection, name, offset, is_ended=is_ended)
 
     # ---- what the next process does for one that died ---------------------------------------------------------------
 
@@ -242,7 +263,7 @@ class Transaction:
     def seal_as_stored(self, trace_id: str) -> None:
         """What is provisional becomes final as it stands, its text withheld; not the session and its guardrail."""
         query = sa.select(spans.c.span_id, spans.c.digest).where(
-            spans.c.trace_id == trace_id, spans.c.state == "provisional", spans.c.name.not_in(_KEPT_ALWAYS)
+            spans.c.trace_id == trace_id, spans.c.state == "provisional", spans.c.name.not_in(KEPT_ALWAYS)
         )
         rows = self._connection.execute(query.order_by(spans.c.position))
         self._seal(self._call(trace_id), trace_id, [(row.span_id, row.digest) for row in rows])

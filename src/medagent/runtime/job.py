@@ -1,0 +1,139 @@
+"""Telemetry of a job process: from the events of its calls to the spool; no exporter, no database."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping
+
+import medagent
+from medagent.core_dumps import disable_core_dumps
+from medagent.errors import LedgerError
+from medagent.os_account import current_account
+from medagent.outcomes import Outcomes
+from medagent.pricing import load_prices
+from medagent.runtime.destinations import destinations
+from medagent.runtime.host import key_ring, ledger, redactor, spool_path
+from medagent.runtime.identity import identity
+from medagent.runtime.installed_watch import job_watch
+from medagent.runtime.kill_switch import switch
+from medagent.settings import Settings
+from medagent.telemetry.events import AudioStarted, CallEnded, CallStarted, ResponseFinished, ResponseStarted
+from medagent.telemetry.interpreter import share
+from medagent.telemetry.line import Inlet
+from medagent.telemetry.overhead import Overhead, OverheadWatch
+from medagent.telemetry.pipeline import Pipeline
+from medagent.telemetry.session import SessionMaker
+from medagent.telemetry.spool.spool import Spool
+from medagent.telemetry.switch import Switch
+
+_STOP_S = 0.3
+_log = logging.getLogger(__name__)
+
+
+class Job:
+    """Traces the calls of this process: start it once, close it at the end."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        rosters: Mapping[str, Collection[str]] | None = None,
+        outcomes: Outcomes | None = None,
+        inlet: Inlet | None = None,
+        overhead: Overhead | None = None,
+        stop: Switch | None = None,
+        service: str | None = None,
+        on_stored: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Prepare to trace.
+
+        Args:
+            settings: The settings.
+            rosters: Closed lists of names that the policy keeps.
+            outcomes: Outcomes of tools that the host declares.
+            inlet: Queue in which events may wait already.
+            overhead: Costs that were counted already.
+            stop: The host's switch; by default a new one, which reads no database.
+            service: Name of the export service in the same process, if there is one.
+            on_stored: Called when the spool has something new.
+        """
+        disable_core_dumps()
+        self.settings = settings
+        for name, remedy in settings.unusable_destinations().items():
+            _log.warning("destination %s is off: %s", name, remedy)
+        self.ledger = ledger(settings)
+        self.switch = stop or switch(settings, reads_outbox=False)
+        self.overhead = overhead or Overhead()
+        self._overhead_watch = OverheadWatch(self.overhead, switch=self.switch)
+        self.redactor = redactor(settings, rosters)
+        sessions = SessionMaker(
+            redactor=self.redactor,
+            prices=load_prices(settings.pricing_path),
+            switch=self.switch,
+            env=settings.env,
+            destinations=destinations(settings),
+            legal_basis=settings.legal_basis(),
+            key=key_ring(settings).pseudonym_key(),
+            sampling=settings.sampling,
+            synthetic_callers=settings.synthetic_callers is not None,
+            outcomes=outcomes or {},
+        )
+        in_force = sessions.policy
+        holds = {"name": in_force.name, "version": in_force.version, "sha256": in_force.digest}
+        try:
+            self.ledger.note("policy_changed", holds)
+        except LedgerError as error:
+            _log.error("the ledger does not say which policy holds: %s", error)
+        if settings.synthetic_callers is not None:
+            _log.warning("MEDAGENT_SYNTHETIC_CALLERS is set: no caller of this process may be a real person")
+            self._declare_synthetic_callers()
+        self.identity = identity(settings, service=service)
+        self.spool = Spool(spool_path(settings), identity=self.identity, max_bytes=settings.outbox_max_mb * 2**20)
+        self.pipeline = Pipeline(sessions=sessions, store=self.spool, on_due=on_stored, inlet=inlet)
+        self._installed_watch = job_watch(settings)
+
+    def _declare_synthetic_callers(self) -> None:
+        try:
+            self.ledger.append("synthetic_callers", current_account().content())
+        except LedgerError as error:
+            _log.error("the ledger does not record MEDAGENT_SYNTHETIC_CALLERS: %s", error)
+
+    def start(self) -> Job:
+        """Begin to work."""
+        share()
+        self.pipeline.start()
+        self._overhead_watch.start()
+        if self._installed_watch is not None:
+            self._installed_watch.start()
+        return self
+
+    def hello(self) -> str:
+        """Store a synthetic call of one greeting, like a real one; return its trace id."""
+        line = self.pipeline.line()
+        line.send(
+            CallStarted,
+            wall_us=time.time_ns() // 1000,
+            model=self.settings.model,
+            provider="azure.ai.openai",
+            mode="realtime",
+            agent_version=medagent.__version__,
+            synthetic=True,
+        )
+        line.send(ResponseStarted, response_id="hello")
+        line.send(AudioStarted, response_id="hello")
+        line.send(ResponseFinished, response_id="hello", status="completed", usage=None)
+        line.send(CallEnded, reason="agent_ended")
+        return line.trace_id
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all that happened is in the spool; return whether it is."""
+        return self.pipeline.flush(timeout_s)
+
+    def close(self, timeout_s: float) -> None:
+        """End open calls and write what is left to the spool."""
+        if self._installed_watch is not None:
+            self._installed_watch.stop()
+        self._overhead_watch.stop(_STOP_S)
+        self.pipeline.stop(timeout_s)
+        self.spool.close()
