@@ -12,6 +12,7 @@ from medagent.pricing import Usage
 from medagent.telemetry import events as ev
 from medagent.telemetry import transitions as module
 from medagent.telemetry.call import Call
+from medagent.telemetry.record import Record
 from medagent.telemetry.span import SpanKind
 from medagent.telemetry.transitions import TRANSITIONS, Committed, Floor, Settled
 from strategies import WALL_US, event_streams, modes, started
@@ -72,14 +73,21 @@ def _taken(stream: list[ev.CallEvent]) -> list[ev.CallEvent]:
 def test_whatever_comes_adds_up(mode: str, stream: list[ev.CallEvent]) -> None:  # noqa: PLR0915  # one call, one sum
     """In any order, twice, with holes, with time going back: nothing raises, nothing is counted twice or lost."""
     call = new_call(started(mode=mode))
-    records = [record for event in [started(mode=mode), *stream] for record in call.feed(event)]
+    records: list[Record] = []
+    for event in [started(mode=mode), *stream]:
+        records += call.feed(event)
+        stored = {record.place.key for record in records}
+        assert all(parent.key in stored for record in records for parent in record.parents)  # a kill leaves no orphan
     assert call.ended
     assert [r for event in [*stream, ev.CallEnded(seq=99, at_ns=0, reason="error")] for r in call.feed(event)] == []
 
     final = [record for record in records if record.final]
     names = Counter(record.name for record in final)
     assert (names["session.start"], names["session.end"], names["voice_session"]) == (1, 1, 1)
-    assert [r.name for r in records if not r.final] == ["voice_session"]
+    early = [record.place.key for record in records if not record.final]
+    assert early[0] == "voice_session"
+    assert len(set(early)) == len(early)
+    assert set(early[1:]) <= {parent.key for record in final for parent in record.parents[1:]}
     assert len({record.place.key for record in final}) == len(final)
 
     places = {record.place.key: record.place for record in final}

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.pool import NullPool
 
@@ -217,7 +217,7 @@ def test_a_killed_call_gets_its_end(host: Host) -> None:
     assert host.next_process() == Recovered(calls=1, entries=1)
     spans = host.sealed()
     verify_chain(spans)
-    assert [span.name for span in spans[3:]] == ["tool.book_appointment", "agent_turn", *WHOLE[1:]]
+    assert [span.name for span in spans[3:]] == ["agent_turn", "tool.book_appointment", *WHOLE[1:]]
     assert host.one("tool.book_appointment")["arguments"]["notes"] == "<WITHHELD>"
     assert host.one("agent_turn")["error_message"] == "<WITHHELD>"
     for name in ("session.end", "voice_session"):
@@ -258,6 +258,23 @@ stories = st.builds(
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@example(
+    story=Story(
+        stream=[
+            ev.ResponseStarted(seq=1, at_ns=7_000_000_000, response_id="resp_1", speech_id=None),
+            ev.ToolAnswered(
+                seq=2, at_ns=7_000_000_000, call_id="call_1", name="book_appointment", arguments="{}", output=None,
+                is_error=False, reply_required=False,
+            ),
+            ev.CallEnded(seq=3, at_ns=7_000_000_000, reason="caller_hung_up"),
+        ],
+        cut=2,
+        slices=[1],
+        legal_basis="synthetic callers",
+        sampling=1.0,
+        ledger_told=False,
+    )
+)  # fmt: skip
 @given(story=stories)
 def test_wherever_it_is_killed_there_is_one_end(make: Make, story: Story) -> None:
     """After any committed slice of any call: one end, a chain that holds, no text, one entry; once is enough."""

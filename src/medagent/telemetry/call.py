@@ -50,7 +50,7 @@ from medagent.telemetry.events import (
 )
 from medagent.telemetry.exchange import Exchanges
 from medagent.telemetry.frame import Frame
-from medagent.telemetry.record import Record
+from medagent.telemetry.record import Place, Record
 from medagent.telemetry.silence import SilenceTracker
 from medagent.telemetry.tally import Tally
 from medagent.telemetry.tool_runs import ToolRuns
@@ -94,6 +94,8 @@ class Call:
         self._highest_seq: int | None = None
         self._items: set[tuple[type, str]] = set()
         self._out: list[Record] = []
+        self._stored: set[str] = set()
+        """Keys of the spans that were returned, in their last form or in an earlier one."""
         self._exchanges = Exchanges(self._frame, prices=prices, is_pipeline=started.mode == "pipeline")
         self._caller = CallerTurns(frame=self._frame, tally=self._tally, exchanges=self._exchanges, out=self._emit)
         self._tools = ToolRuns(frame=self._frame, tally=self._tally, out=self._emit, tool_names=tool_names)
@@ -135,7 +137,21 @@ class Call:
             self._step(type(event), event)
         self._follow_silence()
         self._settle(event)
-        return [self.with_caller(record) for record in self._out]
+        return [self.with_caller(record) for record in (*self._open_parents(), *self._out)]
+
+    def _open_parents(self) -> list[Record]:
+        """Return the provisional spans of open parents: a call that is killed now must not have a span without one."""
+        parents: dict[str, Record] = {}
+        self._stored |= {record.place.key for record in self._out}
+        for place in (place for record in self._out for place in record.parents[1:]):
+            if place.key not in self._stored and (record := self._open_record(place)) is not None:
+                parents[place.key] = replace(record, final=False)
+                self._stored.add(place.key)
+        return list(parents.values())
+
+    def _open_record(self, place: Place) -> Record | None:
+        turn = next((turn for turn in self._agents.open if turn.place == place), None)
+        return self._exchanges.open_record(place) if turn is None else turn.record(clock=self._frame.clock)
 
     def _emit(self, record: Record) -> None:
         self._out.append(record)

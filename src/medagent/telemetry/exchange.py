@@ -148,6 +148,13 @@ class Exchanges:
         clock = self._frame.clock
         return stage_record(request, number=number, parents=parents, clock=clock, cost_usd=cost_usd), cost_usd
 
+    def open_record(self, place: Place) -> Record | None:
+        """Return the span so far of an exchange that is not over; None for any other place."""
+        for exchange in (self.current, *self._answers.values()):
+            if exchange is not None and exchange.place == place and not exchange.closed:
+                return exchange.record(None, root=self._frame.root, clock=self._frame.clock)
+        return None
+
     def close(self, turn: AgentTurn | None) -> list[Record]:
         """Close the exchange that a turn of the agent answered, or, without one, what is still open."""
         exchange = self.current if turn is None else self._answers.get(turn.index)

@@ -194,12 +194,14 @@ class Session:
             self._latest_us = max(self._latest_us, record.end_us)
         elif self.over:
             self._waiting.append(record)
+        elif not record.final:
+            writes += self._attempt(record, final=False, withhold_text=True)
         elif self._redactor.waits_for_end(record):
             if provisional := self._attempt(record, final=False, withhold_text=True):
                 self._waiting.append(record)
                 writes += provisional
         else:
-            writes += self._attempt(record, final=record.final)
+            writes += self._attempt(record, final=True)
         return writes
 
     def _opening(self, place: Place) -> list[Write]:
