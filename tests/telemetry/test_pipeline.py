@@ -126,7 +126,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
         pipeline = Pipeline(
             sessions=sessions, store=outbox, on_span=changes.get("on_span", told.append), on_due=lambda: None
         )
-        made.append(House(home=home, switch=switch, store=outbox, pipeline=pipeline, sessions=sessions, told=told))
+        made.append(House(home=home, switch=switch, outbox=outbox, pipeline=pipeline, sessions=sessions, told=told))
         if started:
             pipeline.start()
         return made[-1]

@@ -100,6 +100,7 @@ def test_a_process_that_dies_before_the_burial_leaves_it_to_the_next() -> None:
     telemetry = Telemetry(settings)
     telemetry.pipeline.start()
     line = begin(telemetry)
+    assert telemetry.pipeline.flush(60)  # sealed before the refusal
     line.send(ev.ConsentSettled, state="refused", method="spoken", script_version="1.0")
     line.send(ev.CallEnded, reason="caller_hung_up")
     assert telemetry.pipeline.flush(60)
