@@ -126,6 +126,7 @@ class Settings(BaseSettings):
     pseudonym_key: SecretStr | None = Field(None, alias="MEDAGENT_PSEUDONYM_KEY")
     pseudonym_keys_old: SecretStr | None = Field(None, alias="MEDAGENT_PSEUDONYM_KEYS_OLD")
     signing_key: SecretStr | None = Field(None, alias="MEDAGENT_SIGNING_KEY")
+    export_service: Literal["auto", "external", "in_process"] = Field("auto", alias="MEDAGENT_EXPORT_SERVICE")
     outbox_url: SecretStr | None = Field(None, alias="MEDAGENT_OUTBOX_URL")
     outbox_max_mb: int = Field(1024, alias="MEDAGENT_OUTBOX_MAX_MB", ge=1)
     outbox_days: Days = Field(30, alias="MEDAGENT_OUTBOX_DAYS")

@@ -1,8 +1,8 @@
 """The three lines: a call is traced from its first moment, while all that takes is still being loaded elsewhere.
 
-On the call's thread stand a queue and the eyes on the session. Policy, text layers, outbox and destinations take a
+On the call's thread stand a queue and the eyes on the session. Policy, text layers and spool take a
 third of a second to load: a thread of their own does that, and until it has, events wait in memory and nothing is
-stored or sent.
+stored. A job stores spans for the host's export service, which is started where there is none.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from medagent.agent.bridge import Bridge
     from medagent.agent.caller import Caller
     from medagent.outcomes import Outcomes, ToolOutcome
+    from medagent.runtime.job import Job
     from medagent.runtime.telemetry import Telemetry
 
 END_S = 2.5
@@ -65,7 +66,7 @@ class Tracing:
         self._inlet = Inlet()
         self._overhead = Overhead()
         self._loaded = threading.Event()
-        self._telemetry: Telemetry | None = None
+        self._telemetry: Telemetry | Job | None = None
         share()  # while the other thread loads, the loop has its turn often enough
         threading.Thread(target=self._load, name="medagent-start", daemon=True).start()
         close_at_end(functools.partial(self.close, END_S))
@@ -107,13 +108,16 @@ class Tracing:
             nowhere = Line(str(uuid4()), lambda _arrival: None)
             return Bridge(nowhere, overhead=self._overhead)
 
-    def loaded(self, timeout_s: float) -> Telemetry | None:
+    def loaded(self, timeout_s: float) -> Telemetry | Job | None:
         """What works behind the queue, once it is loaded; None where it is not by then, or cannot be."""
         self._loaded.wait(timeout_s)
         return self._telemetry
 
     def flush(self, timeout_s: float) -> Sequence[str]:
-        """Wait until all that happened is delivered; returns the destinations that still lack something."""
+        """Wait until all that happened is stored for the export service, or delivered by one in this process.
+
+        Returns the destinations that still lack something, as far as this process sends itself.
+        """
         deadline = time.monotonic() + timeout_s
         running = self.loaded(timeout_s)
         return () if running is None else running.flush(max(0.1, deadline - time.monotonic()))
@@ -128,16 +132,7 @@ class Tracing:
         is_collecting = gc.isenabled()
         gc.disable()  # a full collection holds every call: what is loaded here stays, so none need look at it
         try:
-            from medagent.runtime.telemetry import Telemetry  # noqa: PLC0415  # this is what takes its time
-
-            made = Telemetry(
-                self.settings,
-                rosters=self._rosters,
-                outcomes=self._outcomes,
-                inlet=self._inlet,
-                overhead=self._overhead,
-            )
-            self._telemetry = made.start()
+            self._telemetry = self._made().start()
         except Exception as error:  # noqa: BLE001  # whatever it is, it must not keep the agent from answering
             self._inlet.shut()
             _not_started(self.settings, error)
@@ -146,6 +141,24 @@ class Tracing:
             if is_collecting:
                 gc.enable()
             self._loaded.set()
+
+    def _made(self) -> Telemetry | Job:
+        """Return what works behind the queue: a job, with its own export service where the settings ask for that."""
+        if self.settings.export_service == "in_process":
+            from medagent.runtime.telemetry import Telemetry  # noqa: PLC0415  # this is what takes its time
+
+            kind: type[Telemetry | Job] = Telemetry
+        else:
+            from medagent.runtime.job import Job  # noqa: PLC0415  # the same
+
+            kind = Job
+        return kind(
+            self.settings,
+            rosters=self._rosters,
+            outcomes=self._outcomes,
+            inlet=self._inlet,
+            overhead=self._overhead,
+        )
 
 
 @functools.cache

@@ -16,7 +16,6 @@ from medagent.redaction.loading import find_policy
 from medagent.settings import Settings, make_home
 from medagent.telemetry.ledger import Ledger
 from medagent.telemetry.ledger.anchors import Anchor, FileAnchor, Head, check_heads, heads_in, second_place
-from medagent.telemetry.outbox.ledger_head import OutboxAnchor
 
 if TYPE_CHECKING:
     pass
@@ -79,16 +78,23 @@ def ledger_path(settings: Settings) -> Path:
     return make_home(settings.home) / "ledger" / "ledger.jsonl"
 
 
-def ledger(settings: Settings) -> Ledger:
-    """This host's ledger, to append to; raises `KeyFileError` where prod has no signing key."""
-    return Ledger(ledger_path(settings), key_ring(settings).signing_key(), anchors=ledger_anchors(settings))
+def ledger(settings: Settings, *, opens_outbox: bool = True) -> Ledger:
+    """Return this host's ledger, to append to; raises `KeyFileError` where prod has no signing key.
+
+    A job opens no database (`opens_outbox`): the outbox gets the ledger's head with the export service's next entry.
+    """
+    anchors = ledger_anchors(settings, opens_outbox=opens_outbox)
+    return Ledger(ledger_path(settings), key_ring(settings).signing_key(), anchors=anchors)
 
 
-def ledger_anchors(settings: Settings) -> list[Anchor]:
-    """The places that keep the ledger's head: archive, outbox, and the second place where one is set."""
+def ledger_anchors(settings: Settings, *, opens_outbox: bool = True) -> list[Anchor]:
+    """Return the places that keep the ledger's head: archive, outbox, and the second place where one is set."""
     found: list[Anchor] = [FileAnchor(make_home(settings.home) / "archive" / "ledger-head.json")]
-    host = digest([platform.node(), str(settings.home)])
-    found.append(OutboxAnchor(settings.outbox_location, host=host))
+    if opens_outbox:
+        from medagent.telemetry.outbox.ledger_head import OutboxAnchor  # noqa: PLC0415  # a job opens no database
+
+        host = digest([platform.node(), str(settings.home)])
+        found.append(OutboxAnchor(settings.outbox_location, host=host))
     if settings.ledger_anchor is not None:
         found.append(second_place(settings.ledger_anchor))
     return found

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import medagent
 from medagent.core_dumps import disable_core_dumps
@@ -17,6 +18,7 @@ from medagent.runtime.host import key_ring, ledger, redactor, spool_path
 from medagent.runtime.identity import identity
 from medagent.runtime.installed_watch import job_watch
 from medagent.runtime.kill_switch import switch
+from medagent.runtime.service_process import ensure_service
 from medagent.settings import Settings
 from medagent.telemetry.events import AudioStarted, CallEnded, CallStarted, ResponseFinished, ResponseStarted
 from medagent.telemetry.interpreter import share
@@ -25,6 +27,7 @@ from medagent.telemetry.overhead import Overhead, OverheadWatch
 from medagent.telemetry.pipeline import Pipeline
 from medagent.telemetry.session import SessionMaker
 from medagent.telemetry.spool.spool import Spool
+from medagent.telemetry.storage_log import storage_log
 from medagent.telemetry.switch import Switch
 
 _STOP_S = 0.3
@@ -62,10 +65,10 @@ class Job:
         self.settings = settings
         for name, remedy in settings.unusable_destinations().items():
             _log.warning("destination %s is off: %s", name, remedy)
-        self.ledger = ledger(settings)
+        self.ledger = ledger(settings, opens_outbox=service is not None)
         self.switch = stop or switch(settings, reads_outbox=False)
         self.overhead = overhead or Overhead()
-        self._overhead_watch = OverheadWatch(self.overhead, switch=self.switch)
+        self._overhead_watch = OverheadWatch(self.overhead, switch=self.switch, also=self._ensure_service)
         self.redactor = redactor(settings, rosters)
         sessions = SessionMaker(
             redactor=self.redactor,
@@ -100,13 +103,23 @@ class Job:
             _log.error("the ledger does not record MEDAGENT_SYNTHETIC_CALLERS: %s", error)
 
     def start(self) -> Job:
-        """Begin to work."""
+        """Begin to work, with an export service on this host unless one is in this process."""
         share()
+        self._ensure_service()
         self.pipeline.start()
         self._overhead_watch.start()
         if self._installed_watch is not None:
             self._installed_watch.start()
         return self
+
+    def _ensure_service(self) -> None:
+        """Start the host's export service where it is missing; without one the spool keeps what is stored."""
+        if self.identity.service is not None:
+            return
+        try:
+            ensure_service(self.settings, self.identity)
+        except (OSError, subprocess.SubprocessError) as error:
+            storage_log.error(_log, "the export service cannot be started", error)
 
     def hello(self) -> str:
         """Store a synthetic call of one greeting, like a real one; return its trace id."""
@@ -126,11 +139,12 @@ class Job:
         line.send(CallEnded, reason="agent_ended")
         return line.trace_id
 
-    def flush(self, timeout_s: float) -> bool:
-        """Wait until all that happened is in the spool; return whether it is."""
-        return self.pipeline.flush(timeout_s)
+    def flush(self, timeout_s: float) -> Sequence[str]:
+        """Wait until all that happened is in the spool; the destinations are the export service's."""
+        self.pipeline.flush(timeout_s)
+        return ()
 
-    def close(self, timeout_s: float) -> None:
+    def close(self, timeout_s: float = 3.0) -> None:
         """End open calls and write what is left to the spool."""
         if self._installed_watch is not None:
             self._installed_watch.stop()

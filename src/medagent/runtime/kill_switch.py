@@ -34,7 +34,7 @@ def switch(settings: Settings, *, reads_outbox: bool = True) -> Switch:
     """
 
     def record(change: Mapping[str, Json]) -> None:
-        ledger(settings).append("switch_changed", change)
+        ledger(settings, opens_outbox=reads_outbox).append("switch_changed", change)
 
     return Switch(
         make_home(settings.home),

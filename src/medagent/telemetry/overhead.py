@@ -30,6 +30,8 @@ BRIEF_NS = 50_000
 """What took less by the wall clock took no more of its own thread, whose clock is dear and is not read again then."""
 
 _LOOK_EVERY_S = 1.0
+_ALSO_EVERY = 5
+"""Looks after which the watch's other work is done."""
 _WINDOW_S = 60
 _MOST_WAITING = 200_000
 _STEPS_BITS = 5  # 32 steps to a doubling: a percentile is at most 3.1 % over the truth, never under it
@@ -164,7 +166,9 @@ class Overhead:
 class OverheadWatch:
     """Looks every second, on a thread of its own, and trips the switch where telemetry costs the calls too much."""
 
-    def __init__(self, overhead: Overhead, *, switch: Switch) -> None:
+    def __init__(self, overhead: Overhead, *, switch: Switch, also: Callable[[], object] | None = None) -> None:
+        """Prepare to look; `also` is called every 5 s on the same thread."""
+        self._also = also
         self._overhead = overhead
         self._switch = switch
         from medagent.telemetry.gates import StoreGate  # noqa: PLC0415  # a call's thread counts costs, and needs no gate
@@ -203,8 +207,12 @@ class OverheadWatch:
             )
 
     def _run(self) -> None:
+        seconds = 0
         while not self._stopping.wait(_LOOK_EVERY_S):
             self.look()
+            seconds += 1
+            if self._also is not None and seconds % _ALSO_EVERY == 0:
+                self._also()
 
 
 def _summary(slots: Iterable[_Slot]) -> OverheadSummary:

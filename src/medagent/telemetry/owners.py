@@ -25,7 +25,8 @@ class Owners:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for one in (directory.parent, directory):
+                one.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._place = _settled(directory / _PLACE, str(uuid4()))
         except OSError as error:
             raise _unusable(directory, error) from None
