@@ -31,3 +31,4 @@ def _isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("MEDAGENT_HOME", str(tmp_path / "medagent"))
+    monkeypatch.setenv("MEDAGENT_EXPORT_SERVICE", "in_process")  # a test has no process that outlives it

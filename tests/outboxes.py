@@ -11,8 +11,8 @@ import pytest
 from medagent.telemetry.door.admission import Admitted
 from medagent.telemetry.metric_totals import SpanCounter
 from medagent.telemetry.outbox import Outbox
-from medagent.telemetry.span_store import Release
 from medagent.telemetry.span import Ancestor, SafeSpan, SpanKind
+from medagent.telemetry.span_store import Release
 
 CALLS = [f"{n:08d}-0000-4000-8000-000000000000" for n in range(4)]
 MakeOutbox = Callable[..., Outbox]

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from medagent.errors import MedagentError, OutboxError, OutboxUnavailableError
 from medagent.proof import GENESIS, digest
 from medagent.telemetry.outbox import Outbox
-from medagent.telemetry.span_store import Release
 from medagent.telemetry.span import SafeSpan
+from medagent.telemetry.span_store import Release
 from outboxes import CALLS, admitted, begin, put
 
 PLACES = ["archive", "elsewhere"]
