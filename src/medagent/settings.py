@@ -389,6 +389,16 @@ class Settings(BaseSettings):
         kept = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "SYSTEMROOT")
         return {name: os.environ[name] for name in kept if name in os.environ} | extra
 
+    def service_environment(self) -> dict[str, str]:
+        """Return this process's environment, with the settings that it may have by other ways, for its service."""
+        others = {
+            "MEDAGENT_HOME": self.home,
+            "MEDAGENT_AGENT": self.agent_path,
+            "MEDAGENT_AGENT_NAME": self.agent_name,
+            "MEDAGENT_AGENT_VERSION": self.agent_version,
+        }
+        return {**os.environ, **{name: str(value) for name, value in others.items() if value is not None}}
+
 
 def _names() -> frozenset[str]:
     return frozenset(str(field.alias) for field in Settings.model_fields.values())

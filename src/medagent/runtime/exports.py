@@ -225,6 +225,7 @@ def keeper(settings: Settings, box: Outbox, store: Archive) -> Keeper:
         record=lambda kind, content: ledger(settings).append(kind, content),
         outbox_days=settings.outbox_days,
         archive_days=settings.archive_days,
+        spool=SpoolDirectory(spool_path(settings)),
         check_clock=lambda: check_clock(ledger_path(settings), has_spans=store.has_spans()),
     )
 

@@ -91,9 +91,12 @@ class Job:
         if settings.synthetic_callers is not None:
             _log.warning("MEDAGENT_SYNTHETIC_CALLERS is set: no caller of this process may be a real person")
             self._declare_synthetic_callers()
+        self._lost: set[str] = set()
         self.identity = identity(settings, service=service)
         self.spool = Spool(spool_path(settings), identity=self.identity, max_bytes=settings.outbox_max_mb * 2**20)
-        self.pipeline = Pipeline(sessions=sessions, store=self.spool, on_due=on_stored, inlet=inlet)
+        self.pipeline = Pipeline(
+            sessions=sessions, store=self.spool, on_due=on_stored, on_lost=self._record_lost, inlet=inlet
+        )
         self._installed_watch = job_watch(settings)
 
     def _declare_synthetic_callers(self) -> None:
@@ -101,6 +104,12 @@ class Job:
             self.ledger.append("synthetic_callers", current_account().content())
         except LedgerError as error:
             _log.error("the ledger does not record MEDAGENT_SYNTHETIC_CALLERS: %s", error)
+
+    def _record_lost(self, trace_id: str) -> None:
+        """Record a call in the ledger whose spans could not be stored, once."""
+        if trace_id not in self._lost:
+            self._lost.add(trace_id)
+            self.ledger.append("not_stored", {"trace_id": trace_id})
 
     def start(self) -> Job:
         """Begin to work, with an export service on this host unless one is in this process."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from collections.abc import Mapping
 
 from medagent.runtime.host import spool_path
 from medagent.runtime.service_lock import ServiceLocks
@@ -37,7 +35,7 @@ def ensure_service(settings: Settings, identity: Identity) -> bool:
     is_output_needed = "jsonlog" in settings.destinations and settings.jsonlog == "stdout"
     subprocess.run(  # noqa: S603  # this interpreter, and our own words
         [sys.executable, "-P", "-c", _START],
-        env={**os.environ, **_stated(settings)},
+        env=settings.service_environment(),
         stdin=subprocess.DEVNULL,
         stdout=None if is_output_needed else subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -46,14 +44,3 @@ def ensure_service(settings: Settings, identity: Identity) -> bool:
         check=True,
     )
     return True
-
-
-def _stated(settings: Settings) -> Mapping[str, str]:
-    """Return the settings that a job may have by other ways than its environment."""
-    stated = {
-        "MEDAGENT_HOME": settings.home,
-        "MEDAGENT_AGENT": settings.agent_path,
-        "MEDAGENT_AGENT_NAME": settings.agent_name,
-        "MEDAGENT_AGENT_VERSION": settings.agent_version,
-    }
-    return {name: str(value) for name, value in stated.items() if value is not None}

@@ -19,6 +19,7 @@ from medagent.telemetry.chain import Cause, Tombstone
 from medagent.telemetry.gates import ExportGate
 from medagent.telemetry.outbox import Deleted, Outbox
 from medagent.telemetry.span import SafeSpan, Seal
+from medagent.telemetry.spool.directory import SpoolDirectory
 from medagent.telemetry.storage_log import storage_log
 from medagent.telemetry.switch import Switch, recordable
 
@@ -60,6 +61,7 @@ class Keeper:
     record: Callable[[str, Mapping[str, Json]], object]
     outbox_days: int
     archive_days: int
+    spool: SpoolDirectory | None = None
     check_clock: Callable[[], object] = lambda: None
     """Raises `ClockError` where nothing may be deleted for its age."""
 
@@ -90,11 +92,28 @@ class Keeper:
         kept_days = max(GUARDRAIL_DAYS, self.archive_days)
         self.outbox.forget_receipts(before_ms=time.time_ns() // 1_000_000 - kept_days * _DAY_US // 1000)
         before_ms = time.time_ns() // 1_000_000 - self.outbox_days * _DAY_US // 1000
-        return self.outbox.expire(before_ms=before_ms, record=self._losing("retention", by="medagent"))
+        lost = self.outbox.expire(before_ms=before_ms, record=self._losing("retention", by="medagent"))
+        return lost + self._empty_spool("retention", by="medagent", before_ms=before_ms)
 
     def purge(self, *, by: str, reason: str) -> int:
         """Delete all that is queued; returns how many calls lost some."""
-        return self.outbox.purge(record=self._losing("purge", by=by, reason=recordable(reason)))
+        lost = self.outbox.purge(record=self._losing("purge", by=by, reason=recordable(reason)))
+        return lost + self._empty_spool("purge", by=by, reason=recordable(reason))
+
+    def _empty_spool(self, cause: Cause, *, by: str, reason: str | None = None, before_ms: int | None = None) -> int:
+        """Delete spool files, all or those of dead processes from before a time; return of how many calls."""
+        gone: set[str] = set()
+        for file in () if self.spool is None else self.spool.files():
+            if before_ms is not None and (file.is_alive() or file.changed_ms() >= before_ms):
+                continue
+            if file.trace_id not in gone:
+                self.record(
+                    "deletion",
+                    {"store": "spool", "cause": cause, "trace_id": file.trace_id, "by": by, "reason": reason},
+                )
+            gone.add(file.trace_id)
+            file.remove()
+        return len(gone)
 
     def purge_call(self, trace_id: str, *, by: str, reason: str, archive_too: bool = False) -> int:
         """Delete what of one call waits for a destination; returns 1 where something did, else 0.

@@ -7,7 +7,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from medagent.errors import LedgerError, OutboxError, OutboxUnavailableError
 from medagent.telemetry.events import CallEnded, CallStarted
@@ -29,10 +29,11 @@ _log = logging.getLogger(__name__)
 
 
 class Pipeline:
-    """Takes the events of all calls of a process and turns them into admitted spans in a store.
+    """Take the events of all calls of a process and turn them into admitted spans in a store.
 
-    What waits in `inlet` already is taken first. `on_span` is told of each span stored to leave, `on_due` that the
-    store has something new; both on the worker's thread.
+    Events that wait in `inlet` already are taken first. On the worker's thread are called: `on_span` with each span that
+    is stored for export, `on_due` when the store has something new, `on_lost` with each call of which a change was
+    given up (its trace id).
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class Pipeline:
         store: SpanStore,
         on_due: Callable[[], object] = lambda: None,
         on_span: Callable[[SafeSpan], None] | None = None,
+        on_lost: Callable[[str], object] = lambda _trace_id: None,
         inlet: Inlet | None = None,
     ) -> None:
         self._make_session = sessions
         self._store = store
         self._on_due = on_due
         self._on_span = on_span
+        self._on_lost = on_lost
         self._inlet = inlet or Inlet()
         self._queue = self._inlet.queue
         self._sessions: dict[str, Session] = {}
@@ -93,7 +96,7 @@ class Pipeline:
             self._write(writes)
             while self._flushed and not self._unwritten:
                 self._flushed.pop().set()
-        self.counts.spans_lost += len(self._unwritten)
+        self._lose(self._unwritten)
 
     def _next_slice(self) -> list[Arrival]:
         """Wait for work; with unwritten work at hand, not for long."""
@@ -147,15 +150,24 @@ class Pipeline:
                     self._apply(write, changes)
         except OutboxUnavailableError as error:
             storage_log.error(_log, "telemetry waits", error)
-            self.counts.spans_lost += max(0, len(writes) - _MOST_UNWRITTEN)
+            self._lose(writes[_MOST_UNWRITTEN:])
             self._unwritten = writes[:_MOST_UNWRITTEN]
         except Exception as error:  # noqa: BLE001  # what no second try would mend must not end the worker
             self._failed("on a slice of work", error)
-            self.counts.spans_lost += len(writes)
+            self._lose(writes)
             self._unwritten = []
         else:
             self._unwritten = []
             self._tell(writes)
+
+    def _lose(self, writes: Sequence[Write]) -> None:
+        """Count changes that are given up, and report each call that they are of."""
+        self.counts.spans_lost += len(writes)
+        for trace_id in dict.fromkeys(write.trace_id for write in writes):
+            try:
+                self._on_lost(trace_id)
+            except LedgerError as error:
+                storage_log.error(_log, "the ledger does not record a call that was not stored", error)
 
     def _tell(self, writes: list[Write]) -> None:
         told: list[Callable[[], object]] = [self._on_due]

@@ -42,6 +42,7 @@ _log = logging.getLogger(__name__)
 class Write:
     """One change of the stored spans, to be applied in a transaction; `span` is the one that it stores for export."""
 
+    trace_id: str
     apply: Callable[[CallChanges], None]
     span: SafeSpan | None = None
     after: Callable[[], object] | None = None
@@ -208,7 +209,7 @@ class Session:
         if self._is_open:
             return []
         trace_id, release = self._trace_id, self._release
-        opened = Write(lambda changes: changes.open_call(trace_id, release=release))
+        opened = Write(trace_id, lambda changes: changes.open_call(trace_id, release=release))
         guardrail = self._put(self._guardrail(place.start_us, complete=False), final=False, counted=False)
         self._is_open = True
         return [opened, guardrail]
@@ -240,7 +241,7 @@ class Session:
             about=about,
         )
         after = functools.partial(self._shared.closed, self._trace_id)
-        return [Write(lambda changes: changes.end_call(end), after=after)]
+        return [Write(self._trace_id, lambda changes: changes.end_call(end), after=after)]
 
     def _settle(self, event: ConsentSettled) -> list[Write]:
         """A yes releases what is held, a no holds for the rest of the call; anything else settles nothing."""
@@ -257,13 +258,13 @@ class Session:
 
     def _withdraw(self) -> list[Write]:
         self._release, trace_id = "withdrawn", self._trace_id
-        return [Write(lambda changes: changes.withdraw(trace_id))] if self._is_open else []
+        return [Write(trace_id, lambda changes: changes.withdraw(trace_id))] if self._is_open else []
 
     def _allow(self) -> list[Write]:
         if not self._is_sampled:
             return []
         self._release, trace_id = "released", self._trace_id
-        return [Write(lambda changes: changes.release(trace_id))] if self._is_open else []
+        return [Write(trace_id, lambda changes: changes.release(trace_id))] if self._is_open else []
 
     # ---- from a record to an admitted span -------------------------------------------------------------------------
 
@@ -300,7 +301,11 @@ class Session:
         give_way()
         admitted = self._admission.admit(span, tuple(self._known))
         leaves = final and (self._release == "released" or record.kind in _ALWAYS_LEAVE)
-        return Write(lambda changes: self._stored(changes.put(admitted, final=final)), span if leaves else None)
+        return Write(
+            self._trace_id,
+            lambda changes: self._stored(changes.put(admitted, final=final)),
+            span if leaves else None,
+        )
 
     def _stored(self, taken: bool) -> None:
         """Count a span that found no room: the guardrail and the end of the call show it."""

@@ -24,6 +24,7 @@ from medagent.telemetry.spool.spool import Spool
 from outboxes import CALLS, admitted
 from spools import IDENTITY, SpoolHost
 
+pytestmark = pytest.mark.timing
 NOTE = "somebody said this"
 FRAME = ("voice_session", "policy.guardrail")
 
@@ -346,7 +347,6 @@ def test_folder_that_is_gone_is_made_again(tmp_path: Path) -> None:
     assert '"complete":false' in found["marks"][0]
 
 
-@pytest.mark.timing
 def test_full_disk_takes_nothing_of_a_slice_and_all_of_it_later(tmp_path: Path) -> None:
     """A real limit of the file's size, in a process of its own: what was accepted stays, what was not comes again."""
     script = f"""

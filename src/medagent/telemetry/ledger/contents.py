@@ -107,6 +107,12 @@ class NotStarted(_Content):
     reason: Reason
 
 
+class NotStored(_Content):
+    """Spans of a call could not be stored: it has no trace, or one that is not complete."""
+
+    trace_id: TraceId
+
+
 class Audit(_Content):
     """An audit ended; `report` is the digest of its envelope's payload."""
 
@@ -288,6 +294,7 @@ KINDS: Mapping[str, type[_Content]] = {
     "policy_changed": PolicyChanged,
     "switch_changed": SwitchChanged,
     "not_started": NotStarted,
+    "not_stored": NotStored,
     "audit": Audit,
     "installed_checked": InstalledChecked,
     "sign_off": SignOff,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +30,13 @@ class SpoolFile:
     def is_alive(self) -> bool:
         """Return whether its process lives, by the lock that it holds."""
         return is_locked(self.path)
+
+    def changed_ms(self) -> int:
+        """Return when the file was written last, in Unix ms; the present for one that is gone."""
+        try:
+            return self.path.stat().st_mtime_ns // 1_000_000
+        except OSError:
+            return time.time_ns() // 1_000_000
 
     def remove(self) -> None:
         """Delete the file."""

@@ -270,6 +270,7 @@ class SpoolImporter:
         if any(later.trace_id == file.trace_id and later.generation > file.generation for later in files):
             return True
         if self._end_dead(file.trace_id):
+            self._tell(file.trace_id)
             return True
         source.try_again_at = time.monotonic() + _AGAIN_S
         return False
