@@ -31,8 +31,8 @@ _log = logging.getLogger(__name__)
 class Pipeline:
     """Take the events of all calls of a process and turn them into admitted spans in a store.
 
-    Events that wait in `inlet` already are taken first. On the worker's thread are called: `on_span` with each span that
-    is stored for export, `on_due` when the store has something new, `on_lost` with each call of which a change was
+    Events that wait in `inlet` already are taken first. On the worker's thread are called: `on_span` with each span
+    that is stored for export, `on_due` when the store has something new, `on_lost` with each call of which a change was
     given up (its trace id).
     """
 
