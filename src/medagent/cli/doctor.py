@@ -14,6 +14,7 @@ from rich.text import Text
 
 from medagent.cli import doctor_settings
 from medagent.cli.finding import Finding, missing, without_repeats
+from medagent.cli.outbox import spool_line
 from medagent.cli.output import console, print_json
 from medagent.clinic import Clinic, is_zone, zones_version
 from medagent.core_dumps import is_pattern_piped
@@ -23,7 +24,7 @@ from medagent.redaction.policy import ClockMode
 from medagent.runtime.exports import archive, exporters
 from medagent.runtime.host import key_ring, policy
 from medagent.runtime.kill_switch import switch_message
-from medagent.runtime.maintenance import waiting
+from medagent.runtime.maintenance import spooled, waiting
 from medagent.runtime.telemetry import Telemetry
 from medagent.settings import Settings, load_settings, make_home
 from medagent.telemetry.exporters.exporter import Exporter
@@ -147,6 +148,9 @@ def _telemetry(settings: Settings) -> Iterator[Finding]:
     queued = waiting(settings)
     held = sum(queued.due.values())
     yield Finding(what="outbox", state="note" if held > 1000 else "ok", says=f"{held} spans wait")
+    spool = spooled(settings)
+    is_missing = spool.service != "running" and (spool.files > 0 or settings.export_service == "external")
+    yield Finding(what="spool", state="note" if is_missing else "ok", says=spool_line(spool).removeprefix("spool: "))
 
 
 def _sampling(settings: Settings) -> Iterator[Finding]:

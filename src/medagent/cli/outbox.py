@@ -10,7 +10,7 @@ from rich.table import Table
 from medagent.cli.output import console, print_failure, print_json
 from medagent.proof import Json
 from medagent.runtime.exports import exporters, outbox
-from medagent.runtime.maintenance import waiting
+from medagent.runtime.maintenance import SpoolStatus, spooled, waiting
 from medagent.settings import load_settings
 from medagent.telemetry.failures import Failure
 from medagent.telemetry.outbox import OutboxStatus
@@ -21,11 +21,13 @@ app = typer.Typer(help="What waits to be delivered.", no_args_is_help=True)
 @app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
     """Say what waits for which destination; exit code 1 where a span or the outbox itself was set aside."""
-    found = waiting(load_settings())
+    settings = load_settings()
+    found, spool = waiting(settings), spooled(settings)
     if as_json:
-        print_json([_document(found)])
+        print_json([{**_document(found), "spool": _spool_document(spool)}])
     else:
         _show(found)
+        console().print(spool_line(spool), style=None if spool.service == "running" or not spool.files else "yellow")
     if found.set_aside or found.corrupt:
         raise typer.Exit(1)
 
@@ -80,6 +82,21 @@ def _document(found: OutboxStatus) -> dict[str, Json]:
         "refused": found.refused,
         "corrupt": list(found.corrupt),
     }
+
+
+def _spool_document(spool: SpoolStatus) -> dict[str, Json]:
+    return {"files": spool.files, "living": spool.living, "bytes": spool.bytes, "export_service": spool.service}
+
+
+def spool_line(spool: SpoolStatus) -> str:
+    """Return what waits in the spool, and for whom, in one line."""
+    service = {
+        "running": "an export service is running",
+        "missing": "no export service is running: the next call starts one, or: medagent ship --follow",
+        "other": "the export service that is running has other code, policy or settings: it ends when it is idle",
+    }[spool.service]
+    calls = "1 call" if spool.files == 1 else f"{spool.files} calls"
+    return f"spool: {calls} ({spool.living} in progress), {spool.bytes / 1e6:,.1f} MB; {service}"
 
 
 def _show(found: OutboxStatus) -> None:

@@ -14,8 +14,10 @@ from medagent.cli.output import console, print_json, print_switch
 from medagent.errors import OutboxUnavailableError
 from medagent.proof import Json
 from medagent.runtime.exports import delivery, exporters
-from medagent.runtime.host import redactor
+from medagent.runtime.host import redactor, spool_path
+from medagent.runtime.identity import identity
 from medagent.runtime.kill_switch import switch, switch_message
+from medagent.runtime.service_lock import ServiceLocks, ServiceRole
 from medagent.settings import load_settings
 from medagent.telemetry.delivery import Delivery
 from medagent.telemetry.failures import Failure
@@ -34,22 +36,36 @@ def ship(
     ] = 60,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, whenever a count changes.")] = False,
 ) -> None:
-    """Deliver what waits, what a dead process left too; exit code 1 where something still waits or was set aside."""
+    """Deliver what waits, what a dead process left too; exit code 1 where something still waits or was set aside.
+
+    With --follow it is the host's export service, as with MEDAGENT_EXPORT_SERVICE=external.
+    """
     settings = load_settings()
     kill_switch = switch(settings)
-    line = delivery(settings, exporters(settings, gate=ExportGate(kill_switch)), kill_switch, redactor(settings))
+    role = ServiceRole(ServiceLocks(spool_path(settings)), identity(settings))
+    if not role.is_held():
+        console(stderr=True).print("an export service runs on this host: what jobs store is read by it", style="dim")
+    line = delivery(
+        settings,
+        exporters(settings, gate=ExportGate(kill_switch)),
+        kill_switch,
+        redactor(settings),
+        reads_living=role.is_held,
+    )
     stop = _Stop()
     shown = _Lines() if as_json else _Bars()
     line.start()
     try:
         with shown:
             try:
+                line.importer.look()
                 line.recovery.look()
             except OutboxUnavailableError as error:
                 shown.say(str(error))
             lacking = _until_delivered(line, shown, stop, None if follow else time.monotonic() + wait)
     finally:
         line.stop(_STOP_WITHIN_S)
+        role.release()
     print_switch(switch_message(settings), to=console(stderr=True))
     if lacking and not (follow and stop.is_asked):
         raise typer.Exit(1)

@@ -15,8 +15,10 @@ from medagent.clinic import Clinic
 from medagent.outcomes import outcomes_of
 from medagent.pricing import load_prices
 from medagent.runtime.alerting import identity_check_alert
+from medagent.runtime.identity import identity
 from medagent.runtime.installed_watch import installed_watch
 from medagent.runtime.kill_switch import switch_message
+from medagent.runtime.service_process import ensure_service
 from medagent.settings import Settings, load_settings
 from medagent.telemetry.door.logs import guard_logging, guard_tracebacks
 from medagent.tools import TOOLS
@@ -69,6 +71,7 @@ def _serve(*words: str) -> None:
     print_switch(switch_message(settings), to=console(stderr=True))
     if settings.env == "prod":
         installed_watch(settings, since=datetime.now(UTC)).start()
+    ensure_service(settings, identity(settings))
     run_worker(words, settings, entrypoint=entrypoint, prewarm=prewarm)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from medagent.os_account import OsAccount
 from medagent.proof import Json
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 from medagent.runtime.destinations import langfuse_url
 from medagent.runtime.exports import archive, exporters, keeper, outbox
-from medagent.runtime.host import ledger, ledger_path, policy
+from medagent.runtime.host import ledger, ledger_path, policy, spool_path
+from medagent.runtime.identity import identity
+from medagent.runtime.service_lock import ServiceLocks
+from medagent.telemetry.spool.directory import SpoolDirectory
 
 
 def purge(settings: Settings, *, by: str, reason: str) -> int:
@@ -107,6 +111,35 @@ def waiting(settings: Settings) -> OutboxStatus:
         return box.status()
     finally:
         box.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolStatus:
+    """What jobs have stored that is not sealed yet.
+
+    Attributes:
+        files: Spool files, one a call.
+        living: How many of them are of processes that live.
+        bytes: Size of all of them.
+        service: State of the export service: `running`, `missing`, or `other` where one of other code, policy or
+            settings runs, which does not read them.
+    """
+
+    files: int
+    living: int
+    bytes: int
+    service: Literal["running", "missing", "other"]
+
+
+def spooled(settings: Settings) -> SpoolStatus:
+    """Return what waits in the spool, and whether an export service is there to read it."""
+    directory, locks = SpoolDirectory(spool_path(settings)), ServiceLocks(spool_path(settings))
+    files = directory.files()
+    service: Literal["running", "missing", "other"] = "missing"
+    if locks.is_active():
+        service = "running" if locks.is_active_of(identity(settings)) else "other"
+    living = sum(file.is_alive() for file in files)
+    return SpoolStatus(files=len(files), living=living, bytes=directory.size(), service=service)
 
 
 def undelivered(settings: Settings, trace_id: str) -> list[Lacking]:
