@@ -16,6 +16,7 @@ from medagent.errors import TraceNotFoundError
 from medagent.runtime.exports import archive
 from medagent.runtime.host import ledger_path, spool_path
 from medagent.runtime.identity import CALL_SETTINGS, EXPORT_SETTINGS
+from medagent.runtime.job import Job
 from medagent.runtime.maintenance import spooled
 from medagent.runtime.service_lock import ServiceLocks
 from medagent.settings import Settings, load_settings
@@ -251,3 +252,27 @@ def test_each_setting_is_of_the_service_or_of_a_call() -> None:
     """A new setting has its place before it is read anywhere."""
     assert not EXPORT_SETTINGS & CALL_SETTINGS
     assert set(Settings.model_fields) == EXPORT_SETTINGS | CALL_SETTINGS
+
+
+def test_call_that_could_not_be_stored_is_in_the_ledger(settings: Settings) -> None:
+    """The job goes on; once there is room the same process stores its calls again."""
+    external = load_settings(MEDAGENT_EXPORT_SERVICE="external")
+    one = Job(external).start()
+    try:
+        folder = spool_path(settings)
+        folder.write_text("")  # no folder can be made here
+        lost = one.hello()
+        assert not one.pipeline.flush(2)  # meant to expire
+        folder.unlink()
+        assert one.pipeline.flush(60)
+        kept = SpoolDirectory(folder)
+        assert kept.has(lost)  # what waited in memory was stored after all
+        for file in kept.files():
+            file.remove()
+        folder.rmdir()
+        folder.write_text("")
+        lost = one.hello()
+    finally:
+        one.close(30)
+    found = [entry.content["trace_id"] for entry in entries(ledger_path(settings)) if entry.kind == "not_stored"]
+    assert found == [lost]

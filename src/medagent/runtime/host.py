@@ -100,10 +100,10 @@ def ledger_anchors(settings: Settings, *, opens_outbox: bool = True) -> list[Anc
     return found
 
 
-def check_ledger_heads(settings: Settings, *more: Path) -> None:
+def check_ledger_heads(settings: Settings, *more: Path, opens_outbox: bool = True) -> None:
     """Raise `BrokenLedgerError` where a place keeps a head, or a file of `more` names one, that the ledger lacks."""
     kept: list[tuple[str, Head]] = []
-    for anchor in ledger_anchors(settings):
+    for anchor in ledger_anchors(settings, opens_outbox=opens_outbox):
         try:
             kept += [(anchor.name, head) for head in anchor.heads()]
         except OutboxError as error:

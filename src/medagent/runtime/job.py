@@ -158,5 +158,5 @@ class Job:
         if self._installed_watch is not None:
             self._installed_watch.stop()
         self._overhead_watch.stop(_STOP_S)
-        self.pipeline.stop(timeout_s)
-        self.spool.close()
+        if self.pipeline.stop(timeout_s):  # a worker that hangs may still write to the files
+            self.spool.close()

@@ -41,7 +41,7 @@ def switch(settings: Settings, *, reads_outbox: bool = True) -> Switch:
         forced=settings.telemetry,
         env=settings.env,
         record=record,
-        audited=functools.partial(audited, settings),
+        audited=functools.partial(audited, settings, opens_outbox=reads_outbox),
         ledger=LedgerTrips(ledger_path(settings)),
         outbox=_outbox_trips(settings) if reads_outbox else None,
         go_days=settings.go_days,
@@ -83,17 +83,20 @@ def officers(settings: Settings) -> Officers:
     return Officers.load(settings.officers_path or PINNED)
 
 
-def audited(settings: Settings, report_sha256: str, *, installed: InstalledResult | None = None) -> datetime:
+def audited(
+    settings: Settings, report_sha256: str, *, installed: InstalledResult | None = None, opens_outbox: bool = True
+) -> datetime:
     """When the audit of a filed report began, if it allows telemetry here; raises `MedagentError` otherwise.
 
     Its signatures, what it is bound to, and that the ledger knows of no later trip, all verified anew. In prod that
-    includes the signed result of the check of what is installed; `installed` is one that was made just now.
+    includes the signed result of the check of what is installed; `installed` is one that was made just now. A job opens
+    no database (`opens_outbox`): the export service compares the outbox's head of the ledger.
     """
     from medagent.attestation.allowance import allowed, filed  # noqa: PLC0415  # a start without a report needs none of it
     from medagent.attestation.bundle import Bundle  # noqa: PLC0415  # the same
 
     listed = officers(settings)
-    check_ledger_heads(settings)
+    check_ledger_heads(settings, opens_outbox=opens_outbox)
     check_votes(settings, Bundle.load(audits(settings) / report_sha256)[0])
     verified = filed(report_sha256, audits=audits(settings), officers=listed, machine_keys=machine_keys(settings))
     bound = binding_here(settings) if installed is None else binding(settings, installed=installed.distributions)

@@ -76,12 +76,13 @@ class Pipeline:
         self._hurry.set()
         return self._thread.is_alive() and written.wait(timeout_s)
 
-    def stop(self, timeout_s: float) -> None:
-        """End the calls that are still open as shut down, write what is left, end the thread."""
+    def stop(self, timeout_s: float) -> bool:
+        """End the calls that are still open as shut down, write what is left; return whether the thread has ended."""
         self._queue.put(None)
         self._hurry.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while not self._stopping:

@@ -70,7 +70,7 @@ class SpoolDirectory:
         return held
 
     def _found(self) -> Iterator[SpoolFile]:
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, NotADirectoryError):
             for path in self.path.iterdir():
                 if found := _NAME.fullmatch(path.name):
                     yield SpoolFile(found["trace_id"], int(found["generation"]), path)

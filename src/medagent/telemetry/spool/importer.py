@@ -148,9 +148,13 @@ class SpoolImporter:
             return Imported(records=records, calls=len(ended), others=len(self.others), dead=len(dead))
 
     def close(self) -> None:
-        """Unlock the files of dead processes, in a forked child too."""
-        for source in self._sources.values():
-            source.close()
+        """Unlock the files of dead processes, in a forked child too; a look that goes on keeps them until its end."""
+        if self._lock.acquire(blocking=False):
+            try:
+                for source in self._sources.values():
+                    source.close()
+            finally:
+                self._lock.release()
 
     # ---- reading ---------------------------------------------------------------------------------------------------
 

@@ -121,8 +121,11 @@ class Spool:
         return self._calls.get(trace_id)
 
     def is_full(self) -> bool:
-        """Return whether a new call has no room for all of its spans."""
-        return self._max_bytes is not None and self.directory.size() >= self._max_bytes
+        """Return whether a new call has no room for all of its spans; raises `OutboxUnavailableError`."""
+        try:
+            return self._max_bytes is not None and self.directory.size() >= self._max_bytes
+        except OSError as error:
+            raise OutboxUnavailableError(f"the spool cannot be read: {type(error).__name__}") from None
 
     def _write(self, changed: dict[str, _Call]) -> None:
         made: list[_File] = []
