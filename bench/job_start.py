@@ -27,7 +27,7 @@ if sys.argv[1] == "without":
     installed.installed_code = lambda settings: Unchecked()
 from medagent.settings import load_settings
 from medagent.tracing import Tracing
-tracing = Tracing(load_settings())
+tracing = Tracing(load_settings(MEDAGENT_EXPORT_SERVICE="in_process"))
 running = tracing.loaded(120)
 state = running.switch.state()
 if not state.on:

@@ -18,6 +18,7 @@ from sink import Sink
 async def measure(url: str, home: Path, *, calls: int, seconds: float, rounds: int) -> tuple[list[Felt], list[Felt]]:
     """What the loop felt without and with telemetry, round by round; the first round of each only warms up."""
     settings = load_settings(
+        MEDAGENT_EXPORT_SERVICE="in_process",
         MEDAGENT_HOME=home,
         LANGSMITH_API_KEY="bench",
         LANGSMITH_ENDPOINT=url,

@@ -31,7 +31,7 @@ def measured(home: Path) -> dict[str, float]:
     from medagent.settings import load_settings
     from medagent.tracing import Tracing
 
-    tracing = Tracing(load_settings(MEDAGENT_HOME=home))
+    tracing = Tracing(load_settings(MEDAGENT_HOME=home, MEDAGENT_EXPORT_SERVICE="in_process"))
     tracing.watch(session)
     own = time.thread_time_ns() - own_ns
     if tracing.loaded(60) is None:

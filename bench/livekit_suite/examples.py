@@ -287,6 +287,7 @@ def _run_one(checkout: Path, name: str, folder: Path) -> None:
     folder.mkdir(parents=True)
     log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT, 0o600)
     os.dup2(log, 1), os.dup2(log, 2)
+    os.environ["MEDAGENT_EXPORT_SERVICE"] = "in_process"
     os.environ["MEDAGENT_HOME"] = str(folder / "home")
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))  # an example may loop for ever once its session closes
     os.chdir((checkout / name).parent)

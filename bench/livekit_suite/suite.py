@@ -98,6 +98,7 @@ def environment(scratch: Path, *, report: Path, trace: bool) -> dict[str, str]:
     return kept | {
         "PYTHONPATH": str(ROOT),
         "PYTHONDONTWRITEBYTECODE": "1",
+        "MEDAGENT_EXPORT_SERVICE": "in_process",
         "MEDAGENT_HOME": str(scratch / "home"),
         "MEDAGENT_SUITE_REPORT": str(report),
         "MEDAGENT_SUITE_TRACE": "1" if trace else "0",

@@ -42,7 +42,9 @@ class Loaded:
 
 async def load(sink: Sink, home: Path, *, calls: int, seconds: float) -> Loaded:
     """Play so many calls of so many seconds at once and count at both ends."""
-    settings = load_settings(MEDAGENT_HOME=home, LANGSMITH_API_KEY="load", LANGSMITH_ENDPOINT=sink.url)
+    settings = load_settings(
+        MEDAGENT_EXPORT_SERVICE="in_process", MEDAGENT_HOME=home, LANGSMITH_API_KEY="load", LANGSMITH_ENDPOINT=sink.url
+    )
     tracing = Tracing(settings)
     try:
         async with line(settings, seconds=seconds) as on:

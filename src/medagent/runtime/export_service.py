@@ -61,7 +61,7 @@ class ExportService:
             active = self._wait_to_be_active()
             if active is not None:
                 try:
-                    self._serve()
+                    self._serve(active)
                 finally:
                     active.release()
         finally:
@@ -76,7 +76,7 @@ class ExportService:
                 return None
         return active
 
-    def _serve(self) -> None:
+    def _serve(self, active: HeldLock) -> None:
         stop = switch(self._settings)
         destinations = exporters(self._settings, gate=ExportGate(stop))
         line = delivery(self._settings, destinations, stop, redactor(self._settings))
@@ -86,7 +86,7 @@ class ExportService:
             watch.start()
         _log.info("export service: started")
         try:
-            self._until_idle(line)
+            self._until_idle(line, active)
         finally:
             if watch is not None:
                 watch.stop()
@@ -94,9 +94,11 @@ class ExportService:
             stop.close()
             _log.info("export service: ended")
 
-    def _until_idle(self, line: Delivery) -> None:
+    def _until_idle(self, line: Delivery, active: HeldLock) -> None:
         idle_since = time.monotonic()
         while not self._stopping.wait(_LOOK_EVERY_S):
+            if active.is_removed():
+                return
             if self._has_files(line):
                 idle_since = time.monotonic()
             elif self._locks.is_another_waiting(self._identity):

@@ -22,6 +22,10 @@ class HeldLock:
 
     descriptor: int
 
+    def is_removed(self) -> bool:
+        """Return whether the lock's file was deleted, as with the whole state directory."""
+        return os.fstat(self.descriptor).st_nlink == 0
+
     def release(self) -> None:
         """Release the lock."""
         os.close(self.descriptor)
