@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from medagent.pricing import Usage
-from medagent.runtime import exports, telemetry
+from medagent.runtime import telemetry
 from medagent.settings import Settings, load_settings
 from medagent.telemetry import events as ev
 from medagent.telemetry.door.exit import ExitSession
@@ -70,12 +70,12 @@ class Victim:
     """One process's telemetry and the calls on it."""
 
     def __init__(self, settings: Settings, broken: Sequence[Broken]) -> None:
-        make = exports.exporters
+        make = telemetry.exporters
 
         def exporters(settings: Settings, **options: Any) -> list[Exporter]:
             return [*make(settings, **options), *broken]
 
-        exports.exporters = exporters
+        telemetry.exporters = exporters
         self._settings = settings
         self._broken = broken
         self._telemetry = telemetry.Telemetry(settings).start()

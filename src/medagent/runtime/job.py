@@ -31,6 +31,7 @@ from medagent.telemetry.storage_log import storage_log
 from medagent.telemetry.switch import Switch
 
 _STOP_S = 0.3
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 2.5, 300.0
 _log = logging.getLogger(__name__)
 
 
@@ -92,6 +93,7 @@ class Job:
             _log.warning("MEDAGENT_SYNTHETIC_CALLERS is set: no caller of this process may be a real person")
             self._declare_synthetic_callers()
         self._lost: set[str] = set()
+        self._starts, self._start_due = 0, 0.0
         self.identity = identity(settings, service=service)
         self.spool = Spool(spool_path(settings), identity=self.identity, max_bytes=settings.outbox_max_mb * 2**20)
         self.pipeline = Pipeline(
@@ -122,13 +124,20 @@ class Job:
         return self
 
     def _ensure_service(self) -> None:
-        """Start the host's export service where it is missing; without one the spool keeps what is stored."""
-        if self.identity.service is not None:
+        """Start the host's export service where it is missing; without one the spool keeps what is stored.
+
+        A service that ends at once is started again after a pause, each time twice as long, up to five minutes.
+        """
+        if self.identity.service is not None or time.monotonic() < self._start_due:
             return
         try:
-            ensure_service(self.settings, self.identity)
+            is_started = ensure_service(self.settings, self.identity)
         except (OSError, subprocess.SubprocessError) as error:
             storage_log.error(_log, "the export service cannot be started", error)
+            is_started = True
+        self._starts = self._starts + 1 if is_started else 0
+        pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**self._starts) if is_started else 0.0
+        self._start_due = time.monotonic() + pause_s
 
     def hello(self) -> str:
         """Store a synthetic call of one greeting, like a real one; return its trace id."""
