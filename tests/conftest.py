@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+import shared
 from installations import check_a_small_installation
 from medagent.telemetry.storage_log import storage_log
 
@@ -22,6 +23,16 @@ _OURS = ("MEDAGENT_", "LANGSMITH_", "LANGCHAIN_", "LANGFUSE_", "PHOENIX_", "AZUR
 def pytest_xdist_auto_num_workers() -> int:
     """Three workers on two processors: half of the tests' time is waiting, for a clock or a socket."""
     return -(-3 * (os.cpu_count() or 1) // 2)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shared.begin()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shared.end()
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
-"""Run each command in a fork of a process that has imported the command line: a new process, without the imports.
+"""Run each command in a fork of a process that has imported what commands need: a new process, without the imports.
 
-`command.py` starts it with the descriptor of a listening socket; it ends when the process that started it does.
+`command.py` starts it with the descriptor of a listening socket and a key of `_LATE`; it ends with the process that
+started it.
 """
 
 from __future__ import annotations
@@ -19,18 +20,31 @@ from typing import Any
 
 import medagent.cli
 from installations import check_a_small_installation
+from medagent.runtime import host
+from medagent.settings import Settings
 
 _LOOK_S = 1.0
 """Seconds between two checks that the parent process is alive."""
+_LATE = {
+    "any": (
+        *("medagent.simulator.play", "medagent.tracing", "psycopg", "sqlalchemy.dialects.sqlite"),
+        *("typer.rich_utils", "rich.syntax", "encodings.utf_8_sig", "attr"),
+    ),
+    "audit": ("medagent.audit.run", "medagent.audit.render", "typer.rich_utils", "encodings.utf_8_sig"),
+}
+"""Modules that commands import when they need them, those of `medagent audit` apart."""
 
 
 def main() -> None:
     """Serve one command for each connection until the parent is gone."""
     for module in pkgutil.iter_modules(medagent.cli.__path__, "medagent.cli."):
         importlib.import_module(module.name)
+    for name in _LATE[sys.argv[2]]:
+        importlib.import_module(name)
+    host.policy(Settings.model_construct())  # commands with the packaged policy need not read it again
+    check_a_small_installation()
     if (tasks := len(list(Path("/proc/self/task").glob("*")))) > 1:
         raise SystemExit(f"{tasks} threads run after the imports: a fork would lose them")
-    check_a_small_installation()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel removes ended children
     parent = os.getppid()
