@@ -23,7 +23,7 @@ from medagent.settings import load_settings
 from medagent.simulator.caller import CallerEar, CallerVoice
 from medagent.simulator.scenario import load_scenario
 from medagent.telemetry.span import SafeSpan
-from scripted import Ears, Loudness, Mind, Mouth
+from scripted import CLOSE_S, Ears, Loudness, Mind, Mouth
 
 PACE = 10.0
 WAIT_S = 60.0
@@ -101,6 +101,7 @@ async def _piped(home: Path) -> list[SafeSpan]:
         vad=Loudness(),
         turn_handling={"turn_detection": "vad"},
         aec_warmup_duration=None,
+        session_close_transcript_timeout=CLOSE_S,
     )
     bridge = telemetry.watch(session)
     voice = CallerVoice(pace=1.0)
