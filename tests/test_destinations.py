@@ -67,7 +67,6 @@ def test_what_is_listed_and_whole_is_on(configure: Configure) -> None:
     assert settings.unusable_destinations() == {}
 
 
-@pytest.mark.timing
 @pytest.mark.parametrize(
     "environment",
     [
@@ -91,6 +90,7 @@ def test_facts_of_destinations_are_those_of_their_exporters(configure: Configure
     ]
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize(
     ("environment", "remedy"),
     [
