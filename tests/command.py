@@ -49,7 +49,7 @@ def run(*words: str, environment: Mapping[str, str], given: str | bytes = "", di
         stdin.write(given.encode() if isinstance(given, str) else given)
         stdin.seek(0)
         connection.settimeout(_TIMEOUT_S)
-        connection.connect(_forker("audit" if "audit" in words[:1] else "any"))
+        connection.connect(_forker())
         descriptors = [stdin.fileno(), stdout.fileno(), stderr.fileno()]
         socket.send_fds(connection, [json.dumps(request).encode()], descriptors)
         with connection.makefile() as answers:
@@ -65,15 +65,15 @@ def run(*words: str, environment: Mapping[str, str], given: str | bytes = "", di
 
 
 @functools.cache
-def _forker(command: str) -> str:
-    """Start the process that forks what runs a command; return the address at which it takes commands."""
+def _forker() -> str:
+    """Start the process that forks; return the address at which it takes commands."""
     directory = tempfile.mkdtemp(prefix="medagent-forker-")
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     address = str(Path(directory) / "socket")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(address)
         server.listen(16)
-        program = [sys.executable, str(Path(__file__).with_name("forker.py")), str(server.fileno()), command]
+        program = [sys.executable, str(Path(__file__).with_name("forker.py")), str(server.fileno())]
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # numpy would start threads, which no fork has
         subprocess.Popen(program, pass_fds=[server.fileno()], stdin=subprocess.DEVNULL, env=environment)
     return address

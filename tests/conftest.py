@@ -38,6 +38,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_collection_finish() -> None:
     gc.freeze()  # a worker holds 12,000 tests and all libraries: no collection in a test need look at them
+    gc.set_threshold(20_000, 10, 10)  # a tenth of the time of tests that make much, as those of free text
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,6 @@
 """Run each command in a fork of a process that has imported what commands need: a new process, without the imports.
 
-`command.py` starts it with the descriptor of a listening socket and a key of `_LATE`; it ends with the process that
-started it.
+`command.py` starts it with the descriptor of a listening socket; it ends when the process that started it does.
 """
 
 from __future__ import annotations
@@ -25,21 +24,18 @@ from medagent.settings import Settings
 
 _LOOK_S = 1.0
 """Seconds between two checks that the parent process is alive."""
-_LATE = {
-    "any": (
-        *("medagent.simulator.play", "medagent.tracing", "psycopg", "sqlalchemy.dialects.sqlite"),
-        *("typer.rich_utils", "rich.syntax", "encodings.utf_8_sig", "attr"),
-    ),
-    "audit": ("medagent.audit.run", "medagent.audit.render", "typer.rich_utils", "encodings.utf_8_sig"),
-}
-"""Modules that commands import when they need them, those of `medagent audit` apart."""
+_LATE = (
+    *("medagent.simulator.play", "medagent.tracing", "psycopg", "sqlalchemy.dialects.sqlite"),
+    *("typer.rich_utils", "rich.syntax", "encodings.utf_8_sig", "attr"),
+)
+"""Modules that commands import when they need them; those of `medagent audit run` would take longer than all."""
 
 
 def main() -> None:
     """Serve one command for each connection until the parent is gone."""
     for module in pkgutil.iter_modules(medagent.cli.__path__, "medagent.cli."):
         importlib.import_module(module.name)
-    for name in _LATE[sys.argv[2]]:
+    for name in _LATE:
         importlib.import_module(name)
     host.policy(Settings.model_construct())  # commands with the packaged policy need not read it again
     check_a_small_installation()

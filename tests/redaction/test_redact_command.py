@@ -13,6 +13,8 @@ from command import run as run_medagent
 from medagent.proof.keys import PSEUDONYM_SHAPE
 from medagent.redaction import REDACTED
 
+pytestmark = pytest.mark.timing
+
 NAME, NUMBER = "Quillon Zephyrine", "555-010-0142"
 
 
