@@ -5,6 +5,8 @@ PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 READY := .venv/.ready
 LIVEKIT_VENV := .venv/livekit
 LIVEKIT_READY := $(LIVEKIT_VENV)/.ready
+# The tests start hundreds of processes: without byte code each would compile the sources again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: call test slow deadline slow-cpu faults check audit-agent audit-selftest example bench load bench-door bench-redaction bench-public backends livekit-tests setup postgres lock clean help
 

@@ -1,4 +1,4 @@
-"""Spans of real calls, each played once a process through agent, pipeline, redaction, admission, outbox and archive."""
+"""Spans of real calls, each played once in a run of the tests, from the agent through to the archive."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from livekit.agents import Agent, AgentSession, function_tool
 
+import shared
 from medagent.rehearsal import stage
 from medagent.runtime.exports import archive
 from medagent.runtime.telemetry import Telemetry
@@ -22,25 +23,49 @@ from medagent.settings import load_settings
 from medagent.simulator.caller import CallerEar, CallerVoice
 from medagent.simulator.scenario import load_scenario
 from medagent.telemetry.span import SafeSpan
-from scripted import Ears, Loudness, Mind, Mouth
+from scripted import CLOSE_S, Ears, Loudness, Mind, Mouth
 
 PACE = 10.0
 WAIT_S = 60.0
 KINDS = ("realtime", "pipeline", "not_sampled", "refused", "recovered")
 
 
-@functools.cache
+class _RealCalls(Mapping[str, list[SafeSpan]]):
+    """The calls by kind, each played when it is first asked for."""
+
+    def __getitem__(self, kind: str) -> list[SafeSpan]:
+        return list(_spans(kind))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(KINDS)
+
+    def __len__(self) -> int:
+        return len(KINDS)
+
+
 def real_calls() -> Mapping[str, list[SafeSpan]]:
     """Return the sealed spans of one call of each kind in `KINDS`, as the archive has them."""
-    with tempfile.TemporaryDirectory() as directory:
-        home = Path(directory)
-        return {
-            "realtime": _played("book", home / "realtime"),
-            "pipeline": asyncio.run(_piped(home / "pipeline")),
-            "not_sampled": _played("opening_hours", home / "not_sampled", MEDAGENT_SAMPLING="1e-12"),
-            "refused": _played("consent_refused", home / "refused"),
-            "recovered": _recovered(home / "recovered"),
-        }
+    return _RealCalls()
+
+
+@functools.cache
+def _spans(kind: str) -> list[SafeSpan]:
+    file = shared.made_once(f"call-{kind}", functools.partial(_write, kind)) / "spans.json"
+    return [SafeSpan.from_document(document) for document in json.loads(file.read_bytes())]
+
+
+def _write(kind: str, directory: Path) -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        home = Path(temporary)
+        played = {
+            "realtime": lambda: _played("book", home),
+            "pipeline": lambda: asyncio.run(_piped(home)),
+            "not_sampled": lambda: _played("opening_hours", home, MEDAGENT_SAMPLING="1e-12"),
+            "refused": lambda: _played("consent_refused", home),
+            "recovered": lambda: _recovered(home),
+        }[kind]()
+    assert [SafeSpan.from_document(json.loads(json.dumps(span.document()))) for span in played] == played
+    (directory / "spans.json").write_text(json.dumps([span.document() for span in played]))
 
 
 def _played(name: str, home: Path, **settings: str) -> list[SafeSpan]:
@@ -76,6 +101,7 @@ async def _piped(home: Path) -> list[SafeSpan]:
         vad=Loudness(),
         turn_handling={"turn_detection": "vad"},
         aec_warmup_duration=None,
+        session_close_transcript_timeout=CLOSE_S,
     )
     bridge = telemetry.watch(session)
     voice = CallerVoice(pace=1.0)

@@ -29,24 +29,24 @@ class Done:
     err: str
 
 
-def medagent(*words: str, home: Path, given: str = "", **environment: str) -> Done:
+def medagent(*words: str, home: Path, given: str | bytes = "", **environment: str) -> Done:
     """Run a command to its end with `given` on its stdin, in this process's environment with these changes."""
     return run(*words, environment={**os.environ, "MEDAGENT_HOME": str(home), **environment}, given=given)
 
 
-def run(*words: str, environment: Mapping[str, str], given: str = "", directory: Path | None = None) -> Done:
+def run(*words: str, environment: Mapping[str, str], given: str | bytes = "", directory: Path | None = None) -> Done:
     """Run a command to its end in this environment, forked from a process that has done the imports.
 
     Raises `TimeoutError` where it takes longer than 300 s; it is killed then.
     """
     request = {"words": words, "environment": dict(environment), "directory": str(directory or Path.cwd())}
     with (
-        tempfile.TemporaryFile("w+") as stdin,
+        tempfile.TemporaryFile() as stdin,
         tempfile.TemporaryFile("w+") as stdout,
         tempfile.TemporaryFile("w+") as stderr,
         socket.socket(socket.AF_UNIX) as connection,
     ):
-        stdin.write(given)
+        stdin.write(given.encode() if isinstance(given, str) else given)
         stdin.seek(0)
         connection.settimeout(_TIMEOUT_S)
         connection.connect(_forker())

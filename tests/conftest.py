@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+import shared
 from installations import check_a_small_installation
 from medagent.telemetry.storage_log import storage_log
 
@@ -20,8 +22,23 @@ _OURS = ("MEDAGENT_", "LANGSMITH_", "LANGCHAIN_", "LANGFUSE_", "PHOENIX_", "AZUR
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Three workers on two processors: half of the tests' time is waiting, for a clock or a socket."""
-    return -(-3 * (os.cpu_count() or 1) // 2)
+    """Four workers on two processors: half of the tests' time is waiting, for a clock, a socket or a process."""
+    return 2 * (os.cpu_count() or 1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shared.begin()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shared.end()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # a worker holds 12,000 tests and all libraries: no collection in a test need look at them
+    gc.set_threshold(20_000, 10, 10)  # a tenth of the time of tests that make much, as those of free text
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""Run each command in a fork of a process that has imported the command line: a new process, without the imports.
+"""Run each command in a fork of a process that has imported what commands need: a new process, without the imports.
 
 `command.py` starts it with the descriptor of a listening socket; it ends when the process that started it does.
 """
@@ -19,18 +19,28 @@ from typing import Any
 
 import medagent.cli
 from installations import check_a_small_installation
+from medagent.runtime import host
+from medagent.settings import Settings
 
 _LOOK_S = 1.0
 """Seconds between two checks that the parent process is alive."""
+_LATE = (
+    *("medagent.simulator.play", "medagent.tracing", "psycopg", "sqlalchemy.dialects.sqlite"),
+    *("typer.rich_utils", "rich.syntax", "encodings.utf_8_sig", "attr"),
+)
+"""Modules that commands import when they need them; those of `medagent audit run` would take longer than all."""
 
 
 def main() -> None:
     """Serve one command for each connection until the parent is gone."""
     for module in pkgutil.iter_modules(medagent.cli.__path__, "medagent.cli."):
         importlib.import_module(module.name)
+    for name in _LATE:
+        importlib.import_module(name)
+    host.policy(Settings.model_construct())  # commands with the packaged policy need not read it again
+    check_a_small_installation()
     if (tasks := len(list(Path("/proc/self/task").glob("*")))) > 1:
         raise SystemExit(f"{tasks} threads run after the imports: a fork would lose them")
-    check_a_small_installation()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel removes ended children
     parent = os.getppid()

@@ -11,6 +11,8 @@ from livekit import rtc
 from livekit.agents import DEFAULT_API_CONNECT_OPTIONS, APIConnectionError, llm, stt, tts, utils, vad
 
 RATE = 24_000
+CLOSE_S = 0.3
+"""Seconds that a session waits for a last transcript when it closes; `Ears` takes a tenth, LiveKit's default is 2 s."""
 _LOUD = 500
 _SILENCE_S = 0.2
 

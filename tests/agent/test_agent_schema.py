@@ -12,9 +12,9 @@ import pytest
 from medagent.agent.agent_schema import AgentSchema, FieldKind
 from medagent.agent.agent_tools import read_agent
 from medagent.errors import AgentModuleError
-from medagent.redaction import load_policy
 from medagent.redaction.loading import parse_policy
 from medagent.redaction.review import Problem
+from packaged import packaged_policy
 
 _numbers = itertools.count()
 SMALL = "name: a\nversion: 1.0.0\nextends: clinic\nspans:\n"
@@ -187,7 +187,7 @@ def test_a_text_that_is_written_as_json_is_listed_as_unseen() -> None:
     [unseen] = schema.unseen
     assert (unseen.path, "JSON" in unseen.reason) == ("result", True)
     hidden = f"{SMALL}  tool.tool:\n    result: {{action: DROP, category: machine}}\n"
-    assert [one.problem for one in schema.objections(load_policy())] == [Problem.UNNAMED, Problem.UNSEEN]
+    assert [one.problem for one in schema.objections(packaged_policy())] == [Problem.UNNAMED, Problem.UNSEEN]
     assert list(schema.objections(parse_policy(hidden, file="a.yaml"))) == []
 
 
@@ -413,7 +413,7 @@ async def orderRefill(patientName: str, patient_name: str) -> Order: ...
 async def order_refill(a: int) -> None: ...
 """
     )
-    found = [(one.span, one.fields) for one in schema.objections(load_policy()) if one.problem is Problem.SAME_NAME]
+    found = [(one.span, one.fields) for one in schema.objections(packaged_policy()) if one.problem is Problem.SAME_NAME]
     assert found == [("tool.order_refill", ()), ("tool.order_refill", ("arguments.patient_name",))]
     assert list(schema.by_span()) == ["tool.order_refill"]
 
@@ -421,7 +421,7 @@ async def order_refill(a: int) -> None: ...
 def test_a_tool_s_name_that_session_end_hides_is_an_objection() -> None:
     """A policy without a span of the tool tells of it as `<REDACTED>`."""
     schema = tool_of("(a: bool) -> None")
-    [hidden] = list(schema.objections(load_policy()))
+    [hidden] = list(schema.objections(packaged_policy()))
     assert (hidden.span, hidden.fields) == ("session.end", ("tool",))
     assert list(schema.objections(parse_policy(f"{SMALL}  tool.tool: {{}}\n", file="a.yaml"))) == []
 

@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from medagent import trace_call
 from medagent.agent import exits
 from medagent.tracing import tracing
-from scripted import Ears, Mind, Mouth
+from scripted import CLOSE_S, Ears, Mind, Mouth
 from sessions import one, spans_of
 
 pytestmark = pytest.mark.timing
@@ -42,7 +42,9 @@ def fresh() -> Iterator[None]:
 
 
 def typed_session(**options: Any) -> AgentSession[Any]:
-    return AgentSession(vad=None, turn_handling={"turn_detection": None}, **options)
+    return AgentSession(
+        vad=None, turn_handling={"turn_detection": None}, session_close_transcript_timeout=CLOSE_S, **options
+    )
 
 
 async def ask(session: AgentSession[Any], words: str = "When are you open?") -> None:

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from medagent.agent.agent_schema import ITEM, AgentSchema, FieldKind, ToolField, ToolSchema, Unseen, merged, path_of
 from medagent.agent.first_policy import guesses, policy_text
 from medagent.agent.tool_fields import consistent
-from medagent.redaction import REDACTED, Action, KnownValues, Policy, Redactor, load_policy
+from medagent.redaction import REDACTED, Action, KnownValues, Policy, Redactor
 from medagent.redaction.loading import parse_policy
 from medagent.redaction.review import Problem, objections
 from medagent.redaction.trial import TrialRecord
 from medagent.telemetry.tool_result import read_result
+from packaged import packaged_policy
 
 _ODD = ["patientName", "patient-name", "Größe", "名前", "2nd", "is_ok", "notes", "doctor_name", "x.y", "Dob", "outcome"]
 _CLINICS = [
@@ -145,7 +146,7 @@ def test_a_field_has_its_own_guess_before_the_base_policy_s(
     """A rule of the base for a name is about the clinic's field, and not about the agent's."""
     field = ToolField(declared=declared, kind=kind)
     schema = AgentSchema(tools=(ToolSchema(name="tell", fields=(field,)),))
-    [guess] = guesses(schema, load_policy())["tool.tell"]
+    [guess] = guesses(schema, packaged_policy())["tool.tell"]
     assert guess.action is action
     rule = _load(schema).rule_for("tool.tell", tuple(declared))
     assert rule is not None

@@ -16,7 +16,7 @@ from medagent.pricing import Usage, load_prices
 from medagent.simulator.caller import CallerEar, CallerVoice
 from medagent.telemetry.span import SafeSpan
 from other_realtime import OtherModel
-from scripted import Ears, Loudness, Mouth, Named
+from scripted import CLOSE_S, Ears, Loudness, Mouth, Named
 from sessions import HELLO, PLAIN, THANKS, Desk, Spoken, line, one, realtime_session, spans_of, talk, tokens
 
 pytestmark = pytest.mark.timing
@@ -190,7 +190,9 @@ def models(spans: list[SafeSpan]) -> list[tuple[str, str | None, int]]:
 
 
 def typed(**options: Any) -> AgentSession[Any]:
-    return AgentSession(vad=None, turn_handling={"turn_detection": None}, **options)
+    return AgentSession(
+        vad=None, turn_handling={"turn_detection": None}, session_close_transcript_timeout=CLOSE_S, **options
+    )
 
 
 @pytest.mark.usefixtures("traced")
@@ -301,7 +303,11 @@ async def test_realtime_model_of_another_plugin_has_what_livekit_has_of_it(detai
 async def test_session_without_a_model_claims_none() -> None:
     """A transcriber has the caller's turns, no model of any kind, and lacks nothing."""
     session: AgentSession[Any] = AgentSession(
-        stt=Ears(["Hello."]), vad=Loudness(), turn_handling={"turn_detection": "vad"}, aec_warmup_duration=None
+        stt=Ears(["Hello."]),
+        vad=Loudness(),
+        turn_handling={"turn_detection": "vad"},
+        aec_warmup_duration=None,
+        session_close_transcript_timeout=CLOSE_S,
     )
     bridge, voice = trace_call(session), CallerVoice(pace=1.0)
     session.input.audio = voice
@@ -351,6 +357,7 @@ class Pair:
             vad=vad,
             turn_handling={"turn_detection": "vad"},
             aec_warmup_duration=None,
+            session_close_transcript_timeout=CLOSE_S,
         )
 
     async def call(self, which: int, questions: int, *, trace: bool = True) -> Bridge | None:

@@ -19,7 +19,7 @@ from medagent.agent.bridge import Bridge
 from medagent.simulator.caller import CallerEar, CallerVoice
 from medagent.telemetry.span import SafeSpan
 from medagent.tracing import tracing
-from scripted import Loudness, Mind, Named
+from scripted import CLOSE_S, Loudness, Mind, Named
 from sessions import one, spans_of
 
 pytestmark = [pytest.mark.timing, pytest.mark.usefixtures("traced")]
@@ -53,7 +53,13 @@ def traced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def typed(**options: Any) -> AgentSession[Any]:
     once = SessionConnectOptions(stt_conn_options=ONCE, llm_conn_options=ONCE, tts_conn_options=ONCE)
-    return AgentSession(vad=None, turn_handling={"turn_detection": None}, conn_options=once, **options)
+    return AgentSession(
+        vad=None,
+        turn_handling={"turn_detection": None},
+        conn_options=once,
+        session_close_transcript_timeout=CLOSE_S,
+        **options,
+    )
 
 
 async def ask(session: AgentSession[Any], words: str = "When?") -> None:
@@ -233,6 +239,7 @@ async def test_stt_that_served_has_requests_and_seconds(case: str) -> None:
         vad=vad,
         turn_handling={"turn_detection": "vad"},
         aec_warmup_duration=None,
+        session_close_transcript_timeout=CLOSE_S,
     )
     bridge, voice, answers = trace_call(session), CallerVoice(pace=1.0), asyncio.Queue[str]()
     session.on("conversation_item_added", lambda event: answers.put_nowait("") if is_answer(event.item) else None)

@@ -20,7 +20,7 @@ from medagent.simulator.caller import CallerEar, CallerVoice
 from medagent.telemetry.chain import verify_chain
 from medagent.telemetry.span import SafeSpan
 from medagent.tracing import tracing
-from scripted import Ears, Loudness, Mind, Mouth
+from scripted import CLOSE_S, Ears, Loudness, Mind, Mouth
 from sink import Sink
 
 pytestmark = pytest.mark.timing
@@ -93,6 +93,7 @@ async def play(
         vad=Loudness(),
         turn_handling={"turn_detection": "vad", "interruption": {"resume_false_interruption": False}},
         aec_warmup_duration=None,
+        session_close_transcript_timeout=CLOSE_S,
     )
     call = Call(session)
     bridge = trace_call(session)

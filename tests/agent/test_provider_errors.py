@@ -31,12 +31,13 @@ from livekit.plugins import openai
 
 from medagent.agent.bridge import Bridge
 from medagent.pricing import load_prices
-from medagent.redaction import KnownValues, Redactor, load_policy
+from medagent.redaction import KnownValues, Redactor
 from medagent.redaction.error_cause import ErrorCause, cause_of
 from medagent.telemetry import events as ev
 from medagent.telemetry.call import Call
 from medagent.telemetry.line import Arrival, Line
 from medagent.telemetry.overhead import Overhead
+from packaged import packaged_policy
 from scripted import Mind
 
 ONCE = APIConnectOptions(max_retry=0, timeout=60.0)
@@ -121,7 +122,7 @@ def traced(model: Any, error: Any) -> dict[str, Any]:
     records = [record for arrival in sent for record in call.feed(arrival.event())]
     records += call.feed(ev.CallEnded(seq=200, at_ns=10**15, reason="error"))
     end = next(record for record in records if record.name == "session.end")
-    fields: Any = Redactor(load_policy()).redact(end, KnownValues()).fields
+    fields: Any = Redactor(packaged_policy()).redact(end, KnownValues()).fields
     found: dict[str, Any] = fields["errors"][0]
     return found
 

@@ -25,7 +25,7 @@ from livekit.agents import (
 from livekit.agents.voice.room_io.types import _default_text_input_cb
 
 from conversations import Conversation, hold
-from scripted import Ears, Loudness, Mind, Mouth
+from scripted import CLOSE_S, Ears, Loudness, Mind, Mouth
 
 pytestmark = pytest.mark.timing
 
@@ -111,6 +111,7 @@ def pipeline(answers: list[Any], transcripts: list[str], **options: Any) -> Agen
         "vad": Loudness(),
         "turn_handling": {"turn_detection": "vad", "interruption": {"resume_false_interruption": False}},
         "aec_warmup_duration": None,
+        "session_close_transcript_timeout": CLOSE_S,
     }
     return AgentSession(**({"stt": Ears(transcripts), "llm": Mind(answers)} | chosen | options))
 

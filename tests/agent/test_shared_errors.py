@@ -15,7 +15,7 @@ from medagent import trace_call
 from medagent.agent.bridge import Bridge
 from medagent.simulator.caller import CallerEar, CallerVoice
 from medagent.telemetry.span import SafeSpan
-from scripted import Loudness, Mind
+from scripted import CLOSE_S, Loudness, Mind
 from sessions import one, spans_of
 
 pytestmark = [pytest.mark.timing, pytest.mark.usefixtures("traced")]
@@ -59,6 +59,7 @@ class Shared:
             turn_handling={"turn_detection": "vad"},
             conn_options=self._options,
             aec_warmup_duration=None,
+            session_close_transcript_timeout=CLOSE_S,
             **self.plugins,
         )
         session.output.audio = CallerEar(pace=8.0, on_change=lambda _audible: None)

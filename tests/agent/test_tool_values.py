@@ -20,7 +20,7 @@ from conversations import Conversation, hold
 from medagent.agent.tool_tasks import ToolEnd
 from medagent.agent.tool_values import MOST_VALUES, copied
 from medagent.telemetry.tool_result import UNREADABLE, read_result
-from scripted import Ears, Loudness, Mind, Mouth
+from scripted import CLOSE_S, Ears, Loudness, Mind, Mouth
 
 NOON = datetime.datetime(2026, 5, 4, 12, tzinfo=datetime.UTC)
 
@@ -241,6 +241,7 @@ async def test_a_session_s_tool_has_the_outcome_of_what_it_returned(
         vad=Loudness(),
         turn_handling={"turn_detection": "vad"},
         aec_warmup_duration=None,
+        session_close_transcript_timeout=CLOSE_S,
     )
     call = await hold(session, Desk(value), _asks)
     tool, totals = call.one("tool.look_up"), call.one("session.end")

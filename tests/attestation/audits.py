@@ -37,10 +37,10 @@ from medagent.audit.review import Sampled, Worksheet, sample
 from medagent.audit.shaped_leaks import Leaks
 from medagent.proof import SigningKey
 from medagent.proof.dsse import Envelope, sign
-from medagent.redaction.loading import load_policy
 from medagent.runtime import installed
 from medagent.runtime.binding import binding
 from medagent.settings import Settings
+from packaged import packaged_policy
 from spans import call
 
 MACHINE = SigningKey.from_seed(b"m" * 32)
@@ -48,7 +48,7 @@ NOW = datetime.now(UTC)
 HOST = SigningKey.from_seed(b"h" * 32)
 SECRET = {"MEDAGENT_SIGNING_KEY": (b"h" * 32).hex(), "MEDAGENT_PSEUDONYM_KEY": "ab" * 32}
 LEAKS = Leaks(surnames=("Brandvold", "Szymanski", "Kjeltorvan"), births=(date(1962, 4, 17), date(1948, 9, 3)))
-POLICY = load_policy()
+POLICY = packaged_policy()
 PEOPLE = {"Theo Brandt": "reviewer", "Noor Haddad": "reviewer", "Ines Calder": "sign_off"}
 KEYS = {name: PersonKey.new() for name in (*PEOPLE, "Omar Nobody")}
 _at_us = iter(range(10**9))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 import random
@@ -30,6 +31,7 @@ def bound(what: str, unit: str, n: int, found: int = 0) -> form.Bound:
     return form.Bound(what=what, unit=unit, n=n, found=found, upper_95=most)
 
 
+@functools.cache
 def histogram(centre_us: float, count: int) -> tuple[tuple[float, int], ...]:
     """Buckets a third of an octave wide, filled like a log-normal."""
     drawn = random.Random(5)

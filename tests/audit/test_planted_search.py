@@ -219,6 +219,7 @@ def clean_trace(lines: int) -> bytes:
     )
 
 
+@pytest.mark.slow
 def test_ten_megabytes_of_clean_trace_hold_nothing() -> None:
     """No hit by chance with 270 values planted in ten calls, of which less than one is to be expected."""
     search = Search(plant(seed=12, calls=10))

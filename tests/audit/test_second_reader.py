@@ -18,7 +18,7 @@ from medagent.audit.planted import plant
 from medagent.audit.second_names import Names
 from medagent.audit.second_reader import LEFT_OUT, Marked, SecondReader, Text
 from medagent.audit.settle import MACHINE_SHAPES, declared_shapes, member, moment, settle
-from medagent.redaction.loading import load_policy
+from packaged import packaged_policy
 from work import times_as_long
 
 ROSTERS = {"doctors": ["Dr. Amara Okafor"], "locations": ["Lakeside Main Street"]}
@@ -160,7 +160,7 @@ def test_the_names_are_the_ones_that_are_described() -> None:
 def test_a_kept_value_passes_by_its_shape_alone(reader: SecondReader) -> None:
     """A doctor of the roster, a time, an id pass where they belong; the same sign for sign elsewhere does not."""
     run = moment("time of the run", datetime(2026, 11, 24, 9, tzinfo=UTC), datetime(2026, 11, 24, 10, tzinfo=UTC))
-    shapes = [*MACHINE_SHAPES, run, *declared_shapes(load_policy(), ROSTERS)]
+    shapes = [*MACHINE_SHAPES, run, *declared_shapes(packaged_policy(), ROSTERS)]
     passes = [
         ("fields.arguments.doctor_name", "Dr. Amara Okafor"),
         ("fields.result.slots.0.clinic_location", "Lakeside Main Street"),

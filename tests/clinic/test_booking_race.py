@@ -1,4 +1,3 @@
-import multiprocessing
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from sqlalchemy import func, select
 
 from medagent.clinic import Clinic, Patient, Refusal, seed_demo
 from medagent.clinic.schema import AppointmentRow, PatientRow
+from processes import fresh_processes
 
 pytestmark = pytest.mark.timing
 
@@ -84,7 +84,7 @@ def book_in_a_process(url: str, number: int, gate: Barrier, answers: Any) -> Non
 
 def test_of_many_processes_one_gets_the_slot(clinic_url: str) -> None:
     """Five processes that find no file, make it, fill it and book one slot: one wins, four are told it is taken."""
-    context = multiprocessing.get_context("spawn")
+    context = fresh_processes()
     gate, answers = context.Barrier(5), context.Queue()
     workers = [context.Process(target=book_in_a_process, args=(clinic_url, n, gate, answers)) for n in range(5)]
     for worker in workers:

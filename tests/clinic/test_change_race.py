@@ -1,4 +1,3 @@
-import multiprocessing
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from sqlalchemy import select
 
 from medagent.clinic import Booking, Clinic, Patient, Refusal, VerifiedPatient, seed_demo
 from medagent.clinic.schema import BOOKED, AppointmentRow, ChangeRow
+from processes import fresh_processes
 
 pytestmark = pytest.mark.timing
 
@@ -141,7 +141,7 @@ def test_of_many_processes_one_moves_into_the_slot(clinic_url: str) -> None:
     clinic = Clinic.open(clinic_url)
     seed_demo(clinic, now=NOW)
     mine = all_booked(clinic, 5)
-    context = multiprocessing.get_context("spawn")
+    context = fresh_processes()
     gate, answers = context.Barrier(5), context.Queue()
     workers = [
         context.Process(target=move_in_a_process, args=(clinic_url, each.confirmation_id, gate, answers))

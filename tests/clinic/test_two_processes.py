@@ -1,6 +1,5 @@
 """Two processes that answer two callers at the same moment, on SQLite and on PostgreSQL."""
 
-import multiprocessing
 from datetime import UTC, datetime
 from multiprocessing.synchronize import Barrier
 from typing import Any
@@ -11,6 +10,7 @@ from sqlalchemy import select, update
 from medagent.clinic import Clinic
 from medagent.clinic.schema import BOOKED, AppointmentRow, LocationRow, PatientRow
 from medagent.tools import TOOLS, invoke
+from processes import fresh_processes
 
 pytestmark = pytest.mark.timing
 
@@ -33,7 +33,7 @@ def answer_calls(url: str, calls: list[dict[str, str]], gate: Barrier, answers: 
 
 def both(url: str, first: list[dict[str, str]], second: list[dict[str, str]]) -> list[tuple[Any, Any]]:
     """What each of two processes heard, round by round."""
-    context = multiprocessing.get_context("spawn")
+    context = fresh_processes()
     gate, answers = context.Barrier(2), context.Queue()
     workers = [
         context.Process(target=answer_calls, args=(url, calls, gate, answers, name))

@@ -24,6 +24,8 @@ pytestmark = pytest.mark.timing
 
 CALLS = 3
 PACE = 2.0
+FASTER = 4.0
+"""The pace at full speed, where the off is seen a second after it was given."""
 
 
 class Drill:
@@ -67,13 +69,13 @@ def until_seen(calls: Sequence[subprocess.Popen[str]]) -> None:
             pass
 
 
-def throw(directory: Path, effect: Callable[[Sequence[subprocess.Popen[str]]], None]) -> Drill:
+def throw(directory: Path, effect: Callable[[Sequence[subprocess.Popen[str]]], None], *, pace: float = PACE) -> Drill:
     """Turn telemetry off in the middle of three calls; `effect` waits until it has taken effect."""
     home = directory / "home"
     with Sink(directory) as sink, ExitStack() as processes:
         drill = Drill(home, sink)
         langsmith = {"LANGSMITH_API_KEY": "lsv2_test", "LANGSMITH_ENDPOINT": sink.url}
-        command = [sys.executable, str(Path(__file__).with_name("told_call.py")), str(home), str(PACE)]
+        command = [sys.executable, str(Path(__file__).with_name("told_call.py")), str(home), str(pace)]
         calls = [
             processes.enter_context(
                 subprocess.Popen(
@@ -119,7 +121,7 @@ def test_once_the_off_is_seen_nothing_leaves_and_nothing_is_stored(drill: Drill)
 @pytest.mark.deadline
 def test_a_second_after_the_off_nothing_leaves_and_nothing_is_stored(tmp_path: Path) -> None:
     """Counted from the end of `medagent telemetry off`, in three processes with a call each."""
-    assert nothing_more(throw(tmp_path, lambda _calls: time.sleep(1)))
+    assert nothing_more(throw(tmp_path, lambda _calls: time.sleep(1), pace=FASTER))
 
 
 def test_every_caller_is_served(drill: Drill) -> None:

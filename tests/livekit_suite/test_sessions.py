@@ -57,6 +57,7 @@ async def talk() -> None:
             vad=scripted.ScriptedVAD(),
             turn_handling={"turn_detection": "vad"},
             aec_warmup_duration=None,
+            session_close_transcript_timeout=0.3,
         )
         session.input.audio, session.output.audio = scripted.Microphone(), scripted.Loudspeaker()
         heard: asyncio.Queue[str] = asyncio.Queue()

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from medagent.proof import PseudonymKey
-from medagent.redaction import KnownValues, Redacted, Redactor, load_policy
+from medagent.redaction import KnownValues, Redacted, Redactor
+from packaged import packaged_policy
 
 DOCTOR = "Dr. Amara Okafor"
 PLACE = "Lakeside Main Street"
 SLOT = "2026-05-04T09:30:00-05:00"
 KEY = PseudonymKey(secret=b"k" * 32)
-POLICY = load_policy()
+POLICY = packaged_policy()
 REDACTOR = Redactor(POLICY, keys=KEY, rosters={"doctors": [DOCTOR], "locations": [PLACE]})
 
 

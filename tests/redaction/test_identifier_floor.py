@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from raw_record import RawRecord
 
 from medagent.errors import PolicyError
-from medagent.redaction import REDACTED, Category, KnownValues, Policy, Redactor, find_policy, load_policy
+from medagent.redaction import REDACTED, Category, KnownValues, Policy, Redactor
 from medagent.redaction.identifier_names import identifier_category
 from medagent.redaction.loading import parse_policy
 from medagent.redaction.policy import leaves, steps_of
+from packaged import packaged_policy
 
 NAMES = {
     Category.NAME: "patient_name full_name first_name surname caller_name guardian_name contact_name nickname",
@@ -90,7 +91,7 @@ def test_a_bare_name_is_read_by_what_it_stands_in(path: str, category: Category 
 def test_no_kept_field_of_the_packaged_policies_is_an_identifier_by_its_name() -> None:
     """What the packaged policies keep has no such name; every field that their authors call identifying stays."""
     for name in ("clinic", "safe-harbor"):
-        for field, rule in load_policy(find_policy(name)).fields.items():
+        for field, rule in packaged_policy(name).fields.items():
             if rule.safe_harbor in tuple("DEFGHIJKLMO") or field in ("patient_name", "dob", "address"):
                 assert identifier_category(field) is not None, field
 
@@ -255,7 +256,7 @@ def declared(policy: Policy) -> set[tuple[str, ...]]:
 
 def test_a_machines_own_fields_teach_nothing() -> None:
     """No field that a span of the machine keeps would be learned as an identifier, whatever is in it."""
-    policy = load_policy()
+    policy = packaged_policy()
     for path in declared(policy):
         rule = policy.fields.get(path[-1])
         if rule is None and path[0] not in ("arguments", "room_id", "categories"):

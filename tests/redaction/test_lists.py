@@ -13,12 +13,13 @@ from small_policy import in_files
 
 from medagent.clinic.guidelines.collection import collection
 from medagent.errors import PolicyError
-from medagent.redaction import REDACTED, load_policy
+from medagent.redaction import REDACTED
 from medagent.redaction.lists import error_types, time_zones
 from medagent.redaction.loading import parse_policy
 from medagent.redaction.policy import Policy
 from medagent.redaction.trial import treat
 from medagent.tools import TOOLS
+from packaged import packaged_policy
 
 ROOT = Path(__file__).parents[2]
 KIND = "{action: KEEP, category: machine, shape: %s, why: A member.}"
@@ -55,7 +56,7 @@ def test_error_types_codes_of_the_clinic_stand_in_its_policy() -> None:
     assert {"slot_taken", "not_verified", "off_grid", "missing_field"} <= codes
     for code in codes | {"ClinicError"}:
         fields = {"result": {"error_type": code}}
-        assert treat(load_policy(), "tool.book_appointment", fields).fields == fields
+        assert treat(packaged_policy(), "tool.book_appointment", fields).fields == fields
 
 
 @pytest.mark.parametrize("value", ["barker_not_found", "TessNotFoundError", "tess_barker", "NotAnErrorOfOurs"])
@@ -96,7 +97,7 @@ def test_guideline_ids_are_those_of_the_collection() -> None:
     for entry in collection():
         fields = {"result": {"guidelines": [{"guideline_id": entry.guideline_id}]}}
         given = {"guideline_ids": [each.guideline_id for each in collection()]}
-        assert treat(load_policy(), "tool.get_medical_guidelines", fields, rosters=given).fields == fields
+        assert treat(packaged_policy(), "tool.get_medical_guidelines", fields, rosters=given).fields == fields
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,15 @@ import pytest
 from small_policy import SMALL
 
 from command import Done, run
-from medagent.redaction import find_policy, load_policy
+from medagent.redaction import find_policy
 from medagent.redaction.comparison import rule_changes, synthetic_records, value_changes
 from medagent.redaction.explanation import explain
 from medagent.redaction.policy import Action
 from medagent.redaction.safe_harbor import IDENTIFIERS, matrix
+from packaged import packaged_policy
 
 pytestmark = pytest.mark.timing
-CLINIC, STRICT = (load_policy(find_policy(name)) for name in ("clinic", "safe-harbor"))
+CLINIC, STRICT = (packaged_policy(name) for name in ("clinic", "safe-harbor"))
 
 
 def medagent(*arguments: str) -> Done:

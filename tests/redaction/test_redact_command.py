@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,15 +9,19 @@ from typing import Any
 
 import pytest
 
+from command import run as run_medagent
 from medagent.proof.keys import PSEUDONYM_SHAPE
 from medagent.redaction import REDACTED
+
+pytestmark = pytest.mark.timing
 
 NAME, NUMBER = "Quillon Zephyrine", "555-010-0142"
 
 
 def run(*arguments: str, given: bytes, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
-    command = [str(Path(sys.executable).with_name("medagent")), "redact", *arguments]
-    return subprocess.run(command, input=given, capture_output=True, check=False, env=environment)
+    environment = dict(os.environ) if environment is None else environment
+    done = run_medagent("redact", *arguments, given=given, environment=environment)
+    return subprocess.CompletedProcess(arguments, done.code, done.out.encode(), done.err.encode())
 
 
 def answers(*arguments: str, lines: list[Any]) -> list[dict[str, Any]]:

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from raw_record import DOCTOR, KEY, PLACE, RawRecord
 
 from medagent.proof import PseudonymKey
-from medagent.redaction import REDACTED, Identifier, KnownValues, Policy, Redacted, Redactor, find_policy, load_policy
+from medagent.redaction import REDACTED, Identifier, KnownValues, Policy, Redacted, Redactor
 from medagent.redaction.policy import Action, Leaf, ListNode, Node, ObjectNode, leaves
+from packaged import packaged_policy
 
 ROSTERS = {"doctors": [DOCTOR], "locations": [PLACE]}
-POLICIES = [load_policy(find_policy(name)) for name in ("clinic", "safe-harbor")]
+POLICIES = [packaged_policy(name) for name in ("clinic", "safe-harbor")]
 BOTH = pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: str(policy.name))
 CLINIC, STRICT = POLICIES
 NAME, NUMBER, MAIL = "Quillon Zephyrine", "5550100142", "q.zephyrine@example.com"

@@ -21,8 +21,7 @@ from ledgers import KEY
 from medagent.errors import LedgerError
 from medagent.pricing import Usage, load_prices
 from medagent.proof import PseudonymKey
-from medagent.redaction import KnownValues, Redacted, Redactor, load_policy
-from medagent.redaction.loading import find_policy
+from medagent.redaction import KnownValues, Redacted, Redactor
 from medagent.telemetry import events as ev
 from medagent.telemetry import pipeline as module
 from medagent.telemetry.chain import Tombstone, verify_chain
@@ -34,6 +33,7 @@ from medagent.telemetry.recovery import GuardrailEntries
 from medagent.telemetry.session import Destination, SessionMaker
 from medagent.telemetry.span import SafeSpan
 from medagent.telemetry.switch import Switch
+from packaged import packaged_policy
 from spans import assert_one_tree
 from strategies import WALL_US, event_streams
 from switches import GO, audited
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.timing
 
 NAME, PHONE, MRN = "Ottoline Quist", "+1 555 010 0142", "00412877"
 RAW = ("Ottoline", "OTTOLINE", "ottoline", "Quist", "5550100142", "555 010 0142", MRN)
-POLICY = load_policy()
+POLICY = packaged_policy()
 KEYS = PseudonymKey(secret=b"k" * 32)
 USAGE = Usage(
     input_text_tokens=200,
@@ -622,7 +622,7 @@ def test_events_of_a_call_that_has_ended_are_ignored(house: House) -> None:
 
 def test_under_a_shifted_clock_every_time_is_moved_by_the_same_days(make: Make) -> None:
     """Starts, ends and ancestors leave moved by one whole number of days, durations and order intact."""
-    strict = make(redactor=Redactor(load_policy(find_policy("safe-harbor")), keys=KEYS), key=KEYS)
+    strict = make(redactor=Redactor(packaged_policy("safe-harbor"), keys=KEYS), key=KEYS)
     line = strict.begin()
     speak(line, 0)
     book(line)

@@ -25,8 +25,7 @@ from ledgers import KEY, TRUSTED
 from medagent.errors import LedgerError
 from medagent.pricing import load_prices
 from medagent.proof import PseudonymKey
-from medagent.redaction import Redactor, load_policy
-from medagent.redaction.loading import find_policy
+from medagent.redaction import Redactor
 from medagent.telemetry import events as ev
 from medagent.telemetry.chain import verify_chain
 from medagent.telemetry.ledger import Ledger, entries, verify
@@ -36,6 +35,7 @@ from medagent.telemetry.recovery import GuardrailEntries, Recovered, recover
 from medagent.telemetry.session import Destination, Session, SessionMaker
 from medagent.telemetry.span import SafeSpan
 from medagent.telemetry.switch import Switch
+from packaged import packaged_policy
 from spans import assert_one_tree
 from strategies import START_NS, event_streams, started
 from switches import GO, audited
@@ -44,7 +44,7 @@ pytestmark = pytest.mark.timing
 
 __all__ = ["postgresql_server", "postgresql_url"]  # fixtures
 
-POLICY = load_policy()
+POLICY = packaged_policy()
 KEYS = PseudonymKey(secret=b"k" * 32)
 PRICES = load_prices()
 WORDS = ("cough", "line was busy", "Quillon", "5550100142")
@@ -360,7 +360,7 @@ def test_a_settled_consent_outlives_its_process(make: Make, answer: Any) -> None
 
 def test_a_shifted_clock_stays_shifted(make: Make) -> None:
     """The end of a killed call is told in the call's own days, under the policy that shifts them."""
-    host = make(redactor=Redactor(load_policy(find_policy("safe-harbor")), keys=KEYS))
+    host = make(redactor=Redactor(packaged_policy("safe-harbor"), keys=KEYS))
     process = host.process()
     session, begun = process.session()
     process.work(session, [begun, *happenings()])
@@ -373,7 +373,7 @@ def test_a_shifted_clock_stays_shifted(make: Make) -> None:
 
 def test_a_policy_that_changed_meanwhile_does_not_keep_a_call_open(make: Make) -> None:
     """The next process may run under other rules: what was admitted under the old ones stays, the end is of the new."""
-    host = make(redactor=Redactor(load_policy(find_policy("safe-harbor")), keys=KEYS))
+    host = make(redactor=Redactor(packaged_policy("safe-harbor"), keys=KEYS))
     process = host.process()
     session, begun = process.session()
     process.work(session, [begun, *happenings()])

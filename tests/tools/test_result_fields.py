@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from medagent.clinic import Clinic
-from medagent.redaction.loading import load_policy
 from medagent.redaction.policy import Leaf, ListNode, Node, ObjectNode
 from medagent.tools import TOOLS, Tool, invoke
+from packaged import packaged_policy
 
 BY_NAME = {tool.name: tool for tool in TOOLS}
 ALL = pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
@@ -104,7 +104,7 @@ def ruled(node: Node, path: str) -> bool:
 @ALL
 def test_the_policy_has_a_rule_for_everything_that_goes_in_and_comes_out(tool: Tool[Any]) -> None:
     """Every argument and every declared field of an answer: what nobody named would be dropped unseen."""
-    tree = load_policy().tree(f"tool.{tool.name}")
+    tree = packaged_policy().tree(f"tool.{tool.name}")
     fields = [f"arguments.{name}" for name in tool.arguments.model_fields]
     fields += [f"result.{field}" for field in tool.result_fields]
     assert [field for field in fields if not ruled(tree, field)] == []
@@ -114,7 +114,7 @@ def test_an_entrys_id_and_date_have_the_shape_that_the_policy_keeps() -> None:
     """All entries of the collection: none would leave as a redaction, and none of their texts leaves at all."""
     from medagent.clinic.guidelines.collection import collection
 
-    policy = load_policy()
+    policy = packaged_policy()
     rules = {
         field: policy.rule_for("tool.get_medical_guidelines", ("result", "guidelines", 0, field))
         for field in ("guideline_id", "source_date", "title", "text", "source")

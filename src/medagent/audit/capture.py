@@ -89,6 +89,7 @@ class Capture:
                         content_type=self.headers.get("Content-Type") or "",
                         content_encoding=self.headers.get("Content-Encoding"),
                     )
+                is_held = False
                 if capture.refuses:
                     status, answer = 503, b""
                 elif batch_status is not None and not is_metrics and (spans := span_count(channel, body)):
@@ -99,10 +100,12 @@ class Capture:
                             b'{"error":"refused by the drill"}',
                         )
                     else:
-                        capture._goes_on.wait(_HELD_S)
-                        time.sleep(_ALONE_S)
+                        is_held = True
                 kind = METRICS_BODY if is_metrics else " body"
                 capture._keep(channel, {" head": head, kind: body}, at=at, taken=200 <= status < 300)
+                if is_held:  # kept before: a drill sees the request while it waits for its answer
+                    capture._goes_on.wait(_HELD_S)
+                    time.sleep(_ALONE_S)
                 self.send_response(status)
                 self.send_header("Content-Type", media_type)
                 self.send_header("Content-Length", str(len(answer)))

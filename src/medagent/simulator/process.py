@@ -15,11 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from aiohttp import web
-
 from medagent.errors import MedagentError, SimulatorError
-from medagent.simulator.app import build_app
-from medagent.simulator.record import Record
 from medagent.simulator.scenario import load_scenario
 
 _TAIL_CHARACTERS = 2_000
@@ -45,7 +41,17 @@ async def serve(
     """
     if pace <= 0 or not scenarios:
         raise SimulatorError("the simulator needs a pace over 0 and a scenario")
-    app = build_app([load_scenario(name) for name in scenarios], pace=pace, record=Record(record))
+    from aiohttp import web  # noqa: PLC0415  # a second that the process which only starts the simulator need not pay
+
+    from medagent.simulator.app import build_app  # noqa: PLC0415  # the same
+    from medagent.simulator.protocol import load_dialect  # noqa: PLC0415  # the same
+    from medagent.simulator.record import Record  # noqa: PLC0415  # the same
+
+    loaded = [load_scenario(name) for name in scenarios]
+    load_dialect("current")  # before a client waits for an answer
+    if any(scenario.events == "legacy" for scenario in loaded):
+        load_dialect("legacy")
+    app = build_app(loaded, pace=pace, record=Record(record))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
     await runner.setup()
     try:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias, get_args
 
-from openai.types.beta import realtime as beta
-from openai.types.realtime import RealtimeClientEvent, RealtimeServerEvent
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from medagent.errors import SimulatorError
@@ -34,13 +33,6 @@ _SEMANTIC_VAD: Event = {
 }
 
 
-def _by_type(union: object) -> dict[str, TypeAdapter[BaseModel]]:
-    classes = get_args(get_args(union)[0])
-    return {get_args(cls.model_fields["type"].annotation)[0]: TypeAdapter(cls) for cls in classes}
-
-
-_SERVER_EVENTS = {"current": _by_type(RealtimeServerEvent), "legacy": _by_type(beta.RealtimeServerEvent)}
-_CLIENT_EVENTS = {"current": _by_type(RealtimeClientEvent), "legacy": _by_type(beta.RealtimeClientEvent)}
 FATAL_CODES = frozenset({"insufficient_quota", "invalid_api_key", "account_deactivated", "session_expired"})
 """After an error with one of these the service closes the connection."""
 _MESSAGES = {
@@ -49,6 +41,26 @@ _MESSAGES = {
     "session_expired": "Your session hit the maximum duration.",
     "server_error": "The server had an error while processing your request.",
 }
+
+
+_Adapters: TypeAlias = dict[str, TypeAdapter[BaseModel]]
+
+
+@functools.cache
+def load_dialect(dialect: Dialect) -> tuple[_Adapters, _Adapters]:
+    """Return the types of a dialect's server and client events; the first call imports them."""
+    if dialect == "legacy":
+        from openai.types.beta import realtime as beta  # noqa: PLC0415  # most processes never speak the beta's dialect
+
+        return _by_type(beta.RealtimeServerEvent), _by_type(beta.RealtimeClientEvent)
+    from openai.types.realtime import RealtimeClientEvent, RealtimeServerEvent  # noqa: PLC0415  # half a second
+
+    return _by_type(RealtimeServerEvent), _by_type(RealtimeClientEvent)
+
+
+def _by_type(union: object) -> _Adapters:
+    classes = get_args(get_args(union)[0])
+    return {get_args(cls.model_fields["type"].annotation)[0]: TypeAdapter(cls) for cls in classes}
 
 
 def problem(code: str) -> Event:
@@ -69,7 +81,8 @@ class RefusedError(Exception):
 def check_server_event(event: Event, dialect: Dialect = "current") -> None:
     """Raise `SimulatorError`, naming the keys, where an event of ours is not exactly what the types declare."""
     kind = str(event.get("type"))
-    adapter = _SERVER_EVENTS[dialect].get(kind)
+    server_events, _ = load_dialect(dialect)
+    adapter = server_events.get(kind)
     if adapter is None:
         raise SimulatorError(f"{kind} is no server event")
     try:
@@ -88,7 +101,8 @@ def check_client_event(event: object, dialect: Dialect = "current") -> Event:
     """Give a client's event back if it is one; raises `RefusedError`."""
     if not isinstance(event, dict):
         raise RefusedError("An event must be a JSON object.", code="invalid_json")
-    adapter = _CLIENT_EVENTS[dialect].get(str(event.get("type")))
+    _, client_events = load_dialect(dialect)
+    adapter = client_events.get(str(event.get("type")))
     if adapter is None:
         raise RefusedError("The event's type is not known.", code="invalid_event", param="type")
     try:

@@ -22,15 +22,15 @@ from medagent.redaction import (
     KnownValues,
     Redactor,
     Rule,
-    load_policy,
 )
 from medagent.redaction.policy import Leaf, ListNode, Node
 from medagent.redaction.shapes import Boolean, Member, Moment, Number, OneOf, Pattern
 from medagent.telemetry.door.admission import Admission, Admitted
 from medagent.telemetry.span import SafeSpan, SpanKind
+from packaged import packaged_policy
 from strategies import made_up_names, records_of_any_kind
 
-POLICY = load_policy()
+POLICY = packaged_policy()
 ORDINARY = ("knee", "fever", "since", "yesterday", "the", "hurts", "walking", "after", "a", "my", "call", "back", "see")
 KEYS = PseudonymKey(secret=b"k" * 32)
 ROSTERS = {"doctors": ["Dr. Amara Okafor", "Dr. Will Park"], "locations": ["Lakeside Main Street"]}

@@ -20,15 +20,16 @@ from hypothesis import strategies as st
 
 from medagent.clinic import Clinic, seed_demo
 from medagent.errors import DoorError
-from medagent.redaction import Category, KnownValues, Redacted, load_policy
+from medagent.redaction import Category, KnownValues, Redacted
 from medagent.runtime.telemetry import Telemetry
 from medagent.settings import load_settings
 from medagent.telemetry import events as ev
 from medagent.telemetry.door.admission import Admission
 from medagent.telemetry.span import Ancestor, SafeSpan, SpanKind
+from packaged import packaged_policy
 from sink import Sink
 
-POLICY = load_policy()
+POLICY = packaged_policy()
 TRACE = "5f0c3b1e-0c1d-4f6a-9a55-1f2e3d4c5b6a"
 BORN = date(1982, 3, 14)
 KNOWN: list[tuple[Category, str]] = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import multiprocessing
 import os
 import signal
 import time
@@ -21,6 +20,7 @@ from medagent.telemetry.shipper import Shipper
 from medagent.telemetry.span import SafeSpan
 from medagent.telemetry.switch import Switch
 from outboxes import CALLS, MakeOutbox, begin, put
+from processes import fresh_processes
 
 HOUR_MS = 3_600_000
 
@@ -167,7 +167,7 @@ def test_three_processes_ship_each_span_once(make_outbox: MakeOutbox, outbox_url
         fill(outbox, 100, trace_id)
     expected = [span.span_id for span in outbox.due("archive", 1000)]
     path = tmp_path / "lines"
-    context = multiprocessing.get_context("spawn")
+    context = fresh_processes()
     workers = [context.Process(target=_ship, args=(outbox_url, tmp_path, path, 0.005)) for _ in range(3)]
     for worker in workers:
         worker.start()
@@ -187,7 +187,7 @@ def test_what_a_killed_shipper_was_sending_is_sent_by_another(
     outbox = make_outbox()
     fill(outbox, 5)
     path = tmp_path / "lines"
-    victim = multiprocessing.get_context("spawn").Process(target=_ship, args=(outbox_url, tmp_path, path, 60.0))
+    victim = fresh_processes().Process(target=_ship, args=(outbox_url, tmp_path, path, 60.0))
     victim.start()
     deadline = time.monotonic() + 240
     while not outbox.status().leased:

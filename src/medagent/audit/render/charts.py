@@ -6,6 +6,7 @@ inks: they are the only colours in the SVG.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ _WIDTH = 540
 _FONT = "Libertinus Serif"
 
 
+@functools.lru_cache(maxsize=4)  # `audit verify` renders one report several times: signed, unsigned, as an example
 def overhead(latency: Latency) -> str:
     """How many operations took how long on the thread, on a logarithmic axis with the lines of 1 ms and 5 ms."""
     uppers = [upper for upper, _ in latency.thread_histogram]
@@ -68,6 +70,7 @@ def overhead(latency: Latency) -> str:
     return _svg(alt.layer(bars, lines, left_of, right_of), height=170)
 
 
+@functools.lru_cache(maxsize=4)
 def answers(latency: Latency) -> str:
     """TTFT-A of every turn, a row for each call, with the median of each call as an upright stroke."""
     rows = [
