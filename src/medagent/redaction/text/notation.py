@@ -5,13 +5,14 @@ A letter alone is otherwise a part of a name that is spelled, or of a code.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from medagent.redaction.text.cues import QUANTITIES, words
 from medagent.redaction.text.found import is_sign
 from medagent.redaction.text.lexicon import Kind
 from medagent.redaction.text.reading import LIST_LETTERS, Reading, cue
-from medagent.redaction.text.units import LETTER, NUMBER, SIGN, SPOKEN, WORD, Unit
+from medagent.redaction.text.units import LETTER, MIXED, NUMBER, SIGN, SPOKEN, WORD, Unit
 
 _WITH_SLASH = words(
     """s/p h/o c/o r/o w/o f/u y/o n/v v/d n/v/d d/c d/c'd d/c'ed b/l b/p b/c i/o h/a p/w a/w a/p r/t d/t s/s l/r u/a
@@ -66,7 +67,10 @@ _SUBJECTS_OR_IS = _SUBJECTS | {"is", "it's"}
 _SHARES = frozenset(("7", "12", "52"))
 """Denominators of days, months and weeks in British notes: `x 6/52`."""
 _LONGEST_SLASHED = 4
+_MOST_SINGLE = 3
+"""Single letters that slashes tie and that are notation though no list has them; more may spell a name."""
 _LONGEST_STUTTER, _LONGEST_START = 16, 3
+_DURATION = re.compile(r"\d{1,2}(?:s|min|h|hr|hrs|d|day|days|w|wk|wks|m|mo|mos|y|yr|yrs)")
 _TIES = "-–…,."
 
 
@@ -130,10 +134,20 @@ def _slashed(units: Sequence[Unit], at: int) -> range | None:
         last += 2
     if last > at:
         joined = "".join(unit.norm for unit in units[at : last + 1])
-        return range(at, last + 1) if joined in _WITH_SLASH else None
+        return range(at, last + 1) if joined in _WITH_SLASH or _are_single(units, at, last) else None
     if units[at].norm == "w" and at + 1 < len(units) and units[at + 1].norm == "/":
         return range(at, at + 1) if units[at + 1].start == units[at].end else None
     return None
+
+
+def _are_single(units: Sequence[Unit], first: int, last: int) -> bool:
+    """Return whether two or three single letters are tied by slashes and by nothing else: `c/s`, `w/r/r`."""
+    if any(units[at].kind != LETTER for at in range(first, last + 1, 2)) or last - first > 2 * (_MOST_SINGLE - 1):
+        return False
+    is_tied = first > 0 and units[first - 1].end == units[first].start and is_sign(units[first - 1], "-/#")
+    is_tied = is_tied or (first > 0 and units[first - 1].kind == LETTER)
+    after = units[last + 1] if last + 1 < len(units) else None
+    return not is_tied and (after is None or after.start > units[last].end or is_sign(after, ".,;:?!)"))
 
 
 def _before_word(reading: Reading, at: int) -> tuple[int, ...] | None:
@@ -248,6 +262,8 @@ def _joined(units: Sequence[Unit], at: int) -> tuple[int, ...] | None:
 
 def _times(units: Sequence[Unit], at: int) -> range | None:
     """`x 3 days`, `x 6/52`: the sign of times before a duration."""
+    if units[at].norm == "x" and at + 1 < len(units) and units[at + 1].kind == MIXED:
+        return range(at, at + 1) if _DURATION.fullmatch(units[at + 1].norm) else None
     if units[at].norm != "x" or at + 2 >= len(units) or units[at + 1].kind != NUMBER:
         return None
     last = at + 3 if units[at + 2].norm == "/" and at + 3 < len(units) else at + 2

@@ -6,7 +6,18 @@ from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FUNCTION, TITLES, words
 from medagent.redaction.text.found import Layer
 from medagent.redaction.text.lexicon import Kind
-from medagent.redaction.text.reading import ABBREVIATION, DRUG_NAME, EPONYM, PAIR, RARE, Mark, Reading, begins_with, cue
+from medagent.redaction.text.reading import (
+    ABBREVIATION,
+    CAPITALS,
+    DRUG_NAME,
+    EPONYM,
+    PAIR,
+    RARE,
+    Mark,
+    Reading,
+    begins_with,
+    cue,
+)
 from medagent.redaction.text.units import LETTER, MIXED, NUMBER, WORD
 
 _SYNDROMES = words("syndrome syndromes")
@@ -106,7 +117,7 @@ _INDEFINITE = words("a an positive negative no possible probable suspected bilat
 _SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE = cue(_SYNDROMES), cue(_DISEASES), cue(_ONLY_FINDINGS)
 
 
-@begins_with(_SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE, DRUG_NAME, PAIR, EPONYM, RARE, ABBREVIATION)
+@begins_with(_SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE, DRUG_NAME, PAIR, EPONYM, RARE, ABBREVIATION, CAPITALS)
 def read_terms(reading: Reading) -> None:
     """Make clinical words of unlisted eponyms before `syndrome`, and of brands that are names beside a dose."""
     for at in reading.cued(PAIR):
@@ -208,6 +219,14 @@ def _judge_rare_names(reading: Reading) -> None:
     for at in reading.cued(ABBREVIATION):
         if not reading.gone[at] and _is_all_capitals(reading, at) and not _is_beside_people(reading, at):
             _keep(reading, at, at)
+    for at in reading.cued(CAPITALS):
+        if (
+            not reading.gone[at]
+            and _is_all_capitals(reading, at)
+            and not _is_beside_people(reading, at)
+            and not _is_beside_hidden(reading, at)
+        ):
+            _keep(reading, at, at)
 
 
 def _is_all_capitals(reading: Reading, at: int) -> bool:
@@ -219,7 +238,11 @@ def _is_all_capitals(reading: Reading, at: int) -> bool:
 def _is_beside_hidden(reading: Reading, at: int) -> bool:
     """Return whether a word is beside one that no list has or that does not leave."""
     return any(
-        reading.gone[beside] or reading.kinds[beside] is Kind.UNKNOWN
+        reading.gone[beside]
+        or (
+            reading.kinds[beside] is Kind.UNKNOWN
+            and (reading.borne[beside] or not _is_all_capitals(reading, beside))
+        )
         for beside in (at - 1, at + 1)
         if 0 <= beside < len(reading.units)
     )
