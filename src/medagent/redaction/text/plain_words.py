@@ -10,6 +10,7 @@ from medagent.redaction.text.lexicon import Kind
 from medagent.redaction.text.reading import Reading, is_hidden
 from medagent.redaction.text.units import NUMBER, WORD
 
+_PLACEHOLDER = "<>"
 _WHOSE = words("my his her our your their whose")
 _ARTICLES = words("a an the another each every this that these those no any some")
 _OBJECTS = words("me him us them it")
@@ -39,6 +40,7 @@ _QUALITIES = words(
     weak low high tall large great normal regular severe constant active chronic single simple real serious rash numb
     golden junior senior royal french english"""
 )
+_NAMED = frozenset("kfg")
 _OF_THINGS = words("true due late worth normal")
 """Qualities of what is said, which nobody is called."""
 _ABOUT = words("with about i but and or that enough to for from in on at here there now then today if when as , . ? ! ;")
@@ -86,7 +88,7 @@ _CALLED_SO = words(
     faith nick frank dean dale gene hunter carol dawn penny robin joy ruth wade sterling curt trip skip love"""
 )
 """Verbs that are well known as names: a determiner behind them alone is not enough."""
-_PARTICLES = words("up down out off over back away around through along flat together apart still well better badly")
+_PARTICLES = words("up down out off over back away around through along flat")
 _BEHIND_VERB = _DETERMINERS | _PARTICLES | words(
     """to from in on at for with about into onto like when if because after before when i you she he we they all so
     again now today yesterday tomorrow tonight sometimes often too and but . , ? !"""
@@ -100,10 +102,20 @@ _FINITE = words(
     cannot ought might've should've shouldn't"""
 )
 _SMALL_BEFORE_NOUN = words("or to in on than see said saw can do made best no you so")
+_GOVERNING = words(
+    """for about with to of from at by tell told see saw ask asked call called bring brought take took remind sent send
+    give gave got get help let want wanted let's watch heard hear on behind near beside it's this is i'm"""
+)
+"""Words before somebody's name that make it no subject."""
+_BLESSING = words("bless thank trouble bother help love miss")
 _CLAUSE_BEFORE_YOU = words(
     "bless thank thanks to for with tell told see help trouble bother call called calling give ask of from love need"
 )
-_BEHIND_YOU = _FINITE | words("saved are were have do and again so for . , ! ? very made sent gave helped know need guys all")
+_BEHIND_YOU = words(
+    """can could will would should may might must can't won't couldn't wouldn't don't didn't haven't aren't just always
+    never really saved are were have do and again so for . , ! ? very made sent gave helped know need guys
+    all want said told"""
+)
 _BEHIND_NO = words(
     """word news answer show shows change changes fever fevers pain reply response luck problem problems question
     questions further need more longer other new one idea sign signs record records appointment appointments reason
@@ -155,9 +167,9 @@ _BEFORE_NOUN = {
     "ice": words("have some on with of the dry crushed put use using apply applied and heat any no"),
     "blood": words("drew draw drawn of the my in some any no coughing high low your his her fresh clotted more"),
     "rose": words("a the red wild"),
-    "sun": words("the in of too direct midday hot some any"),
-    "rain": words("the in of heavy some any like"),
-    "snow": words("the in of heavy deep some any"),
+    "sun": words("the of too direct midday hot some any"),
+    "rain": words("the heavy some any like"),
+    "snow": words("the heavy deep some any"),
     "case": words("in a the just my his her this that any no worst"),
     "page": words("a the next last first front one this that home web last full"),
     "price": words("the a fair full good what half high low same any at"),
@@ -234,7 +246,8 @@ def is_plain(reading: Reading, at: int) -> bool:
 
 
 def _before(reading: Reading, at: int) -> str:
-    return reading.norms[at - 1] if at else ""
+    """Return the word before one, a placeholder as a sign of its own, nothing at the beginning."""
+    return (reading.norms[at - 1] or _PLACEHOLDER) if at else ""
 
 
 def _is_name_next(reading: Reading, at: int) -> bool:
@@ -269,16 +282,35 @@ def _is_small(reading: Reading, at: int, norm: str, before: str, after: str) -> 
     if norm not in FUNCTION and norm not in ("said", "saw", "best", "made"):
         return False
     if norm == "he":
-        return after in _FINITE and at > 2
+        return after in _FINITE and _is_behind_object(reading, at)
     if norm == "you":
-        return before in _CLAUSE_BEFORE_YOU or after in _BEHIND_YOU
+        return before in _BLESSING or after in _BEHIND_YOU or (
+            before in _CLAUSE_BEFORE_YOU and not _is_name_next(reading, at + 1) and at + 1 < len(reading.norms)
+        )
     if norm == "no":
-        return after in _BEHIND_NO or before in ("a", "still", "had", "has", "have", "with", "is", "there's")
+        return after in _BEHIND_NO
     if norm == "an":
         return False
     if norm in _SMALL_BEFORE_NOUN or norm in ("her", "my", "him", "were", "soon"):
         return _is_phrase(reading, at + 1) and not is_hidden(reading, at + 1)
     return False
+
+
+def _is_behind_object(reading: Reading, at: int) -> bool:
+    """Return whether a clause ends before a pronoun: `it's for my grandson <name> he needs`, `he can't lie flat he …`.
+
+    `my wife <name> he has` is a last name: what is before it begins the sentence.
+    """
+    back = at - 1
+    if not is_hidden(reading, back):
+        return back > 0 and not reading.borne[back]
+    while back >= 0 and is_hidden(reading, back):
+        back -= 1
+    while back >= 0 and (reading.norms[back] in _KIN or reading.norms[back] in _OF_KIN):
+        back -= 1
+    if back >= 0 and reading.norms[back] in _WHOSE:
+        back -= 1
+    return back >= 0 and reading.norms[back] in _GOVERNING
 
 
 def _is_phrase(reading: Reading, at: int) -> bool:
@@ -325,7 +357,7 @@ def _is_quality(reading: Reading, norm: str, before: str, after: str, at: int) -
         return two_before in _MODALS or two_before in ("to", "please", "me", "may", "i'll", "it'll", "might")
     if before in _INTENSE and before not in ("a", "as", "just") and ends:
         return True
-    known = "k" in reading.borne[at] and "f" in reading.borne[at]
+    known = not _NAMED.isdisjoint(reading.borne[at])
     if norm in _OF_THINGS and (before in _LINKS or (before in ("that", "this", "it") and ends)):
         return True
     return before in _LINKS and ends and not known
@@ -344,7 +376,8 @@ def _is_noun(reading: Reading, at: int, norm: str, before: str, after: str) -> b
     listed = reading.borne[at]
     if "k" in listed and "f" in listed:
         return False
-    if before in ("a", "an", "the", "another", "every", "each") and norm not in _KIN:
+    article = "an" if norm[0] in "aeiou" else "a"
+    if before in (article, "the", "another", "every", "each") and norm not in _KIN:
         return after in _BEHIND_NOUN_PHRASE or not after
     return False
 
