@@ -40,6 +40,7 @@ _QUALITIES = words(
     weak low high tall large great normal regular severe constant active chronic single simple real serious rash numb
     golden junior senior royal french english"""
 )
+_MANNERS = words("early late fast hard long little low high loud right close short deep clear")
 _NAMED = frozenset("kfg")
 _OF_THINGS = words("true due late worth normal")
 """Qualities of what is said, which nobody is called."""
@@ -83,6 +84,11 @@ _VERBS = words(
     yield zip book call text email phone fax ask give get put page"""
 )
 """Words that may be names and that are also said as verbs, in any form."""
+_PAST = words("rose drew fell ran led left lost bore rang won caught blew grew kept lent made meant said sold stood told burns hurts")
+"""Forms that follow no modal verb."""
+_NO_SUBJECT = words(
+    """when what where how why who which and but so or if then please well um uh okay yes no oh because . , ? ! ; :"""
+) | {""}
 _CALLED_SO = words(
     """mark bill grant rob sue pat chase drew will may grace hope rose jack lance reed page art gale foster guy ray
     faith nick frank dean dale gene hunter carol dawn penny robin joy ruth wade sterling curt trip skip love"""
@@ -152,53 +158,52 @@ _OF_LANGUAGE = words(
 _SEASONS = words("winter summer autumn spring fall")
 _IN_SEASON = words("in this last next every each during since all the by of until before after")
 _BEFORE_NOUN = {
-    "faith": words("have had has having lost lose little good some more any much keep of in no bad great"),
-    "grace": words("of little some saving good any say said the with more show no by"),
-    "joy": words("of a such pure much some any no with for the her his my our"),
-    "hope": words("of some little any no there's lose lost have has had with the give gives more false only good"),
-    "mercy": words("of some little any no have has had at beg"),
-    "patience": words("your of some more little any no my with have lost losing for much"),
+    "faith": words("have had has having lost lose little good some more any much no bad great your my his her"),
+    "grace": words("little some saving any good say said more show no"),
+    "joy": words("a such pure much some any no"),
+    "hope": words("some little any no there's lose lost have has had give gives more false only good"),
+    "mercy": words("some little any no have has had beg"),
+    "patience": words("your some more little any no my have lost losing much"),
     "chance": words("by any no a the second little good slim last one some off fat every"),
-    "love": words("in of much with sending all true lots"),
-    "peace": words("in of some any inner little"),
+    "love": words("much sending true lots"),
+    "peace": words("some any inner little in"),
     "rice": words("eat eats ate eating some brown white plain cooked boiled fried with of the only and no wild any"),
     "beans": words("eat eats ate eating some green baked black of the and or kidney coffee no"),
     "bean": words("a soy green black coffee kidney"),
     "ice": words("have some on with of the dry crushed put use using apply applied and heat any no"),
     "blood": words("drew draw drawn of the my in some any no coughing high low your his her fresh clotted more"),
     "rose": words("a the red wild"),
-    "sun": words("the of too direct midday hot some any"),
-    "rain": words("the heavy some any like"),
+    "sun": words("the too direct midday hot some any"),
+    "rain": words("the heavy some any"),
     "snow": words("the heavy deep some any"),
     "case": words("in a the just my his her this that any no worst"),
     "page": words("a the next last first front one this that home web last full"),
     "price": words("the a fair full good what half high low same any at"),
-    "art": words("of modern the fine an some"),
-    "dawn": words("at before the by until"),
-    "eve": words("christmas year's the"),
-    "may": words("it he she they you i we that this which there pain symptoms"),
-    "will": words("of free her his my own strong good at iron"),
-    "bill": words("a the my this that phone hospital medical last electric pay paid doctor's no any one"),
-    "mark": words("a the red bruise stretch bite that this any no brown dark full question check"),
-    "ginger": words("some with of fresh take tea the and ground"),
-    "honey": words("some with of and the raw"),
-    "olive": words("with of some black and the"),
+    "art": words("modern fine some"),
+    "dawn": words("before"),
+    "eve": words("christmas year's"),
+    "will": words("free iron"),
+    "bill": words("a the my this phone hospital medical last electric pay paid doctor's no any one"),
+    "mark": words("a the red bruise stretch bite any no brown dark question"),
+    "ginger": words("some fresh ground"),
+    "honey": words("some raw"),
     "guy": words("the a this that nice other old same some"),
-    "dean": words("the"),
     "judge": words("the a"),
-    "angel": words("an a absolute"),
+    "angel": words("an absolute"),
     "sugar": words("blood my his her of the no low high some your"),
     "aura": words("an with without the any no visual"),
-    "heart": words("my his her the your of a"),
+    "heart": words("my his her the your a"),
+    "cook": words("the a"),
 }
 """Nouns that are also names, with the words that may be right before them as nouns."""
+_AMOUNTS = words("bit lot lots ray sense lack loss amount sign full kind leap bundle plenty ounce glass cup bowl bag out")
 _BEHIND_NOUN = {
     "faith": words("in"),
     "grace": words("period"),
     "joy": words("of to in"),
     "hope": words("you i it they he she we that this to for in so not everything"),
     "mercy": words("on of"),
-    "ice": words("chips pack packs cream cubes water bath it"),
+    "ice": words("or and chips pack packs cream cubes water bath it"),
     "rose": words("up from to too quickly again water petals"),
     "drew": words("blood up my his her it some two three back labs"),
     "park": words("in at on my the bench outside there here across"),
@@ -228,7 +233,7 @@ def is_plain(reading: Reading, at: int) -> bool:
     if reading.units[at].kind != WORD or reading.kinds[at] is Kind.UNKNOWN:
         return _is_interjection(reading, at, norm)
     before, after = _before(reading, at), reading.norm(at + 1)
-    if before in TITLES and before not in ("miss", "nurse", "patient") or norm.endswith("'s"):
+    if norm.endswith("'s") or (before in TITLES and not (at > 1 and reading.norms[at - 2] in _DETERMINERS)):
         return False
     begins = not before or before in ".?!:"
     if reading.capitals[at] and not begins and not reading.text[reading.units[at].start :].isupper():
@@ -322,14 +327,15 @@ def _is_phrase(reading: Reading, at: int) -> bool:
 
 def _is_verb(reading: Reading, at: int, norm: str, before: str, after: str) -> bool:
     """`can <name> bring the`, `she rose from`, `to sing in`, `it may rain`: a verb by its subject or its object."""
-    if norm not in _VERBS or (before in TITLES and before != "nurse"):
+    if norm not in _VERBS:
         return False
     two_before = reading.norms[at - 2] if at > 1 else ""
     behind = not after or after in _BEHIND_VERB or not _is_name_next(reading, at + 1)
     if before in _SUBJECTS and behind and two_before not in _SUBJECT_LINKS and norm not in ("kim", "lee"):
         return not is_hidden(reading, at - 1)
-    if before in _MODALS and (after or norm not in _CALLED_SO) and not (before in ("let", "help") and norm in _CALLED_SO):
-        return before not in ("please", "do", "does", "did") or norm not in _CALLED_SO or after in _DETERMINERS
+    if before in _MODALS and norm not in _PAST:
+        has_subject = two_before not in _NO_SUBJECT and before not in ("let", "help", "do", "does", "did")
+        return norm not in _CALLED_SO or (after in _DETERMINERS and before == "please") or has_subject
     if before == "to" and two_before in _BEFORE_INFINITIVE and not _is_name_next(reading, at + 1):
         return after in _BEHIND_VERB or norm not in _CALLED_SO
     if at and is_hidden(reading, at - 1) and norm not in _CALLED_SO:
@@ -354,7 +360,9 @@ def _is_quality(reading: Reading, norm: str, before: str, after: str, at: int) -
     two_before = reading.norms[at - 2] if at > 1 else ""
     ends = not after or after in _ABOUT
     if before == "be" and ends:
-        return two_before in _MODALS or two_before in ("to", "please", "me", "may", "i'll", "it'll", "might")
+        return two_before in _MODALS or two_before in ("", "to", "please", "me", "may", "i'll", "it'll", "might")
+    if norm in _MANNERS and ends and before not in TITLES and not (at and is_hidden(reading, at - 1)):
+        return before in _VERBS or before in _OBJECTS or before in ("feel", "feels", "felt", "too", "so", "very")
     if before in _INTENSE and before not in ("a", "as", "just") and ends:
         return True
     known = not _NAMED.isdisjoint(reading.borne[at])
@@ -371,6 +379,8 @@ def _is_noun(reading: Reading, at: int, norm: str, before: str, after: str) -> b
         return False
     if before in _BEFORE_NOUN.get(norm, ()):
         return True
+    if before == "of" and norm in _BEFORE_NOUN:
+        return at > 1 and reading.norms[at - 2] in _AMOUNTS
     if after in _BEHIND_NOUN.get(norm, ()):
         return not _is_listed_before(reading, at) and before not in ("is", "was", "call", "ask", "tell", "with", "see")
     listed = reading.borne[at]
