@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FUNCTION, TITLES, words
+from medagent.redaction.text.drug_phrases import SURE_DRUG, TAKING, is_surely_taken, is_taken
 from medagent.redaction.text.found import Layer
 from medagent.redaction.text.lexicon import Kind
 from medagent.redaction.text.reading import (
@@ -18,7 +19,7 @@ from medagent.redaction.text.reading import (
     begins_with,
     cue,
 )
-from medagent.redaction.text.units import LETTER, MIXED, NUMBER, WORD
+from medagent.redaction.text.units import LETTER, NUMBER, WORD
 
 _SYNDROMES = words("syndrome syndromes")
 _DISEASES = words("disease diseases dystrophy ataxia dysplasia anomaly sequence phenomenon complex")
@@ -77,37 +78,6 @@ _SHORT = 3
 """Letters of a word that no list of names has which make it an abbreviation; shorter ones are syllables of names."""
 _BETWEEN = frozenset(("-", "/", "'"))
 _MOST_PARTS = 4
-_STRENGTHS = words(
-    """mg mgs mcg mcgs milligram milligrams microgram micrograms mg's xr er xl sr odt tablet tablets tab tabs capsule
-    capsules caps caplet caplets pill pills pack packs cream gel ointment lotion foam inhaler patch patches iud
-    prescription refill refills dose doses injection injections shot shots infusion infusions vaccine ring"""
-)
-_UNITS = words("mg mgs mcg milligram milligrams microgram micrograms percent % units iu ml")
-_TAKING = words(
-    """refill refilling generic skip skipped skipping taking prescribe prescribed prescribes prescribing tapering
-    restart restarted swallow swallowed dose tablet tablets mg milligrams pill pills brand"""
-)
-_TAKING_RARE = words("take takes taking took try tried trying stop stopped start started using use uses")
-_STARTED = frozenset(
-    {
-        *((before, "on") for before in ("started", "start", "put", "been", "am", "i'm", "is", "was", "stay", "back")),
-        *((before, "of") for before in ("out", "off", "instead")),
-        ("allergic", "to"),
-        ("switch", "to"),
-        ("switched", "to"),
-    }
-)
-"""Before a drug that is nobody's usual first name."""
-_OF_OR_FOR = words("of for on")
-_REFILLS = words("refill refills prescription prescriptions bottle box")
-_DOES_TO_ME = words("makes made gives gave upset upsets helps helped")
-_FOR_A_DRUG = words(
-    "generic substitute alternative coupon dose doses mg milligrams tablet tablets pill pills pack supply"
-)
-_GIVING = words("give gave gives giving given hand handed get got bring let make made tell told ask asked")
-_ENDING = words(
-    "this for every daily twice once at with because again anymore and but in , . ? ! ; as the last since please"
-)
 _ONLY_FINDINGS = words(
     """sign signs lesion lesions gait chromosome cyst cysts palsy contracture maneuver manoeuvre osteotomy forceps
     speculum node nodes tubercle smear stain catheter drain collar splint murmur triad reflex deformity phenomenon
@@ -117,7 +87,7 @@ _INDEFINITE = words("a an positive negative no possible probable suspected bilat
 _SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE = cue(_SYNDROMES), cue(_DISEASES), cue(_ONLY_FINDINGS)
 
 
-@begins_with(_SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE, DRUG_NAME, PAIR, EPONYM, RARE, ABBREVIATION, CAPITALS)
+@begins_with(_SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE, DRUG_NAME, PAIR, EPONYM, RARE, ABBREVIATION, CAPITALS, SURE_DRUG)
 def read_terms(reading: Reading) -> None:
     """Make clinical words of unlisted eponyms before `syndrome`, and of brands that are names beside a dose."""
     for at in reading.cued(PAIR):
@@ -138,9 +108,13 @@ def read_terms(reading: Reading) -> None:
         if at - begin > 1:
             _mark(reading, begin, at, listed=False)
     for at in reading.cued(DRUG_NAME):
-        if not reading.gone[at] and not _is_somebody(reading, at) and _is_taken(reading, at):
-            reading.terms.update((at, at - 1) if at and reading.norms[at - 1] in _TAKING else (at,))
+        if not reading.gone[at] and not _is_somebody(reading, at) and is_taken(reading, at):
+            reading.terms.update((at, at - 1) if at and reading.norms[at - 1] in TAKING else (at,))
             reading.kinds[at] = Kind.CLINICAL
+    if reading.cued(SURE_DRUG):
+        for at in reading.unknown():
+            if not reading.gone[at] and is_surely_taken(reading, at):
+                _keep(reading, at, at)
 
 
 def _keep(reading: Reading, begin: int, last: int) -> None:
@@ -303,38 +277,6 @@ def _is_somebody(reading: Reading, at: int) -> bool:
         return False
     if reading.norms[before] in TITLES:
         return True
-    if before < at - 1 or reading.norms[before] in FUNCTION or reading.norms[before] in _TAKING:
+    if before < at - 1 or reading.norms[before] in FUNCTION or reading.norms[before] in TAKING:
         return False
     return "f" in reading.borne[before]
-
-
-def _is_taken(reading: Reading, at: int) -> bool:
-    """Return whether a dose, a form, or somebody who takes it is beside a drug's name."""
-    units, norms = reading.units, reading.norms
-    before = norms[at - 1] if at else ""
-    two_before = norms[at - 2] if at > 1 else ""
-    given = before in _GIVING
-    after = reading.norm(at + 1)
-    if after in _STRENGTHS and not given:
-        return True
-    if not given and at + 1 < len(units) and _is_strength(reading, at + 1):
-        return True
-    if "k" not in reading.borne[at] and after in _DOES_TO_ME and reading.norm(at + 2) in ("me", "my"):
-        return True
-    ends = not after or after in _ENDING
-    if not ends:
-        return False
-    if "f" not in reading.borne[at] and (before in _TAKING_RARE or (two_before, before) in _STARTED):
-        return True
-    of_it = before in _OF_OR_FOR and two_before in _FOR_A_DRUG
-    return before in _TAKING or of_it or (before == "of" and two_before in _REFILLS)
-
-
-def _is_strength(reading: Reading, at: int) -> bool:
-    """Return whether a number with a unit begins here: `10 mg`, `0.35 mg`, `10mg`."""
-    units = reading.units
-    if units[at].kind == MIXED:
-        return reading.norms[at].endswith(("mg", "mcg"))
-    while at < len(units) and (units[at].kind == NUMBER or reading.norms[at] in (".", "/", "-")):
-        at += 1
-    return units[at - 1].kind == NUMBER and reading.norm(at) in _UNITS
