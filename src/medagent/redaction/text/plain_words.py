@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from medagent.redaction.text.cues import FUNCTION, TITLES, words
 from medagent.redaction.text.lexicon import Kind
-from medagent.redaction.text.reading import Reading, is_hidden
+from medagent.redaction.text.order_phrases import is_before_device
+from medagent.redaction.text.reading import Reading, begins_line, is_hidden, is_in_heading
 from medagent.redaction.text.units import NUMBER, WORD
 
 _PLACEHOLDER = "<>"
@@ -45,6 +46,14 @@ _NAMED = frozenset("kfg")
 _OF_THINGS = words("true due late worth normal")
 """Qualities of what is said, which nobody is called."""
 _ABOUT = words("with about i but and or that enough to for from in on at here there now then today if when as , . ? ! ;")
+_HEADINGS = words(
+    """echo heart neck back skin chest lungs lung abd ext neuro psych head nose throat hip cane gait labs plan tone mood
+    affect speech judgment judgement insight eyes ears mouth breast breasts pelvis spine joints hands feet legs arms
+    pulses reflexes strength sensation diet activity meds social family mental motor cardiac rectal genital hair nails
+    vitals weight height pulse pain sleep appetite energy exam course images imaging views findings impression"""
+)
+"""Headings of notes that somebody may be called."""
+_ABOUT_FINDINGS = words("since ongoing and for with but today on in at noted pain swelling , . ;")
 _DUE = words("for to on in at date dates back any soon now today tomorrow next this by again ? . ,")
 _SUBJECTS = words("i he she we they it")
 _SUBJECT_LINKS = _LINKS | words("this that not me speaking here to for with of by from and than or named called")
@@ -236,6 +245,8 @@ def is_plain(reading: Reading, at: int) -> bool:
     if norm.endswith("'s") or (before in TITLES and not (at > 1 and reading.norms[at - 2] in _DETERMINERS)):
         return False
     begins = not before or before in ".?!:"
+    if reading.capitals[at] and _is_written_so(reading, at, begins, after):
+        return True
     if reading.capitals[at] and not begins and not reading.text[reading.units[at].start :].isupper():
         return norm in _LANGUAGES and _is_language(reading, at, before, after)
     return (
@@ -248,6 +259,25 @@ def is_plain(reading: Reading, at: int) -> bool:
         or _is_interjection(reading, at, norm)
         or (norm in _LANGUAGES and _is_language(reading, at, before, after))
     )
+
+
+def _is_written_so(reading: Reading, at: int, begins: bool, after: str) -> bool:
+    """Return whether a heading, a list or a device gives a word its capital: `TONE:`, `Echo: EF`, `Tandem pump`."""
+    norm, borne = reading.norms[at], reading.borne[at]
+    unit = reading.units[at]
+    if after == ":" and (begins or begins_line(reading, at)) and norm in _HEADINGS:
+        return True
+    if not _NAMED.isdisjoint(borne):
+        return False
+    if is_in_heading(reading, at) and not borne:
+        return True
+    is_upper = reading.text[unit.start : unit.end].isupper() and unit.end - unit.start > 1
+    if is_upper and after == ":" and (at == 0 or begins_line(reading, at)):
+        return True
+    if reading.kinds[at] is Kind.ORDINARY and is_before_device(reading, at):
+        return True
+    is_first = at > 0 and begins_line(reading, at)
+    return is_first and reading.kinds[at] is Kind.ORDINARY and norm in _QUALITIES and after in _ABOUT_FINDINGS
 
 
 def _before(reading: Reading, at: int) -> str:

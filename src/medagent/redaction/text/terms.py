@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FUNCTION, TITLES, words
+from medagent.redaction.text.disease_phrases import DEVICE_EPONYMS, is_said_of_disease
 from medagent.redaction.text.drug_phrases import SURE_DRUG, TAKING, is_surely_taken, is_taken
 from medagent.redaction.text.found import Layer
 from medagent.redaction.text.lexicon import Kind
+from medagent.redaction.text.order_phrases import ORDERING, is_device, is_ordered
 from medagent.redaction.text.reading import (
     ABBREVIATION,
     CAPITALS,
@@ -95,7 +97,7 @@ def read_terms(reading: Reading) -> None:
             _keep(reading, at, last)
     for at in reading.cued(EPONYM):
         last = max(_end_of_finding(reading, at), _end_of_chain(reading, at))
-        if (last > at or _is_asked_or_assessed(reading, at)) and not _is_somebody(reading, at):
+        if (last > at or _is_alone(reading, at)) and not _is_somebody(reading, at):
             _keep(reading, at, last)
     _judge_rare_names(reading)
     for at in reading.cued(_SYNDROME_CUE):
@@ -111,10 +113,30 @@ def read_terms(reading: Reading) -> None:
         if not reading.gone[at] and not _is_somebody(reading, at) and is_taken(reading, at):
             reading.terms.update((at, at - 1) if at and reading.norms[at - 1] in TAKING else (at,))
             reading.kinds[at] = Kind.CLINICAL
+            continue
+        if not reading.gone[at] and "f" not in reading.borne[at] and is_device(reading, at):
+            _keep(reading, at, at)
+    if reading.cued(ORDERING):
+        _keep_ordered(reading)
     if reading.cued(SURE_DRUG):
         for at in reading.unknown():
             if not reading.gone[at] and is_surely_taken(reading, at):
                 _keep(reading, at, at)
+
+
+def _is_alone(reading: Reading, at: int) -> bool:
+    """Return whether an eponym without a noun behind it names nobody here."""
+    if _is_asked_or_assessed(reading, at) or is_said_of_disease(reading, at):
+        return True
+    norm = reading.norms[at]
+    return (norm in DEVICE_EPONYMS or norm in reading.lists.rare_eponyms) and is_device(reading, at)
+
+
+def _keep_ordered(reading: Reading) -> None:
+    """Keep abbreviations of tests in small letters, and words that no list has, where a test is ordered or found."""
+    for at in sorted({*reading.cued(CAPITALS), *reading.cued(RARE), *reading.cued(ABBREVIATION)}):
+        if not reading.gone[at] and at not in reading.terms and is_ordered(reading, at):
+            _keep(reading, at, at)
 
 
 def _keep(reading: Reading, begin: int, last: int) -> None:
