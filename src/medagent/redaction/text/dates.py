@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, MONTH_OF, QUANTITIES, WEEKDAYS, words
 from medagent.redaction.text.found import Span
+from medagent.redaction.text.notation import is_marched
 from medagent.redaction.text.reading import Reading, begins_with, cue
 from medagent.redaction.text.units import GONE, NUMBER, ORDINAL, SIGN, SPOKEN, WORD, Unit
 
@@ -111,11 +112,6 @@ HOLIDAYS = _by_first_word(
     day; armistice day; remembrance day; holocaust memorial day; leap day"""
 )
 """Holidays by their first word: they tell a day as its number does."""
-_MARCHED = words("on up down around in out through past along back together over across with into about forward like")
-_MARCHERS = words("i you we they he she us them can could will must would should let's kids people did did didn't don't")
-_TO_MARCH = words("had have has need needs want wants like likes love loves used going trying try able us them me him her")
-_ON_THE_SPOT = frozenset((("on", "the"), ("on", "your"), ("in", "place"), ("in", "step"), ("in", "time")))
-"""Around `march` where people do it."""
 _SHORT_DAYS = words("sat fri thu wed mon tue sun")
 _DATE_CUE, _HOLIDAY_CUE, _SHORT_DAY_CUE = cue(DATE_WORDS), cue(HOLIDAYS), cue(_SHORT_DAYS)
 
@@ -152,6 +148,8 @@ def dates(reading: Reading) -> Iterator[Span]:
 
 def _has_date(units: Sequence[Unit], at: int) -> bool:
     """Return whether a day or a month follows: `wed the 12th`, `Thu, Apr 9`, `Sat 4 Oct`."""
+    if at and units[at - 1].norm == "the":
+        return False
     ahead = at + 1
     while ahead < min(at + _LONGEST_GAP, len(units)) and units[ahead].norm in (".", ",", "the"):
         ahead += 1
@@ -164,24 +162,12 @@ def _has_date(units: Sequence[Unit], at: int) -> bool:
 def _is_month(units: Sequence[Unit], at: int) -> bool:
     """Return whether a word is a month and no verb: `in may`, `this may because`, but not `this may hurt`."""
     if units[at].norm == "march":
-        return not _is_marched(units, at)
+        return not is_marched(units, at)
     if units[at].norm != "may" or (at and units[at - 1].norm in _MAY_SURE):
         return True
     if not at or units[at - 1].norm not in _MAY_PERHAPS:
         return False
     return at + 1 == len(units) or units[at + 1].norm in _MAY_FOLLOWED or units[at + 1].kind == NUMBER
-
-
-def _is_marched(units: Sequence[Unit], at: int) -> bool:
-    """Return whether `march` is the verb: `we march up the hill`, `march on the spot`."""
-    after, behind = _norm(units, at + 1), _norm(units, at + 2)
-    if after not in _MARCHED or (at + 2 < len(units) and units[at + 2].kind == NUMBER):
-        return False
-    if at == 0 or units[at - 1].norm in (".", ",", "then", "and", "please", "now"):
-        return after not in ("on", "in") or (after, behind) in _ON_THE_SPOT
-    if units[at - 1].norm == "to":
-        return at > 1 and units[at - 2].norm in _TO_MARCH
-    return units[at - 1].norm in _MARCHERS
 
 
 def _day_before(units: Sequence[Unit], at: int) -> int:

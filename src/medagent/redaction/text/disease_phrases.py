@@ -31,9 +31,8 @@ _GOES_ON = words(
     remission ruled neg pos negative positive if when then about from by to of"""
 )
 _FINDS = words(
-    """neg pos negative positive present absent noted equivocal elicited performed normal abnormal downgoing upgoing
-    removed placed inserted changed draining patent intact deferred done obtained reviewed borderline in w/ mean means
-    stable unchanged score grade class"""
+    """neg pos negative positive present absent equivocal normal abnormal downgoing upgoing borderline in mean means
+    unchanged score grade class"""
 )
 _PLACES_OF_DEVICES = words("situ place")
 _SAYS = words("says said say mentioned mentions mention wrote writes shows showed reads suspects suspected diagnosed suggests")
@@ -91,6 +90,11 @@ _OF_DISEASE = frozenset(
         ("status", "post"),
     }
 )
+_DISEASE_ENDINGS = tuple(
+    """itis osis oma omas emia aemia pathy trophy plasia thenia uria ism asis esis lysis penia algia plegia pexy plasty
+    tomy scopy graphy gram suspension dystonia chorea ataxia cardia rrhage rrhea cele edema depth""".split()
+)
+"""Endings of nouns that follow an eponym."""
 _TESTING = words("testing tested screening screened treating treated checking checked evaluating evaluated assessing scheduled referred referring")
 _TESTED = words("her him me them us you it")
 _HAVE = words("have has had having got get gets developed develops")
@@ -136,6 +140,6 @@ def _is_clinical_next(reading: Reading, at: int, rare: bool) -> bool:
         return False
     if at and (reading.norms[at - 1] in TITLES or ("f" in reading.borne[at - 1] and reading.norms[at - 1] not in FUNCTION)):
         return False
-    is_noun = reading.kinds[at + 1] is Kind.CLINICAL and not reading.borne[at + 1]
+    is_noun = reading.norms[at + 1].endswith(_DISEASE_ENDINGS) and reading.kinds[at + 1] is not Kind.UNKNOWN
     behind = at + 2
     return is_noun and (behind >= len(reading.units) or reading.units[behind].kind in (WORD, SIGN))

@@ -234,6 +234,8 @@ class Lexicon:
         """Return what a plain word is, with or without a possessive or a short verb behind its apostrophe."""
         found = self.words.get(word)
         if found is None and "'" in word:
+            if self.clinical.kind(word) is Kind.CLINICAL:
+                return Kind.CLINICAL
             stem, _, ending = word.rpartition("'")
             if ending in _ENDINGS:
                 word, found = stem, self.words.get(stem)

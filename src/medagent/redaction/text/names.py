@@ -101,7 +101,10 @@ def mark_names(reading: Reading) -> Context | None:
         listed = reading.borne[at]
         unknown = reading.kinds[at] is Kind.UNKNOWN
         if unknown and listed:
-            _put(reading, at, listed)
+            if is_plain(reading, at):
+                reading.kinds[at] = Kind.ORDINARY
+            else:
+                _put(reading, at, listed)
         elif (category := _beside(reading, at, listed)) and not is_plain(reading, at):
             reading.put(at, at, Mark(category, Layer.NAMES))
         elif not _is_hopeless(reading, at):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from medagent.redaction.text.cues import FUNCTION, TITLES, words
 from medagent.redaction.text.lexicon import Kind
-from medagent.redaction.text.order_phrases import is_before_device
+from medagent.redaction.text.order_phrases import is_before_device, is_ordered
 from medagent.redaction.text.reading import Reading, begins_line, is_hidden, is_in_heading
 from medagent.redaction.text.units import NUMBER, WORD
 
@@ -41,6 +41,7 @@ _QUALITIES = words(
     weak low high tall large great normal regular severe constant active chronic single simple real serious rash numb
     golden junior senior royal french english"""
 )
+_ANALYTES = words("copper zinc iron lead silver gold mercury potassium sodium magnesium selenium folate glucose")
 _MANNERS = words("early late fast hard long little low high loud right close short deep clear")
 _NAMED = frozenset("kfg")
 _OF_THINGS = words("true due late worth normal")
@@ -203,6 +204,12 @@ _BEFORE_NOUN = {
     "aura": words("an with without the any no visual"),
     "heart": words("my his her the your a"),
     "cook": words("the a"),
+    "noon": words("at by around before after until till past said about this 12 since from"),
+    "fee": words("show late cancellation a the booking facility any no copay visit extra same"),
+    "bay": words("disabled loading parking sick bike ambulance the a"),
+    "peg": words("a the his her my new"),
+    "leg": words("my his her left right the a"),
+    "march": words("quick"),
 }
 """Nouns that are also names, with the words that may be right before them as nouns."""
 _AMOUNTS = words("bit lot lots ray sense lack loss amount sign full kind leap bundle plenty ounce glass cup bowl bag out")
@@ -239,12 +246,16 @@ _BEHIND_NOUN = {
 def is_plain(reading: Reading, at: int) -> bool:
     """Return whether grammar shows that a word is an ordinary one here, though somebody bears it."""
     norm = reading.norms[at]
-    if reading.units[at].kind != WORD or reading.kinds[at] is Kind.UNKNOWN:
-        return _is_interjection(reading, at, norm)
+    if reading.units[at].kind != WORD:
+        return False
     before, after = _before(reading, at), reading.norm(at + 1)
     if norm.endswith("'s") or (before in TITLES and not (at > 1 and reading.norms[at - 2] in _DETERMINERS)):
         return False
     begins = not before or before in ".?!:"
+    if reading.kinds[at] is Kind.UNKNOWN:
+        if reading.capitals[at] and not begins:
+            return False
+        return _is_interjection(reading, at, norm) or _is_said_with(reading, at, norm, before, after)
     if reading.capitals[at] and _is_written_so(reading, at, begins, after):
         return True
     if reading.capitals[at] and not begins and not reading.text[reading.units[at].start :].isupper():
@@ -272,7 +283,7 @@ def _is_written_so(reading: Reading, at: int, begins: bool, after: str) -> bool:
     if is_in_heading(reading, at) and not borne:
         return True
     is_upper = reading.text[unit.start : unit.end].isupper() and unit.end - unit.start > 1
-    if is_upper and after == ":" and (at == 0 or begins_line(reading, at)):
+    if is_upper and (not borne or (after == ":" and (at == 0 or begins_line(reading, at)))):
         return True
     if reading.kinds[at] is Kind.ORDINARY and is_before_device(reading, at):
         return True
@@ -302,7 +313,7 @@ def _is_kin(reading: Reading, at: int, norm: str, before: str) -> bool:
     back = at - 1
     while back >= 0 and norms[back] in _OF_KIN:
         back -= 1
-    if back < 0 or norms[back] not in _WHOSE:
+    if back < 0 or (norms[back] not in _WHOSE and not (norms[back] == "the" and back < at - 1)):
         return False
     if norm in _KIN:
         return True
@@ -407,12 +418,10 @@ def _is_noun(reading: Reading, at: int, norm: str, before: str, after: str) -> b
         return not _is_name_next(reading, at + 1)
     if _is_name_next(reading, at + 1) or (at and is_hidden(reading, at - 1)):
         return False
-    if before in _BEFORE_NOUN.get(norm, ()):
+    if _is_said_with(reading, at, norm, before, after):
         return True
-    if before == "of" and norm in _BEFORE_NOUN:
-        return at > 1 and reading.norms[at - 2] in _AMOUNTS
-    if after in _BEHIND_NOUN.get(norm, ()):
-        return not _is_listed_before(reading, at) and before not in ("is", "was", "call", "ask", "tell", "with", "see")
+    if norm in _ANALYTES and is_ordered(reading, at):
+        return True
     listed = reading.borne[at]
     if "k" in listed and "f" in listed:
         return False
@@ -422,6 +431,18 @@ def _is_noun(reading: Reading, at: int, norm: str, before: str, after: str) -> b
     return False
 
 
+def _is_said_with(reading: Reading, at: int, norm: str, before: str, after: str) -> bool:
+    """Return whether a word is beside it with which only the noun is said."""
+    if before in _BEFORE_NOUN.get(norm, ()):
+        return True
+    if before == "of" and norm in _BEFORE_NOUN:
+        return at > 1 and reading.norms[at - 2] in _AMOUNTS
+    if after in _BEHIND_NOUN.get(norm, ()):
+        return not _is_listed_before(reading, at) and before not in _BEFORE_PEOPLE
+    return False
+
+
+_BEFORE_PEOPLE = words("is was call ask tell with see this that's it's i'm am name for to from dr mr mrs ms miss")
 _BEHIND_NOUN_PHRASE = words(
     "of in to for at on with and or from by gave gives is was may can has had hurts makes made after before , . ? !"
 )
