@@ -8,7 +8,7 @@ from __future__ import annotations
 from medagent.redaction.text.cues import FUNCTION, TITLES, words
 from medagent.redaction.text.lexicon import Kind
 from medagent.redaction.text.order_phrases import is_before_device, is_ordered
-from medagent.redaction.text.reading import Reading, begins_line, is_hidden, is_in_heading
+from medagent.redaction.text.reading import Reading, begins_line, is_hidden, is_in_code, is_in_heading
 from medagent.redaction.text.units import NUMBER, WORD
 
 _PLACEHOLDER = "<>"
@@ -283,7 +283,7 @@ def _is_written_so(reading: Reading, at: int, begins: bool, after: str) -> bool:
     if is_in_heading(reading, at) and not borne:
         return True
     is_upper = reading.text[unit.start : unit.end].isupper() and unit.end - unit.start > 1
-    if is_upper and (not borne or (after == ":" and (at == 0 or begins_line(reading, at)))):
+    if is_upper and not is_in_code(reading, at) and (not borne or (after == ":" and (at == 0 or begins_line(reading, at)))):
         return True
     if reading.kinds[at] is Kind.ORDINARY and is_before_device(reading, at):
         return True

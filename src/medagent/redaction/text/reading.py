@@ -277,3 +277,15 @@ def is_in_heading(reading: Reading, at: int) -> bool:
 def is_hidden(reading: Reading, at: int) -> bool:
     """Tell whether a unit is marked, or no list has it, so that it will be."""
     return reading.gone[at] or reading.kinds[at] is Kind.UNKNOWN
+
+
+def is_in_code(reading: Reading, at: int) -> bool:
+    """Return whether hyphens tie a word to a number: `7-MM-HT`."""
+    units = reading.units
+    for step in (-1, 1):
+        one = at + step
+        while 0 <= one < len(units) and units[min(one, one - step)].end == units[max(one, one - step)].start:
+            if units[one].kind in (NUMBER, MIXED):
+                return reading.norm(at + step) == "-"
+            one += step
+    return False

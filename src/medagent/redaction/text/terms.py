@@ -20,8 +20,9 @@ from medagent.redaction.text.reading import (
     Reading,
     begins_with,
     cue,
+    is_in_code,
 )
-from medagent.redaction.text.units import LETTER, MIXED, NUMBER, WORD
+from medagent.redaction.text.units import LETTER, NUMBER, WORD
 
 _SYNDROMES = words("syndrome syndromes")
 _DISEASES = words("disease diseases dystrophy ataxia dysplasia anomaly sequence phenomenon complex")
@@ -221,7 +222,7 @@ def _judge_rare_names(reading: Reading) -> None:
             and _is_all_capitals(reading, at)
             and not _is_beside_people(reading, at)
             and not _is_beside_hidden(reading, at)
-            and not _is_in_code(reading, at)
+            and not is_in_code(reading, at)
         ):
             _keep(reading, at, at)
 
@@ -230,18 +231,6 @@ def _is_all_capitals(reading: Reading, at: int) -> bool:
     """Return whether a word is in capitals in a text that is not."""
     unit = reading.units[at]
     return reading.capitals[at] and reading.text[unit.start : unit.end].isupper() and not reading.text.isupper()
-
-
-def _is_in_code(reading: Reading, at: int) -> bool:
-    """Return whether hyphens tie a word to a number: `7-MM-HT`."""
-    units = reading.units
-    for step in (-1, 1):
-        one = at + step
-        while 0 <= one < len(units) and units[min(one, one - step)].end == units[max(one, one - step)].start:
-            if units[one].kind in (NUMBER, MIXED):
-                return reading.norm(at + step) == "-"
-            one += step
-    return False
 
 
 def _is_beside_hidden(reading: Reading, at: int) -> bool:
