@@ -9,6 +9,7 @@ from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, MAIL_HOSTS, MAIL_STOPS, TOP_LEVEL, words
 from medagent.redaction.text.found import Span, is_sign
 from medagent.redaction.text.lexicon import Kind
+from medagent.redaction.text.notation import is_clinical_code
 from medagent.redaction.text.reading import Reading, begins_with, cue
 from medagent.redaction.text.units import LETTER, MIXED, NUMBER, SIGN, WORD, Unit
 
@@ -76,7 +77,7 @@ def written_contacts(reading: Reading) -> Iterator[Span]:
             for one in range(at, last):
                 reading.kinds[one] = Kind.CLINICAL if units[one].kind == WORD else reading.kinds[one]
                 reading.terms.add(one)
-        elif (last > at or units[at].kind == MIXED) and (category := _of_chunk(units[at : last + 1])):
+        elif (last > at or units[at].kind == MIXED) and (category := _of_chunk(reading, units[at : last + 1])):
             first, end = at, last
             while first < end and is_sign(units[first], _EDGE):
                 first += 1
@@ -86,7 +87,7 @@ def written_contacts(reading: Reading) -> Iterator[Span]:
         at = last + 1
 
 
-def _of_chunk(chunk: Sequence[Unit]) -> Category | None:
+def _of_chunk(reading: Reading, chunk: Sequence[Unit]) -> Category | None:
     signs = {unit.norm for unit in chunk if unit.kind == SIGN}
     if "@" in signs:
         return Category.EMAIL
@@ -98,7 +99,10 @@ def _of_chunk(chunk: Sequence[Unit]) -> Category | None:
         and all(map(_HEX.fullmatch, [u.norm for u in chunk[:11:2]]))
     ):
         return Category.IDENTIFIER
-    if any(unit.kind == MIXED and not _CLINICAL_CODE.fullmatch(unit.norm) for unit in chunk):
+    if any(
+        unit.kind == MIXED and not _CLINICAL_CODE.fullmatch(unit.norm) and not is_clinical_code(reading, unit.norm)
+        for unit in chunk
+    ):
         return Category.IDENTIFIER
     for one, two, three in zip(chunk, chunk[1:], chunk[2:], strict=False):
         if one.norm == ":" and two.norm == three.norm == "/":

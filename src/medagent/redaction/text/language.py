@@ -49,6 +49,8 @@ _EVIDENCE = 2
 _OF_NAMES = frozenset(("vi",))
 """Languages whose names are words: one of these beside names is no evidence."""
 _ENDS = frozenset(".!?…;。！？؟")
+_BEGINS = _ENDS | frozenset(":¿¡\"'-–(")
+"""Signs behind which a capital is no name's."""
 _SPACELESS = frozenset(("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR"))
 _NO_EVIDENCE = frozenset(("LATIN", "GREEK", "MICRO", "MODIFIER", "FEMININE", "MASCULINE", "SUPERSCRIPT", "SUBSCRIPT"))
 """Greek letters and small ones are in units and formulas."""
@@ -69,8 +71,8 @@ _NO_NAMES = words(
 )
 """Words of other languages that the lists of names have too, as somebody's rare last name."""
 _PARTICLES = words(
-    """a al ap bin da das de degli dei del della den der di do dos du e el ibn la las le les lo los san sant santa
-    santo st ter van ver vom von y zu zum zur"""
+    """a al ap bin binti bte binte bint da das de degli dei del della den der di do dos du e el ibn la las le les
+    lo los san sant santa santo ni nic st te ter van ver vom von y zu zum zur"""
 )
 """Small words of names and streets: they count where other words of their language are there."""
 _ARTICLES = words("das dei del dell della dem des du la las le les lo los vom zum zur")
@@ -202,7 +204,7 @@ class _Tally:
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
-        self._is_cased = True in reading.capitals
+        self._is_cased = 0 < 2 * len(reading.capital_places) <= len(reading.norms)
         self.units = 0
         """Words and numbers, each letter of a script without spaces."""
         self.words = 0
@@ -251,7 +253,7 @@ class _Tally:
         if not weights:
             return None
         best = max(weights, key=lambda code: (weights[code], -_order(code)))
-        share = max(self._share(best), self._share_of_runs(best))
+        share = max(self._share(best), self._share_of_runs(best), self._share_of_own(best))
         return _code(best) if share and share * _SHARE >= self.words else None
 
     def _share(self, best: str) -> int:
@@ -276,28 +278,76 @@ class _Tally:
             return heard if heard * 4 >= self.words * 3 else 0
         return heard if heard * 3 >= self.words and (heard + unknown) * 2 >= self.words else 0
 
+    def _share_of_own(self, best: str) -> int:
+        """Return how many words are a language's own, wherever they are among English ones."""
+        kinds = Counter(kind for kind, languages in self.found if best in languages)
+        own = kinds[_Is.SURE] + kinds[_Is.HALF] + kinds[_Is.SHAPED]
+        if best in _OF_NAMES or not kinds[_Is.SURE] or own < _EVIDENCE:
+            return 0
+        return own
+
     def _share_of_runs(self, best: str) -> int:
-        """Return how many words are in a row of a language, between words of English."""
-        share = parts = heard = evidence = small = 0
-        for kind, languages in (*self.found, (_Is.ENGLISH, ())):
+        """Return how many words are in rows of a language, beside words of English."""
+        share = small = gap = 0
+        run: list[tuple[_Is, bool]] = []
+        for kind, languages in (*self.found, *_END_OF_RUNS):
             is_best = best in languages
-            if kind in (_Is.ENGLISH, _Is.SMALL_ENGLISH) or (kind is _Is.SMALL_SHARED and not (is_best and parts)):
+            gap = gap + 1 if kind is _Is.ENGLISH else 0
+            if gap > _WIDEST_GAP or kind is _Is.SMALL_ENGLISH or (kind in _IN_BOTH and not is_best):
                 small += kind is not _Is.ENGLISH
-                if evidence >= 4 or (evidence >= 2 and parts >= 3 and heard * 2 >= parts):
-                    share += parts
-                parts = heard = evidence = 0
-            elif kind is not _Is.NEUTRAL and (is_best or kind not in (_Is.SHARED, _Is.HALF)):
-                parts += 1
-                heard += is_best
-                evidence += 0 if not is_best else 2 if kind is _Is.SURE else kind in (_Is.HALF, _Is.SHAPED)
-        return share if small else 0
+                share += _length_of_run(run, best)
+                run = []
+            else:
+                run.append((kind, is_best))
+        sure = sum(kind is _Is.SURE and best in languages for kind, languages in self.found)
+        return share if small or sure >= _EVIDENCE else 0
+
+
+_WIDEST_GAP = 1
+_END_OF_RUNS: Final = ((_Is.ENGLISH, ()),) * (_WIDEST_GAP + 1)
+_IN_BOTH = frozenset((_Is.SMALL_SHARED, _Is.SHARED))
+_LISTED_KINDS = frozenset((_Is.SHARED, _Is.HALF, _Is.SHAPED, _Is.SURE, _Is.SMALL_SHARED))
+_OPENS = frozenset((_Is.HALF, _Is.SHAPED, _Is.SURE, _Is.ACCENTED, _Is.UNKNOWN))
+"""What a row of another language begins and ends with, beside small words of it."""
+_SPEAKS = {
+    _Is.SURE: 4,
+    _Is.ACCENTED: 3,
+    _Is.HALF: 2,
+    _Is.SHAPED: 2,
+    _Is.UNKNOWN: 1,
+    _Is.SHARED: 1,
+    _Is.SMALL_SHARED: 1,
+}
+"""How much a word in a row speaks for its language."""
+_ENOUGH = 4
+
+
+def _length_of_run(run: list[tuple[_Is, bool]], best: str) -> int:
+    """Return how many words of a row are of a language, 0 where too few of them are its own."""
+    first, last = 0, len(run)
+    while first < last and run[first][0] not in _OPENS and not (run[first][1] and run[first][0] is _Is.SHARED):
+        first += 1
+    while first < last and run[last - 1][0] not in _OPENS:
+        last -= 1
+    row = run[first:last]
+    if len(row) < 2:
+        return 0
+    own = [kind for kind, is_best in row if is_best]
+    said = sum(_SPEAKS.get(kind, 0) if is_best or kind not in _LISTED_KINDS else 1 for kind, is_best in row)
+    sure = own.count(_Is.SURE) + sum(kind is _Is.ACCENTED for kind, _ in row)
+    if best in _OF_NAMES and sure < _EVIDENCE:
+        return 0
+    evident = sure or own.count(_Is.HALF) + own.count(_Is.SHAPED) >= _EVIDENCE
+    return sum(kind is not _Is.ENGLISH for kind, _ in row) if evident and said >= _ENOUGH else 0
 
 
 def _judged(reading: Reading, at: int, *, is_cased: bool) -> tuple[_Is, tuple[str, ...]]:
     """Return what a word is, and in which languages."""
     unit, norm, borne = reading.units[at], reading.norms[at], reading.borne[at]
-    languages = _languages(norm)
+    units, languages = reading.units, _languages(norm)
     is_english = reading.kinds[at] is not Kind.UNKNOWN or len(norm) == 1
+    if is_cased and "de" not in languages and reading.capitals[at] and at and units[at - 1].norm not in _BEGINS:
+        return _Is.NEUTRAL, ()
     if norm in _PARTICLES and _is_before_name(reading, at):
         return _Is.NEUTRAL, ()
     if norm in FUNCTION:

@@ -150,16 +150,27 @@ class AskedWords(Set[str]):
 class ClinicalWords:
     """Clinical words beside the vocabulary."""
 
-    __slots__ = ("_endings", "_shortest", "_tails", "_words", "drug_names", "eponyms", "pairs", "rare_eponyms")
+    __slots__ = (
+        "_endings",
+        "_shortest",
+        "_tails",
+        "_words",
+        "capitals",
+        "drug_names",
+        "eponyms",
+        "pairs",
+        "rare_eponyms",
+    )
 
     def __init__(self, lines: Iterable[str]) -> None:
-        """Take a line of endings, of eponyms, of drugs' names, of terms with `;` between, and words that begin alike.
+        """Take lines: endings, eponyms, drugs' names, terms with `;` between, capitals, and words that begin alike.
 
         Behind an eponym that few people are called is `?`. A word is clinical, with `.` behind it ordinary, with
         `?` perhaps a name.
         """
-        endings, eponyms, drug_names, pairs, *groups = lines
+        endings, eponyms, drug_names, pairs, capitals, *groups = lines
         self.eponyms, self.drug_names = eponyms.replace("?", "").split(), drug_names.split()
+        self.capitals = frozenset(capitals.split())
         self.rare_eponyms = [name[:-1] for name in eponyms.split() if name[-1] == "?"]
         self.pairs: dict[str, tuple[tuple[str, ...], ...]] = {}
         for first, *rest in (pair.split() for pair in pairs.split(";")):
@@ -210,6 +221,8 @@ class Lexicon:
     """Terms of several names, by the first one: what follows it."""
     drug_names: frozenset[str]
     """Brands of drugs that are also somebody's name."""
+    capitals: frozenset[str]
+    """Abbreviations of notes that only capitals show."""
     small_names: frozenset[str]
     """The small words and breaths that somebody bears as a name: asked only beside another part of a name."""
 
@@ -221,6 +234,8 @@ class Lexicon:
         """Return what a plain word is, with or without a possessive or a short verb behind its apostrophe."""
         found = self.words.get(word)
         if found is None and "'" in word:
+            if self.clinical.kind(word) is Kind.CLINICAL:
+                return Kind.CLINICAL
             stem, _, ending = word.rpartition("'")
             if ending in _ENDINGS:
                 word, found = stem, self.words.get(stem)
@@ -281,6 +296,7 @@ def lexicon() -> Lexicon:
         rare_eponyms=frozenset(form for name in clinical.rare_eponyms for form in (name, f"{name}'s")),
         pairs=clinical.pairs,
         drug_names=frozenset(clinical.drug_names),
+        capitals=clinical.capitals,
         small_names=frozenset(name for name in small if len(name) > 1),
     )
 

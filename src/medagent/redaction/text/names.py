@@ -11,6 +11,7 @@ from medagent.redaction.text.cues import FILLERS, FUNCTION, TITLES, words
 from medagent.redaction.text.found import Layer
 from medagent.redaction.text.lexicon import Kind
 from medagent.redaction.text.name_model import HOPELESS, Seen, model
+from medagent.redaction.text.plain_words import is_plain
 from medagent.redaction.text.reading import (
     ASKED,
     SMALL,
@@ -100,8 +101,11 @@ def mark_names(reading: Reading) -> Context | None:
         listed = reading.borne[at]
         unknown = reading.kinds[at] is Kind.UNKNOWN
         if unknown and listed:
-            _put(reading, at, listed)
-        elif category := _beside(reading, at, listed):
+            if is_plain(reading, at):
+                reading.kinds[at] = Kind.ORDINARY
+            else:
+                _put(reading, at, listed)
+        elif (category := _beside(reading, at, listed)) and not is_plain(reading, at):
             reading.put(at, at, Mark(category, Layer.NAMES))
         elif not _is_hopeless(reading, at):
             open_ones.append(at)
@@ -502,6 +506,9 @@ class Context:
 
     def finds(self, at: int) -> bool:
         """Return whether a suspect is a name here."""
+        return self._finds(at) and not is_plain(self._reading, at)
+
+    def _finds(self, at: int) -> bool:
         if not self.may_be(at):
             return False
         if self._reading.capitals[at] and (
@@ -513,6 +520,9 @@ class Context:
 
     def finds_small(self, at: int) -> bool:
         """Return whether a small word is part of the name beside it."""
+        return self._finds_small(at) and not is_plain(self._reading, at)
+
+    def _finds_small(self, at: int) -> bool:
         if self.says_name(at, CAPITAL_DATES) or (self.cased and at and _is_capital_behind_hidden(self._reading, at)):
             return True
         probability = self.probability(at)

@@ -24,9 +24,10 @@ _Finder = TypeVar("_Finder", bound=Callable[..., Any])
 _MOST_FACTS = 16_384
 _SHORT = 2
 _CUE_OF_KIND = {kind: next(_COUNT) for kind in (LETTER, NUMBER, MIXED, SIGN, GONE)}
-ASKED, SMALL, EPONYM, PHRASE, SPELLED, DRUG_NAME, PAIR, RARE, ABBREVIATION = (next(_COUNT) for _ in range(9))
+ASKED, SMALL, EPONYM, PHRASE, SPELLED, DRUG_NAME, PAIR, RARE, ABBREVIATION, CAPITALS = (next(_COUNT) for _ in range(10))
 """Cues of the lists: words that may be names, small ones of these, eponyms, first words of places, letters but a and i,
-drugs that people are called, first names of terms that hold several, very rare names, abbreviations that are names."""
+drugs that people are called, first names of terms that hold several, very rare names, abbreviations that are names, and
+those that only capitals show."""
 _Fact: TypeAlias = tuple[Kind, str, tuple[int, ...]]
 """Of a plain word or sign: its kind, the lists of names that have it, its cues."""
 
@@ -55,6 +56,7 @@ class _Facts(dict[str, _Fact]):
             (PHRASE, lists.phrases),
             (DRUG_NAME, lists.drug_names),
             (PAIR, lists.pairs),
+            (CAPITALS, lists.capitals),
         )
         for number, listed in of_lists:
             for word in listed:
@@ -275,3 +277,15 @@ def is_in_heading(reading: Reading, at: int) -> bool:
 def is_hidden(reading: Reading, at: int) -> bool:
     """Tell whether a unit is marked, or no list has it, so that it will be."""
     return reading.gone[at] or reading.kinds[at] is Kind.UNKNOWN
+
+
+def is_in_code(reading: Reading, at: int) -> bool:
+    """Return whether hyphens tie a word to a number: `7-MM-HT`."""
+    units = reading.units
+    for step in (-1, 1):
+        one = at + step
+        while 0 <= one < len(units) and units[min(one, one - step)].end == units[max(one, one - step)].start:
+            if units[one].kind in (NUMBER, MIXED):
+                return reading.norm(at + step) == "-"
+            one += step
+    return False
