@@ -54,7 +54,7 @@ _LINKS = FILLERS | words(
     probably well soon only approximately approx exactly even almost basically practically nearly officially
     technically both all only - , not yet quite if least turning turns turn becoming become becomes getting today
     here herself himself myself he she i think believe guess say says said a an the close on or so old aged upwards
-    beyond above under"""
+    beyond above under somewhere someplace"""
 )
 """Between a person and an age."""
 _BARE = words("""am is are was were be been being will would 's 're 'll 'd turning now just only""")
@@ -71,8 +71,10 @@ _BEFORE_LINKS = FILLERS | words(
 )
 _REACHING = words(
     """made pushing hitting hit hits nearing approaching reaching reached reaches knocking nudging crossing crossed
-    passing passed touching celebrating celebrated celebrate celebrates"""
+    passing passed touching celebrating celebrated celebrate celebrates rounding rounded rounds edging clocking clocked"""
 )
+_GOING = words("gone went goes rolled")
+"""Behind a person and one of these a number is an age that was reached, as British English has it."""
 _LIFE = words(
     """live lives lived living passes passed passing see make makes made making get gets got died dies die dead lasted
     survived survive survives grew grow reach until till since lost went retired retire retires widowed married
@@ -95,7 +97,8 @@ _CLEAN = words(
     after until on it it's i'm he's she's they're we're can can't cannot does doesn't do don't did didn't just may
     might could should shall needs need wants want takes take lost fell felt feels walks and's the a an me not no
     yes yeah right alone healthy strong sharp um uh er mm god bless thank thanks okay ok please plus ish something
-    gets got uses used herself himself myself tomorrow's these those years' according correct"""
+    gets got uses used herself himself myself tomorrow's these those years' according correct i'll he'll she'll they'll
+    we'll i'd he'd she'd they'd i've they've you're"""
 )
 """Words that follow an age without a unit."""
 _PRONOUNS = words("""i he she we they you my her his our their i'm he's she's we're they're i've i'd i'll it's""")
@@ -118,7 +121,7 @@ _MEASURED_OR_HOT, _MEASURED_ELSEWHERE = MEASURED | _HOT, MEASURED - _PLACED | _H
 _KIN_OR_PATIENT, _PERSON_NOUNS = _KIN | {"patient", "pt"}, _PERSON - _PRONOUNS - {"who"}
 _NO_AGE_BEFORE_LETTER = _MEASURED_OR_HOT | words("t of walked walk ran swam")
 _LIVING = _LIFE | words("still alone strong begins independent")
-_METERS = words("pulse monitor meter machine cuff scale")
+_METERS = words("pulse monitor meter machine cuff scale oximeter thermometer glucometer reader sensor watch")
 _OWN_OR_THE = _OWN | {"the"}
 _ON_DEVICE = words("""room oxygen o2 air ra pulse nasal liters supplemental two three four five""")
 _NO_AGE_AFTER = QUANTITIES - words("year years yr yrs yo y/o time times night nights ' \"") | words(
@@ -127,7 +130,7 @@ _NO_AGE_AFTER = QUANTITIES - words("year years yr yrs yo y/o time times night ni
 )
 _VIGOROUS = words("""sprightly lively healthy young spry healthy active sharp feisty frail ripe independent vigorous""")
 _WITNESSES = words("birthday birthdays bday birthdate year b")
-_SEASONS = words("winters summers springs birthdays christmases")
+_SEASONS = words("winters summers springs birthdays christmases candles")
 _MAKES = words("makes make making made puts")
 _WHOM = words("me her him them us you")
 _WRITTEN = re.compile(r"(9\d|1[0-2]\d)-?(f|m|w|fe|ma|yf|ym|yof|yom|yo|y|yrs?|years?|ish|plus|something|th)", re.ASCII)
@@ -262,7 +265,7 @@ def is_age(units: Sequence[Unit], one: Candidate) -> bool:
         return True
     if one.value >= _MONTHS_OF_AGE and _norms(units, one.last + 1, one.last + 3) == ("months", "old"):
         return True
-    if one.last - one.first < _LONGEST_AGE and one.value < 10**_LONGEST_AGE and _is_behind_age(units, one):
+    if one.last - one.first <= _LONGEST_AGE and one.value < 10**_LONGEST_AGE and _is_behind_age(units, one):
         return after not in _NO_AGE_AFTER
     if after in _NO_AGE_AFTER or one.value > OLDEST_HUMAN:
         return False
@@ -403,10 +406,18 @@ def _is_reached(units: Sequence[Unit], one: Candidate) -> bool:
     if one_back == "big" and two_back == "the":
         return True
     well = one_back == "for" and two_back in ("bad", "good", "great", "well", "fine", "sharp", "spry", "young")
+    upwards = phrase in _UPWARDS and _norm(units, one.first - 3) in _UPWARDS[phrase]
+    gone = one_back in _GOING and _has_person_before(units, one.first - 1)
     reached = (
-        well or one_back in _REACHING or phrase in _REACHING_PHRASES or (one_back in _LINKS and two_back in _REACHING)
+        well
+        or gone
+        or upwards
+        or one_back in _REACHING
+        or phrase in _REACHING_PHRASES
+        or (one_back in _LINKS and two_back in _REACHING)
     )
-    if not reached or not _ends_clean(units, one):
+    subject = one_back in _REACHING and two_back in _SUBJECTS
+    if not reached or not _ends_clean(units, one, loosely=subject):
         return False
     if _has_before(units, one.first, _MEASURED_OR_HOT, _LOOK):
         return False
@@ -417,9 +428,16 @@ _REACHING_PHRASES = frozenset(
     tuple(phrase.split("_"))
     for phrase in words(
         """close_to going_on shy_of short_of older_than north_of side_of on_for door_of up_on half_past upwards_of
-        well_past well_over"""
+        well_past well_over coming_up heading_for headed_for close_on edging_toward edging_towards"""
     )
 )
+_UPWARDS = {
+    ("up", "to"): words("coming comes came creeping getting going inching"),
+    ("in", "on"): words("closing closes"),
+    ("it", "to"): words("make makes made making"),
+}
+"""`coming up to 95`, `closing in on ninety`, `if i make it to 100`."""
+_SUBJECTS = words("i he she who mom mum dad grandma grandpa granny nana mother father they")
 
 
 def _is_lived(units: Sequence[Unit], one: Candidate) -> bool:
@@ -473,7 +491,8 @@ def _is_before_person(units: Sequence[Unit], one: Candidate) -> bool:
         return True
     if _norms(units, ahead, ahead + 2) in (("too", "old"), ("too", "young"), ("old", "enough")):
         return True
-    if one.first == 0 and _norm(units, ahead + (follows == "and")) in _FRAIL:
+    begins = one.first == 0 or (one.first == 1 and units[0].norm in ("almost", "nearly", "over", "about", "past"))
+    if begins and _norm(units, ahead + (follows == "and")) in _FRAIL:
         return True
     of_whom = _norm(units, one.first - 1) == "of" and _norm(units, one.first - 2) in _NAMED_PERSONS
     return of_whom and _ends_clean(units, one, loosely=True)
