@@ -15,6 +15,7 @@ from medagent.redaction.text.cues import (
     ROOMS,
     SIDES,
     STATES,
+    STREET_ENDINGS,
     STREETS,
     STREETS_BEFORE,
     STREETS_WITH_NUMBER,
@@ -35,7 +36,9 @@ _BEFORE_ROAD = words(
 )
 _CORNERS = words("corner intersection corners junction crossroads cnr")
 _THE_STREETS = words(
-    """green close crescent mews terrace avenue drive grove mall strand square parade street paddock orchard elms oaks
+    """lindens planes aspens alders spruces hazels walnuts magnolias acacias cypresses redwoods dogwoods hickories
+    locusts junipers myrtles hemlocks sequoias olives palms ferns heathers roses lilacs brooks hedges hedgerows
+    cloister quadrant cottage lodge grange hermitage yews rowans sycamores green close crescent mews terrace avenue drive grove mall strand square parade street paddock orchard elms oaks
     limes firs beeches cedars willows laurels hollies lane park high larches hawthorns chestnuts birches elder
     poplars maples ashes maltings ridings spinney meadow meadows lawn lawns wharf priory glebe cottages paddocks
     rise chase dene copse quay croft dell knoll warren causeway rectory vicarage forge stables granary gatehouse
@@ -62,6 +65,7 @@ _AT_CORNER = words(
     "at on near by off from to between and past behind around opposite where outside towards toward corner cnr"
 )
 _AT_CORNER_ONLY = words("at on near by off around past behind")
+_AT_CORNER_OR_BETWEEN = _AT_CORNER_ONLY | words("opposite outside to between is from")
 _NO_CROSSINGS = (
     FUNCTION
     | FILLERS
@@ -72,8 +76,46 @@ _NO_CROSSINGS = (
         rest bed play night noon midnight time church college gym class court foot hand sight risk goal"""
     )
 )
+_CROSSING_WORDS = (
+    STREET_NAMES
+    | STREET_ENDINGS
+    | words(
+        """high station summer winter spring autumn academy seminary commerce liberty garden cross castle wall canal dock
+        silver gold copper iron plum peach apple orange rose lily fig olive canyon desert ocean coral sun moon star
+        eagle hawk dove swan deer fox bear wolf buffalo pearl ruby diamond crystal emerald jade amber plain vineyard
+        harvest mason baker cooper weaver potter tanner chapel temple abbey rectory federal capitol congress senate
+        independence freedom constitution victory harmony hope faith charity race division commercial industrial
+        exchange custom tower fair dock pier wharf surf palm cypress fir hemlock alder aspen redwood sequoia myrtle ivy
+        fern clover heather holly hazel violet daisy rosemary sage pepper library museum theater theatre depot armory
+        arsenal factory foundry bank jail prison cemetery grange tavern inn hotel plaza granite marble slate flint
+        cathedral convent mission monastery cannon battery rampart fortress citadel province parish county town
+        village city hunter fisher shepherd carpenter sailor farmer miller turner archer forester alpine arctic
+        pacific atlantic western eastern northern southern royal regent duke earl baron bishop abbot canon crown
+        sheep lamb goat horse pony bull ox stable saddle mustang lark robin sparrow raven falcon heron crane dolphin
+        salmon trout elk moose beaver otter badger antelope cactus bamboo peachtree poplars elms oaks pines cedars"""
+    )
+) - words("falls fall fell neck rest walk walks way ways well wells corner corners light club drive center's crest land")
+_CROSSINGS_ANYWHERE = _CROSSING_WORDS - words(
+    """water school church college court hotel bank market jail prison salmon trout lamb apple peach plum orange olive fig
+    pepper sage rosemary ginger pear hope faith charity freedom harmony sun moon star library gold silver iron copper
+    park garden gardens pool lake river beach hill mountain spring summer winter autumn town city village county farm
+    forest field fields station inn tavern museum theater theatre factory temple chapel mission ocean island islands
+    pacific atlantic western eastern northern southern alpine arctic royal regent commercial industrial federal
+    port bridge road roads key keys club mall gate battery wall light center centre stream plain plains horse bear
+    deer fox wolf goat sheep bull ox pony dolphin duke ivy heather holly hazel violet daisy rose lily jade amber ruby
+    pearl crystal ash oak elm birch maple cedar walnut chestnut willow hickory alder palm grass trees pines oaks"""
+)
+"""Words with which two streets may be meant also behind `on`, `off` and `by`."""
+_BEFORE_CROSSING = words("at near around past behind opposite outside")
+_CROSSED = words(
+    """live lives lived living stop stops parked park hit crashed crash accident collapsed fell found meet store shop
+    clinic office pharmacy building house shelter located drop pick corner bus station light lights van driver
+    walgreens cvs apartment apartments address stay stays staying work works"""
+)
+"""Behind one of these two streets may be meant behind any preposition of place."""
+_CROSSED_PREPOSITIONS = words("on off by to between is from")
 _MEETS = words("at meets crosses hits")
-_NO_CORNER = words("allergic allergy allergies sensitive pollen reacts reaction")
+_NO_CORNER = words("allergic allergy allergies sensitive pollen reacts reaction react smell smells eat eats eating ate drink")
 _ON_ROAD = words("in on off near at from along down opposite")
 _ROADS = words("road lane crescent mews parkway")
 _MORE_STREETS = words(
@@ -105,6 +147,22 @@ _INNS = words("motel hotel inn dorm dormitory shelter lodge hostel")
 _NO_QUANTITY_STREETS = words("drive walk way run")
 _NO_NAMES = words("way lane - bath star bed bedroom room person story car man hour top first")
 """Between a number and a street's type one of these is no name: `one-way`, `a 2 bath place`."""
+_LIVED_AT = words("at to number is : rents rent renting")
+_HOUSED = words(
+    "live lives lived living reside resides residing rent rents renting house home flat apartment address moved mailing"
+)
+_AFTER_FIGURES = words(
+    """systolic diastolic fasting bpm beats percent weeks pounds hours minutes average resting max maximum minimum total
+    tops gestation postpartum pm am mg units watts amps volts fahrenheit celsius below point sats oxygen pressure
+    high low children dogs cats roommates stairs steps kids people adults"""
+)
+_SINCE, _SHORTEST_HOUSE = words("since now currently alone today until till too"), 2
+_NOUNS_ON_STREETS = words(
+    """well doctor doctors nurse patient mother father brother sister son daughter wife husband mom dad will may might can
+    mine fine great good best better pretty past gone like sure down downs under over near new old right just even
+    still quite most least less few once soon later please thanks sorry hi bye yes okay ok rather same own other"""
+)
+"""Small words that are a street's name between its number and its type: `53 doctor lane`, `17 deep well street`."""
 _NAMED_QUANTITIES = words("stone mile bottle glass drop")
 _NO_NAME = (FUNCTION - NAME_WORDS) | QUANTITIES
 _ADDRESSED = words(
@@ -148,16 +206,19 @@ _NO_STREET, _ENDS_STREET = FUNCTION | _ANY_STREET, FUNCTION - {"of", "at"}
 _JOINTS = frozenset(("the", "and", "&"))
 """Words that are in addresses, and mostly elsewhere: asked only beside a number or another word of addresses."""
 _OUTWARD, _INWARD = re.compile(r"[a-z]{1,2}\d[a-z\d]?", re.ASCII), re.compile(r"\d[abd-hjlnp-uw-z]{2}", re.ASCII)
-_ADDRESS_CUE = cue(ADDRESS_WORDS - _JOINTS)
+_ADDRESS_CUE, _CROSSING_CUE = cue(ADDRESS_WORDS - _JOINTS), cue(_CROSSING_WORDS - ADDRESS_WORDS)
 
 
-@begins_with(_ADDRESS_CUE, NUMBER, MIXED)
+@begins_with(_ADDRESS_CUE, _CROSSING_CUE, NUMBER, MIXED)
 def addresses(reading: Reading) -> Iterator[Span]:
     """A street with its number, what follows it up to the postcode, a flat and a post box."""
     units, cues = reading.units, reading.cued(_ADDRESS_CUE)
-    if cues or reading.of_kind(NUMBER):
+    if cues or reading.of_kind(NUMBER) or reading.cued(_CROSSING_CUE):
         cues = sorted((*cues, *reading.places_of(_JOINTS)))
     yield from _postcodes(reading)
+    for at in reading.of_kind(NUMBER):
+        if at and reading.norms[at - 1] in _LIVED_AT and (last := _lived_at(reading, at)):
+            yield at, last, Category.ADDRESS
     done = -1
     for at in cues:
         unit = units[at]
@@ -205,6 +266,8 @@ def _may_join(units: Sequence[Unit], at: int) -> bool:
         return True
     if units[at].norm == "the":
         return before.norm in FILLERS or before.kind == MIXED
+    if before.norm in _CROSSING_WORDS and _norm(units, at + 1) in _CROSSING_WORDS:
+        return True
     return _is_crossing(before) or (at + 1 < len(units) and _is_crossing(units[at + 1]))
 
 
@@ -227,7 +290,8 @@ def _by_name(reading: Reading, at: int) -> tuple[int, int] | None:
     if norm in ("cross", "main", "block") and at and units[at - 1].how == ORDINAL:
         last = at + (_norm(units, at + 1) in STREETS_WITH_NUMBER)
         first = at - 3 if at > 2 and units[at - 2].norm == "," and _is_numbered(units, at - 3) else at - 1
-        return (first, last) if _ends(units, last + 1) and not _is_owned(units, at - 2) else None
+        ends = _ends(units, last + 1) or _is_unknown(reading, last + 1)
+        return (first, last) if ends and not _is_owned(units, at - 2) else None
     if norm == "road" and _is_numbered(units, at + 1) and _norm(units, at + 2) not in QUANTITIES:
         return (at + 1, at + 1) if at and units[at - 1].kind == WORD and units[at - 1].norm not in _NO_STREET else None
     if norm == "street" and _is_numbered(units, at + 1) and _ends(units, at + 2) and not _is_owned(units, at - 1):
@@ -294,6 +358,24 @@ def _met(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
     else:
         return None
     return (one, two) if sure and _ends(units, two + 1) else None
+
+
+def _lived_at(reading: Reading, at: int) -> int:
+    """Return the last unit of `221 baker` in `he lives at 221 baker`, 0 where nobody lives there."""
+    units, last = reading.units, at
+    while _is_numbered(units, last + 1):
+        last += 1
+    number, at_most = last, last + 2
+    while last < at_most and last + 1 < len(units):
+        unit = units[last + 1]
+        if unit.kind != GONE and (unit.kind != WORD or unit.norm in _SMALL_OR_COUNTED or unit.norm in _AFTER_FIGURES):
+            break
+        last += 1
+    if last == number or not (_ends(units, last + 1) or _norm(units, last + 1) in _SINCE):
+        return 0
+    if number == at and len(units[at].norm) < _SHORTEST_HOUSE:
+        return 0
+    return last if any(unit.norm in _HOUSED for unit in units[max(0, at - _WIDEST_CORNER) : at]) else 0
 
 
 def _sent_to(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
@@ -384,11 +466,15 @@ def _corner_of(units: Sequence[Unit], begin: int) -> tuple[int, int] | None:
 def _is_corner_of_words(reading: Reading, one: int, two: int) -> bool:
     """Return whether ordinary words are streets: `on coral and ninth`, `at plain and forest`, `at Shell & Brook`."""
     units = reading.units
-    if one < 1 or units[one - 1].norm not in _AT_CORNER_ONLY or not _ends(units, two + 1):
+    if one < 1 or units[one - 1].norm not in _AT_CORNER_OR_BETWEEN or not _ends(units, two + 1):
         return False
     if any(_norm(units, at) in _NO_CROSSINGS for at in (one, two)):
         return False
     words_only = units[one].kind == units[two].kind == WORD
+    if words_only and _are_crossing_words(units, one, two):
+        return True
+    if units[one - 1].norm not in _AT_CORNER_ONLY:
+        return False
     if not words_only:
         numbered = two if units[one].kind == WORD else one
         other = one + two - numbered
@@ -397,6 +483,18 @@ def _is_corner_of_words(reading: Reading, one: int, two: int) -> bool:
         return True
     written = reading.text[units[one].start].isupper() and reading.text[units[two].start].isupper()
     return written and units[two - 1].norm == "&"
+
+
+def _are_crossing_words(units: Sequence[Unit], one: int, two: int) -> bool:
+    """Return whether two words by which streets are called are a corner: `at summer and center`, `lives off high and mill`."""
+    pair = {units[one].norm, units[two].norm}
+    if not pair <= _CROSSING_WORDS or len(pair) < 2 or any(unit.norm in _NO_CORNER for unit in units[max(0, one - 5) : one]):
+        return False
+    before = units[one - 1].norm
+    if before in _BEFORE_CROSSING:
+        return True
+    lived = any(unit.norm in _CROSSED for unit in units[max(0, one - 6) : one - 1])
+    return before in _CROSSED_PREPOSITIONS and (lived or bool(pair & _CROSSINGS_ANYWHERE))
 
 
 def _is_unknown(reading: Reading, at: int) -> bool:
@@ -542,6 +640,9 @@ def _is_named(units: Sequence[Unit], at: int, street: int) -> bool:
             and units[at - 1].norm not in FUNCTION
         )
     number = at - 2 if at > 1 and units[at - 1].norm == "," else at - 1
+    if units[at].norm in _NOUNS_ON_STREETS and units[street].norm in _SURE_STREETS:
+        named = at > 1 and units[at - 1].kind == WORD and units[at - 1].norm not in _NO_NAME
+        return _is_numbered(units, number - named) and units[number - named].norm != "1"
     if not _is_numbered(units, number):
         return False
     return units[at].norm in NAME_WORDS and (street > at + 1 or units[street].norm in _SURE_STREETS)
