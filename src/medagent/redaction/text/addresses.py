@@ -94,7 +94,9 @@ _CROSSING_WORDS = (
         sheep lamb goat horse pony bull ox stable saddle mustang lark robin sparrow raven falcon heron crane dolphin
         salmon trout elk moose beaver otter badger antelope cactus bamboo peachtree poplars elms oaks pines cedars"""
     )
-) - words("falls fall fell neck rest walk walks way ways well wells corner corners light club drive center's crest land")
+) - words(
+    "falls fall fell neck rest walk walks way ways well wells corner corners light club drive center's crest land"
+)
 _CROSSINGS_ANYWHERE = _CROSSING_WORDS - words(
     """water school church college court hotel bank market jail prison salmon trout lamb apple peach plum orange olive fig
     pepper sage rosemary ginger pear hope faith charity freedom harmony sun moon star library gold silver iron copper
@@ -115,7 +117,9 @@ _CROSSED = words(
 """Behind one of these two streets may be meant behind any preposition of place."""
 _CROSSED_PREPOSITIONS = words("on off by to between is from")
 _MEETS = words("at meets crosses hits")
-_NO_CORNER = words("allergic allergy allergies sensitive pollen reacts reaction react smell smells eat eats eating ate drink")
+_NO_CORNER = words(
+    "allergic allergy allergies sensitive pollen reacts reaction react smell smells eat eats eating ate drink"
+)
 _ON_ROAD = words("in on off near at from along down opposite")
 _ROADS = words("road lane crescent mews parkway")
 _MORE_STREETS = words(
@@ -488,7 +492,11 @@ def _is_corner_of_words(reading: Reading, one: int, two: int) -> bool:
 def _are_crossing_words(units: Sequence[Unit], one: int, two: int) -> bool:
     """Return whether two words by which streets are called are a corner: `at summer and center`, `lives off high and mill`."""
     pair = {units[one].norm, units[two].norm}
-    if not pair <= _CROSSING_WORDS or len(pair) < 2 or any(unit.norm in _NO_CORNER for unit in units[max(0, one - 5) : one]):
+    if (
+        not pair <= _CROSSING_WORDS
+        or len(pair) < 2
+        or any(unit.norm in _NO_CORNER for unit in units[max(0, one - 5) : one])
+    ):
         return False
     before = units[one - 1].norm
     if before in _BEFORE_CROSSING:

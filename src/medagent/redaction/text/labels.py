@@ -53,7 +53,9 @@ _NO_TAIL = FUNCTION | FILLERS | QUANTITIES
 _NO_PREFIX = FUNCTION | FILLERS | _JOINED
 _ENDINGS = words("ends ending ended")
 _DIGITS_OF = words("last first final")
-_OWNERS = words("my his her the your our their this that are mom's dad's wife's husband's son's daughter's current new old")
+_OWNERS = words(
+    "my his her the your our their this that are mom's dad's wife's husband's son's daughter's current new old"
+)
 _COUNTED = words("two three four five six 2 3 4 5 6 digits digit numbers few")
 _DIGIT_WORDS = words("digits digit numbers")
 _SHORT_UNITS = words("""kg mg mm cm ml cc lb lbs oz g gm mcg ft hr h m iu l km k w s mph pm am in""")
