@@ -57,12 +57,14 @@ class Level(IntEnum):
     """Two words that are called as facilities are, and nothing else."""
     PAIR = 1
     """One word is a thing or a time as often; two words or more are a facility."""
-    LOOSE = 2
+    BARE = 2
+    """One word that is counted, without an article: `a tick in gap`, where nobody would say `in wall`."""
+    LOOSE = 3
     """Any word but one that is there for itself, or is a quality or an action by its ending."""
-    LIKELY = 3
+    LIKELY = 4
     """Any word but one that is there for itself."""
-    PERSON = 4
-    SURE = 5
+    PERSON = 5
+    SURE = 6
 
 
 _KIN = words(
@@ -173,6 +175,7 @@ _LEFT_OF_FROM: Mapping[str, Level] = dict.fromkeys(_DISTANCES | _KIN | _FROM_WHO
 _ADVERBS = ADVERBS | words("there originally directly straight about somewhere again away off")
 _PLACE_ADVERBS = words("over out down up back here there")
 _PREPOSITIONS = words("in from to near outside around by of at")
+_BARE_PREPOSITIONS = words("in from near outside")
 _PREPOSITION_CUE = cue(_PREPOSITIONS)
 _SITE_TYPES = words("location locations branch campus office")
 _SITE_CUE, _HOMETOWN_CUE, _WHERE_CUE = (
@@ -285,6 +288,69 @@ _LOOSE_NO = words(
     campus target kohls costco
     begin depart end continue happen proceed appear remain occur exist wear fit mean bother refill renew schedule reschedule cancel confirm verify update"""
 )
+_ARTICLES, _WIDEST_CLAUSE = (
+    words(
+        "a an the my his her our your their i we he she they you i'm i've i'd we're he's she's they're it's that's this"
+    ),
+    8,
+)
+_BARE_NO = words(
+    """calendar patio average dictionary sole tweet playlist album speaker sick future fabric progress break detergent butter
+    yogurt outsider politic advert article magazine newspaper journal novel movie film episode series song video photo
+    picture image chapter page paragraph sentence verse index appendix table column row cell figure diagram graph map
+    kitchen hallway closet attic porch balcony deck garage shed driveway backyard yard bathroom bedroom toilet shower tub
+    bathtub sink basement elevator stairwell corridor cafeteria gym pool sauna spa barn tent van truck car cab taxi uber
+    ambulance helicopter plane airplane boat ship ferry bus train subway motorcycle bike bicycle scooter tractor horse
+    saddle ladder roof tree window balcony couch sofa chair recliner wheelchair stretcher gurney crib cradle stroller
+    carseat playpen cot mattress floor ground grass sand mud gravel pavement sidewalk ice stairs step curb counter shelf
+    fridge freezer oven microwave drawer cabinet cupboard box bag purse pocket bottle jar can cup glass bowl plate tray
+    bucket basin container envelope wallet sleeve collar shoe boot sock glove helmet mask gown robe shirt dress skirt
+    blue red green yellow black white brown gray grey pink purple orange tan beige gold silver color colour
+    bleach latex nickel rubber plastic metal glass steel copper leather wool cotton nylon polyester foam concrete wood
+    paint glue soap shampoo lotion perfume deodorant makeup sunscreen powder chlorine ammonia formula breastmilk
+    bread butter cheese cake pie pizza pasta soup salad sandwich burger steak chicken beef pork ham bacon fish shrimp egg
+    eggs fruit apple banana orange lemon lime berry grape melon peach pear plum cherry potato tomato onion garlic pepper
+    carrot bean corn pea nut peanut almond cashew honey sugar syrup jam jelly applesauce pudding oatmeal cereal yogurt
+    smoothie shake juice coffee tea soda beer wine vodka whiskey rum gin broth gravy sauce dressing mustard ketchup mayo
+    toe finger thumb hand wrist arm elbow shoulder neck back spine hip leg thigh knee calf shin ankle foot heel arch sole
+    eye ear nose lip jaw chin cheek temple scalp forehead throat tonsil gum tooth molar rib breast nipple armpit groin
+    buttock bladder vein artery tendon ligament joint disc disk nail cuticle palm knuckle
+    student teacher child adult baby infant toddler teen teenager boy girl man woman guy lady person patient doctor nurse
+    priest pastor rabbi imam lawyer judge officer soldier driver
+    snake spider bee wasp ant tick flea mosquito mouse rat cat dog pet animal bird
+    dollar euro peso pound check receipt invoice coupon voucher deposit refund payment bill
+    theory general vain short brief sum full part particular detail depth length season session stock bulk batch bundle
+    need want case favor favour honor memory spite light view sight earshot reach range limit bound excess moderation
+    unison tandem turn sequence order succession rotation combination concert harmony parallel contrast comparison
+    answer response reply return exchange trade lieu place stead name title person principle practice effect essence
+    fact truth reality hindsight retrospect retrospective theory doubt question dispute conflict trouble danger peril jeopardy
+    haste hurry rush panic shock awe wonder surprise amazement despair anger rage fury tears laughter silence secret
+    bloom blossom flower heat rut calf foal
+    exam exams test quiz lecture lesson homework assignment project report essay recess detention assembly
+    meeting interview conference seminar workshop webinar training orientation
+    application document folder file inbox outbox spam trash draft archive database website browser app tab window
+    queue line list waitlist rotation schedule agenda itinerary
+    shift overtime lockdown transit motion gear reverse neutral drive park
+    vehicle crash collision impact force blow punch kick fall trip slip twist strain sprain jolt burn cut scrape bite sting
+    wind breeze storm hurricane sunburn frostbite heatstroke
+    clinic office visit consult followup recheck checkup triage intake discharge
+    birth wedlock utero vitro vivo situ
+    beginning end middle start finish top bottom side front
+    scratch memory experience habit instinct reflex concentrate powder seed
+    afar above below within without behind beneath under
+    outlook gmail hotmail
+    lab labs imaging ultrasound radiograph angiogram
+    bottlefeeding breastfeeding teething potty
+    nowhere midair midstream midnight noon
+    cash credit debit kind installment
+    group private public individual family couple pair
+    interim meantime meanwhile
+    cycle spurt burst flare spell bout wave phase stage trimester quarter semester term
+    supply demand circulation production development construction repair maintenance service operation action
+    sync touch tune tow toto store surplus abundance plenty
+    sling cast splint brace boot wrap bandage traction halo collar"""
+)
+"""Nouns with a plural that are in the slot without an article as well: containers, rooms, colours, food, the body."""
 _ADJECTIVES = words(
     """same different big inner nice safe quiet own old new major every whole full open empty many several little small
     large huge tiny long short high low hot cold warm cool hard soft easy tough strong weak sick healthy happy sad angry
@@ -389,6 +455,8 @@ def framed_places(reading: Reading) -> Iterator[tuple[int, int]]:
         level = _level(reading, at)
         if level is None and norms[at] in ("at", "to", "in") and _is_for_treatment(units, begin):
             level = Level.LIKELY
+        if level is None and norms[at] in _BARE_PREPOSITIONS and _has_articles(reading, at):
+            level = Level.BARE
         if level is not None and (found := named(reading, begin, level)):
             yield found
     for at in reading.cued(_SITE_CUE):
@@ -586,9 +654,10 @@ def named(reading: Reading, begin: int, level: Level) -> tuple[int, int] | None:
     A word of the clinic is none, but behind a cue that is sure.
     """
     units, kinds = reading.units, reading.kinds
-    if begin + 1 < len(units) and units[begin].kind == NUMBER and units[begin + 1].norm in NUMBERED_NAMES:
-        return (begin, begin + 1) if units[begin].how in (SPOKEN, ORDINAL) else None
     loose = level < Level.PERSON
+    is_numbered = begin + 1 < len(units) and units[begin].kind == NUMBER and units[begin + 1].norm in NUMBERED_NAMES
+    if is_numbered and not loose:
+        return (begin, begin + 1) if units[begin].how in (SPOKEN, ORDINAL) else None
     ahead = _run_end(units, begin, loose=loose)
     last = ahead - 1
     if last < begin or ahead - begin > LONGEST or (last == begin and units[last].norm in FUNCTION):
@@ -672,8 +741,26 @@ def _may_be_loosely(reading: Reading, begin: int, ahead: int, level: Level) -> b
         return len(said) > 1 and not any(word in _NO_PAIR for word in said)
     if any(word in _NO_LOOSE for word in said):
         return False
+    if level is Level.BARE:
+        return (
+            len(said) == 1 and last not in _BARE_NO and kinds[begin] is not Kind.UNKNOWN and _is_counted(reading, last)
+        )
     plural = last.endswith("s") and not last.endswith("ss") and reading.lists.words.get(last[:-1]) is not None
     return len(said) > 1 or not plural
+
+
+def _has_articles(reading: Reading, at: int) -> bool:
+    """Return whether a text is said in whole sentences and in small letters, so that a noun has its article."""
+    return not (reading.capital_places or _ARTICLES.isdisjoint(reading.norms[max(0, at - _WIDEST_CLAUSE) : at]))
+
+
+def _is_counted(reading: Reading, word: str) -> bool:
+    """Return whether a word is a noun that has a plural."""
+    listed = reading.lists.words
+    plural = (
+        f"{word[:-1]}ies" if word[-1] == "y" else f"{word}es" if word.endswith(("s", "x", "ch", "sh")) else f"{word}s"
+    )
+    return plural in listed or f"{word}s" in listed
 
 
 def _is_verb(reading: Reading, word: str) -> bool:

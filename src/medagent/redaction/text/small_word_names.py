@@ -69,7 +69,9 @@ _NO_SURNAME = words(
     your our their it this that for from with on at to of what who how very really all both uh um uhm been am any every
     some such them there here he's she's doing getting going gone"""
 )
-_BEHIND_SURNAME = frozenset((("first", "name"), ("date", "of"), ("like", "the"), ("with", "the"), ("and", "first"), ("like", "in")))
+_BEHIND_SURNAME = frozenset(
+    (("first", "name"), ("date", "of"), ("like", "the"), ("with", "the"), ("and", "first"), ("like", "in"))
+)
 
 
 @begins_with(_CUE)
@@ -158,7 +160,12 @@ def _is_name(reading: Reading, begin: int, end: int, *, is_kin: bool) -> bool:
         return False
     if is_kin and end >= len(reading.units) and (said[0] in ("in", "on", "so", "or") or said[-1] in _JOINS):
         return False
-    if len(said) == 2 and said[0] in ("in", "on") and said[1] in _OBJECTS and reading.norms[begin - 1] not in ("under", "name"):
+    if (
+        len(said) == 2
+        and said[0] in ("in", "on")
+        and said[1] in _OBJECTS
+        and reading.norms[begin - 1] not in ("under", "name")
+    ):
         return False
     ordinary = sum(pair in _NO_NAME_PAIRS for pair in zip(said, said[1:], strict=False))
     if len(said) == 2 and said[0] in _INTERJECTIONS and said[1] in _INTERJECTIONS:
