@@ -174,7 +174,13 @@ _LEFT_OF_FROM: Mapping[str, Level] = dict.fromkeys(_DISTANCES | _KIN | _FROM_WHO
 )
 _ADVERBS = ADVERBS | words("there originally directly straight about somewhere again away off")
 _PLACE_ADVERBS = words("over out down up back here there")
-_PREPOSITIONS = words("in from to near outside around by of at")
+_PREPOSITIONS = words("in from to near outside around by of at into with for")
+_OF_FACILITIES = words("into with for")
+_EMPLOYED = words(
+    """nurse nurses aide aides worker workers manager coordinator therapist doctor physician technician tech chaplain work
+    works worked working volunteer volunteers contract contracts drive drives caregiver director administrator"""
+)
+_PEOPLE_SAY = words("said sent called wants told accepts faxed discharged refused says admitted declined recommended")
 _BARE_PREPOSITIONS = words("in from near outside")
 _PREPOSITION_CUE = cue(_PREPOSITIONS)
 _SITE_TYPES = words("location locations branch campus office")
@@ -286,7 +292,7 @@ _LOOSE_NO = words(
     deliver pick fetch collect buy pay meet join attend watch listen hear learn teach enjoy celebrate honor support
     escape survive die live stay leave arrive return move bring carry lift push pull
     campus target kohls costco
-    begin depart end continue happen proceed appear remain occur exist wear fit mean bother refill renew schedule reschedule cancel confirm verify update"""
+    begin depart end continue happen proceed appear remain occur exist notice altitude speed pace odds wear fit mean bother refill renew schedule reschedule cancel confirm verify update"""
 )
 _ARTICLES, _WIDEST_CLAUSE = (
     words(
@@ -382,6 +388,12 @@ _HEADS_OF_ADJECTIVES = words(
     willow willows flower shepherd's creek brook pond lakes river rivers bridge bridges heron eagle dove light lights"""
 )
 """Behind `good`, `new`, `quiet` and the like only these make the name of a facility."""
+_BESIDE_HIDDEN = _PAIR_HEADS | _PAIR_MAY_HOLD | words("holy sacred gentle tender bright")
+"""Words beside a hidden one that are the rest of a facility's name."""
+_BREAKS = words(
+    """instead anyway anymore together alone afterwards afterward forever either altogether though online overnight weekly
+    daily monthly nearby upstairs downstairs sometime someday whenever wherever regularly lately"""
+)
 _NO_PAIR_SPIRITS = words("good great better best high low bad poor great fine fair right old safe big small caring")
 _MASS_ENDINGS = (
     "ing",
@@ -441,7 +453,8 @@ _RIGHT = (
 )
 
 
-FRAME_CUES = (_PREPOSITION_CUE, _SITE_CUE, _HOMETOWN_CUE, _WHERE_CUE)
+_HEADS_CUE = cue(_PAIR_HEADS)
+FRAME_CUES = (_PREPOSITION_CUE, _SITE_CUE, _HOMETOWN_CUE, _WHERE_CUE, _HEADS_CUE)
 
 
 @begins_with(*FRAME_CUES)
@@ -455,8 +468,8 @@ def framed_places(reading: Reading) -> Iterator[tuple[int, int]]:
         level = _level(reading, at)
         if level is None and norms[at] in ("at", "to", "in") and _is_for_treatment(units, begin):
             level = Level.LIKELY
-        if level is None and norms[at] in _BARE_PREPOSITIONS and _has_articles(reading, at):
-            level = Level.BARE
+        if level is None:
+            level = _level_by_noun(reading, at)
         if level is not None and (found := named(reading, begin, level)):
             yield found
     for at in reading.cued(_SITE_CUE):
@@ -468,6 +481,9 @@ def framed_places(reading: Reading) -> Iterator[tuple[int, int]]:
         level = Level.PAIR if norms[at].startswith("tour") else Level.LOOSE
         if fits and (found := named(reading, begin, level)):
             yield found
+    for at in reading.cued(_HEADS_CUE):
+        if norm_at(units, at + 1) in _PEOPLE_SAY and at and (found := _at_work(reading, at)):
+            yield found
     for at in reading.cued(_WHERE_CUE):
         if found := _where_lived(reading, at):
             yield found
@@ -476,6 +492,8 @@ def framed_places(reading: Reading) -> Iterator[tuple[int, int]]:
 def _level(reading: Reading, at: int) -> Level | None:
     """Return how sure the words before a preposition are that a place follows, None where they announce none."""
     norms, norm = reading.norms, reading.norms[at]
+    if norm in _OF_FACILITIES:
+        return None
     left = at - 1
     while left >= 0 and norms[left] in _ADVERBS:
         left -= 1
@@ -502,6 +520,19 @@ def _level(reading: Reading, at: int) -> Level | None:
     if norm == "around":
         near = before in LIVING or before in _SITES
     return Level.LOOSE if near else None
+
+
+def _level_by_noun(reading: Reading, at: int) -> Level | None:
+    """Return how sure the words behind a preposition alone make a place, whatever is before it."""
+    norm = reading.norms[at]
+    if norm in _BARE_PREPOSITIONS:
+        return Level.BARE if _has_articles(reading, at) else Level.FACILITY if norm == "from" else None
+    if norm in _OF_FACILITIES and norm != "into":
+        left = reading.norms[max(0, at - 2) : at]
+        return Level.FACILITY if not _EMPLOYED.isdisjoint(left) else None
+    if norm == "at":
+        return Level.PAIR if _has_articles(reading, at) else Level.FACILITY
+    return Level.FACILITY if norm in ("into", "of") else None
 
 
 def _level_of_in(norms: Sequence[str], at: int, left: int) -> Level | None:
@@ -577,6 +608,22 @@ def _is_compared(reading: Reading, norm: str) -> bool:
     """Return whether a word is an adjective with -er or -est: `larger`, `nearest`."""
     stem = norm.removesuffix("est").removesuffix("er")
     return any(form in reading.lists.words for form in (stem, f"{stem}e", stem[:-1], f"{stem[:-1]}y"))
+
+
+def _at_work(reading: Reading, at: int) -> tuple[int, int] | None:
+    """Return the units of `shady pines` in `shady pines sent her over`."""
+    units, norms, first = reading.units, reading.norms, at - 1
+    begins = first == 0 or units[first - 1].kind == SIGN or norms[first - 1] in _BEGINNINGS
+    fits = (
+        begins
+        and units[first].kind == WORD
+        and norms[first] not in FUNCTION
+        and reading.kinds[first] is not Kind.CLINICAL
+    )
+    return (first, at) if fits and _is_facility((norms[first], norms[at])) else None
+
+
+_BEGINNINGS = words("and but so because that when if since after before because they")
 
 
 def _where_lived(reading: Reading, at: int) -> tuple[int, int] | None:
@@ -696,7 +743,9 @@ def _run_end(units: Sequence[Unit], begin: int, *, loose: bool) -> int:
         if unit.kind == GONE and loose:
             ahead += 1
             continue
-        if unit.kind != WORD or norm in QUANTITIES or norm in WEEKDAYS or norm in MONTH_OF or norm in TIMES:
+        if unit.kind != WORD or (loose and norm in _BREAKS):
+            break
+        if norm in QUANTITIES or norm in WEEKDAYS or norm in MONTH_OF or norm in TIMES:
             break
         if (norm in FUNCTION and not (ahead == begin and norm in NAME_WORDS)) or (
             loose and ahead > begin and norm.endswith("ed")
@@ -737,6 +786,8 @@ def _may_be_loosely(reading: Reading, begin: int, ahead: int, level: Level) -> b
         and not (level is Level.LOOSE and reading.lists.name_kinds(last))
     ):
         return False
+    if level is Level.PAIR and any(unit.kind == GONE for unit in units[begin:ahead]):
+        return all(word in _BESIDE_HIDDEN for word in said if word)
     if level is Level.PAIR:
         return len(said) > 1 and not any(word in _NO_PAIR for word in said)
     if any(word in _NO_LOOSE for word in said):
