@@ -151,6 +151,11 @@ _INNS = words("motel hotel inn dorm dormitory shelter lodge hostel")
 _NO_QUANTITY_STREETS = words("drive walk way run")
 _NO_NAMES = words("way lane - bath star bed bedroom room person story car man hour top first")
 """Between a number and a street's type one of these is no name: `one-way`, `a 2 bath place`."""
+_RESIDENCES = STREET_ENDINGS | words(
+    """apartment apartments residences residence nagar vihar garden society complex layout mansion mansions homes house houses block
+    palms pines oaks elms maples willows meadows acres lake park city town puram bagh layout phase sector villa villas"""
+)
+"""The last word of a house's or a quarter's name."""
 _LIVED_AT = words("at to number is : rents rent renting")
 _HOUSED = words(
     "live lives lived living reside resides residing rent rents renting house home flat apartment address moved mailing"
@@ -161,6 +166,7 @@ _AFTER_FIGURES = words(
     high low children dogs cats roommates stairs steps kids people adults"""
 )
 _SINCE, _SHORTEST_HOUSE = words("since now currently alone today until till too"), 2
+_LARGE = words("great old new upper lower little long high")
 _NOUNS_ON_STREETS = words(
     """well doctor doctors nurse patient mother father brother sister son daughter wife husband mom dad will may might can
     mine fine great good best better pretty past gone like sure down downs under over near new old right just even
@@ -243,12 +249,12 @@ def addresses(reading: Reading) -> Iterator[Span]:
         elif unit.norm in ZIPS:
             for ahead in range(at + 1, min(at + 5, len(units))):
                 if units[ahead].kind in (NUMBER, MIXED):
-                    yield ahead, ahead, Category.ADDRESS
+                    yield ahead - _has_area(units, ahead - 1), ahead, Category.ADDRESS
         elif (unit.norm in ROOMS or unit.norm in _SURE_ROOMS or unit.norm in _ROOMS_BESIDE) and (
             room := _room_number(units, at)
         ):
-            done = room[1]
-            yield *room, Category.ADDRESS
+            done = _residence_end(reading, room[1])
+            yield room[0], done, Category.ADDRESS
 
 
 def _postcodes(reading: Reading) -> Iterator[Span]:
@@ -259,6 +265,22 @@ def _postcodes(reading: Reading) -> Iterator[Span]:
             continue
         if _INWARD.fullmatch(text[units[at + 1].start : units[at + 1].end].lower()):
             yield at, at + 1, Category.ADDRESS
+
+    for at in reading.of_kind(LETTER):  # as they are said: `o x four two d e`
+        if at < _SPOKEN_CODE or at + 1 >= len(units) or units[at + 1].kind != LETTER:
+            continue
+        if all(_is_numbered(units, one) and len(units[one].norm) <= 2 for one in (at - 1, at - 2)):
+            first = at - 2 - _has_area(units, at - 3)
+            if first < at - 2:
+                yield first, at + 1, Category.ADDRESS
+
+
+_SPOKEN_CODE = 3
+
+
+def _has_area(units: Sequence[Unit], at: int) -> bool:
+    """Return whether the one or two letters of a British postcode are here, as recognised: `ox`."""
+    return at >= 0 and units[at].kind == WORD and len(units[at].norm) == 2 and units[at].norm not in FUNCTION
 
 
 def _may_join(units: Sequence[Unit], at: int) -> bool:
@@ -362,6 +384,19 @@ def _met(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
     else:
         return None
     return (one, two) if sure and _ends(units, two + 1) else None
+
+
+def _residence_end(reading: Reading, at: int) -> int:
+    """Return the last unit of `lotus apartments` behind `flat 304`; `at` where no such name follows."""
+    units, last = reading.units, at
+    begin = at + 1 + (_norm(units, at + 1) == ",")
+    for ahead in range(begin, min(begin + _LONGEST_SMALL, len(units))):
+        unit = units[ahead]
+        if unit.kind not in (WORD, GONE) or unit.norm in _SMALL_OR_COUNTED:
+            break
+        if ahead > begin and unit.norm in _RESIDENCES and _ends(units, ahead + 1):
+            last = ahead
+    return last
 
 
 def _lived_at(reading: Reading, at: int) -> int:
@@ -626,7 +661,7 @@ def _bare(units: Sequence[Unit], at: int) -> int | None:
     if name < 0 or units[name].kind not in (WORD, NUMBER) or units[name].norm in _NO_STREET:
         return None
     if units[at].norm in STREETS:
-        return name - 1 if name and units[name - 1].norm in SIDES else name
+        return name - 1 if name and (units[name - 1].norm in SIDES or _is_large(units, name - 1)) else name
     before = units[name - 1].norm if name else ""
     is_road = units[at].norm in _ROADS and units[name].kind == WORD and units[name].norm not in SIDES
     if is_road and (before in _ON_ROAD or (name == 0 and at + 1 == len(units))):
@@ -635,6 +670,13 @@ def _bare(units: Sequence[Unit], at: int) -> int | None:
     if two and ((name > 1 and units[name - 2].norm in _ON_ROAD) or (name == 1 and at + 1 == len(units))):
         return name - 1
     return name if units[name].kind == NUMBER and before in _ON and units[at].norm in STREETS_WITH_NUMBER else None
+
+
+def _is_large(units: Sequence[Unit], at: int) -> bool:
+    """Return whether `great` or `old` is a part of a street's name: behind a preposition, `at great ormond street`."""
+    return units[at].norm in _LARGE and (
+        at == 0 or _norm(units, at - 1) in _AT_CORNER or units[at - 1].norm in ("in", "via")
+    )
 
 
 def _is_named(units: Sequence[Unit], at: int, street: int) -> bool:

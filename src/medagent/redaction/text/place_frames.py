@@ -176,6 +176,10 @@ _ADVERBS = ADVERBS | words("there originally directly straight about somewhere a
 _PLACE_ADVERBS = words("over out down up back here there")
 _PREPOSITIONS = words("in from to near outside around by of at into with for")
 _OF_FACILITIES = words("into with for")
+_AT_THINGS = words(
+    "good bad better best great worse worst terrible look looks looking looked mad angry upset laugh laughing aim point"
+)
+"""Behind one of these and `at` is what somebody does, or sees."""
 _EMPLOYED = words(
     """nurse nurses aide aides worker workers manager coordinator therapist doctor physician technician tech chaplain work
     works worked working volunteer volunteers contract contracts drive drives caregiver director administrator"""
@@ -531,6 +535,8 @@ def _level_by_noun(reading: Reading, at: int) -> Level | None:
         left = reading.norms[max(0, at - 2) : at]
         return Level.FACILITY if not _EMPLOYED.isdisjoint(left) else None
     if norm == "at":
+        if reading.norms[at - 1] in _AT_THINGS:
+            return None
         return Level.PAIR if _has_articles(reading, at) else Level.FACILITY
     return Level.FACILITY if norm in ("into", "of") else None
 

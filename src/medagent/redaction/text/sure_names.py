@@ -71,7 +71,7 @@ _TITLED = (
     - TITLES
     - words(
         """i i'm i've i'd i'll what who whom whose which where when why how that's he's she's you're they're we're don't
-    doesn't didn't isn't wasn't can't won't patient patients doctors thank thanks please hello hi hey bye sorry"""
+    doesn't didn't isn't wasn't can't won't patient patients doctors thank thanks please hello hey bye sorry"""
     )
 )
 """Small words that a capital behind a title makes a name."""
