@@ -54,7 +54,7 @@ _LINKS = FILLERS | words(
     probably well soon only approximately approx exactly even almost basically practically nearly officially
     technically both all only - , not yet quite if least turning turns turn becoming become becomes getting today
     here herself himself myself he she i think believe guess say says said a an the close on or so old aged upwards
-    beyond above under somewhere someplace"""
+    beyond above under somewhere someplace way far"""
 )
 """Between a person and an age."""
 _BARE = words("""am is are was were be been being will would 's 're 'll 'd turning now just only""")
@@ -128,7 +128,9 @@ _NO_AGE_AFTER = QUANTITIES - words("year years yr yrs yo y/o time times night ni
     """over percentile sure certain yards yard blocks reps pages votes rpm grains liters bags fahrenheit celsius
     systolic diastolic point resting and/or per points beats out calls"""
 )
-_VIGOROUS = words("""sprightly lively healthy young spry healthy active sharp feisty frail ripe independent vigorous""")
+_VIGOROUS = words(
+    """sprightly lively healthy young spry healthy active sharp feisty frail ripe independent vigorous tough sturdy"""
+)
 _WITNESSES = words("birthday birthdays bday birthdate year b")
 _SEASONS = words("winters summers springs birthdays christmases candles")
 _MAKES = words("makes make making made puts")
@@ -416,6 +418,7 @@ def _is_reached(units: Sequence[Unit], one: Candidate) -> bool:
         or phrase in _REACHING_PHRASES
         or (one_back in _LINKS and two_back in _REACHING)
     )
+    reached = reached or (one_back in _TO_REACH and two_back in _MODALS)
     subject = one_back in _REACHING and two_back in _SUBJECTS
     if not reached or not _ends_clean(units, one, loosely=subject):
         return False
@@ -437,6 +440,10 @@ _UPWARDS = {
     ("it", "to"): words("make makes made making"),
 }
 """`coming up to 95`, `closing in on ninety`, `if i make it to 100`."""
+_TO_REACH = words("reach make see hit turn")
+_MODALS = words(
+    "i'd he'd she'd we'd they'd i'll he'll she'll we'll they'll you'll people to would will never ever not could might can"
+)
 _SUBJECTS = words("i he she who mom mum dad grandma grandpa granny nana mother father they")
 
 

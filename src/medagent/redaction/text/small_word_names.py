@@ -19,8 +19,11 @@ _SYLLABLES = words("be hi me am")
 """Small words that somebody bears as a part of a name, beside those that the lists have as a syllable."""
 _NEVER = words("best made said saw were mine may will can't")
 _ENDS = frozenset(".,?!;")
-_RESTARTS = words("i i'm i've i'd i'll calling speaking again here from yesterday today please thanks thank about")
+_RESTARTS = words(
+    "tomorrow tonight that returning wants needs said i i'm i've i'd i'll calling speaking again here from yesterday today please thanks thank about"
+)
 _AND_RESTARTS = words("i i'm my this we")
+_SPEAKING = words("speaking calling here")
 _ASKS = words("do can")
 _I = words("i i'm i've i'd i'll")
 _VERBS = words(
@@ -35,16 +38,30 @@ _KIN = words(
 _WHOSE = words("my our his her their your")
 _NAMED = words("name name's names surname surname's")
 _BE = words("is was")
-_BEFORE_BE = words("this name here patient caller file it that member client resident patient's person account")
+_BEFORE_BE = words(
+    "doctor contact wife husband mother father son daughter sister brother this name here patient caller file it that member client resident patient's person account"
+)
 _I_AM = words("am i'm it's that's this's")
-_OF_TALK = words("speak speaking spoke spoken talk talking talked connected")
+_TAKING, _TAKING_SMALL = words("with to for me of by as up"), words("in on to than or so no")
+_OF_TALK = words(
+    "here give gave it live lives living work works message speak speaking spoke spoken talk talking talked connected"
+)
 _BEFORE_FOR = words(
     """is it's calling call called prescription prescriptions refill refills appointment appointments ask asked asking
     chart was booked message messages here results result referral visit order meds medication"""
 )
-_TELLING = words("tell told asked ask let")
+_TELLING = words("tell told asked ask let mister mr mrs ms miss missus doctor dr nurse caller named called by as up")
+_BEFORE_TELLING = {
+    "by": words("go goes going"),
+    "as": words("down listed known registered"),
+    "up": words("pull look bring"),
+    "me": words("call calls called calling"),
+}
+"""Of `go by`, `down as`, `pull up`, `call me`: the second word and the first one."""
+_TITLES = words("mister mr mrs ms miss missus doctor dr nurse caller named")
 _PREPOSITIONS = words("under with to for")
-_CUE = cue(_NAMED | _BE | _I_AM | _KIN | _PREPOSITIONS | _TELLING | {"patient", "of"})
+_CUE = cue(_NAMED | _BE | _I_AM | _KIN | _PREPOSITIONS | _TELLING | {"patient", "of", "me", "hello"})
+_SPEAKING_CUE = cue(("calling", "speaking"))
 _SURNAME_CUE = cue(("name", "name's", "surname", "surname's"))
 _OBJECTS, _OWNERS = words("him her you my mine me"), words("my her his our your")
 _DOES, _INTERJECTIONS = words("can do go see say"), words("oh ah eh no ok so hi")
@@ -74,15 +91,16 @@ _BEHIND_SURNAME = frozenset(
 )
 
 
-@begins_with(_CUE)
+@begins_with(_CUE, _SPEAKING_CUE)
 def small_word_names(reading: Reading) -> Iterator[Span]:
     """Yield names of two small words or more, and of one that no sentence has in this place."""
     units, norms = reading.units, reading.norms
+    yield from _begun(reading)
     for at in reading.cued(_CUE):
         begin = at + 1
         if begin >= len(units) or not _is_part(reading, begin):
             continue
-        is_kin = norms[at] in _KIN or norms[at] == "patient"
+        is_kin = norms[at] in _KIN or norms[at] in _TITLES or norms[at] == "patient"
         if not _announces(norms, at):
             continue
         limit = begin
@@ -92,6 +110,15 @@ def small_word_names(reading: Reading) -> Iterator[Span]:
             if _closes(reading, begin, end, is_kin=is_kin) and _is_name(reading, begin, end, is_kin=is_kin):
                 yield begin, end - 1, Category.NAME
                 break
+
+
+def _begun(reading: Reading) -> Iterator[Span]:
+    """`you na calling about my refill`."""
+    end, norms = 0, reading.norms
+    while end < min(_LONGEST, len(norms)) and _is_part(reading, end):
+        end += 1
+    if 1 < end < len(norms) and norms[end] in ("calling", "speaking") and _is_name(reading, 0, end, is_kin=False):
+        yield 0, end - 1, Category.NAME
 
 
 def _announces(norms: Sequence[str], at: int) -> bool:
@@ -107,8 +134,10 @@ def _announces(norms: Sequence[str], at: int) -> bool:
         return before in _BEFORE_BE
     if norm == "of":
         return before == "name"
-    if norm in _TELLING:
-        return True
+    if norm in _BEFORE_TELLING:
+        return before in _BEFORE_TELLING[norm]
+    if norm in _TELLING or norm == "hello":
+        return norm != "called" or before in ("am", "is", "named")
     if norm == "under":
         return True
     return before in (_OF_TALK if norm != "for" else _BEFORE_FOR)
@@ -132,6 +161,8 @@ def _closes(reading: Reading, begin: int, end: int, *, is_kin: bool) -> bool:
     norm = norms[end]
     if units[end].kind == SIGN:
         return norm in _ENDS
+    if norms[begin - 1] == "hello":
+        return norm in _SPEAKING
     if is_kin:
         return norm in _VERBS
     if norm in _I:
@@ -153,6 +184,16 @@ def _is_name(reading: Reading, begin: int, end: int, *, is_kin: bool) -> bool:
         asks = end < len(reading.norms) and reading.norms[end] in _ASKS
         return asks and said[0] in ("my", "be", "in", "her") and reading.norms[begin - 1] in _I_AM
     if any(hidden):
+        before = reading.norms[begin - 1] if begin else ""
+        if said[0] in _OBJECTS and not hidden[0] and (before in _TELLING or before in _TAKING):
+            return False
+        if (
+            said[-1] in _TAKING_SMALL
+            and not hidden[-1]
+            and end < len(reading.units)
+            and reading.units[end].kind == WORD
+        ):
+            return False
         return not (is_kin and said[-1] in ("he", "you", "can", "do")) and _is_name_beside_hidden(said, hidden)
     if len(set(said)) == 1 or "or" in said[1:-1]:
         return False
