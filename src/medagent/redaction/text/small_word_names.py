@@ -42,6 +42,7 @@ _BEFORE_BE = words(
     "doctor contact wife husband mother father son daughter sister brother this name here patient caller file it that member client resident patient's person account"
 )
 _I_AM = words("am i'm it's that's this's")
+_TALK = words("speak speaking spoke spoken talk talking talked")
 _TAKING, _TAKING_SMALL = words("with to for me of by as up"), words("in on to than or so no")
 _OF_TALK = words(
     "here give gave it live lives living work works message speak speaking spoke spoken talk talking talked connected"
@@ -208,12 +209,25 @@ def _is_name(reading: Reading, begin: int, end: int, *, is_kin: bool) -> bool:
         and reading.norms[begin - 1] not in ("under", "name")
     ):
         return False
+    ends = end >= len(reading.units) or reading.units[end].kind == SIGN
+    if ends and _is_named(reading.norms, begin) and said[0] not in _OBJECTS and said[0] not in _OWNERS:
+        return not (said[0] in ("to", "in", "on") and said[1] in _OBJECTS)
     ordinary = sum(pair in _NO_NAME_PAIRS for pair in zip(said, said[1:], strict=False))
     if len(said) == 2 and said[0] in _INTERJECTIONS and said[1] in _INTERJECTIONS:
         return False
     if len(said) == 2 and (said[0] in ("he", "you") and said[1] in _DOES):
         return False
     return ordinary == 0
+
+
+def _is_named(norms: Sequence[str], begin: int) -> bool:
+    """Return whether only a name can follow: behind `under`, `name is`, `speaking with`."""
+    before = norms[begin - 1]
+    if before in _BE:
+        return begin > 1 and norms[begin - 2] in ("name", "patient", "caller", "surname")
+    if before in ("with", "to"):
+        return begin > 1 and norms[begin - 2] in _TALK
+    return before == "under" or before in _NAMED
 
 
 def _is_name_beside_hidden(said: Sequence[str], hidden: Sequence[bool]) -> bool:
