@@ -19,14 +19,14 @@ _SURE = words(
 )
 """A number right behind one of these is a code."""
 _NUMBERED = words(
-    """policy group patient member account case claim reference confirmation ticket order invoice rx prescription
-    record chart file license serial tracking locator plate pin insurance medicare medicaid student employee
-    subscriber phone cell mobile fax telephone callback passport card social security room seat permit badge batch
-    lot vin npi authorization auth referral visit encounter accession specimen bed pass access unlock verification
-    security registration tax pt nhs plan office contract customer client household device pacemaker model voucher
-    gate door booking reservation loyalty rewards driver's drivers area ref script hospital acct acc tel ph pager
-    beeper work home contact callback hotel buzzer uhid aadhaar pan hospital ward op ip cb switchboard landline
-    whatsapp medical tag employer unique"""
+    """policy group patient member account case claim reference confirmation ticket order invoice rx prescription record
+    chart file license serial tracking locator plate pin insurance medicare medicaid student employee subscriber
+    phone cell mobile fax telephone callback passport card social security room seat permit badge batch lot vin
+    npi authorization auth referral visit encounter accession specimen bed pass access unlock verification
+    registration tax pt nhs plan office contract customer client household device pacemaker model voucher gate
+    door booking reservation loyalty rewards driver's drivers area ref script hospital acct acc tel ph pager
+    beeper work home contact hotel buzzer uhid aadhaar pan ward op ip cb switchboard landline whatsapp medical
+    tag employer unique"""
 )
 """One of these with `number`, `id`, `code` or the like behind it names a code."""
 _NUMBER_WORDS = words("number number's id's code's numbers id code no num # identification digits pin")
@@ -46,15 +46,15 @@ _SHORTEST_PH = 3
 _PREFIXES = 3
 """Behind one of these alone a number is a code where it is joined by `is` or ends what is said."""
 _JOINED = words(
-    """is was are were 's ’s : = - # would be reads say says starts start begins begin with plus ends ended ending in it's
-    it um uh the my"""
+    """is was are were 's ’s : = - # would be reads say says starts start begins begin with plus ends ended ending in
+    it's     it um uh the my"""
 )
 _NO_TAIL = FUNCTION | FILLERS | QUANTITIES
 _NO_PREFIX = FUNCTION | FILLERS | _JOINED
 _ENDINGS = words("ends ending ended")
 _DIGITS_OF = words("last first final")
 _OWNERS = words(
-    "my his her the your our their this that are mom's dad's wife's husband's son's daughter's current new old"
+    """my his her the your our their this that are mom's dad's wife's husband's son's daughter's current new old"""
 )
 _COUNTED = words("two three four five six 2 3 4 5 6 digits digit numbers few")
 _DIGIT_WORDS = words("digits digit numbers")

@@ -14,21 +14,22 @@ from medagent.redaction.text.cues import FUNCTION, MONTH_OF, NAME_WORDS, QUANTIT
 from medagent.redaction.text.found import Span
 from medagent.redaction.text.lexicon import Kind
 from medagent.redaction.text.place_frames import (
-    FRAME_CUES,
     Level,
-    behind_cue,
-    behind_loosely,
     ends_place,
-    framed_places,
     named,
     norm_at,
 )
 from medagent.redaction.text.place_words import (
+    ADVERBS,
     AT_VERBS,
     CALLED,
+    CALLED_SITES,
     COMING,
+    FROM_VERBS,
     HOLY,
     HOME_ENDINGS,
+    HOUSES,
+    IN_OR_ROUND,
     KINDS_OF,
     LIVING,
     LONGEST,
@@ -36,17 +37,23 @@ from medagent.redaction.text.place_words import (
     MOVING,
     NUMBERED_NAMES,
     PAIR,
+    PEOPLE,
+    PRONOUNS,
+    ROUNDABOUT,
     SITES,
     SMALL_WORDS,
     SURE_KINDS,
     THE_HOMES,
+    TO_HERE,
     TOWNS,
     TREATED,
+    TREATED_BY,
     TYPES,
     UNPAIRED,
+    WHOM,
     WORKING,
 )
-from medagent.redaction.text.reading import Reading, beginnings, begins_with, cue
+from medagent.redaction.text.reading import Reading, begins_with, cue
 from medagent.redaction.text.units import GONE, NUMBER, ORDINAL, SIGN, SPOKEN, WORD, Unit
 
 _ZIP_DIGITS = 5
@@ -93,10 +100,7 @@ _NO_TOWN = FUNCTION | QUANTITIES | WEEKDAYS | MONTH_OF.keys()
 _PLACE_CUE, _AT_CUE = cue(_PLACE_CUES - _WITH_AT - _WITH_NUMBER), cue(("at",))
 
 
-_FRAMES = beginnings(framed_places)
-
-
-@begins_with(_PLACE_CUE, _AT_CUE, _STATE_LETTERS_CUE, NUMBER, *FRAME_CUES)
+@begins_with(_PLACE_CUE, _AT_CUE, _STATE_LETTERS_CUE, NUMBER)
 def places(reading: Reading) -> Iterator[Span]:
     """Yield towns behind `live in` and the like, facilities behind `is at`, and names before the type of a facility."""
     cues, units, norms = reading.cued(_PLACE_CUE), reading.units, reading.norms
@@ -114,20 +118,89 @@ def places(reading: Reading) -> Iterator[Span]:
             yield at, at, Category.ADDRESS
         if norm in _BEFORE_ZIP and (last := _before_zip(units, at)):
             yield at + 1, last, Category.ADDRESS
-        for cued, find in ((_STATE_NAMES, _before_state), (_LABELLED, _behind_colon), (LOOSELY, behind_loosely)):
+        for cued, find in _FOUND_BY:
             if norm in cued and (found := find(reading, at)):
                 yield *found, Category.ADDRESS
-        begin = behind_cue(units, at)
+        begin = _behind_cue(units, at)
         sure = norm in LIVING or norm in SITES or norm in COMING or (norm in MOVING and norms[begin - 1] == "from")
         if begin and (found := named(reading, begin, Level.SURE if sure else Level.PERSON)):
             yield *found, Category.ADDRESS
-    if reading.begins & _FRAMES:
-        for found in framed_places(reading):
-            yield *found, Category.ADDRESS
+    yield from _before_letters(reading)
+
+
+def _before_letters(reading: Reading) -> Iterator[Span]:
+    """Yield the units of `Mobile` in `Mobile, AL`."""
+    units = reading.units
     for at in reading.cued(_STATE_LETTERS_CUE):
         written = reading.text[units[at].start : units[at].end].isupper() and at > 1 and reading.capitals[at - 2]
         if written and ends_place(units, at + 1) and (found := _before_state(reading, at)):
             yield *found, Category.ADDRESS
+
+
+def _behind_cue(units: Sequence[Unit], at: int) -> int:
+    """Return where the name of a place begins that this word announces, 0 where it announces none."""
+    norm, after = units[at].norm, norm_at(units, at + 1)
+    if norm in WORKING:
+        return at + 2 if after == "at" else 0
+    if norm in LIVING or norm in SITES:
+        ahead = at + 1 + (norm == "grew" and after == "up")
+        while norm_at(units, ahead) in (ADVERBS if norm not in SITES else ROUNDABOUT):
+            ahead += 1
+        if norm in ("located", "based") or norm not in SITES or norm_at(units, ahead) in ("in", "near"):
+            return ahead + 1 if norm_at(units, ahead) in IN_OR_ROUND else _behind_at(units, at)
+        return 0
+    if norm in CALLED:
+        return at + 1 if any(unit.norm in CALLED_SITES for unit in units[max(0, at - 2) : at]) else 0
+    if norm in TOWNS and norm not in LIVING:
+        return at + 2 if after == "of" else 0
+    if norm in MOVING:
+        ahead = at + 1
+        while norm_at(units, ahead) in TO_HERE:
+            ahead += 1
+        out = norm_at(units, ahead) == "of" and units[ahead - 1].norm == "out"
+        return ahead + 1 if out or norm_at(units, ahead) in ("from", "to", "into") else 0
+    if norm == "from" and at:
+        before = units[at - 1 - (at > 1 and units[at - 1].norm in ("in", "over", "up", "down", "out"))].norm
+        person = (
+            before in FROM_VERBS
+            or before == "way"
+            or (before in ("am", "are", "is", "'m", "'re") and norm_at(units, at - 2) in PRONOUNS)
+        )
+        if person:
+            return at + 1
+    if norm in TREATED:
+        ahead = at + 1
+        while norm_at(units, ahead) in ("here", "back", "over", "out", "there", "directly"):
+            ahead += 1
+        return ahead + 1 if norm_at(units, ahead) in TREATED_BY else 0
+    return _behind_at(units, at)
+
+
+def _behind_at(units: Sequence[Unit], at: int) -> int:
+    """`my mom is at …`, `he lives at …`: a person before and `at` behind."""
+    if units[at].norm not in AT_VERBS and units[at].norm not in LIVING:
+        return 0
+    ahead = at + 1
+    while norm_at(units, ahead) in ("over", "out", "up", "down", "currently", "right", "now", "back", "still"):
+        ahead += 1
+    is_house = norm_at(units, ahead) == "in" and norm_at(units, ahead + 2) in HOUSES
+    if is_house and (norm_at(units, ahead + 1) in SMALL_WORDS or norm_at(units, ahead + 1) in UNPAIRED):
+        return 0
+    if norm_at(units, ahead) != "at" and not is_house:
+        return 0
+    near = range(max(0, at - 4), at)
+    return ahead + 1 if any(units[back].norm in PEOPLE or units[back].kind == GONE for back in near) else 0
+
+
+def _behind_loosely(reading: Reading, at: int) -> tuple[int, int] | None:
+    """Return the units of `morning star` in `a bed at morning star`, `we placed her at morning star`."""
+    units, ahead = reading.units, at + 1
+    while norm_at(units, ahead) in WHOM or norm_at(units, ahead) in ("over", "up", "my", "our"):
+        ahead += 1
+    if norm_at(units, ahead) not in ("at", "from"):
+        return None
+    found = named(reading, ahead + 1, Level.PERSON)
+    return found if found and found[1] > found[0] else None
 
 
 def _before_state(reading: Reading, at: int) -> tuple[int, int] | None:
@@ -260,3 +333,6 @@ def _is_the_home(units: Sequence[Unit], at: int) -> bool:
     before = norm_at(units, at - 2)
     fits = before in _BEFORE_HOME or (before == "of" and norm_at(units, at - 3) in ("resident", "residents", "patient"))
     return norm_at(units, at - 1) == "the" and fits and ends_place(units, at + 1)
+
+
+_FOUND_BY = ((_STATE_NAMES, _before_state), (_LABELLED, _behind_colon), (LOOSELY, _behind_loosely))

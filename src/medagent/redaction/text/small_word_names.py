@@ -7,6 +7,7 @@ said for themselves there (`for my son`, `him or her`, `said so`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import words
@@ -20,32 +21,37 @@ _SYLLABLES = words("be hi me am")
 _NEVER = words("best made said saw were mine may will can't")
 _ENDS = frozenset(".,?!;")
 _RESTARTS = words(
-    "tomorrow tonight that returning wants needs said i i'm i've i'd i'll calling speaking again here from yesterday today please thanks thank about"
+    """tomorrow tonight that returning wants needs said i i'm i've i'd i'll calling speaking again here from yesterday
+    today please thanks thank about"""
 )
 _AND_RESTARTS = words("i i'm my this we")
 _SPEAKING = words("speaking calling here")
 _ASKS = words("do can")
 _I = words("i i'm i've i'd i'll")
 _VERBS = words(
-    """is was has had can't cannot needs need wants want doesn't does didn't did isn't wasn't hasn't won't says said reports
-    reported denies called calls feels felt got gets went goes lives takes took keeps fell will would could should came
-    comes came asked asks told tells who's weighs turned turns died passed started stopped complains complained"""
+    """is was has had can't cannot needs need wants want doesn't does didn't did isn't wasn't hasn't won't says said
+    reports reported denies called calls feels felt got gets went goes lives takes took keeps fell will would
+    could should came comes asked asks told tells who's weighs turned turns died passed started stopped complains
+    complained"""
 )
 _KIN = words(
     """husband wife son daughter mother father mom dad mum brother sister uncle aunt auntie grandma grandpa grandmother
-    grandfather grandson granddaughter cousin niece nephew baby partner boyfriend girlfriend friend neighbor neighbour"""
+    grandfather grandson granddaughter cousin niece nephew baby partner boyfriend girlfriend friend neighbor
+    neighbour"""
 )
 _WHOSE = words("my our his her their your")
 _NAMED = words("name name's names surname surname's")
 _BE = words("is was")
 _BEFORE_BE = words(
-    "doctor contact wife husband mother father son daughter sister brother this name here patient caller file it that member client resident patient's person account"
+    """doctor contact wife husband mother father son daughter sister brother this name here patient caller file it that
+    member client resident patient's person account"""
 )
 _I_AM = words("am i'm it's that's this's")
 _TALK = words("speak speaking spoke spoken talk talking talked")
 _TAKING, _TAKING_SMALL = words("with to for me of by as up"), words("in on to than or so no")
 _OF_TALK = words(
-    "here give gave it live lives living work works message speak speaking spoke spoken talk talking talked connected"
+    """here give gave it live lives living work works message speak speaking spoke spoken talk talking talked
+    connected"""
 )
 _BEFORE_FOR = words(
     """is it's calling call called prescription prescriptions refill refills appointment appointments ask asked asking
@@ -71,21 +77,22 @@ _NO_NAME_PAIRS = frozenset(
     tuple(pair.split("_"))
     for pair in words(
         """do_you can_you see_you see_him see_her see_me see_my do_so can_do so_can so_do go_on go_in go_to see_to do_no
-        do_my do_me do_him do_her in_or on_or or_on or_in so_soon no_can no_do in_an on_an to_an hi_you be_so be_no be_in
-        be_on be_my be_me be_or am_so am_no am_in am_on am_i in_no on_no in_so on_so no_son my_son her_son so_my so_her
-        than_my than_me than_him than_her than_you do_or do_in do_on go_or go_so go_no go_see go_do can_see can_go can_be
-        do_see do_be so_be be_him be_her be_you so_me so_him no_me me_no me_so me_in me_on me_or me_to me_my you_so you_no
-        you_in you_on you_or you_to you_my him_so him_no him_in him_on him_or him_to him_my her_no her_in her_on her_or
-        her_to to_me to_my to_him to_her to_you to_go to_do to_see to_say to_be on_me on_my in_me in_my hi_hi no_an so_an you_soon him_soon her_soon me_soon he_soon
-        is_so no_or or_so or_no so_or my_my oh_my"""
+    do_my do_me do_him do_her in_or on_or or_on or_in so_soon no_can no_do in_an on_an to_an hi_you be_so be_no
+    be_in be_on be_my be_me be_or am_so am_no am_in am_on am_i in_no on_no in_so on_so no_son my_son her_son
+    so_my so_her than_my than_me than_him than_her than_you do_or do_in do_on go_or go_so go_no go_see go_do
+    can_see can_go can_be do_see do_be so_be be_him be_her be_you so_me so_him no_me me_no me_so me_in me_on
+    me_or me_to me_my you_so you_no you_in you_on you_or you_to you_my him_so him_no him_in him_on him_or him_to
+    him_my her_no her_in her_on her_or her_to to_me to_my to_him to_her to_you to_go to_do to_see to_say to_be
+    on_me on_my in_me in_my hi_hi no_an so_an you_soon him_soon her_soon me_soon he_soon is_so no_or or_so or_no
+    so_or my_my oh_my"""
     )
 )
 """Two small words that are said beside each other for themselves."""
 _FAMILY = words("last family maiden married sur second given middle")
 _NO_SURNAME = words(
-    """and or but please is was are only too now then no ok okay yes later also first same just not the a an's his her my
-    your our their it this that for from with on at to of what who how very really all both uh um uhm been am any every
-    some such them there here he's she's doing getting going gone"""
+    """and or but please is was are only too now then no ok okay yes later also first same just not the a an's his her
+    my your our their it this that for from with on at to of what who how very really all both uh um uhm been am
+    any every some such them there here he's she's doing getting going gone"""
 )
 _BEHIND_SURNAME = frozenset(
     (("first", "name"), ("date", "of"), ("like", "the"), ("with", "the"), ("and", "first"), ("like", "in"))
@@ -96,10 +103,14 @@ _BEHIND_SURNAME = frozenset(
 def small_word_names(reading: Reading) -> Iterator[Span]:
     """Yield names of two small words or more, and of one that no sentence has in this place."""
     units, norms = reading.units, reading.norms
-    yield from _begun(reading)
+    if reading.cued(_SPEAKING_CUE):
+        yield from _begun(reading)
+    borne, last = reading.borne, len(units) - 1
     for at in reading.cued(_CUE):
         begin = at + 1
-        if begin >= len(units) or not _is_part(reading, begin):
+        if at == last or not ("s" in borne[begin] or is_hidden(reading, begin) or norms[begin] in _SYLLABLES):
+            continue
+        if not _is_part(reading, begin):
             continue
         is_kin = norms[at] in _KIN or norms[at] in _TITLES or norms[at] == "patient"
         if not _announces(norms, at):
@@ -212,7 +223,7 @@ def _is_name(reading: Reading, begin: int, end: int, *, is_kin: bool) -> bool:
     ends = end >= len(reading.units) or reading.units[end].kind == SIGN
     if ends and _is_named(reading.norms, begin) and said[0] not in _OBJECTS and said[0] not in _OWNERS:
         return not (said[0] in ("to", "in", "on") and said[1] in _OBJECTS)
-    ordinary = sum(pair in _NO_NAME_PAIRS for pair in zip(said, said[1:], strict=False))
+    ordinary = sum(pair in _NO_NAME_PAIRS for pair in pairwise(said))
     if len(said) == 2 and said[0] in _INTERJECTIONS and said[1] in _INTERJECTIONS:
         return False
     if len(said) == 2 and (said[0] in ("he", "you") and said[1] in _DOES):
@@ -235,7 +246,7 @@ def _is_name_beside_hidden(said: Sequence[str], hidden: Sequence[bool]) -> bool:
     first = hidden.index(True)
     if said[0] in _OWNERS and first == 1:
         return False
-    if any(pair in _NO_NAME_PAIRS for pair in zip(said[:first], said[1:first], strict=False)):
+    if any(pair in _NO_NAME_PAIRS for pair in pairwise(said[:first])):
         return False
     if first and said[first - 1] in ("to", "in", "on", "than", "or", "see", "oh", "ah", "no", "ok", "hi", "so"):
         return False
