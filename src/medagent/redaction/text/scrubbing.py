@@ -33,6 +33,7 @@ from medagent.redaction.text.letters import codes
 from medagent.redaction.text.lexicon import Kind, lexicon
 from medagent.redaction.text.names import mark_names, mark_small_names
 from medagent.redaction.text.notation import mark_starts
+from medagent.redaction.text.place_frames import framed_places
 from medagent.redaction.text.places import places
 from medagent.redaction.text.reading import SPELLED, Mark, Reading, beginnings
 from medagent.redaction.text.spoken import units
@@ -41,7 +42,17 @@ from medagent.redaction.text.terms import read_terms
 from medagent.redaction.text.units import blank_out, merged
 from medagent.redaction.text.vocabulary import Open, mark_touching, mark_unknown, what_is_open
 
-_PATTERNS = (ages, written_contacts, dates, addresses, places, labelled_codes, spoken_contacts, digit_runs)
+_PATTERNS = (
+    ages,
+    written_contacts,
+    dates,
+    addresses,
+    places,
+    framed_places,
+    labelled_codes,
+    spoken_contacts,
+    digit_runs,
+)
 _BEGINNINGS = tuple((pattern, beginnings(pattern)) for pattern in _PATTERNS)
 _CODES, _EPONYMS, _TERMS = beginnings(codes), beginnings(read_eponyms), beginnings(read_terms)
 LONGEST_S: Final = 1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from medagent.redaction.policy import Category
-from medagent.redaction.text.addresses import STREET_NAMES
+from medagent.redaction.text.address_words import STREET_NAMES
 from medagent.redaction.text.cues import (
     FUNCTION,
     MAIL_HOSTS,
