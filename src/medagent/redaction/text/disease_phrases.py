@@ -21,7 +21,9 @@ DEVICE_EPONYMS = words(
     whipple nissen mohs lasik fontan norwood glenn maze cesarean billroth lapidus latarjet bankart"""
 )
 """Things and operations that people name by one word, though some people are called so."""
-_ALSO_PEOPLE = words("still vincent ludwig hansen hailey grover sever addison barrett bartholin kawasaki weil huntington")
+_ALSO_PEOPLE = words(
+    "still vincent ludwig hansen hailey grover sever addison barrett bartholin kawasaki weil huntington"
+)
 """Those of them that need a phrase besides the possessive."""
 _GOES_ON = words(
     """is was isn't wasn't runs ran mean means and or but , . ? ! ; : today again now yet too with without since for in
@@ -35,7 +37,9 @@ _FINDS = words(
     unchanged score grade class"""
 )
 _PLACES_OF_DEVICES = words("situ place")
-_SAYS = words("says said say mentioned mentions mention wrote writes shows showed reads suspects suspected diagnosed suggests")
+_SAYS = words(
+    "says said say mentioned mentions mention wrote writes shows showed reads suspects suspected diagnosed suggests"
+)
 _SAYING = words(
     """letter report note notes chart scan doctor doctors consultant specialist surgeon neurologist cardiologist team nurse
     results result test tests biopsy mri ct they he she it radiologist pathologist gp dermatologist rheumatologist
@@ -95,7 +99,9 @@ _DISEASE_ENDINGS = tuple(
     tomy scopy graphy gram suspension dystonia chorea ataxia cardia rrhage rrhea cele edema depth""".split()
 )
 """Endings of nouns that follow an eponym."""
-_TESTING = words("testing tested screening screened treating treated checking checked evaluating evaluated assessing scheduled referred referring")
+_TESTING = words(
+    "testing tested screening screened treating treated checking checked evaluating evaluated assessing scheduled referred referring"
+)
 _TESTED = words("her him me them us you it")
 _HAVE = words("have has had having got get gets developed develops")
 
@@ -138,7 +144,9 @@ def _is_clinical_next(reading: Reading, at: int, rare: bool) -> bool:
     """Return whether a clinical noun follows an eponym that few people are called: `takayasu arteritis`."""
     if not rare or at + 1 >= len(reading.units) or reading.units[at + 1].kind != WORD:
         return False
-    if at and (reading.norms[at - 1] in TITLES or ("f" in reading.borne[at - 1] and reading.norms[at - 1] not in FUNCTION)):
+    if at and (
+        reading.norms[at - 1] in TITLES or ("f" in reading.borne[at - 1] and reading.norms[at - 1] not in FUNCTION)
+    ):
         return False
     is_noun = reading.norms[at + 1].endswith(_DISEASE_ENDINGS) and reading.kinds[at + 1] is not Kind.UNKNOWN
     behind = at + 2

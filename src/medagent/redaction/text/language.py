@@ -350,6 +350,8 @@ def _judged(reading: Reading, at: int, *, is_cased: bool) -> tuple[_Is, tuple[st
         return _Is.NEUTRAL, ()
     if norm in _PARTICLES and _is_before_name(reading, at):
         return _Is.NEUTRAL, ()
+    if norm in reading.lists.eponyms and norm not in FUNCTION:
+        return _Is.NEUTRAL, ()
     if norm in FUNCTION:
         return (_Is.SMALL_SHARED if languages else _Is.SMALL_ENGLISH), languages
     if norm in _ARTICLES or norm in _NO_NAMES or (languages and not (is_english or borne)):

@@ -70,8 +70,12 @@ _BASE_VERBS = words(
 _ASKERS = words("i we he she they")
 _SUBJECTS_OR_IS = _SUBJECTS | {"is", "it's"}
 _MARCHED = words("on up down around in out through past along back together over across with into about forward like")
-_MARCHERS = words("i you we they he she us them can could will must would should let's kids people did did didn't don't")
-_TO_MARCH = words("had have has need needs want wants like likes love loves used going trying try able us them me him her")
+_MARCHERS = words(
+    "i you we they he she us them can could will must would should let's kids people did did didn't don't"
+)
+_TO_MARCH = words(
+    "had have has need needs want wants like likes love loves used going trying try able us them me him her"
+)
 _ON_THE_SPOT = frozenset((("on", "the"), ("on", "your"), ("in", "place"), ("in", "step"), ("in", "time")))
 """Around `march` where people do it."""
 _SHARES = frozenset(("7", "12", "52"))
@@ -228,7 +232,9 @@ def is_clinical_code(reading: Reading, norm: str) -> bool:
     if match is None or match[1] in _NO_CODE:
         return False
     lists = reading.lists
-    return match[1] in lists.capitals or match[1] in lists.abbreviations or lists.clinical.kind(match[1]) is Kind.CLINICAL
+    return (
+        match[1] in lists.capitals or match[1] in lists.abbreviations or lists.clinical.kind(match[1]) is Kind.CLINICAL
+    )
 
 
 def mark_starts(reading: Reading) -> None:

@@ -16,7 +16,9 @@ _MEASURED_AS = words(
     negative assay mutation mutations gene genes ratio screen screening antibody antibodies antigen antigens count
     index reflex deficiency value values profile genotype rearrangement amplification expression status"""
 )
-_FOUND = words("elevated low high normal abnormal positive negative pending back undetectable up down trending borderline raised")
+_FOUND = words(
+    "elevated low high normal abnormal positive negative pending back undetectable up down trending borderline raised"
+)
 _IS = words("is was are were came comes")
 _ENDS = words("and or with , . ? ! ; today tomorrow next again please too in on for at before then this") | {""}
 _WHOSE = words("her his my your the their our")
@@ -38,7 +40,8 @@ _DEVICE_DOES = words(
     """for is was isn't has hasn't can could keeps kept fell came leaks leaked leaking needs need in at on and or , . ? ! ;
     hurts hurt beeps beeped alarm alarms alarmed broke stopped won't doesn't didn't out off removed placed inserted
     changed replaced working back again today tomorrow yesterday to with from because before after that which stays
-    site bag""" ) | {""}
+    site bag"""
+) | {""}
 ORDERING = cue(_ORDERED | _ORDERED_WITH_END | _MEASURED_AS | _IS)
 """Beside no such word a word of no list is not taken for a test."""
 
@@ -56,7 +59,11 @@ def is_ordered(reading: Reading, at: int) -> bool:
         return after in _ENDS or (after == "to" and behind == "the")
     if "f" in reading.borne[at]:
         return False
-    if after in _IS and behind in _FOUND and (one in _WHOSE or after in ("came", "comes") or behind not in ("back", "up", "down")):
+    if (
+        after in _IS
+        and behind in _FOUND
+        and (one in _WHOSE or after in ("came", "comes") or behind not in ("back", "up", "down"))
+    ):
         return one in _WHOSE or not reading.borne[at]
     return one == "the" and after == "come" and behind == "back"
 

@@ -46,7 +46,9 @@ _MANNERS = words("early late fast hard long little low high loud right close sho
 _NAMED = frozenset("kfg")
 _OF_THINGS = words("true due late worth normal")
 """Qualities of what is said, which nobody is called."""
-_ABOUT = words("with about i but and or that enough to for from in on at here there now then today if when as , . ? ! ;")
+_ABOUT = words(
+    "with about i but and or that enough to for from in on at here there now then today if when as , . ? ! ;"
+)
 _HEADINGS = words(
     """echo heart neck back skin chest lungs lung abd ext neuro psych head nose throat hip cane gait labs plan tone mood
     affect speech judgment judgement insight eyes ears mouth breast breasts pelvis spine joints hands feet legs arms
@@ -94,7 +96,9 @@ _VERBS = words(
     yield zip book call text email phone fax ask give get put page"""
 )
 """Words that may be names and that are also said as verbs, in any form."""
-_PAST = words("rose drew fell ran led left lost bore rang won caught blew grew kept lent made meant said sold stood told burns hurts")
+_PAST = words(
+    "rose drew fell ran led left lost bore rang won caught blew grew kept lent made meant said sold stood told burns hurts"
+)
 """Forms that follow no modal verb."""
 _NO_SUBJECT = words(
     """when what where how why who which and but so or if then please well um uh okay yes no oh because . , ? ! ; :"""
@@ -105,9 +109,13 @@ _CALLED_SO = words(
 )
 """Verbs that are well known as names: a determiner behind them alone is not enough."""
 _PARTICLES = words("up down out off over back away around through along flat")
-_BEHIND_VERB = _DETERMINERS | _PARTICLES | words(
-    """to from in on at for with about into onto like when if because after before when i you she he we they all so
+_BEHIND_VERB = (
+    _DETERMINERS
+    | _PARTICLES
+    | words(
+        """to from in on at for with about into onto like when if because after before when i you she he we they all so
     again now today yesterday tomorrow tonight sometimes often too and but . , ? !"""
+    )
 )
 _FINITE = words(
     """is was has had does did will would can could should may might must needs wants needed wanted says said goes went
@@ -212,7 +220,9 @@ _BEFORE_NOUN = {
     "march": words("quick"),
 }
 """Nouns that are also names, with the words that may be right before them as nouns."""
-_AMOUNTS = words("bit lot lots ray sense lack loss amount sign full kind leap bundle plenty ounce glass cup bowl bag out")
+_AMOUNTS = words(
+    "bit lot lots ray sense lack loss amount sign full kind leap bundle plenty ounce glass cup bowl bag out"
+)
 _BEHIND_NOUN = {
     "faith": words("in"),
     "grace": words("period"),
@@ -283,7 +293,11 @@ def _is_written_so(reading: Reading, at: int, begins: bool, after: str) -> bool:
     if is_in_heading(reading, at) and not borne:
         return True
     is_upper = reading.text[unit.start : unit.end].isupper() and unit.end - unit.start > 1
-    if is_upper and not is_in_code(reading, at) and (not borne or (after == ":" and (at == 0 or begins_line(reading, at)))):
+    if (
+        is_upper
+        and not is_in_code(reading, at)
+        and (not borne or (after == ":" and (at == 0 or begins_line(reading, at))))
+    ):
         return True
     if reading.kinds[at] is Kind.ORDINARY and is_before_device(reading, at):
         return True
@@ -330,8 +344,10 @@ def _is_small(reading: Reading, at: int, norm: str, before: str, after: str) -> 
     if norm == "he":
         return after in _FINITE and _is_behind_object(reading, at)
     if norm == "you":
-        return before in _BLESSING or after in _BEHIND_YOU or (
-            before in _CLAUSE_BEFORE_YOU and not _is_name_next(reading, at + 1) and at + 1 < len(reading.norms)
+        return (
+            before in _BLESSING
+            or after in _BEHIND_YOU
+            or (before in _CLAUSE_BEFORE_YOU and not _is_name_next(reading, at + 1) and at + 1 < len(reading.norms))
         )
     if norm == "no":
         return after in _BEHIND_NO

@@ -90,7 +90,9 @@ _INDEFINITE = words("a an positive negative no possible probable suspected bilat
 _SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE = cue(_SYNDROMES), cue(_DISEASES), cue(_ONLY_FINDINGS)
 
 
-@begins_with(_SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE, DRUG_NAME, PAIR, EPONYM, RARE, ABBREVIATION, CAPITALS, SURE_DRUG)
+@begins_with(
+    _SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE, DRUG_NAME, PAIR, EPONYM, RARE, ABBREVIATION, CAPITALS, SURE_DRUG
+)
 def read_terms(reading: Reading) -> None:
     """Make clinical words of unlisted eponyms before `syndrome`, and of brands that are names beside a dose."""
     for at in reading.cued(PAIR):
@@ -237,10 +239,7 @@ def _is_beside_hidden(reading: Reading, at: int) -> bool:
     """Return whether a word is beside one that no list has or that does not leave."""
     return any(
         reading.gone[beside]
-        or (
-            reading.kinds[beside] is Kind.UNKNOWN
-            and (reading.borne[beside] or not _is_all_capitals(reading, beside))
-        )
+        or (reading.kinds[beside] is Kind.UNKNOWN and (reading.borne[beside] or not _is_all_capitals(reading, beside)))
         for beside in (at - 1, at + 1)
         if 0 <= beside < len(reading.units)
     )
