@@ -41,9 +41,9 @@ _SAYS = words(
     "says said say mentioned mentions mention wrote writes shows showed reads suspects suspected diagnosed suggests"
 )
 _SAYING = words(
-    """letter report note notes chart scan doctor doctors consultant specialist surgeon neurologist cardiologist team nurse
-    results result test tests biopsy mri ct they he she it radiologist pathologist gp dermatologist rheumatologist
-    ophthalmologist gastroenterologist oncologist clinic summary discharge hospital"""
+    """letter report note notes chart scan doctor doctors consultant specialist surgeon neurologist cardiologist
+    team nurse results result test tests biopsy mri ct they he she it radiologist pathologist gp dermatologist
+    rheumatologist ophthalmologist gastroenterologist oncologist clinic summary discharge hospital"""
 )
 _OF_DISEASE = frozenset(
     {
@@ -94,13 +94,46 @@ _OF_DISEASE = frozenset(
         ("status", "post"),
     }
 )
-_DISEASE_ENDINGS = tuple(
-    """itis osis oma omas emia aemia pathy trophy plasia thenia uria ism asis esis lysis penia algia plegia pexy plasty
-    tomy scopy graphy gram suspension dystonia chorea ataxia cardia rrhage rrhea cele edema depth""".split()
+_DISEASE_ENDINGS = (
+    "itis",
+    "osis",
+    "oma",
+    "omas",
+    "emia",
+    "aemia",
+    "pathy",
+    "trophy",
+    "plasia",
+    "thenia",
+    "uria",
+    "ism",
+    "asis",
+    "esis",
+    "lysis",
+    "penia",
+    "algia",
+    "plegia",
+    "pexy",
+    "plasty",
+    "tomy",
+    "scopy",
+    "graphy",
+    "gram",
+    "suspension",
+    "dystonia",
+    "chorea",
+    "ataxia",
+    "cardia",
+    "rrhage",
+    "rrhea",
+    "cele",
+    "edema",
+    "depth",
 )
 """Endings of nouns that follow an eponym."""
 _TESTING = words(
-    "testing tested screening screened treating treated checking checked evaluating evaluated assessing scheduled referred referring"
+    """testing tested screening screened treating treated checking checked evaluating evaluated assessing scheduled
+    referred referring"""
 )
 _TESTED = words("her him me them us you it")
 _HAVE = words("have has had having got get gets developed develops")

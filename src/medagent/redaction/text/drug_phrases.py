@@ -74,9 +74,11 @@ _KEPT_COLD = words("refrigerated refilled approved covered")
 _MADE = words("makes made making gives gave giving")
 _NOT_NAMES = FUNCTION | TAKING | _DO | _CHANGED
 _SURE_CUE = cue(
-    """refill refills refilling injection infusion tablets capsules prescribed prescribe acid
-    coupon out refrigerated covered take takes taking took stopped started hold store generic dose mg mcg headache rash
-    made gave continue resume switched restart allergic samples sample""".split()
+    words(
+        """refill refills refilling injection infusion tablets capsules prescribed prescribe acid coupon out
+        refrigerated covered take takes taking took stopped started hold store generic dose mg mcg headache rash
+        made gave continue resume switched restart allergic samples sample"""
+    )
 )
 """Without one of these no phrase shows that a word of no list is a drug."""
 SURE_DRUG = _SURE_CUE

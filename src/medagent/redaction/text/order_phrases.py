@@ -37,10 +37,10 @@ _FAMILY = words(
     account daughter son wife husband baby child children called calls said says is-here who whose"""
 )
 _DEVICE_DOES = words(
-    """for is was isn't has hasn't can could keeps kept fell came leaks leaked leaking needs need in at on and or , . ? ! ;
-    hurts hurt beeps beeped alarm alarms alarmed broke stopped won't doesn't didn't out off removed placed inserted
-    changed replaced working back again today tomorrow yesterday to with from because before after that which stays
-    site bag"""
+    """for is was isn't has hasn't can could keeps kept fell came leaks leaked leaking needs need in at on and or ,
+    . ? ! ; hurts hurt beeps beeped alarm alarms alarmed broke stopped won't doesn't didn't out off removed
+    placed inserted changed replaced working back again today tomorrow yesterday to with from because before
+    after that which stays site bag"""
 ) | {""}
 ORDERING = cue(_ORDERED | _ORDERED_WITH_END | _MEASURED_AS | _IS)
 """Beside no such word a word of no list is not taken for a test."""
@@ -49,7 +49,7 @@ ORDERING = cue(_ORDERED | _ORDERED_WITH_END | _MEASURED_AS | _IS)
 def is_ordered(reading: Reading, at: int) -> bool:
     """Return whether a word is a test by what is ordered, measured or found with it."""
     norms = reading.norms
-    one, two = (norms[at - back] if at >= back else "" for back in (1, 2))
+    one = norms[at - 1] if at else ""
     after, behind = reading.norm(at + 1), reading.norm(at + 2)
     if one in TITLES or (at and "f" in reading.borne[at - 1] and one not in FUNCTION and one not in _ORDERED_WITH_END):
         return False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from medagent.redaction.text.cues import FUNCTION, TITLES, words
 from medagent.redaction.text.lexicon import Kind
+from medagent.redaction.text.noun_phrases import is_behind_first_name, is_said_with
 from medagent.redaction.text.order_phrases import is_before_device, is_ordered
 from medagent.redaction.text.reading import Reading, begins_line, is_hidden, is_in_code, is_in_heading
 from medagent.redaction.text.units import NUMBER, WORD
@@ -34,12 +35,12 @@ _OF_KIN = words(
 _LINKS = words("is was are were be been being isn't wasn't aren't weren't it's that's he's she's i'm they're we're")
 _INTENSE = words("very so too really quite pretty more less most fairly rather a as totally perfectly completely just")
 _QUALITIES = words(
-    """frank blunt earnest sharp strong long short small little young old rich poor sweet bitter stark stern noble gay
-    blue green brown white black gray grey dark bright fair good best better due late early still ready sunny rusty
-    sandy sandy rocky windy stormy misty rosy clear free wild mild major minor loud true close happy merry swift smart wise
-    dear precious bland blunt hardy hearty moody nice stout stiff tender sore sour dry hard harder quick worth ill
-    weak low high tall large great normal regular severe constant active chronic single simple real serious rash numb
-    golden junior senior royal french english"""
+    """frank blunt earnest sharp strong long short small little young old rich poor sweet bitter stark stern noble
+    gay blue green brown white black gray grey dark bright fair good best better due late early still ready
+    sunny rusty sandy sandy rocky windy stormy misty rosy clear free wild mild major minor loud true close happy
+    merry swift smart wise dear precious bland blunt hardy hearty moody nice stout stiff tender sore sour dry
+    hard harder quick worth ill weak low high tall large great normal regular severe constant active chronic
+    single simple real serious rash numb golden junior senior royal french english"""
 )
 _ANALYTES = words("copper zinc iron lead silver gold mercury potassium sodium magnesium selenium folate glucose")
 _MANNERS = words("early late fast hard long little low high loud right close short deep clear")
@@ -72,32 +73,35 @@ _BEFORE_INFINITIVE = words(
     too where what him me us them her you safe free willing expected scared prefer prefers seems seem continues"""
 )
 _VERBS = words(
-    """bring see ring burn burns lie lies sit rise rose rises drew draw fell fall ran run read lead led chase park parks march sing sings chew
-    rain rains snow snows drop drops cook cooks bake hunt fish fisher walk talk drive driver sail skip trip trips rush rob
-    grant mark bill sue pat pace page price reed weed mow bear bears bore wear weigh meet meat reach ring rang wait
-    wake win wink wish wonder work works write yell worry hope hopes love loves may will might can cash case carry cut
-    dare deal deals drum dwell even feed field fields file fill find finish fix flood fold foster frost gage gain guess
-    hand handle harden hang help hire hold hurt hurts jack jerk keep keeps kick kid kill know lace lack lance land last lasts
-    lather leave leaves left lend limp live lives lock look lose loses lost lower make man manage marry match mean means
-    melt mend mention mind miss mix nap nail need nod note notice offer order pack pain pass paste pay peel pee peg
-    pick pitch place plan plant play plead point pool pop pose post pound pour praise pray press price prick prune pull
-    push quit race raise rate record rest rise risk rock roll root round row rub ruin rule sat say says send sends serve
-    set settle sew shake shape share shave shop shout show shows shut sip sleep slip slow smell smoke sneeze soak
-    sort sound spare speak spell spend spit sport spot spread spring squat stand stands star stare start starts state
-    states stay stays steal steer step stew stick stop store storm strain stretch strip study suffer swallow sway swear
-    sweat sweep swell swim swing take taste teach tear tell thank tend think throw tie tip toss touch trace track train
-    travel treat tremble trust try turn turns twist type use visit vomit vote wade wash waste watch water weaken
-    wheeze wipe wrap bless blesses coast crane cross curl dip dodge double draw drift duck dust gale gaze grace grind groom
-    grow grows gush gut hail heal hear heed hitch hoard honor hook hug hum inch iron itch job jog joke judge
-    knit lean leap learn let lift light link list load loan map mask mass mine mob mop nick neck nurse orbit pan part
-    pile pin pray pride purge rally ram ray reap rebel rip roam scar seal seat sharpen shock sign skin slide snap
-    sniff snore spike splash stack stain stall stamp steam stem sting stir strap stray stress strike stroke stump swap
-    tag tan tap tax test time toe track trap trim usher vent wall wane ward warm warn warrant wed wells whip will
-    yield zip book call text email phone fax ask give get put page"""
+    """bring see ring burn burns lie lies sit rise rose rises drew draw fell fall ran run read lead led chase park
+    parks march sing sings chew rain rains snow snows drop drops cook cooks bake hunt fish fisher walk talk
+    drive driver sail skip trip trips rush rob grant mark bill sue pat pace page price reed weed mow bear bears
+    bore wear weigh meet meat reach ring rang wait wake win wink wish wonder work works write yell worry hope
+    hopes love loves may will might can cash case carry cut dare deal deals drum dwell even feed field fields
+    file fill find finish fix flood fold foster frost gage gain guess hand handle harden hang help hire hold
+    hurt hurts jack jerk keep keeps kick kid kill know lace lack lance land last lasts lather leave leaves left
+    lend limp live lives lock look lose loses lost lower make man manage marry match mean means melt mend
+    mention mind miss mix nap nail need nod note notice offer order pack pain pass paste pay peel pee peg pick
+    pitch place plan plant play plead point pool pop pose post pound pour praise pray press price prick prune
+    pull push quit race raise rate record rest rise risk rock roll root round row rub ruin rule sat say says
+    send sends serve set settle sew shake shape share shave shop shout show shows shut sip sleep slip slow smell
+    smoke sneeze soak sort sound spare speak spell spend spit sport spot spread spring squat stand stands star
+    stare start starts state states stay stays steal steer step stew stick stop store storm strain stretch strip
+    study suffer swallow sway swear sweat sweep swell swim swing take taste teach tear tell thank tend think
+    throw tie tip toss touch trace track train travel treat tremble trust try turn turns twist type use visit
+    vomit vote wade wash waste watch water weaken wheeze wipe wrap bless blesses coast crane cross curl dip
+    dodge double draw drift duck dust gale gaze grace grind groom grow grows gush gut hail heal hear heed hitch
+    hoard honor hook hug hum inch iron itch job jog joke judge knit lean leap learn let lift light link list
+    load loan map mask mass mine mob mop nick neck nurse orbit pan part pile pin pray pride purge rally ram ray
+    reap rebel rip roam scar seal seat sharpen shock sign skin slide snap sniff snore spike splash stack stain
+    stall stamp steam stem sting stir strap stray stress strike stroke stump swap tag tan tap tax test time toe
+    track trap trim usher vent wall wane ward warm warn warrant wed wells whip will yield zip book call text
+    email phone fax ask give get put page"""
 )
 """Words that may be names and that are also said as verbs, in any form."""
 _PAST = words(
-    "rose drew fell ran led left lost bore rang won caught blew grew kept lent made meant said sold stood told burns hurts"
+    """rose drew fell ran led left lost bore rang won caught blew grew kept lent made meant said sold stood told
+    burns hurts"""
 )
 """Forms that follow no modal verb."""
 _NO_SUBJECT = words(
@@ -160,6 +164,7 @@ _INTERJECTIONS = words(
     cheerio ta-da voila man boy dear god goodness lord heavens mercy gracious my christ jesus heck crikey blimey
     yikes yippee woohoo bingo duh meh psst shh hush tsk"""
 )
+_PRAYED_TO = words("jesus god lord christ")
 _BESIDE_INTERJECTION = _INTERJECTIONS | words(
     """it's that's i'm i'll i've i see go then so no yes thank this what there you me again great good lovely never
     really , . ! ? … and but we he she they the a my"""
@@ -175,82 +180,6 @@ _OF_LANGUAGE = words(
 )
 _SEASONS = words("winter summer autumn spring fall")
 _IN_SEASON = words("in this last next every each during since all the by of until before after")
-_BEFORE_NOUN = {
-    "faith": words("have had has having lost lose little good some more any much no bad great your my his her"),
-    "grace": words("little some saving any good say said more show no"),
-    "joy": words("a such pure much some any no"),
-    "hope": words("some little any no there's lose lost have has had give gives more false only good"),
-    "mercy": words("some little any no have has had beg"),
-    "patience": words("your some more little any no my have lost losing much"),
-    "chance": words("by any no a the second little good slim last one some off fat every"),
-    "love": words("much sending true lots"),
-    "peace": words("some any inner little in"),
-    "rice": words("eat eats ate eating some brown white plain cooked boiled fried with of the only and no wild any"),
-    "beans": words("eat eats ate eating some green baked black of the and or kidney coffee no"),
-    "bean": words("a soy green black coffee kidney"),
-    "ice": words("have some on with of the dry crushed put use using apply applied and heat any no"),
-    "blood": words("drew draw drawn of the my in some any no coughing high low your his her fresh clotted more"),
-    "rose": words("a the red wild"),
-    "sun": words("the too direct midday hot some any"),
-    "rain": words("the heavy some any"),
-    "snow": words("the heavy deep some any"),
-    "case": words("in a the just my his her this that any no worst"),
-    "page": words("a the next last first front one this that home web last full"),
-    "price": words("the a fair full good what half high low same any at"),
-    "art": words("modern fine some"),
-    "dawn": words("before"),
-    "eve": words("christmas year's"),
-    "will": words("free iron"),
-    "bill": words("a the my this phone hospital medical last electric pay paid doctor's no any one"),
-    "mark": words("a the red bruise stretch bite any no brown dark question"),
-    "ginger": words("some fresh ground"),
-    "honey": words("some raw"),
-    "guy": words("the a this that nice other old same some"),
-    "judge": words("the a"),
-    "angel": words("an absolute"),
-    "sugar": words("blood my his her of the no low high some your"),
-    "aura": words("an with without the any no visual"),
-    "heart": words("my his her the your a"),
-    "cook": words("the a"),
-    "noon": words("at by around before after until till past said about this 12 since from"),
-    "fee": words("show late cancellation a the booking facility any no copay visit extra same"),
-    "bay": words("disabled loading parking sick bike ambulance the a"),
-    "peg": words("a the his her my new"),
-    "leg": words("my his her left right the a"),
-    "march": words("quick"),
-}
-"""Nouns that are also names, with the words that may be right before them as nouns."""
-_AMOUNTS = words(
-    "bit lot lots ray sense lack loss amount sign full kind leap bundle plenty ounce glass cup bowl bag out"
-)
-_BEHIND_NOUN = {
-    "faith": words("in"),
-    "grace": words("period"),
-    "joy": words("of to in"),
-    "hope": words("you i it they he she we that this to for in so not everything"),
-    "mercy": words("on of"),
-    "ice": words("or and chips pack packs cream cubes water bath it"),
-    "rose": words("up from to too quickly again water petals"),
-    "drew": words("blood up my his her it some two three back labs"),
-    "park": words("in at on my the bench outside there here across"),
-    "bay": words(". , 1 2 3 4 5 6 window leaf"),
-    "chase": words("it up them this that him after down"),
-    "march": words("on up down around in out with through past"),
-    "sun": words("may gave is was has on in hurts burns makes made exposure block screen rash"),
-    "winter": words("coat months is was and , . it my"),
-    "chance": words("of to that do you i for is"),
-    "cook": words("gave was is for my the dinner and at it food meals"),
-    "price": words("of is was for and went list range"),
-    "rice": words("and or with is was cakes krispies for in"),
-    "beans": words("and on for with ."),
-    "will": words("power"),
-    "may": words("need be have not"),
-    "sugar": words("level levels free is was pills in and low high"),
-    "rain": words("so today tomorrow later all in on"),
-    "sing": words("in at to the with along and for"),
-    "faithful": words("to"),
-}
-"""Words behind those nouns, and behind some verbs, with which they are no names."""
 
 
 def is_plain(reading: Reading, at: int) -> bool:
@@ -265,7 +194,7 @@ def is_plain(reading: Reading, at: int) -> bool:
     if reading.kinds[at] is Kind.UNKNOWN:
         if reading.capitals[at] and not begins:
             return False
-        return _is_interjection(reading, at, norm) or _is_said_with(reading, at, norm, before, after)
+        return _is_interjection(reading, at, norm) or is_said_with(reading, at, before, after)
     if reading.capitals[at] and _is_written_so(reading, at, begins, after):
         return True
     if reading.capitals[at] and not begins and not reading.text[reading.units[at].start :].isupper():
@@ -400,12 +329,7 @@ def _is_verb(reading: Reading, at: int, norm: str, before: str, after: str) -> b
     if norm in ("burns", "hurts", "itches", "helps", "works", "drops") and before == "it":
         return True
     is_object = after in ("the", "a", "my", "your", "his", "her", "our", "their")
-    return is_object and norm not in _CALLED_SO and not _is_listed_before(reading, at)
-
-
-def _is_listed_before(reading: Reading, at: int) -> bool:
-    """Return whether the word before one may be a first name that is not hidden."""
-    return at > 0 and "f" in reading.borne[at - 1] and reading.norms[at - 1] not in FUNCTION
+    return is_object and norm not in _CALLED_SO and not is_behind_first_name(reading, at)
 
 
 def _is_quality(reading: Reading, norm: str, before: str, after: str, at: int) -> bool:
@@ -434,7 +358,7 @@ def _is_noun(reading: Reading, at: int, norm: str, before: str, after: str) -> b
         return not _is_name_next(reading, at + 1)
     if _is_name_next(reading, at + 1) or (at and is_hidden(reading, at - 1)):
         return False
-    if _is_said_with(reading, at, norm, before, after):
+    if is_said_with(reading, at, before, after):
         return True
     if norm in _ANALYTES and is_ordered(reading, at):
         return True
@@ -447,18 +371,6 @@ def _is_noun(reading: Reading, at: int, norm: str, before: str, after: str) -> b
     return False
 
 
-def _is_said_with(reading: Reading, at: int, norm: str, before: str, after: str) -> bool:
-    """Return whether a word is beside it with which only the noun is said."""
-    if before in _BEFORE_NOUN.get(norm, ()):
-        return True
-    if before == "of" and norm in _BEFORE_NOUN:
-        return at > 1 and reading.norms[at - 2] in _AMOUNTS
-    if after in _BEHIND_NOUN.get(norm, ()):
-        return not _is_listed_before(reading, at) and before not in _BEFORE_PEOPLE
-    return False
-
-
-_BEFORE_PEOPLE = words("is was call ask tell with see this that's it's i'm am name for to from dr mr mrs ms miss")
 _BEHIND_NOUN_PHRASE = words(
     "of in to for at on with and or from by gave gives is was may can has had hurts makes made after before , . ? !"
 )
@@ -466,7 +378,7 @@ _BEHIND_NOUN_PHRASE = words(
 
 def _is_interjection(reading: Reading, at: int, norm: str) -> bool:
     """`well aw thanks`, `ta, go on`: a sound at the beginning of what is said, or behind another one."""
-    if norm not in _INTERJECTIONS or norm in ("ray", "jesus", "god", "lord", "christ") and not _is_prayer(reading, at):
+    if norm not in _INTERJECTIONS or (norm in _PRAYED_TO and not _is_prayer(reading, at)):
         return False
     before, after = _before(reading, at), reading.norm(at + 1)
     begins = not before or before in ".?!," or before in _INTERJECTIONS

@@ -95,6 +95,15 @@ _SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE = cue(_SYNDROMES), cue(_DISEASES), cue
 )
 def read_terms(reading: Reading) -> None:
     """Make clinical words of unlisted eponyms before `syndrome`, and of brands that are names beside a dose."""
+    _read_eponyms(reading)
+    _judge_rare_names(reading)
+    _read_heads(reading)
+    _read_drugs(reading)
+    if reading.cued(ORDERING):
+        _keep_ordered(reading)
+
+
+def _read_eponyms(reading: Reading) -> None:
     for at in reading.cued(PAIR):
         if (last := _end_of_pair(reading, at)) and not _is_somebody(reading, at):
             _keep(reading, at, last)
@@ -102,7 +111,10 @@ def read_terms(reading: Reading) -> None:
         last = max(_end_of_finding(reading, at), _end_of_chain(reading, at))
         if (last > at or _is_alone(reading, at)) and not _is_somebody(reading, at):
             _keep(reading, at, last)
-    _judge_rare_names(reading)
+
+
+def _read_heads(reading: Reading) -> None:
+    """Read what is before `syndrome`, `sign` and the like."""
     for at in reading.cued(_SYNDROME_CUE):
         _mark(reading, _first_part(reading, at), at, listed=True)
     for at in reading.cued(_FINDING_CUE):
@@ -112,15 +124,18 @@ def read_terms(reading: Reading) -> None:
         begin = _first_part(reading, at)
         if at - begin > 1:
             _mark(reading, begin, at, listed=False)
+
+
+def _read_drugs(reading: Reading) -> None:
+    """Keep drugs that are names, and drugs of no list, by what is said of them."""
     for at in reading.cued(DRUG_NAME):
-        if not reading.gone[at] and not _is_somebody(reading, at) and is_taken(reading, at):
+        if reading.gone[at]:
+            continue
+        if not _is_somebody(reading, at) and is_taken(reading, at):
             reading.terms.update((at, at - 1) if at and reading.norms[at - 1] in TAKING else (at,))
             reading.kinds[at] = Kind.CLINICAL
-            continue
-        if not reading.gone[at] and "f" not in reading.borne[at] and is_device(reading, at):
+        elif "f" not in reading.borne[at] and is_device(reading, at):
             _keep(reading, at, at)
-    if reading.cued(ORDERING):
-        _keep_ordered(reading)
     if reading.cued(SURE_DRUG):
         for at in reading.unknown():
             if not reading.gone[at] and is_surely_taken(reading, at):
