@@ -21,6 +21,13 @@ DEVICE_EPONYMS = words(
     whipple nissen mohs lasik fontan norwood glenn maze cesarean billroth lapidus latarjet bankart"""
 )
 """Things and operations that people name by one word, though some people are called so."""
+_SIGNS = words(
+    """babinski hoffmann spurling lachman murphy kernig brudzinski tinel phalen homans romberg trousseau chvostek
+    rovsing
+    mcburney obturator psoas faber thompson finkelstein hawkins neer speed yergason ober thomas patrick lasegue tanner
+    apley mcmurray trendelenburg allen adson coombs mantoux monospot hegar chadwick cullen levine nikolsky"""
+)
+"""Signs and tests, named alone behind `positive` and `negative`."""
 _ALSO_PEOPLE = words(
     "still vincent ludwig hansen hailey grover sever addison barrett bartholin kawasaki weil huntington"
 )
@@ -155,10 +162,12 @@ def is_said_of_disease(reading: Reading, at: int) -> bool:
     phrase = _is_phrase(one, two, three)
     if rare and after in _FINDS and (after != "in" or reading.norm(at + 2) in _PLACES_OF_DEVICES):
         return True
+    if norm in _SIGNS and one in ("positive", "negative") and (not after or after in ("and", "or", ",", ".", ";")):
+        return True
     if phrase and (rare or possessive or stem in _SURE):
         return True
     if not (possessive or stem != norm) or stem not in _SURE or stem in _ALSO_PEOPLE:
-        return rare and after in ("mean", "means", "runs")
+        return (rare or (possessive and stem in _SURE)) and after in ("mean", "means", "runs", "ran")
     return after != "'" and (not after or after in _GOES_ON)
 
 

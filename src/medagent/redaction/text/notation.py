@@ -328,6 +328,9 @@ def _among_abbreviations(reading: Reading, at: int) -> tuple[int, ...] | None:
         alone = at + 1 >= len(units) or units[at + 1].start > units[at].end or units[at + 1].norm in ",.;:!?"
         if alone and (short or (norm == "o" and units[at - 2].norm in ("right", "cheeri", "daddy", "whoops"))):
             return (at,)
+    if norm in "lr" and reading.capitals[at] and units[at - 1].norm in ("on", "of"):
+        behind = units[at + 1] if at + 1 < len(units) else None
+        return (at,) if behind is None or behind.kind == SIGN or kinds[at + 1] is Kind.CLINICAL else None
     if norm not in _LATIN or reading.capitals[at] or at + 1 >= len(units):
         return None
     beside = (at - 1, at + 1)

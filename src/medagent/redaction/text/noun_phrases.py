@@ -51,7 +51,7 @@ _BEFORE_NOUN = {
 }
 """Nouns that are also names, with the words that may be right before them as nouns."""
 _AMOUNTS = words(
-    "bit lot lots ray sense lack loss amount sign full kind leap bundle plenty ounce glass cup bowl bag out"
+    "chance bit lot lots ray sense lack loss amount sign full kind leap bundle plenty ounce glass cup bowl bag out"
 )
 _BEHIND_NOUN = {
     "faith": words("in"),

@@ -72,7 +72,7 @@ def is_device(reading: Reading, at: int) -> bool:
     """Return whether a word with an article before it is a thing: `a Hoyer for home`, `the Foley is out`."""
     one = reading.norms[at - 1] if at else ""
     after = reading.norm(at + 1)
-    if one not in _ARTICLES and not (one == "my" and after in _DEVICE_DOES):
+    if one not in _ARTICLES and not (one in _WHOSE and after in _DEVICE_DOES):
         return False
     if after in _DEVICES:
         return True

@@ -157,6 +157,7 @@ _IMPERATIVES = words(
     remind connect transfer fax make take keep refill check hiya hello poor dear happy note seen saw met told gave"""
 )
 """With these a sentence begins before somebody's name."""
+_TO_SOMEBODY = words("to can could will would please and i you we they i'll we'll let's must should did didn't don't")
 _INTERJECTIONS = words(
     """aw aww ah oh ooh oof ouch ow eh ay aye aha huh hm hmm mm yay yep yup yeah nah nope ta cheers bless hiya hey hi
     hello howdy oy oi yo wow whoa whoops oops welp well gosh golly gee geez jeez dang darn shoot phew ugh ew okey okie
@@ -205,7 +206,7 @@ def is_plain(reading: Reading, at: int) -> bool:
         or _is_verb(reading, at, norm, before, after)
         or _is_quality(reading, norm, before, after, at)
         or _is_noun(reading, at, norm, before, after)
-        or (begins and norm in _IMPERATIVES and (norm not in _CALLED_SO) and _is_name_next(reading, at + 1))
+        or (norm in _IMPERATIVES and (begins or before in _TO_SOMEBODY) and _is_said_to(reading, at, norm))
         or _is_interjection(reading, at, norm)
         or (norm in _LANGUAGES and _is_language(reading, at, before, after))
     )
@@ -237,6 +238,11 @@ def _is_written_so(reading: Reading, at: int, begins: bool, after: str) -> bool:
 def _before(reading: Reading, at: int) -> str:
     """Return the word before one, a placeholder as a sign of its own, nothing at the beginning."""
     return (reading.norms[at - 1] or _PLACEHOLDER) if at else ""
+
+
+def _is_said_to(reading: Reading, at: int, norm: str) -> bool:
+    """Return whether a verb that is nobody's well-known name has somebody behind it: `to see <name>`."""
+    return norm not in _CALLED_SO and _is_name_next(reading, at + 1)
 
 
 def _is_name_next(reading: Reading, at: int) -> bool:
@@ -372,7 +378,8 @@ def _is_noun(reading: Reading, at: int, norm: str, before: str, after: str) -> b
 
 
 _BEHIND_NOUN_PHRASE = words(
-    "of in to for at on with and or from by gave gives is was may can has had hurts makes made after before , . ? !"
+    """of in to for at on with and or from by gave gives is was may can has had hurts makes made after before anymore
+    today yesterday again around later when while so too as if because that but until during , . ? !"""
 )
 
 
