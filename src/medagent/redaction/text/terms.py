@@ -90,9 +90,7 @@ _INDEFINITE = words("a an positive negative no possible probable suspected bilat
 _SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE = cue(_SYNDROMES), cue(_DISEASES), cue(_ONLY_FINDINGS)
 
 
-@begins_with(
-    _SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE, DRUG_NAME, PAIR, EPONYM, RARE, ABBREVIATION, CAPITALS, SURE_DRUG
-)
+@begins_with(_SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE, DRUG_NAME, PAIR, EPONYM, RARE, ABBREVIATION, CAPITALS)
 def read_terms(reading: Reading) -> None:
     """Make clinical words of unlisted eponyms before `syndrome`, and of brands that are names beside a dose."""
     _read_eponyms(reading)
@@ -136,10 +134,14 @@ def _read_drugs(reading: Reading) -> None:
             reading.kinds[at] = Kind.CLINICAL
         elif "f" not in reading.borne[at] and is_device(reading, at):
             _keep(reading, at, at)
-    if reading.cued(SURE_DRUG):
-        for at in reading.unknown():
-            if not reading.gone[at] and is_surely_taken(reading, at):
-                _keep(reading, at, at)
+
+
+@begins_with(SURE_DRUG)
+def read_unlisted_drugs(reading: Reading) -> None:
+    """Make clinical words of drugs that no list has, by what is said of them."""
+    for at in reading.unknown():
+        if not reading.gone[at] and is_surely_taken(reading, at):
+            _keep(reading, at, at)
 
 
 def _is_alone(reading: Reading, at: int) -> bool:
@@ -233,7 +235,7 @@ def _judge_rare_names(reading: Reading) -> None:
     for at in reading.cued(ABBREVIATION):
         if not reading.gone[at] and _is_all_capitals(reading, at) and not _is_beside_people(reading, at):
             _keep(reading, at, at)
-    for at in reading.cued(CAPITALS):
+    for at in reading.cued(CAPITALS) if reading.capital_places else ():
         if (
             not reading.gone[at]
             and _is_all_capitals(reading, at)
