@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from medagent.redaction.text.cues import QUANTITIES, words
+from medagent.redaction.text.cues import QUANTITIES, TITLES, words
 from medagent.redaction.text.found import is_sign
 from medagent.redaction.text.lexicon import Kind
 from medagent.redaction.text.reading import LIST_LETTERS, Reading, cue
@@ -63,10 +63,13 @@ _SUBJECTS = words(
 _BASE_VERBS = words(
     """be have not also never still or cause make take help want need include require come get go increase decrease
     return repeat shower bathe wash walk drive eat drink shave bend lift swim fly travel discharge advance proceed
-    bleed swell itch crush chew dissolve split mix substitute refill apply remove leave feel notice see taste weigh
-    bear wear sit stand sleep lie work play exercise run stretch ice elevate switch increase taper wean leak drain
-    lead result occur experience feel benefit use continue consider stop start resume last become contain interact"""
+    bleed swell itch call know ask tell send give say see keep order prescribe crush chew dissolve split mix
+    substitute refill apply remove leave feel notice see taste weigh bear wear sit stand sleep lie work play
+    exercise run stretch ice elevate switch increase taper wean leak drain lead result occur experience feel benefit
+    use continue consider stop start resume last become contain interact"""
 )
+_BEFORE_NOUN = words("the a an my your his her our their this that every another")
+"""Before a noun, which is then no title."""
 _ASKERS = words("i we he she they")
 _SUBJECTS_OR_IS = _SUBJECTS | {"is", "it's"}
 _MARCHED = words("on up down around in out through past along back together over across with into about forward like")
@@ -147,6 +150,8 @@ def _is_word(units: Sequence[Unit], at: int) -> bool:
 def _is_verb(units: Sequence[Unit], at: int) -> bool:
     """Return whether `may` is the verb: `they may call`, `May I`, `the pills may not help`."""
     before, after = (units[at - 1].norm if at else ""), (units[at + 1].norm if at + 1 < len(units) else "")
+    if before in TITLES and not (at > 1 and units[at - 2].norm in _BEFORE_NOUN):
+        return False
     return before in _SUBJECTS or after in _BASE_VERBS or (after in _ASKERS and before not in _SUBJECTS_OR_IS)
 
 

@@ -81,6 +81,8 @@ _BEHIND_NOUN = {
     "faithful": words("to"),
 }
 """Words behind those nouns, and behind some verbs, with which they are no names."""
+_NEEDS_SUBJECT = words("rose drew chase park cook sing")
+"""Verbs among them with which no sentence begins."""
 _BEFORE_PEOPLE = words("is was call ask tell with see this that's it's i'm am name for to from dr mr mrs ms miss")
 
 
@@ -91,7 +93,11 @@ def is_said_with(reading: Reading, at: int, before: str, after: str) -> bool:
         return True
     if before == "of" and norm in _BEFORE_NOUN:
         return at > 1 and reading.norms[at - 2] in _AMOUNTS
+    if before in ("is", "was", "be") and norm in _BEFORE_NOUN and at > 1 and reading.norms[at - 2] == "there":
+        return True
     if after in _BEHIND_NOUN.get(norm, ()):
+        if norm in _NEEDS_SUBJECT and (not at or before in ".?!,"):
+            return False
         return not is_behind_first_name(reading, at) and before not in _BEFORE_PEOPLE
     return False
 

@@ -135,6 +135,13 @@ _GOVERNING = words(
     give gave got get help let want wanted let's watch heard hear on behind near beside it's this is i'm"""
 )
 """Words before somebody's name that make it no subject."""
+_BEFORE_TO = words(
+    """hi hello talk talked talking speak spoke speaking spoken listen said say says thanks sent send sending give gave
+    given belongs belong over back next go going went bring brought letter message referred refer referral according
+    here reply replied write wrote mail mailed married related access close apologize apologies attention transfer
+    transferred"""
+)
+"""Behind one of these `to` leads to somebody."""
 _BLESSING = words("bless thank trouble bother help love miss")
 _CLAUSE_BEFORE_YOU = words(
     "bless thank thanks to for with tell told see help trouble bother call called calling give ask of from love need"
@@ -157,6 +164,7 @@ _IMPERATIVES = words(
     remind connect transfer fax make take keep refill check hiya hello poor dear happy note seen saw met told gave"""
 )
 """With these a sentence begins before somebody's name."""
+_AUXILIARIES = words("can is was are does did do could would will has have should")
 _TO_SOMEBODY = words("to can could will would please and i you we they i'll we'll let's must should did didn't don't")
 _INTERJECTIONS = words(
     """aw aww ah oh ooh oof ouch ow eh ay aye aha huh hm hmm mm yay yep yup yeah nah nope ta cheers bless hiya hey hi
@@ -167,7 +175,7 @@ _INTERJECTIONS = words(
 )
 _PRAYED_TO = words("jesus god lord christ")
 _BESIDE_INTERJECTION = _INTERJECTIONS | words(
-    """it's that's i'm i'll i've i see go then so no yes thank this what there you me again great good lovely never
+    """very it's that's i'm i'll i've i see go then so no yes thank this what there you me again great good lovely never
     really , . ! ? … and but we he she they the a my"""
 )
 _LANGUAGES = words(
@@ -206,7 +214,11 @@ def is_plain(reading: Reading, at: int) -> bool:
         or _is_verb(reading, at, norm, before, after)
         or _is_quality(reading, norm, before, after, at)
         or _is_noun(reading, at, norm, before, after)
-        or (norm in _IMPERATIVES and (begins or before in _TO_SOMEBODY) and _is_said_to(reading, at, norm))
+        or (
+            norm in _IMPERATIVES
+            and (begins or (before in _TO_SOMEBODY and norm not in _AUXILIARIES))
+            and _is_said_to(reading, at, norm)
+        )
         or _is_interjection(reading, at, norm)
         or (norm in _LANGUAGES and _is_language(reading, at, before, after))
     )
@@ -288,6 +300,8 @@ def _is_small(reading: Reading, at: int, norm: str, before: str, after: str) -> 
         return after in _BEHIND_NO
     if norm == "an":
         return False
+    if norm == "to" and before in _BEFORE_TO and _is_name_next(reading, at + 1):
+        return True
     if norm in _SMALL_BEFORE_NOUN or norm in ("her", "my", "him", "were", "soon"):
         return _is_phrase(reading, at + 1) and not is_hidden(reading, at + 1)
     return False
@@ -344,6 +358,8 @@ def _is_quality(reading: Reading, norm: str, before: str, after: str, at: int) -
         return after in _DUE
     if norm not in _QUALITIES:
         return False
+    if at and norm in ("ready", "late", "early", "sick") and after in ("for", "to", "again"):
+        return _is_name_next(reading, at - 1)
     two_before = reading.norms[at - 2] if at > 1 else ""
     ends = not after or after in _ABOUT
     if before == "be" and ends:

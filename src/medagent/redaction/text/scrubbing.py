@@ -242,6 +242,8 @@ def _read(reading: Reading, mode: TextMode, is_open: Open) -> None:
     for first, last, category in chain(*found, spelled):
         reading.put(first, last, Mark(category, Layer.PATTERNS))
     for first, last, category in listed_names(reading):
+        if first == last and reading.norms[first] == "may" and first in reading.terms:
+            continue  # the verb behind a noun that is a title elsewhere: `the nurse may call`
         reading.put(first, last, Mark(category, Layer.NAMES))
     if is_open is Open.PATTERNS and not (reading.count or reading.unknown() or reading.cued(SPELLED)):
         return

@@ -204,6 +204,8 @@ def _end_of_finding(reading: Reading, at: int) -> int:
     after = reading.norm(at + 1)
     if after in _FINDINGS or (rare and after in _LOOSE_FINDINGS):
         return at + 1
+    if rare and after in ("i", "ii", "iii", "iv") and reading.capitals[at + 1]:
+        return at + 1
     if rare and at + 1 < len(reading.units) and reading.units[at + 1].kind == NUMBER:
         return at if reading.norm(at + 2) in _NO_GRADE else at + 1
     return at
