@@ -16,7 +16,7 @@ from functools import cache
 from importlib import resources
 from typing import Final, NamedTuple
 
-from medagent.redaction.text.cues import FUNCTION, words
+from medagent.redaction.text.cues import FUNCTION, TOP_LEVEL, words
 from medagent.redaction.text.lexicon import Kind, Lexicon, lexicon
 from medagent.redaction.text.reading import Reading
 from medagent.redaction.text.units import ACCENTED, GONE, MIXED, NUMBER, PLAIN, SIGN, WORD
@@ -350,6 +350,8 @@ def _judged(reading: Reading, at: int, *, is_cased: bool) -> tuple[_Is, tuple[st
     if is_cased and "de" not in languages and reading.capitals[at] and at and units[at - 1].norm not in _BEGINS:
         return _Is.NEUTRAL, ()
     if norm in _PARTICLES and _is_before_name(reading, at):
+        return _Is.NEUTRAL, ()
+    if norm in TOP_LEVEL and at and units[at - 1].norm in (".", "dot"):
         return _Is.NEUTRAL, ()
     if (norm in reading.lists.eponyms and norm not in FUNCTION) or (languages and _is_in_place(reading, at)):
         return _Is.NEUTRAL, ()
