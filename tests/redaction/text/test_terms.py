@@ -53,6 +53,10 @@ NOBODY = KnownValues()
         "the nurse may call you",
         "the cryoablation is on hold",
         "Echo: EF 55%",
+        "i need a qorvilift for my prostate",
+        "status post qorvilase, doing well",
+        "what was my fena",
+        "Free T4 and G6PD pending.",
     ],
 )
 def test_a_name_in_a_clinical_term_stays(text: str) -> None:
@@ -92,6 +96,8 @@ def test_a_name_in_a_clinical_term_stays(text: str) -> None:
         ("mrs hashimoto's is waiting", "hashimoto"),
         ("refill for zhenzhen please", "zhenzhen"),
         ("the reference is 7-MM-HT", "HT"),
+        ("do you have a zhenzhen here", "zhenzhen"),
+        ("call zhenzhen back", "zhenzhen"),
         ("last name paget first name joan", "paget"),
     ],
 )

@@ -179,6 +179,8 @@ def _is_phrase(one: str, two: str, three: str) -> bool:
         return True
     if one in _SAYS and two in _SAYING:
         return True
+    if one == "is" and two in ("it", "this") and three in ("me", "us", "him", "her", "said", "think", "thinks", "says"):
+        return True
     return one in _HAVE and two not in ("will", "can", "could", "please", "let", "would", "should")
 
 

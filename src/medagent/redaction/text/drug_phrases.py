@@ -76,8 +76,9 @@ _NOT_NAMES = FUNCTION | TAKING | _DO | _CHANGED
 _SURE_CUE = cue(
     words(
         """refill refills refilling injection infusion tablets capsules prescribed prescribe acid coupon out
-        refrigerated covered take takes taking took stopped started hold store generic dose mg mcg headache rash
-        made gave continue resume switched restart allergic samples sample"""
+        refrigerated covered take takes taking took stopped started hold store generic dose mg mcg headache
+        rash made gave continue resume switched restart allergic need needs have has had got ordered placed
+        inserted post samples sample"""
     )
 )
 """Without one of these no phrase shows that a word of no list is a drug."""

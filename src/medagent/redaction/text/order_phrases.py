@@ -32,6 +32,11 @@ _DEVICES = words(
     questionnaire scale score protocol method maneuver manoeuvre stain procedure app portal"""
 )
 _ARTICLES = words("a an the another new this that each every old disposable temporary indwelling portable")
+_BEHIND_UNLISTED = words("for and or because that placed done which but , . ? ! ;") | {""}
+_GETTING = words(
+    """need needs needed have has had got get gets ordered placed inserted want wants wearing wears using uses with use
+    bought removed replaced fitted received"""
+)
 _FAMILY = words(
     """family kid kids boy boys girl girls twins brothers sisters house household residence appointment file chart case
     account daughter son wife husband baby child children called calls said says is-here who whose"""
@@ -49,7 +54,7 @@ ORDERING = cue(_ORDERED | _ORDERED_WITH_END | _MEASURED_AS | _IS)
 def is_ordered(reading: Reading, at: int) -> bool:
     """Return whether a word is a test by what is ordered, measured or found with it."""
     norms = reading.norms
-    one = norms[at - 1] if at else ""
+    one, two = (norms[at - back] if at >= back else "" for back in (1, 2))
     after, behind = reading.norm(at + 1), reading.norm(at + 2)
     if one in TITLES or (at and "f" in reading.borne[at - 1] and one not in FUNCTION and one not in _ORDERED_WITH_END):
         return False
@@ -65,7 +70,22 @@ def is_ordered(reading: Reading, at: int) -> bool:
         and (one in _WHOSE or after in ("came", "comes") or behind not in ("back", "up", "down"))
     ):
         return one in _WHOSE or not reading.borne[at]
-    return one == "the" and after == "come" and behind == "back"
+    if one in _WHOSE and two in ("was", "is", "were", "are"):
+        return reading.norms[at - 3 : at - 2] in (["what"], ["how"])
+    return one == "the" and after in ("come", "came", "comes") and behind == "back"
+
+
+def is_unlisted_device(reading: Reading, at: int) -> bool:
+    """Return whether a word that is in no list is a thing or an operation: `i need a urolift`, `status post rezum`."""
+    norms = reading.norms
+    one, two, three = (norms[at - back] if at >= back else "" for back in (1, 2, 3))
+    if reading.borne[at] or reading.norm(at + 1) not in _BEHIND_UNLISTED:
+        return False
+    if one == "post" and two == "status":
+        return True
+    if one == "new" and two in ("a", "the", "my"):
+        one, two = two, three
+    return one in ("a", "an") and two in _GETTING
 
 
 def is_device(reading: Reading, at: int) -> bool:

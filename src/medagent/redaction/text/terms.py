@@ -8,7 +8,7 @@ from medagent.redaction.text.disease_phrases import DEVICE_EPONYMS, is_said_of_d
 from medagent.redaction.text.drug_phrases import SURE_DRUG, TAKING, is_surely_taken, is_taken
 from medagent.redaction.text.found import Layer
 from medagent.redaction.text.lexicon import Kind
-from medagent.redaction.text.order_phrases import ORDERING, is_device, is_ordered
+from medagent.redaction.text.order_phrases import ORDERING, is_device, is_ordered, is_unlisted_device
 from medagent.redaction.text.reading import (
     ABBREVIATION,
     CAPITALS,
@@ -37,7 +37,7 @@ _LOOSE_FINDINGS = words(
     negative positive dressing splint brace view criteria risk index sign signs test disease area space triangle canal
     ligament bodies body cells stain agar virus lymphoma nodes joint cyst cysts duct tube glands fascia pouch valve bag
     drain port pump frame nail plate screw graft flap repair technique approach operation surgery boot
-    downgoing upgoing"""
+    downgoing upgoing pearls plates infraction lamp murmur"""
 )
 """What makes a term of an eponym that few people are called."""
 _COMMON_NAME = frozenset("flk")
@@ -140,7 +140,7 @@ def _read_drugs(reading: Reading) -> None:
 def read_unlisted_drugs(reading: Reading) -> None:
     """Make clinical words of drugs that no list has, by what is said of them."""
     for at in reading.unknown():
-        if not reading.gone[at] and is_surely_taken(reading, at):
+        if not reading.gone[at] and (is_surely_taken(reading, at) or is_unlisted_device(reading, at)):
             _keep(reading, at, at)
 
 
@@ -154,7 +154,8 @@ def _is_alone(reading: Reading, at: int) -> bool:
 
 def _keep_ordered(reading: Reading) -> None:
     """Keep abbreviations of tests in small letters, and words that no list has, where a test is ordered or found."""
-    for at in sorted({*reading.cued(CAPITALS), *reading.cued(RARE), *reading.cued(ABBREVIATION)}):
+    unlisted = [at for at in reading.unknown() if not reading.borne[at]]
+    for at in sorted({*reading.cued(CAPITALS), *reading.cued(RARE), *reading.cued(ABBREVIATION), *unlisted}):
         if not reading.gone[at] and at not in reading.terms and is_ordered(reading, at):
             _keep(reading, at, at)
 
