@@ -47,7 +47,7 @@ _DEVICE_DOES = words(
     placed inserted changed replaced working back again today tomorrow yesterday to with from because before
     after that which stays site bag"""
 ) | {""}
-ORDERING = cue(_ORDERED | _ORDERED_WITH_END | _MEASURED_AS | _IS)
+ORDERING = cue(_ORDERED | _ORDERED_WITH_END | _MEASURED_AS | _FOUND | words("what how back"))
 """Beside no such word a word of no list is not taken for a test."""
 
 
