@@ -21,7 +21,16 @@ DEVICE_EPONYMS = words(
     whipple nissen mohs lasik fontan norwood glenn maze cesarean billroth lapidus latarjet bankart"""
 )
 """Things and operations that people name by one word, though some people are called so."""
-_ALSO_PEOPLE = words("still vincent ludwig hansen hailey grover sever addison barrett bartholin kawasaki weil huntington")
+_SIGNS = words(
+    """babinski hoffmann spurling lachman murphy kernig brudzinski tinel phalen homans romberg trousseau chvostek
+    rovsing
+    mcburney obturator psoas faber thompson finkelstein hawkins neer speed yergason ober thomas patrick lasegue tanner
+    apley mcmurray trendelenburg allen adson coombs mantoux monospot hegar chadwick cullen levine nikolsky"""
+)
+"""Signs and tests, named alone behind `positive` and `negative`."""
+_ALSO_PEOPLE = words(
+    "still vincent ludwig hansen hailey grover sever addison barrett bartholin kawasaki weil huntington"
+)
 """Those of them that need a phrase besides the possessive."""
 _GOES_ON = words(
     """is was isn't wasn't runs ran mean means and or but , . ? ! ; : today again now yet too with without since for in
@@ -35,11 +44,13 @@ _FINDS = words(
     unchanged score grade class"""
 )
 _PLACES_OF_DEVICES = words("situ place")
-_SAYS = words("says said say mentioned mentions mention wrote writes shows showed reads suspects suspected diagnosed suggests")
+_SAYS = words(
+    "says said say mentioned mentions mention wrote writes shows showed reads suspects suspected diagnosed suggests"
+)
 _SAYING = words(
-    """letter report note notes chart scan doctor doctors consultant specialist surgeon neurologist cardiologist team nurse
-    results result test tests biopsy mri ct they he she it radiologist pathologist gp dermatologist rheumatologist
-    ophthalmologist gastroenterologist oncologist clinic summary discharge hospital"""
+    """letter report note notes chart scan doctor doctors consultant specialist surgeon neurologist cardiologist
+    team nurse results result test tests biopsy mri ct they he she it radiologist pathologist gp dermatologist
+    rheumatologist ophthalmologist gastroenterologist oncologist clinic summary discharge hospital"""
 )
 _OF_DISEASE = frozenset(
     {
@@ -90,12 +101,47 @@ _OF_DISEASE = frozenset(
         ("status", "post"),
     }
 )
-_DISEASE_ENDINGS = tuple(
-    """itis osis oma omas emia aemia pathy trophy plasia thenia uria ism asis esis lysis penia algia plegia pexy plasty
-    tomy scopy graphy gram suspension dystonia chorea ataxia cardia rrhage rrhea cele edema depth""".split()
+_DISEASE_ENDINGS = (
+    "itis",
+    "osis",
+    "oma",
+    "omas",
+    "emia",
+    "aemia",
+    "pathy",
+    "trophy",
+    "plasia",
+    "thenia",
+    "uria",
+    "ism",
+    "asis",
+    "esis",
+    "lysis",
+    "penia",
+    "algia",
+    "plegia",
+    "pexy",
+    "plasty",
+    "tomy",
+    "scopy",
+    "graphy",
+    "gram",
+    "suspension",
+    "dystonia",
+    "chorea",
+    "ataxia",
+    "cardia",
+    "rrhage",
+    "rrhea",
+    "cele",
+    "edema",
+    "depth",
 )
 """Endings of nouns that follow an eponym."""
-_TESTING = words("testing tested screening screened treating treated checking checked evaluating evaluated assessing scheduled referred referring")
+_TESTING = words(
+    """testing tested screening screened treating treated checking checked evaluating evaluated assessing scheduled
+    referred referring"""
+)
 _TESTED = words("her him me them us you it")
 _HAVE = words("have has had having got get gets developed develops")
 
@@ -116,10 +162,12 @@ def is_said_of_disease(reading: Reading, at: int) -> bool:
     phrase = _is_phrase(one, two, three)
     if rare and after in _FINDS and (after != "in" or reading.norm(at + 2) in _PLACES_OF_DEVICES):
         return True
+    if norm in _SIGNS and one in ("positive", "negative") and (not after or after in ("and", "or", ",", ".", ";")):
+        return True
     if phrase and (rare or possessive or stem in _SURE):
         return True
     if not (possessive or stem != norm) or stem not in _SURE or stem in _ALSO_PEOPLE:
-        return rare and after in ("mean", "means", "runs")
+        return (rare or (possessive and stem in _SURE)) and after in ("mean", "means", "runs", "ran")
     return after != "'" and (not after or after in _GOES_ON)
 
 
@@ -131,6 +179,8 @@ def _is_phrase(one: str, two: str, three: str) -> bool:
         return True
     if one in _SAYS and two in _SAYING:
         return True
+    if one == "is" and two in ("it", "this") and three in ("me", "us", "him", "her", "said", "think", "thinks", "says"):
+        return True
     return one in _HAVE and two not in ("will", "can", "could", "please", "let", "would", "should")
 
 
@@ -138,7 +188,9 @@ def _is_clinical_next(reading: Reading, at: int, rare: bool) -> bool:
     """Return whether a clinical noun follows an eponym that few people are called: `takayasu arteritis`."""
     if not rare or at + 1 >= len(reading.units) or reading.units[at + 1].kind != WORD:
         return False
-    if at and (reading.norms[at - 1] in TITLES or ("f" in reading.borne[at - 1] and reading.norms[at - 1] not in FUNCTION)):
+    if at and (
+        reading.norms[at - 1] in TITLES or ("f" in reading.borne[at - 1] and reading.norms[at - 1] not in FUNCTION)
+    ):
         return False
     is_noun = reading.norms[at + 1].endswith(_DISEASE_ENDINGS) and reading.kinds[at + 1] is not Kind.UNKNOWN
     behind = at + 2

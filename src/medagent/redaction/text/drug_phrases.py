@@ -42,7 +42,9 @@ _FORMS = words(
     injection injections shot shots infusion infusions pen pens vial vials inhaler syringe syringes cream gel ointment
     lotion suppository suppositories lozenges refills packs"""
 )
-_PRESCRIBERS = words("doctor doctors dr gp nurse pharmacist clinic provider cardiologist specialist consultant they he she who")
+_PRESCRIBERS = words(
+    "doctor doctors dr gp nurse pharmacist clinic provider cardiologist specialist consultant they he she who"
+)
 _CHANGED = words(
     """stopped started prescribed discontinued increased decreased restarted changed switched added recommended
     lowered doubled continued resumed tapered"""
@@ -57,10 +59,14 @@ _SIDE_EFFECTS = words(
     gain lose vomit faint sweat swell cough foggy numb shaky hungry gassy break weak"""
 )
 _A_SIDE_EFFECT = words("headache rash cramp cramps diarrhea diarrhoea hives nausea heartburn migraine reaction")
-_WITH_FOOD = words("food meals milk alcohol water grapefruit breakfast dinner lunch ibuprofen tylenol aspirin coffee other my it")
+_WITH_FOOD = words(
+    "food meals milk alcohol water grapefruit breakfast dinner lunch ibuprofen tylenol aspirin coffee other my it"
+)
 _WHEN_TAKEN = words("daily twice once every nightly each weekly")
 _AT_TIMES = words("night bedtime noon breakfast dinner lunch")
-_FOR_WHAT = words("that it this acne cramps periods birth contraception pain anxiety sleep bleeding pcos migraines years")
+_FOR_WHAT = words(
+    "that it this acne cramps periods birth contraception pain anxiety sleep bleeding pcos migraines years"
+)
 _COVERING = words("coupon copay formulary generic allergic switched samples")
 _DOSES = _REFILLS | words("dose doses samples sample")
 _STORED = words("store refrigerate inject swallow crush split chew")
@@ -68,9 +74,12 @@ _KEPT_COLD = words("refrigerated refilled approved covered")
 _MADE = words("makes made making gives gave giving")
 _NOT_NAMES = FUNCTION | TAKING | _DO | _CHANGED
 _SURE_CUE = cue(
-    """refill refills refilling injection infusion tablets capsules prescribed prescribe acid
-    coupon out refrigerated covered take takes taking took stopped started hold store generic dose mg mcg headache rash
-    made gave continue resume switched restart allergic samples sample""".split()
+    words(
+        """refill refills refilling injection infusion tablets capsules prescribed prescribe acid coupon out
+        refrigerated covered take takes taking took stopped started hold store generic dose mg mcg headache
+        rash made gave continue resume switched restart allergic need needs have has had got ordered placed
+        inserted post samples sample"""
+    )
 )
 """Without one of these no phrase shows that a word of no list is a drug."""
 SURE_DRUG = _SURE_CUE
@@ -119,11 +128,20 @@ def _is_said_of_drug(reading: Reading, at: int) -> bool:
     ends = not after or after in _ENDING
     if (after, behind) == ("birth", "control") or (after == "the" and behind in ("morning", "mini", "combined")):
         return True
-    if one == "of" and two == "out" and three in ("ran", "run", "running", "runs", "am", "are", "is", "i'm", "be", "was"):
+    if (
+        one == "of"
+        and two == "out"
+        and three in ("ran", "run", "running", "runs", "am", "are", "is", "i'm", "be", "was")
+    ):
         return True
     if one in TAKING and at + 2 < len(norms) and reading.units[at + 1].kind == NUMBER and behind in _FORMS:
         return True
-    if one in _CHANGED and two in _PRESCRIBERS and (ends or after in _OFTEN) and after not in ("in", "at", "for", "with"):
+    if (
+        one in _CHANGED
+        and two in _PRESCRIBERS
+        and (ends or after in _OFTEN)
+        and after not in ("in", "at", "for", "with")
+    ):
         return True
     if one in _DO and after in _WHEN_TAKEN:
         return True
@@ -155,15 +173,36 @@ def is_surely_taken(reading: Reading, at: int) -> bool:
     ends = not after or after in _ENDING or after in _OFTEN
     if one in ("refill", "refilling", "prescribed", "prescribe", "prescribes", "generic") and ends:
         return True
-    if one in _DO and after in ("before", "as", "once", "twice", "daily", "every", "until", "after") and two in ("", ".", ",", "to", "please", "and", ":"):
+    if (
+        one in _DO
+        and after in ("before", "as", "once", "twice", "daily", "every", "until", "after")
+        and two in ("", ".", ",", "to", "please", "and", ":")
+    ):
         return True
     if one == "of" and ends and two in _DOSES:
         return True
     if one in ("for", "on", "to") and ends and two in _COVERING:
         return True
-    if one in ("takes", "taking", "stopped", "started") and after in ("because", "at", "daily", "every", "twice", "once"):
+    if one in ("takes", "taking", "stopped", "started") and after in (
+        "because",
+        "at",
+        "daily",
+        "every",
+        "twice",
+        "once",
+    ):
         return True
-    if one == "the" and after in ("injection", "infusion", "tablets", "capsules", "patch", "shot", "pen", "inhaler", "cream"):
+    if one == "the" and after in (
+        "injection",
+        "infusion",
+        "tablets",
+        "capsules",
+        "patch",
+        "shot",
+        "pen",
+        "inhaler",
+        "cream",
+    ):
         return True
     if one in _STORED and (ends or after in ("in", "at", "before")) and two in ("i", "you", "to", "we"):
         return True

@@ -16,7 +16,7 @@ from functools import cache
 from importlib import resources
 from typing import Final, NamedTuple
 
-from medagent.redaction.text.cues import FUNCTION, words
+from medagent.redaction.text.cues import FUNCTION, TOP_LEVEL, words
 from medagent.redaction.text.lexicon import Kind, Lexicon, lexicon
 from medagent.redaction.text.reading import Reading
 from medagent.redaction.text.units import ACCENTED, GONE, MIXED, NUMBER, PLAIN, SIGN, WORD
@@ -78,6 +78,7 @@ _PARTICLES = words(
 _ARTICLES = words("das dei del dell della dem des du la las le les lo los vom zum zur")
 """Those of them that are a language's own before a word that is no name."""
 _MOST_PARTICLES = 5
+_LONGEST_PLACE = 4
 _BEFORE_CAPITALS = words("das dem den der des vom zum zur")
 """Those of German, which gives each noun a capital."""
 _HALF = words(
@@ -350,6 +351,10 @@ def _judged(reading: Reading, at: int, *, is_cased: bool) -> tuple[_Is, tuple[st
         return _Is.NEUTRAL, ()
     if norm in _PARTICLES and _is_before_name(reading, at):
         return _Is.NEUTRAL, ()
+    if norm in TOP_LEVEL and at and units[at - 1].norm in (".", "dot"):
+        return _Is.NEUTRAL, ()
+    if (norm in reading.lists.eponyms and norm not in FUNCTION) or (languages and _is_in_place(reading, at)):
+        return _Is.NEUTRAL, ()
     if norm in FUNCTION:
         return (_Is.SMALL_SHARED if languages else _Is.SMALL_ENGLISH), languages
     if norm in _ARTICLES or norm in _NO_NAMES or (languages and not (is_english or borne)):
@@ -364,6 +369,16 @@ def _judged(reading: Reading, at: int, *, is_cased: bool) -> tuple[_Is, tuple[st
         return _Is.SHAPED, shaped
     is_accented = unit.how == ACCENTED and is_cased and not reading.capitals[at]
     return (_Is.ACCENTED if is_accented else _Is.UNKNOWN), ()
+
+
+def _is_in_place(reading: Reading, at: int) -> bool:
+    """Return whether a word is part of a listed place of several words: `rio de janeiro`."""
+    norms, phrases = reading.norms, reading.lists.phrases
+    for begin in range(max(0, at - _LONGEST_PLACE + 1), at + 1):
+        for parts in phrases.get(norms[begin], {}).get(reading.norm(begin + 1), ()):
+            if begin + len(parts) > at and tuple(norms[begin : begin + len(parts)]) == parts:
+                return True
+    return False
 
 
 def _is_before_name(reading: Reading, at: int) -> bool:

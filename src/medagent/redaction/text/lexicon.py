@@ -24,6 +24,19 @@ _INDEXED = 2
 _BLOCK = 16
 """Lines of a list that are together in one text."""
 _T = TypeVar("_T")
+_BEGINNINGS = words(
+    """cryo thermo electro laparo endo trans peri intra extra post retro hemi micro macro hyper hypo poly para inter
+    infra supra angio broncho cardio cranio cysto dermo entero gastro hemo hemato hepato histo hystero immuno kerato
+    laryngo lympho mammo masto meningo myelo naso nephro neuro oculo onco ophthalmo osteo pharyngo phlebo pleuro
+    pneumo procto psycho pulmo pyelo radio recto rhino sclero sigmoido spino spleno spondylo thoraco thrombo thyro
+    tracheo uretero urethro utero vaso veno vertebro viscero cervico costo dorso femoro gluteo ileo inguino lumbo
+    maxillo mandibulo occipito orbito palato parieto patello pelvi phreno sacro scapulo sterno temporo tibio vesico
+    anti auto contra epi ferro fibro glyco hydro ipsi lacto leuko lipo litho meso meta mono multi ortho patho
+    pharmaco photo phono pseudo pyro semi super tele tetra ultra"""
+)
+"""Greek and Latin beginnings of clinical words."""
+_SHORTEST_COMPOUND, _SHORTEST_BEGINNING, _SHORTEST_REST = 9, 3, 5
+"""Letters of such a word, of its beginning and of the ordinary word behind it."""
 _STRETCHED = re.compile(r"([a-z])\1{2,}")
 _ENDINGS = frozenset(("s", "m", "d", "ll", "re", "ve", "t", "n"))
 SHORTEST_WITH_ENDING = 8
@@ -246,7 +259,17 @@ class Lexicon:
         kind = self.clinical.kind(word)
         if word in self.names:
             return kind if kind is Kind.ALSO_A_NAME else Kind.UNKNOWN
-        return Kind.CLINICAL if kind is Kind.UNKNOWN and self.clinical.has_ending(word) else kind
+        is_built = kind is Kind.UNKNOWN and (self.clinical.has_ending(word) or self._is_compound(word))
+        return Kind.CLINICAL if is_built else kind
+
+    def _is_compound(self, word: str) -> bool:
+        """Return whether a long word is a Greek or Latin beginning and an ordinary word: `cryoablation`."""
+        if len(word) < _SHORTEST_COMPOUND:
+            return False
+        return any(
+            word[:size] in _BEGINNINGS and self.words.get(word[size:]) in (Kind.ORDINARY, Kind.CLINICAL)
+            for size in range(_SHORTEST_BEGINNING, len(word) - _SHORTEST_REST + 1)
+        )
 
     def _shortened(self, word: str) -> Kind:
         """What a drawn-out word is, as `sooo` and `okaaay`: an ordinary one that nobody is called, or unknown."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from medagent.redaction.text.cues import QUANTITIES, words
+from medagent.redaction.text.cues import QUANTITIES, TITLES, words
 from medagent.redaction.text.found import is_sign
 from medagent.redaction.text.lexicon import Kind
 from medagent.redaction.text.reading import LIST_LETTERS, Reading, cue
@@ -63,15 +63,22 @@ _SUBJECTS = words(
 _BASE_VERBS = words(
     """be have not also never still or cause make take help want need include require come get go increase decrease
     return repeat shower bathe wash walk drive eat drink shave bend lift swim fly travel discharge advance proceed
-    bleed swell itch crush chew dissolve split mix substitute refill apply remove leave feel notice see taste weigh
-    bear wear sit stand sleep lie work play exercise run stretch ice elevate switch increase taper wean leak drain
-    lead result occur experience feel benefit use continue consider stop start resume last become contain interact"""
+    bleed swell itch call know ask tell send give say see keep order prescribe crush chew dissolve split mix
+    substitute refill apply remove leave feel notice see taste weigh bear wear sit stand sleep lie work play
+    exercise run stretch ice elevate switch increase taper wean leak drain lead result occur experience feel benefit
+    use continue consider stop start resume last become contain interact"""
 )
+_BEFORE_NOUN = words("the a an my your his her our their this that every another")
+"""Before a noun, which is then no title."""
 _ASKERS = words("i we he she they")
 _SUBJECTS_OR_IS = _SUBJECTS | {"is", "it's"}
 _MARCHED = words("on up down around in out through past along back together over across with into about forward like")
-_MARCHERS = words("i you we they he she us them can could will must would should let's kids people did did didn't don't")
-_TO_MARCH = words("had have has need needs want wants like likes love loves used going trying try able us them me him her")
+_MARCHERS = words(
+    "i you we they he she us them can could will must would should let's kids people did did didn't don't"
+)
+_TO_MARCH = words(
+    "had have has need needs want wants like likes love loves used going trying try able us them me him her"
+)
 _ON_THE_SPOT = frozenset((("on", "the"), ("on", "your"), ("in", "place"), ("in", "step"), ("in", "time")))
 """Around `march` where people do it."""
 _SHARES = frozenset(("7", "12", "52"))
@@ -143,6 +150,8 @@ def _is_word(units: Sequence[Unit], at: int) -> bool:
 def _is_verb(units: Sequence[Unit], at: int) -> bool:
     """Return whether `may` is the verb: `they may call`, `May I`, `the pills may not help`."""
     before, after = (units[at - 1].norm if at else ""), (units[at + 1].norm if at + 1 < len(units) else "")
+    if before in TITLES and not (at > 1 and units[at - 2].norm in _BEFORE_NOUN):
+        return False
     return before in _SUBJECTS or after in _BASE_VERBS or (after in _ASKERS and before not in _SUBJECTS_OR_IS)
 
 
@@ -217,18 +226,25 @@ def _stutter(reading: Reading, at: int) -> range | None:
 
 _CODE = re.compile(r"([a-z]{2,6}?)(x?\d{1,2})([a-c]?)")
 _AMOUNT = re.compile(r"\d{1,3}(?:d|u|mo|mos|wk|wks|mls|kgs|fr|mmol|mins|hrs|mg|u/h)")
+_CODES = words(
+    """g6pd y90 i131 p16 p53 tp53 p24 b2m c1q ft3 ft4 cyp2d6 cyp2c19 cyp2c9 cyp3a4 h2o2 n2o hla2 e2 p4 f2 d10 d50
+    nt5 ki67 ca199 ca153 ca2729 wt1 mpn1"""
+)
+"""Names of tests and substances with digits inside."""
 _NO_CODE = words("id no pin rm apt apts bed unit room hc rr po box mrn ssn dob acct ext tel ph fax ste fl lot")
 
 
 def is_clinical_code(reading: Reading, norm: str) -> bool:
     """Return whether letters with one or two digits are an abbreviation and its grade: `ckd3`, `jak2`, `aaox3`."""
-    if _AMOUNT.fullmatch(norm):
+    if norm in _CODES or _AMOUNT.fullmatch(norm):
         return True
     match = _CODE.fullmatch(norm)
     if match is None or match[1] in _NO_CODE:
         return False
     lists = reading.lists
-    return match[1] in lists.capitals or match[1] in lists.abbreviations or lists.clinical.kind(match[1]) is Kind.CLINICAL
+    return (
+        match[1] in lists.capitals or match[1] in lists.abbreviations or lists.clinical.kind(match[1]) is Kind.CLINICAL
+    )
 
 
 def mark_starts(reading: Reading) -> None:
@@ -322,6 +338,9 @@ def _among_abbreviations(reading: Reading, at: int) -> tuple[int, ...] | None:
         alone = at + 1 >= len(units) or units[at + 1].start > units[at].end or units[at + 1].norm in ",.;:!?"
         if alone and (short or (norm == "o" and units[at - 2].norm in ("right", "cheeri", "daddy", "whoops"))):
             return (at,)
+    if norm in "lr" and reading.capitals[at] and units[at - 1].norm in ("on", "of"):
+        behind = units[at + 1] if at + 1 < len(units) else None
+        return (at,) if behind is None or behind.kind == SIGN or kinds[at + 1] is Kind.CLINICAL else None
     if norm not in _LATIN or reading.capitals[at] or at + 1 >= len(units):
         return None
     beside = (at - 1, at + 1)

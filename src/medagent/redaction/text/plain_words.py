@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from medagent.redaction.text.cues import FUNCTION, TITLES, words
 from medagent.redaction.text.lexicon import Kind
+from medagent.redaction.text.noun_phrases import is_behind_first_name, is_said_with
 from medagent.redaction.text.order_phrases import is_before_device, is_ordered
 from medagent.redaction.text.reading import Reading, begins_line, is_hidden, is_in_code, is_in_heading
 from medagent.redaction.text.units import NUMBER, WORD
@@ -34,19 +35,21 @@ _OF_KIN = words(
 _LINKS = words("is was are were be been being isn't wasn't aren't weren't it's that's he's she's i'm they're we're")
 _INTENSE = words("very so too really quite pretty more less most fairly rather a as totally perfectly completely just")
 _QUALITIES = words(
-    """frank blunt earnest sharp strong long short small little young old rich poor sweet bitter stark stern noble gay
-    blue green brown white black gray grey dark bright fair good best better due late early still ready sunny rusty
-    sandy sandy rocky windy stormy misty rosy clear free wild mild major minor loud true close happy merry swift smart wise
-    dear precious bland blunt hardy hearty moody nice stout stiff tender sore sour dry hard harder quick worth ill
-    weak low high tall large great normal regular severe constant active chronic single simple real serious rash numb
-    golden junior senior royal french english"""
+    """frank blunt earnest sharp strong long short small little young old rich poor sweet bitter stark stern noble
+    gay blue green brown white black gray grey dark bright fair good best better due late early still ready
+    sunny rusty sandy sandy rocky windy stormy misty rosy clear free wild mild major minor loud true close happy
+    merry swift smart wise dear precious bland blunt hardy hearty moody nice stout stiff tender sore sour dry
+    hard harder quick worth ill weak low high tall large great normal regular severe constant active chronic
+    single simple real serious rash numb golden junior senior royal french english"""
 )
 _ANALYTES = words("copper zinc iron lead silver gold mercury potassium sodium magnesium selenium folate glucose")
 _MANNERS = words("early late fast hard long little low high loud right close short deep clear")
 _NAMED = frozenset("kfg")
 _OF_THINGS = words("true due late worth normal")
 """Qualities of what is said, which nobody is called."""
-_ABOUT = words("with about i but and or that enough to for from in on at here there now then today if when as , . ? ! ;")
+_ABOUT = words(
+    "with about i but and or that enough to for from in on at here there now then today if when as , . ? ! ;"
+)
 _HEADINGS = words(
     """echo heart neck back skin chest lungs lung abd ext neuro psych head nose throat hip cane gait labs plan tone mood
     affect speech judgment judgement insight eyes ears mouth breast breasts pelvis spine joints hands feet legs arms
@@ -70,31 +73,36 @@ _BEFORE_INFINITIVE = words(
     too where what him me us them her you safe free willing expected scared prefer prefers seems seem continues"""
 )
 _VERBS = words(
-    """bring see ring burn burns lie lies sit rise rose rises drew draw fell fall ran run read lead led chase park parks march sing sings chew
-    rain rains snow snows drop drops cook cooks bake hunt fish fisher walk talk drive driver sail skip trip trips rush rob
-    grant mark bill sue pat pace page price reed weed mow bear bears bore wear weigh meet meat reach ring rang wait
-    wake win wink wish wonder work works write yell worry hope hopes love loves may will might can cash case carry cut
-    dare deal deals drum dwell even feed field fields file fill find finish fix flood fold foster frost gage gain guess
-    hand handle harden hang help hire hold hurt hurts jack jerk keep keeps kick kid kill know lace lack lance land last lasts
-    lather leave leaves left lend limp live lives lock look lose loses lost lower make man manage marry match mean means
-    melt mend mention mind miss mix nap nail need nod note notice offer order pack pain pass paste pay peel pee peg
-    pick pitch place plan plant play plead point pool pop pose post pound pour praise pray press price prick prune pull
-    push quit race raise rate record rest rise risk rock roll root round row rub ruin rule sat say says send sends serve
-    set settle sew shake shape share shave shop shout show shows shut sip sleep slip slow smell smoke sneeze soak
-    sort sound spare speak spell spend spit sport spot spread spring squat stand stands star stare start starts state
-    states stay stays steal steer step stew stick stop store storm strain stretch strip study suffer swallow sway swear
-    sweat sweep swell swim swing take taste teach tear tell thank tend think throw tie tip toss touch trace track train
-    travel treat tremble trust try turn turns twist type use visit vomit vote wade wash waste watch water weaken
-    wheeze wipe wrap bless blesses coast crane cross curl dip dodge double draw drift duck dust gale gaze grace grind groom
-    grow grows gush gut hail heal hear heed hitch hoard honor hook hug hum inch iron itch job jog joke judge
-    knit lean leap learn let lift light link list load loan map mask mass mine mob mop nick neck nurse orbit pan part
-    pile pin pray pride purge rally ram ray reap rebel rip roam scar seal seat sharpen shock sign skin slide snap
-    sniff snore spike splash stack stain stall stamp steam stem sting stir strap stray stress strike stroke stump swap
-    tag tan tap tax test time toe track trap trim usher vent wall wane ward warm warn warrant wed wells whip will
-    yield zip book call text email phone fax ask give get put page"""
+    """bring see ring burn burns lie lies sit rise rose rises drew draw fell fall ran run read lead led chase park
+    parks march sing sings chew rain rains snow snows drop drops cook cooks bake hunt fish fisher walk talk
+    drive driver sail skip trip trips rush rob grant mark bill sue pat pace page price reed weed mow bear bears
+    bore wear weigh meet meat reach ring rang wait wake win wink wish wonder work works write yell worry hope
+    hopes love loves may will might can cash case carry cut dare deal deals drum dwell even feed field fields
+    file fill find finish fix flood fold foster frost gage gain guess hand handle harden hang help hire hold
+    hurt hurts jack jerk keep keeps kick kid kill know lace lack lance land last lasts lather leave leaves left
+    lend limp live lives lock look lose loses lost lower make man manage marry match mean means melt mend
+    mention mind miss mix nap nail need nod note notice offer order pack pain pass paste pay peel pee peg pick
+    pitch place plan plant play plead point pool pop pose post pound pour praise pray press price prick prune
+    pull push quit race raise rate record rest rise risk rock roll root round row rub ruin rule sat say says
+    send sends serve set settle sew shake shape share shave shop shout show shows shut sip sleep slip slow smell
+    smoke sneeze soak sort sound spare speak spell spend spit sport spot spread spring squat stand stands star
+    stare start starts state states stay stays steal steer step stew stick stop store storm strain stretch strip
+    study suffer swallow sway swear sweat sweep swell swim swing take taste teach tear tell thank tend think
+    throw tie tip toss touch trace track train travel treat tremble trust try turn turns twist type use visit
+    vomit vote wade wash waste watch water weaken wheeze wipe wrap bless blesses coast crane cross curl dip
+    dodge double draw drift duck dust gale gaze grace grind groom grow grows gush gut hail heal hear heed hitch
+    hoard honor hook hug hum inch iron itch job jog joke judge knit lean leap learn let lift light link list
+    load loan map mask mass mine mob mop nick neck nurse orbit pan part pile pin pray pride purge rally ram ray
+    reap rebel rip roam scar seal seat sharpen shock sign skin slide snap sniff snore spike splash stack stain
+    stall stamp steam stem sting stir strap stray stress strike stroke stump swap tag tan tap tax test time toe
+    track trap trim usher vent wall wane ward warm warn warrant wed wells whip will yield zip book call text
+    email phone fax ask give get put page"""
 )
 """Words that may be names and that are also said as verbs, in any form."""
-_PAST = words("rose drew fell ran led left lost bore rang won caught blew grew kept lent made meant said sold stood told burns hurts")
+_PAST = words(
+    """rose drew fell ran led left lost bore rang won caught blew grew kept lent made meant said sold stood told
+    burns hurts"""
+)
 """Forms that follow no modal verb."""
 _NO_SUBJECT = words(
     """when what where how why who which and but so or if then please well um uh okay yes no oh because . , ? ! ; :"""
@@ -105,9 +113,13 @@ _CALLED_SO = words(
 )
 """Verbs that are well known as names: a determiner behind them alone is not enough."""
 _PARTICLES = words("up down out off over back away around through along flat")
-_BEHIND_VERB = _DETERMINERS | _PARTICLES | words(
-    """to from in on at for with about into onto like when if because after before when i you she he we they all so
+_BEHIND_VERB = (
+    _DETERMINERS
+    | _PARTICLES
+    | words(
+        """to from in on at for with about into onto like when if because after before when i you she he we they all so
     again now today yesterday tomorrow tonight sometimes often too and but . , ? !"""
+    )
 )
 _FINITE = words(
     """is was has had does did will would can could should may might must needs wants needed wanted says said goes went
@@ -123,6 +135,13 @@ _GOVERNING = words(
     give gave got get help let want wanted let's watch heard hear on behind near beside it's this is i'm"""
 )
 """Words before somebody's name that make it no subject."""
+_BEFORE_TO = words(
+    """hi hello talk talked talking speak spoke speaking spoken listen said say says thanks sent send sending give gave
+    given belongs belong over back next go going went bring brought letter message referred refer referral according
+    here reply replied write wrote mail mailed married related access close apologize apologies attention transfer
+    transferred"""
+)
+"""Behind one of these `to` leads to somebody."""
 _BLESSING = words("bless thank trouble bother help love miss")
 _CLAUSE_BEFORE_YOU = words(
     "bless thank thanks to for with tell told see help trouble bother call called calling give ask of from love need"
@@ -145,6 +164,8 @@ _IMPERATIVES = words(
     remind connect transfer fax make take keep refill check hiya hello poor dear happy note seen saw met told gave"""
 )
 """With these a sentence begins before somebody's name."""
+_AUXILIARIES = words("can is was are does did do could would will has have should")
+_TO_SOMEBODY = words("to can could will would please and i you we they i'll we'll let's must should did didn't don't")
 _INTERJECTIONS = words(
     """aw aww ah oh ooh oof ouch ow eh ay aye aha huh hm hmm mm yay yep yup yeah nah nope ta cheers bless hiya hey hi
     hello howdy oy oi yo wow whoa whoops oops welp well gosh golly gee geez jeez dang darn shoot phew ugh ew okey okie
@@ -152,8 +173,9 @@ _INTERJECTIONS = words(
     cheerio ta-da voila man boy dear god goodness lord heavens mercy gracious my christ jesus heck crikey blimey
     yikes yippee woohoo bingo duh meh psst shh hush tsk"""
 )
+_PRAYED_TO = words("jesus god lord christ")
 _BESIDE_INTERJECTION = _INTERJECTIONS | words(
-    """it's that's i'm i'll i've i see go then so no yes thank this what there you me again great good lovely never
+    """very it's that's i'm i'll i've i see go then so no yes thank this what there you me again great good lovely never
     really , . ! ? … and but we he she they the a my"""
 )
 _LANGUAGES = words(
@@ -167,80 +189,6 @@ _OF_LANGUAGE = words(
 )
 _SEASONS = words("winter summer autumn spring fall")
 _IN_SEASON = words("in this last next every each during since all the by of until before after")
-_BEFORE_NOUN = {
-    "faith": words("have had has having lost lose little good some more any much no bad great your my his her"),
-    "grace": words("little some saving any good say said more show no"),
-    "joy": words("a such pure much some any no"),
-    "hope": words("some little any no there's lose lost have has had give gives more false only good"),
-    "mercy": words("some little any no have has had beg"),
-    "patience": words("your some more little any no my have lost losing much"),
-    "chance": words("by any no a the second little good slim last one some off fat every"),
-    "love": words("much sending true lots"),
-    "peace": words("some any inner little in"),
-    "rice": words("eat eats ate eating some brown white plain cooked boiled fried with of the only and no wild any"),
-    "beans": words("eat eats ate eating some green baked black of the and or kidney coffee no"),
-    "bean": words("a soy green black coffee kidney"),
-    "ice": words("have some on with of the dry crushed put use using apply applied and heat any no"),
-    "blood": words("drew draw drawn of the my in some any no coughing high low your his her fresh clotted more"),
-    "rose": words("a the red wild"),
-    "sun": words("the too direct midday hot some any"),
-    "rain": words("the heavy some any"),
-    "snow": words("the heavy deep some any"),
-    "case": words("in a the just my his her this that any no worst"),
-    "page": words("a the next last first front one this that home web last full"),
-    "price": words("the a fair full good what half high low same any at"),
-    "art": words("modern fine some"),
-    "dawn": words("before"),
-    "eve": words("christmas year's"),
-    "will": words("free iron"),
-    "bill": words("a the my this phone hospital medical last electric pay paid doctor's no any one"),
-    "mark": words("a the red bruise stretch bite any no brown dark question"),
-    "ginger": words("some fresh ground"),
-    "honey": words("some raw"),
-    "guy": words("the a this that nice other old same some"),
-    "judge": words("the a"),
-    "angel": words("an absolute"),
-    "sugar": words("blood my his her of the no low high some your"),
-    "aura": words("an with without the any no visual"),
-    "heart": words("my his her the your a"),
-    "cook": words("the a"),
-    "noon": words("at by around before after until till past said about this 12 since from"),
-    "fee": words("show late cancellation a the booking facility any no copay visit extra same"),
-    "bay": words("disabled loading parking sick bike ambulance the a"),
-    "peg": words("a the his her my new"),
-    "leg": words("my his her left right the a"),
-    "march": words("quick"),
-}
-"""Nouns that are also names, with the words that may be right before them as nouns."""
-_AMOUNTS = words("bit lot lots ray sense lack loss amount sign full kind leap bundle plenty ounce glass cup bowl bag out")
-_BEHIND_NOUN = {
-    "faith": words("in"),
-    "grace": words("period"),
-    "joy": words("of to in"),
-    "hope": words("you i it they he she we that this to for in so not everything"),
-    "mercy": words("on of"),
-    "ice": words("or and chips pack packs cream cubes water bath it"),
-    "rose": words("up from to too quickly again water petals"),
-    "drew": words("blood up my his her it some two three back labs"),
-    "park": words("in at on my the bench outside there here across"),
-    "bay": words(". , 1 2 3 4 5 6 window leaf"),
-    "chase": words("it up them this that him after down"),
-    "march": words("on up down around in out with through past"),
-    "sun": words("may gave is was has on in hurts burns makes made exposure block screen rash"),
-    "winter": words("coat months is was and , . it my"),
-    "chance": words("of to that do you i for is"),
-    "cook": words("gave was is for my the dinner and at it food meals"),
-    "price": words("of is was for and went list range"),
-    "rice": words("and or with is was cakes krispies for in"),
-    "beans": words("and on for with ."),
-    "will": words("power"),
-    "may": words("need be have not"),
-    "sugar": words("level levels free is was pills in and low high"),
-    "rain": words("so today tomorrow later all in on"),
-    "sing": words("in at to the with along and for"),
-    "faithful": words("to"),
-}
-"""Words behind those nouns, and behind some verbs, with which they are no names."""
 
 
 def is_plain(reading: Reading, at: int) -> bool:
@@ -255,7 +203,7 @@ def is_plain(reading: Reading, at: int) -> bool:
     if reading.kinds[at] is Kind.UNKNOWN:
         if reading.capitals[at] and not begins:
             return False
-        return _is_interjection(reading, at, norm) or _is_said_with(reading, at, norm, before, after)
+        return _is_interjection(reading, at, norm) or is_said_with(reading, at, before, after)
     if reading.capitals[at] and _is_written_so(reading, at, begins, after):
         return True
     if reading.capitals[at] and not begins and not reading.text[reading.units[at].start :].isupper():
@@ -266,7 +214,11 @@ def is_plain(reading: Reading, at: int) -> bool:
         or _is_verb(reading, at, norm, before, after)
         or _is_quality(reading, norm, before, after, at)
         or _is_noun(reading, at, norm, before, after)
-        or (begins and norm in _IMPERATIVES and (norm not in _CALLED_SO) and _is_name_next(reading, at + 1))
+        or (
+            norm in _IMPERATIVES
+            and (begins or (before in _TO_SOMEBODY and norm not in _AUXILIARIES))
+            and _is_said_to(reading, at, norm)
+        )
         or _is_interjection(reading, at, norm)
         or (norm in _LANGUAGES and _is_language(reading, at, before, after))
     )
@@ -283,7 +235,11 @@ def _is_written_so(reading: Reading, at: int, begins: bool, after: str) -> bool:
     if is_in_heading(reading, at) and not borne:
         return True
     is_upper = reading.text[unit.start : unit.end].isupper() and unit.end - unit.start > 1
-    if is_upper and not is_in_code(reading, at) and (not borne or (after == ":" and (at == 0 or begins_line(reading, at)))):
+    if (
+        is_upper
+        and not is_in_code(reading, at)
+        and (not borne or (after == ":" and (at == 0 or begins_line(reading, at))))
+    ):
         return True
     if reading.kinds[at] is Kind.ORDINARY and is_before_device(reading, at):
         return True
@@ -294,6 +250,11 @@ def _is_written_so(reading: Reading, at: int, begins: bool, after: str) -> bool:
 def _before(reading: Reading, at: int) -> str:
     """Return the word before one, a placeholder as a sign of its own, nothing at the beginning."""
     return (reading.norms[at - 1] or _PLACEHOLDER) if at else ""
+
+
+def _is_said_to(reading: Reading, at: int, norm: str) -> bool:
+    """Return whether a verb that is nobody's well-known name has somebody behind it: `to see <name>`."""
+    return norm not in _CALLED_SO and _is_name_next(reading, at + 1)
 
 
 def _is_name_next(reading: Reading, at: int) -> bool:
@@ -330,13 +291,17 @@ def _is_small(reading: Reading, at: int, norm: str, before: str, after: str) -> 
     if norm == "he":
         return after in _FINITE and _is_behind_object(reading, at)
     if norm == "you":
-        return before in _BLESSING or after in _BEHIND_YOU or (
-            before in _CLAUSE_BEFORE_YOU and not _is_name_next(reading, at + 1) and at + 1 < len(reading.norms)
+        return (
+            before in _BLESSING
+            or after in _BEHIND_YOU
+            or (before in _CLAUSE_BEFORE_YOU and not _is_name_next(reading, at + 1) and at + 1 < len(reading.norms))
         )
     if norm == "no":
         return after in _BEHIND_NO
     if norm == "an":
         return False
+    if norm == "to" and before in _BEFORE_TO and _is_name_next(reading, at + 1):
+        return True
     if norm in _SMALL_BEFORE_NOUN or norm in ("her", "my", "him", "were", "soon"):
         return _is_phrase(reading, at + 1) and not is_hidden(reading, at + 1)
     return False
@@ -384,12 +349,7 @@ def _is_verb(reading: Reading, at: int, norm: str, before: str, after: str) -> b
     if norm in ("burns", "hurts", "itches", "helps", "works", "drops") and before == "it":
         return True
     is_object = after in ("the", "a", "my", "your", "his", "her", "our", "their")
-    return is_object and norm not in _CALLED_SO and not _is_listed_before(reading, at)
-
-
-def _is_listed_before(reading: Reading, at: int) -> bool:
-    """Return whether the word before one may be a first name that is not hidden."""
-    return at > 0 and "f" in reading.borne[at - 1] and reading.norms[at - 1] not in FUNCTION
+    return is_object and norm not in _CALLED_SO and not is_behind_first_name(reading, at)
 
 
 def _is_quality(reading: Reading, norm: str, before: str, after: str, at: int) -> bool:
@@ -398,6 +358,8 @@ def _is_quality(reading: Reading, norm: str, before: str, after: str, at: int) -
         return after in _DUE
     if norm not in _QUALITIES:
         return False
+    if at and norm in ("ready", "late", "early", "sick") and after in ("for", "to", "again"):
+        return _is_name_next(reading, at - 1)
     two_before = reading.norms[at - 2] if at > 1 else ""
     ends = not after or after in _ABOUT
     if before == "be" and ends:
@@ -418,7 +380,7 @@ def _is_noun(reading: Reading, at: int, norm: str, before: str, after: str) -> b
         return not _is_name_next(reading, at + 1)
     if _is_name_next(reading, at + 1) or (at and is_hidden(reading, at - 1)):
         return False
-    if _is_said_with(reading, at, norm, before, after):
+    if is_said_with(reading, at, before, after):
         return True
     if norm in _ANALYTES and is_ordered(reading, at):
         return True
@@ -431,26 +393,15 @@ def _is_noun(reading: Reading, at: int, norm: str, before: str, after: str) -> b
     return False
 
 
-def _is_said_with(reading: Reading, at: int, norm: str, before: str, after: str) -> bool:
-    """Return whether a word is beside it with which only the noun is said."""
-    if before in _BEFORE_NOUN.get(norm, ()):
-        return True
-    if before == "of" and norm in _BEFORE_NOUN:
-        return at > 1 and reading.norms[at - 2] in _AMOUNTS
-    if after in _BEHIND_NOUN.get(norm, ()):
-        return not _is_listed_before(reading, at) and before not in _BEFORE_PEOPLE
-    return False
-
-
-_BEFORE_PEOPLE = words("is was call ask tell with see this that's it's i'm am name for to from dr mr mrs ms miss")
 _BEHIND_NOUN_PHRASE = words(
-    "of in to for at on with and or from by gave gives is was may can has had hurts makes made after before , . ? !"
+    """of in to for at on with and or from by gave gives is was may can has had hurts makes made after before anymore
+    today yesterday again around later when while so too as if because that but until during , . ? !"""
 )
 
 
 def _is_interjection(reading: Reading, at: int, norm: str) -> bool:
     """`well aw thanks`, `ta, go on`: a sound at the beginning of what is said, or behind another one."""
-    if norm not in _INTERJECTIONS or norm in ("ray", "jesus", "god", "lord", "christ") and not _is_prayer(reading, at):
+    if norm not in _INTERJECTIONS or (norm in _PRAYED_TO and not _is_prayer(reading, at)):
         return False
     before, after = _before(reading, at), reading.norm(at + 1)
     begins = not before or before in ".?!," or before in _INTERJECTIONS

@@ -56,7 +56,6 @@ class _Facts(dict[str, _Fact]):
             (PHRASE, lists.phrases),
             (DRUG_NAME, lists.drug_names),
             (PAIR, lists.pairs),
-            (CAPITALS, lists.capitals),
         )
         for number, listed in of_lists:
             for word in listed:
@@ -65,6 +64,8 @@ class _Facts(dict[str, _Fact]):
     def __missing__(self, norm: str) -> _Fact:
         lists = self._lists
         cues = self._cues.get(norm, ())
+        if norm in lists.capitals:
+            cues = (*cues, CAPITALS)
         if len(norm) <= 1 or not (norm.isalpha() or norm.replace("'", "").isalpha()):
             if norm.isalpha() and norm not in "ai":
                 cues = (*cues, SPELLED)

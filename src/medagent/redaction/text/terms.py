@@ -8,7 +8,7 @@ from medagent.redaction.text.disease_phrases import DEVICE_EPONYMS, is_said_of_d
 from medagent.redaction.text.drug_phrases import SURE_DRUG, TAKING, is_surely_taken, is_taken
 from medagent.redaction.text.found import Layer
 from medagent.redaction.text.lexicon import Kind
-from medagent.redaction.text.order_phrases import ORDERING, is_device, is_ordered
+from medagent.redaction.text.order_phrases import ORDERING, is_device, is_ordered, is_unlisted_device
 from medagent.redaction.text.reading import (
     ABBREVIATION,
     CAPITALS,
@@ -37,7 +37,7 @@ _LOOSE_FINDINGS = words(
     negative positive dressing splint brace view criteria risk index sign signs test disease area space triangle canal
     ligament bodies body cells stain agar virus lymphoma nodes joint cyst cysts duct tube glands fascia pouch valve bag
     drain port pump frame nail plate screw graft flap repair technique approach operation surgery boot
-    downgoing upgoing"""
+    downgoing upgoing pearls plates infraction lamp murmur"""
 )
 """What makes a term of an eponym that few people are called."""
 _COMMON_NAME = frozenset("flk")
@@ -90,9 +90,18 @@ _INDEFINITE = words("a an positive negative no possible probable suspected bilat
 _SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE = cue(_SYNDROMES), cue(_DISEASES), cue(_ONLY_FINDINGS)
 
 
-@begins_with(_SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE, DRUG_NAME, PAIR, EPONYM, RARE, ABBREVIATION, CAPITALS, SURE_DRUG)
+@begins_with(_SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE, DRUG_NAME, PAIR, EPONYM, RARE, ABBREVIATION, CAPITALS)
 def read_terms(reading: Reading) -> None:
     """Make clinical words of unlisted eponyms before `syndrome`, and of brands that are names beside a dose."""
+    _read_eponyms(reading)
+    _judge_rare_names(reading)
+    _read_heads(reading)
+    _read_drugs(reading)
+    if reading.cued(ORDERING):
+        _keep_ordered(reading)
+
+
+def _read_eponyms(reading: Reading) -> None:
     for at in reading.cued(PAIR):
         if (last := _end_of_pair(reading, at)) and not _is_somebody(reading, at):
             _keep(reading, at, last)
@@ -100,7 +109,10 @@ def read_terms(reading: Reading) -> None:
         last = max(_end_of_finding(reading, at), _end_of_chain(reading, at))
         if (last > at or _is_alone(reading, at)) and not _is_somebody(reading, at):
             _keep(reading, at, last)
-    _judge_rare_names(reading)
+
+
+def _read_heads(reading: Reading) -> None:
+    """Read what is before `syndrome`, `sign` and the like."""
     for at in reading.cued(_SYNDROME_CUE):
         _mark(reading, _first_part(reading, at), at, listed=True)
     for at in reading.cued(_FINDING_CUE):
@@ -110,19 +122,26 @@ def read_terms(reading: Reading) -> None:
         begin = _first_part(reading, at)
         if at - begin > 1:
             _mark(reading, begin, at, listed=False)
+
+
+def _read_drugs(reading: Reading) -> None:
+    """Keep drugs that are names, and drugs of no list, by what is said of them."""
     for at in reading.cued(DRUG_NAME):
-        if not reading.gone[at] and not _is_somebody(reading, at) and is_taken(reading, at):
+        if reading.gone[at]:
+            continue
+        if not _is_somebody(reading, at) and is_taken(reading, at):
             reading.terms.update((at, at - 1) if at and reading.norms[at - 1] in TAKING else (at,))
             reading.kinds[at] = Kind.CLINICAL
-            continue
-        if not reading.gone[at] and "f" not in reading.borne[at] and is_device(reading, at):
+        elif "f" not in reading.borne[at] and is_device(reading, at):
             _keep(reading, at, at)
-    if reading.cued(ORDERING):
-        _keep_ordered(reading)
-    if reading.cued(SURE_DRUG):
-        for at in reading.unknown():
-            if not reading.gone[at] and is_surely_taken(reading, at):
-                _keep(reading, at, at)
+
+
+@begins_with(SURE_DRUG)
+def read_unlisted_drugs(reading: Reading) -> None:
+    """Make clinical words of drugs that no list has, by what is said of them."""
+    for at in reading.unknown():
+        if not reading.gone[at] and (is_surely_taken(reading, at) or is_unlisted_device(reading, at)):
+            _keep(reading, at, at)
 
 
 def _is_alone(reading: Reading, at: int) -> bool:
@@ -135,7 +154,8 @@ def _is_alone(reading: Reading, at: int) -> bool:
 
 def _keep_ordered(reading: Reading) -> None:
     """Keep abbreviations of tests in small letters, and words that no list has, where a test is ordered or found."""
-    for at in sorted({*reading.cued(CAPITALS), *reading.cued(RARE), *reading.cued(ABBREVIATION)}):
+    unlisted = [at for at in reading.unknown() if not reading.borne[at]]
+    for at in sorted({*reading.cued(CAPITALS), *reading.cued(RARE), *reading.cued(ABBREVIATION), *unlisted}):
         if not reading.gone[at] and at not in reading.terms and is_ordered(reading, at):
             _keep(reading, at, at)
 
@@ -185,6 +205,8 @@ def _end_of_finding(reading: Reading, at: int) -> int:
     after = reading.norm(at + 1)
     if after in _FINDINGS or (rare and after in _LOOSE_FINDINGS):
         return at + 1
+    if rare and after in ("i", "ii", "iii", "iv") and reading.capitals[at + 1]:
+        return at + 1
     if rare and at + 1 < len(reading.units) and reading.units[at + 1].kind == NUMBER:
         return at if reading.norm(at + 2) in _NO_GRADE else at + 1
     return at
@@ -216,7 +238,7 @@ def _judge_rare_names(reading: Reading) -> None:
     for at in reading.cued(ABBREVIATION):
         if not reading.gone[at] and _is_all_capitals(reading, at) and not _is_beside_people(reading, at):
             _keep(reading, at, at)
-    for at in reading.cued(CAPITALS):
+    for at in reading.cued(CAPITALS) if reading.capital_places else ():
         if (
             not reading.gone[at]
             and _is_all_capitals(reading, at)
@@ -237,10 +259,7 @@ def _is_beside_hidden(reading: Reading, at: int) -> bool:
     """Return whether a word is beside one that no list has or that does not leave."""
     return any(
         reading.gone[beside]
-        or (
-            reading.kinds[beside] is Kind.UNKNOWN
-            and (reading.borne[beside] or not _is_all_capitals(reading, beside))
-        )
+        or (reading.kinds[beside] is Kind.UNKNOWN and (reading.borne[beside] or not _is_all_capitals(reading, beside)))
         for beside in (at - 1, at + 1)
         if 0 <= beside < len(reading.units)
     )
