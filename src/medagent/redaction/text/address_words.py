@@ -70,8 +70,9 @@ CROSSING_WORDS = (
     STREET_NAMES
     | STREET_ENDINGS
     | words(
-        """high station summer winter spring autumn academy seminary commerce liberty garden cross castle wall canal dock
-    silver gold copper iron plum peach apple orange rose lily fig olive canyon desert ocean coral sun moon star
+        """high station summer winter spring autumn academy seminary commerce liberty garden cross castle wall
+    canal dock silver gold copper iron plum peach apple orange rose lily fig olive canyon desert ocean coral sun moon
+    star
     eagle hawk dove swan deer fox bear wolf buffalo pearl ruby diamond crystal emerald jade amber plain vineyard
     harvest mason baker cooper weaver potter tanner chapel temple abbey rectory federal capitol congress senate
     independence freedom constitution victory harmony hope faith charity race division commercial industrial

@@ -425,7 +425,9 @@ def _is_named(units: Sequence[Unit], at: int, street: int) -> bool:
     number = at - 2 if at > 1 and units[at - 1].norm == "," else at - 1
     if units[at].norm in NOUNS_ON_STREETS and units[street].norm in SURE_STREETS:
         named = at > 1 and units[at - 1].kind == WORD and units[at - 1].norm not in NO_NAME
-        return is_numbered(units, number - named) and units[number - named].norm != "1"
+        first = number - named
+        if is_numbered(units, first) and (units[first].norm != "1" or is_numbered(units, first - 1)):
+            return True
     if not is_numbered(units, number):
         return False
     return units[at].norm in NAME_WORDS and (street > at + 1 or units[street].norm in SURE_STREETS)

@@ -199,12 +199,8 @@ def _is_name(reading: Reading, begin: int, end: int, *, is_kin: bool) -> bool:
         before = reading.norms[begin - 1] if begin else ""
         if said[0] in _OBJECTS and not hidden[0] and (before in _TELLING or before in _TAKING):
             return False
-        if (
-            said[-1] in _TAKING_SMALL
-            and not hidden[-1]
-            and end < len(reading.units)
-            and reading.units[end].kind == WORD
-        ):
+        goes_on = before in _TELLING or (end < len(reading.units) and reading.units[end].kind == WORD)
+        if goes_on and said[-1] in _TAKING_SMALL and not hidden[-1]:
             return False
         return not (is_kin and said[-1] in ("he", "you", "can", "do")) and _is_name_beside_hidden(said, hidden)
     if len(set(said)) == 1 or "or" in said[1:-1]:
