@@ -151,6 +151,7 @@ RESIDENCES = STREET_ENDINGS | words(
 )
 """The last word of a house's or a quarter's name."""
 LIVED_AT = words("at to number is : rents rent renting")
+LIVED_AT_OR_BREATHS = LIVED_AT | FILLERS
 HOUSED = words(
     """live lives lived living reside resides residing rent rents renting house home flat apartment address moved
     mailing"""

@@ -34,7 +34,7 @@ from medagent.redaction.text.address_words import (
     JOINTS,
     LARGE,
     LEADS,
-    LIVED_AT,
+    LIVED_AT_OR_BREATHS,
     LONE_STREETS,
     LONG_NUMBER,
     LONGEST_ROAD,
@@ -96,7 +96,7 @@ def addresses(reading: Reading) -> Iterator[Span]:
         cues = sorted((*cues, *reading.places_of(JOINTS)))
     yield from _postcodes(reading)
     for at in reading.of_kind(NUMBER):
-        if at and reading.norms[at - 1] in LIVED_AT and (last := _lived_at(reading, at)):
+        if at and reading.norms[at - 1] in LIVED_AT_OR_BREATHS and (last := _lived_at(reading, at)):
             yield at, last, Category.ADDRESS
     done = -1
     for at in cues:
@@ -156,12 +156,14 @@ def _may_join(units: Sequence[Unit], at: int) -> bool:
     """Return whether what is before `the` or `and` may be part of an address, which is quickly seen."""
     if not at:
         return False
-    before = units[at - 1]
+    before, after = units[at - 1], at + 1
     if before.kind == NUMBER or before.norm == ",":
         return True
+    while norm_at(units, after) in FILLERS:
+        after += 1
     if units[at].norm == "the":
         return before.norm in FILLERS or before.kind == MIXED
-    if before.norm in CROSSING_WORDS and norm_at(units, at + 1) in CROSSING_WORDS:
+    if before.norm in CROSSING_WORDS and norm_at(units, after) in CROSSING_WORDS:
         return True
     return is_crossing(before) or (at + 1 < len(units) and is_crossing(units[at + 1]))
 
@@ -261,6 +263,8 @@ def _lived_at(reading: Reading, at: int) -> int:
     units, last = reading.units, at
     while is_numbered(units, last + 1):
         last += 1
+    number = last
+    last += norm_at(units, last + 1) == "," and "address" in reading.norms[max(0, at - WIDEST_CORNER) : at]
     number, at_most = last, last + 2
     while last < at_most and last + 1 < len(units):
         unit = units[last + 1]
