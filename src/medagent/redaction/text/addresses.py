@@ -35,6 +35,7 @@ from medagent.redaction.text.address_words import (
     LARGE,
     LEADS,
     LIVED_AT_OR_BREATHS,
+    LONE_OR_CROSSING,
     LONE_STREETS,
     LONG_NUMBER,
     LONGEST_ROAD,
@@ -52,6 +53,7 @@ from medagent.redaction.text.address_words import (
     ON,
     ON_ROAD,
     OUTWARD,
+    PAIR,
     RESIDENCES,
     ROADS,
     ROOMS_BESIDE,
@@ -96,7 +98,7 @@ def addresses(reading: Reading) -> Iterator[Span]:
         cues = sorted((*cues, *reading.places_of(JOINTS)))
     yield from _postcodes(reading)
     for at in reading.of_kind(NUMBER):
-        if at and reading.norms[at - 1] in LIVED_AT_OR_BREATHS and (last := _lived_at(reading, at)):
+        if (at == 0 or reading.norms[at - 1] in LIVED_AT_OR_BREATHS) and (last := _lived_at(reading, at)):
             yield at, last, Category.ADDRESS
     done = -1
     for at in cues:
@@ -275,7 +277,8 @@ def _lived_at(reading: Reading, at: int) -> int:
         return 0
     if number == at and len(units[at].norm) < SHORTEST_HOUSE:
         return 0
-    return last if any(unit.norm in HOUSED for unit in units[max(0, at - WIDEST_CORNER) : at]) else 0
+    answers = last + 1 == len(units) and at <= PAIR and last == number + 1 and units[last].norm in LONE_OR_CROSSING
+    return last if answers or any(unit.norm in HOUSED for unit in units[max(0, at - WIDEST_CORNER) : at]) else 0
 
 
 def _sent_to(units: Sequence[Unit], at: int) -> tuple[int, int] | None:

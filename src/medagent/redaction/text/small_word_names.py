@@ -105,7 +105,7 @@ _BEHIND_SURNAME = frozenset(
 def small_word_names(reading: Reading) -> Iterator[Span]:
     """Yield names of two small words or more, and of one that no sentence has in this place."""
     units, norms = reading.units, reading.norms
-    if reading.cued(_SPEAKING_CUE):
+    if reading.cued(_SPEAKING_CUE) or "name" in norms:
         yield from _begun(reading)
     borne, last = reading.borne, len(units) - 1
     for at in reading.cued(_CUE):
@@ -133,7 +133,10 @@ def _begun(reading: Reading) -> Iterator[Span]:
     end, norms = 0, reading.norms
     while end < min(_LONGEST, len(norms)) and _is_part(reading, end):
         end += 1
-    if 1 < end < len(norms) and norms[end] in ("calling", "speaking") and _is_name(reading, 0, end, is_kin=False):
+    called = end < len(norms) and (
+        norms[end] in ("calling", "speaking") or norms[end : end + 3] == ["is", "my", "name"]
+    )
+    if end > 1 and called and _is_name(reading, 0, end, is_kin=False):
         yield 0, end - 1, Category.NAME
 
 
