@@ -73,7 +73,9 @@ def is_owned(units: Sequence[Unit], at: int) -> bool:
 def corner(reading: Reading, at: int) -> tuple[int, int] | None:
     """`at fifth and main`, `on park and market`: two names of streets behind a preposition, or an ordinal and one."""
     units = reading.units
-    one, two = at - 1, at + 1
+    one, two = at - 1 - (at > 1 and norm_at(units, at - 1) == ","), at + 1
+    while two < len(units) and units[two].norm in FILLERS:
+        two += 1
     if one < 0 or two >= len(units):
         return None
     ordinal = units[one].how == ORDINAL or units[two].how == ORDINAL
@@ -105,9 +107,12 @@ def corner_of(units: Sequence[Unit], begin: int) -> tuple[int, int] | None:
         if units[at].norm not in ("and", "&", "at"):
             continue
         sides = units[begin:at]
-        if any(unit.norm in SMALL_WORDS or unit.kind not in (WORD, NUMBER, GONE) for unit in sides):
+        sides = [unit for unit in sides if unit.norm not in FILLERS]
+        if not sides or any(unit.norm in SMALL_WORDS or unit.kind not in (WORD, NUMBER, GONE) for unit in sides):
             return None
         last = at + 1
+        while norm_at(units, last) in FILLERS:
+            last += 1
         while (
             last + 1 < len(units)
             and last < at + 2
@@ -123,14 +128,20 @@ def corner_of(units: Sequence[Unit], begin: int) -> tuple[int, int] | None:
 def _is_corner_of_words(reading: Reading, one: int, two: int) -> bool:
     """Return whether ordinary words are streets: `on coral and ninth`, `at plain and forest`, `at Shell & Brook`."""
     units = reading.units
-    if one < 1 or units[one - 1].norm not in AT_CORNER_OR_BETWEEN or not ends_address(units, two + 1):
+    if one == 0 and two + 1 == len(units):
+        return {units[one].norm, units[two].norm} <= CROSSINGS_ANYWHERE and units[one].norm != units[two].norm
+    begin = one
+    while begin > 1 and units[begin - 1].norm in FILLERS:
+        begin -= 1
+    before = norm_at(units, begin - 1)
+    if before not in AT_CORNER_OR_BETWEEN or not ends_address(units, two + 1):
         return False
     if any(norm_at(units, at) in NO_CROSSINGS for at in (one, two)):
         return False
     words_only = units[one].kind == units[two].kind == WORD
-    if words_only and _are_crossing_words(units, one, two):
+    if words_only and _are_crossing_words(units, one, two, before):
         return True
-    if units[one - 1].norm not in AT_CORNER_ONLY:
+    if before not in AT_CORNER_ONLY:
         return False
     if not words_only:
         numbered = two if units[one].kind == WORD else one
@@ -142,7 +153,7 @@ def _is_corner_of_words(reading: Reading, one: int, two: int) -> bool:
     return written and units[two - 1].norm == "&"
 
 
-def _are_crossing_words(units: Sequence[Unit], one: int, two: int) -> bool:
+def _are_crossing_words(units: Sequence[Unit], one: int, two: int, before: str) -> bool:
     """Return whether two words by which streets are called are a corner: `at summer and center`."""
     pair = {units[one].norm, units[two].norm}
     if (
@@ -151,7 +162,6 @@ def _are_crossing_words(units: Sequence[Unit], one: int, two: int) -> bool:
         or any(unit.norm in NO_CORNER for unit in units[max(0, one - 5) : one])
     ):
         return False
-    before = units[one - 1].norm
     if before in BEFORE_CROSSING:
         return True
     lived = any(unit.norm in CROSSED for unit in units[max(0, one - 6) : one - 1])

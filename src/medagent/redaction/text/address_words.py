@@ -70,8 +70,8 @@ CROSSING_WORDS = (
     STREET_NAMES
     | STREET_ENDINGS
     | words(
-        """high station summer winter spring autumn academy seminary commerce liberty garden cross castle wall canal dock
-    silver gold copper iron plum peach apple orange rose lily fig olive canyon desert ocean coral sun moon star
+        """high station summer winter spring autumn academy seminary commerce liberty garden cross castle wall canal
+        dock silver gold copper iron plum peach apple orange rose lily fig olive canyon desert ocean coral sun moon star
     eagle hawk dove swan deer fox bear wolf buffalo pearl ruby diamond crystal emerald jade amber plain vineyard
     harvest mason baker cooper weaver potter tanner chapel temple abbey rectory federal capitol congress senate
     independence freedom constitution victory harmony hope faith charity race division commercial industrial
@@ -149,15 +149,19 @@ RESIDENCES = STREET_ENDINGS | words(
     villa villas"""
 )
 """The last word of a house's or a quarter's name."""
-LIVED_AT = words("at to number is : rents rent renting")
+LIVED_AT = words("at to number is : rents rent renting from it's yes yeah ,")
+PAIR = 2
+LONE_OR_CROSSING = (LONE_STREETS | CROSSINGS_ANYWHERE) - words("point points square grand mile state")
+LIVED_AT_OR_BREATHS = LIVED_AT | FILLERS
 HOUSED = words(
-    """live lives lived living reside resides residing rent rents renting house home flat apartment address moved
-    mailing"""
+    """come ambulance deliver delivery pick taxi uber ride parcel package courier send mail ship place visit live lives
+    lived living reside resides residing rent rents renting house home flat apartment address moved mailing"""
 )
 AFTER_FIGURES = words(
-    """systolic diastolic fasting bpm beats percent weeks pounds hours minutes average resting max maximum minimum total
-    tops gestation postpartum pm am mg units watts amps volts fahrenheit celsius below point sats oxygen pressure
-    high low children dogs cats roommates stairs steps kids people adults"""
+    """daily weekly nightly twice monthly instead total units patients different other more systolic diastolic fasting
+    bpm beats percent weeks pounds hours minutes average resting max maximum minimum tops gestation postpartum pm
+    am mg watts amps volts fahrenheit celsius below point sats oxygen pressure high low children dogs cats
+    roommates stairs steps kids people adults"""
 )
 SINCE, SHORTEST_HOUSE = words("since now currently alone today until till too"), 2
 LARGE = words("great old new upper lower little long high")

@@ -34,7 +34,8 @@ from medagent.redaction.text.address_words import (
     JOINTS,
     LARGE,
     LEADS,
-    LIVED_AT,
+    LIVED_AT_OR_BREATHS,
+    LONE_OR_CROSSING,
     LONE_STREETS,
     LONG_NUMBER,
     LONGEST_ROAD,
@@ -52,6 +53,7 @@ from medagent.redaction.text.address_words import (
     ON,
     ON_ROAD,
     OUTWARD,
+    PAIR,
     RESIDENCES,
     ROADS,
     ROOMS_BESIDE,
@@ -96,7 +98,7 @@ def addresses(reading: Reading) -> Iterator[Span]:
         cues = sorted((*cues, *reading.places_of(JOINTS)))
     yield from _postcodes(reading)
     for at in reading.of_kind(NUMBER):
-        if at and reading.norms[at - 1] in LIVED_AT and (last := _lived_at(reading, at)):
+        if (at == 0 or reading.norms[at - 1] in LIVED_AT_OR_BREATHS) and (last := _lived_at(reading, at)):
             yield at, last, Category.ADDRESS
     done = -1
     for at in cues:
@@ -156,12 +158,14 @@ def _may_join(units: Sequence[Unit], at: int) -> bool:
     """Return whether what is before `the` or `and` may be part of an address, which is quickly seen."""
     if not at:
         return False
-    before = units[at - 1]
+    before, after = units[at - 1], at + 1
     if before.kind == NUMBER or before.norm == ",":
         return True
+    while norm_at(units, after) in FILLERS:
+        after += 1
     if units[at].norm == "the":
         return before.norm in FILLERS or before.kind == MIXED
-    if before.norm in CROSSING_WORDS and norm_at(units, at + 1) in CROSSING_WORDS:
+    if before.norm in CROSSING_WORDS and norm_at(units, after) in CROSSING_WORDS:
         return True
     return is_crossing(before) or (at + 1 < len(units) and is_crossing(units[at + 1]))
 
@@ -261,6 +265,8 @@ def _lived_at(reading: Reading, at: int) -> int:
     units, last = reading.units, at
     while is_numbered(units, last + 1):
         last += 1
+    number = last
+    last += norm_at(units, last + 1) == "," and "address" in reading.norms[max(0, at - WIDEST_CORNER) : at]
     number, at_most = last, last + 2
     while last < at_most and last + 1 < len(units):
         unit = units[last + 1]
@@ -271,7 +277,8 @@ def _lived_at(reading: Reading, at: int) -> int:
         return 0
     if number == at and len(units[at].norm) < SHORTEST_HOUSE:
         return 0
-    return last if any(unit.norm in HOUSED for unit in units[max(0, at - WIDEST_CORNER) : at]) else 0
+    answers = last + 1 == len(units) and at <= PAIR and last == number + 1 and units[last].norm in LONE_OR_CROSSING
+    return last if answers or any(unit.norm in HOUSED for unit in units[max(0, at - WIDEST_CORNER) : at]) else 0
 
 
 def _sent_to(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
@@ -425,7 +432,9 @@ def _is_named(units: Sequence[Unit], at: int, street: int) -> bool:
     number = at - 2 if at > 1 and units[at - 1].norm == "," else at - 1
     if units[at].norm in NOUNS_ON_STREETS and units[street].norm in SURE_STREETS:
         named = at > 1 and units[at - 1].kind == WORD and units[at - 1].norm not in NO_NAME
-        return is_numbered(units, number - named) and units[number - named].norm != "1"
+        first = number - named
+        if is_numbered(units, first) and (units[first].norm != "1" or is_numbered(units, first - 1)):
+            return True
     if not is_numbered(units, number):
         return False
     return units[at].norm in NAME_WORDS and (street > at + 1 or units[street].norm in SURE_STREETS)

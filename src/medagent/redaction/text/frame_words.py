@@ -141,7 +141,7 @@ LEFT_OF_IN: Mapping[str, Level] = (
 LEFT_OF_FROM: Mapping[str, Level] = dict.fromkeys(_DISTANCES | _KIN | _FROM_WHOM, Level.LOOSE) | dict.fromkeys(
     _TRAVELLED, Level.LIKELY
 )
-LEFT_ADVERBS = ADVERBS | words("there originally directly straight about somewhere again away off")
+LEFT_ADVERBS = ADVERBS | FILLERS | words("there originally directly straight about somewhere again away off")
 PLACE_ADVERBS = words("over out down up back here there")
 PREPOSITIONS = words("in from to near outside around by of at into with for")
 OF_FACILITIES = words("into with for")
@@ -355,7 +355,7 @@ BREAKS = words(
     weekly daily monthly nearby upstairs downstairs sometime someday whenever wherever regularly lately"""
 )
 NO_PAIR_SPIRITS = words("good great better best high low bad poor great fine fair right old safe big small caring")
-NO_BEGINNING = (FUNCTION - NAME_WORDS) | QUANTITIES | WEEKDAYS | MONTH_OF.keys() | TIMES
+NO_BEGINNING = (FUNCTION - NAME_WORDS - FILLERS) | QUANTITIES | WEEKDAYS | MONTH_OF.keys() | TIMES
 """No place begins with one of these, which are what is behind most prepositions."""
 MASS_ENDINGS = (
     "ing",

@@ -97,8 +97,12 @@ def framed_places(reading: Reading) -> Iterator[Span]:
     """Yield towns and facilities that prepositions and verbs around them announce."""
     norms, units = reading.norms, reading.units
     for at in reading.cued(_PREPOSITION_CUE):
-        if at and at + 1 < len(norms) and norms[at + 1] not in NO_BEGINNING and (found := _behind(reading, at)):
-            yield *found, Category.ADDRESS
+        if at + 1 == len(norms) or norms[at + 1] in NO_BEGINNING or not (found := _behind(reading, at)):
+            continue
+        yield *found, Category.ADDRESS
+        ahead = found[1] + 1
+        if norm_at(units, ahead) in ("and", "or") and (also := named(reading, ahead + 1, Level.BARE)):
+            yield *also, Category.ADDRESS
     for at in reading.cued(_SITE_CUE):
         if found := _before_site(reading, at):
             yield *found, Category.ADDRESS
@@ -117,11 +121,26 @@ def framed_places(reading: Reading) -> Iterator[Span]:
 def _behind(reading: Reading, at: int) -> tuple[int, int] | None:
     """Return the first and last unit of a place behind a preposition."""
     level = _level(reading, at)
+    if level is Level.PAIR and (found := named(reading, at + 1, level)):
+        return found
+    if level is Level.PAIR:
+        level = None
     if level is None and reading.norms[at] in ("at", "to", "in") and _is_for_treatment(reading.units, at + 1):
         level = Level.LIKELY
     if level is None:
         level = _level_by_noun(reading, at)
     return None if level is None else named(reading, at + 1, level)
+
+
+def over_breaths(units: Sequence[Unit], at: int) -> int:
+    """Return the first unit behind `uh`, `um` and the commas beside them."""
+    ahead = at
+    while norm_at(units, ahead) in FILLERS or (
+        norm_at(units, ahead) == ","
+        and (norm_at(units, ahead + 1) in FILLERS or (ahead > at and norm_at(units, ahead - 1) in FILLERS))
+    ):
+        ahead += 1
+    return ahead
 
 
 def _level(reading: Reading, at: int) -> Level | None:
@@ -160,6 +179,8 @@ def _level(reading: Reading, at: int) -> Level | None:
 def _level_by_noun(reading: Reading, at: int) -> Level | None:
     """Return how sure the words behind a preposition alone make a place, whatever is before it."""
     norm = reading.norms[at]
+    if at == over_breaths(reading.units, 0) and norm in BARE_PREPOSITIONS and _is_answer(reading, at):
+        return Level.BARE
     if norm in BARE_PREPOSITIONS:
         return Level.BARE if _has_articles(reading, at) else Level.FACILITY if norm == "from" else None
     if norm in OF_FACILITIES and norm != "into":
@@ -169,7 +190,15 @@ def _level_by_noun(reading: Reading, at: int) -> Level | None:
         if reading.norms[at - 1] in AT_THINGS:
             return None
         return Level.PAIR if _has_articles(reading, at) else Level.FACILITY
-    return Level.FACILITY if norm in ("into", "of") else None
+    lived = norm == "into" or (norm == "of" and reading.norms[at - 1] in ("out", "resident", "residents", "patient"))
+    return Level.FACILITY if lived else None
+
+
+def _is_answer(reading: Reading, at: int) -> bool:
+    """Return whether one word behind a preposition is all that is said, in small letters: `uh in wall`."""
+    begin, size = over_breaths(reading.units, at + 1), len(reading.units)
+    ends = begin + 1 >= size or (begin + 2 == size and reading.units[-1].kind == SIGN)
+    return ends and not reading.capital_places
 
 
 def _level_of_in(norms: Sequence[str], at: int, left: int) -> Level | None:
@@ -283,7 +312,7 @@ def named(reading: Reading, begin: int, level: Level) -> tuple[int, int] | None:
     A word of the clinic is none, but behind a cue that is sure.
     """
     units, kinds = reading.units, reading.kinds
-    loose = level < Level.PERSON
+    begin, loose = over_breaths(units, begin), level < Level.PERSON
     is_numbered = begin + 1 < len(units) and units[begin].kind == NUMBER and units[begin + 1].norm in NUMBERED_NAMES
     if is_numbered and not loose:
         return (begin, begin + 1) if units[begin].how in (SPOKEN, ORDINAL) else None

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FUNCTION, MONTH_OF, NAME_WORDS, QUANTITIES, WEEKDAYS, words
 from medagent.redaction.text.found import Span
+from medagent.redaction.text.frame_words import Level
 from medagent.redaction.text.lexicon import Kind
 from medagent.redaction.text.place_frames import (
-    Level,
     ends_place,
     named,
     norm_at,

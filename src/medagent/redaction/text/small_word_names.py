@@ -18,6 +18,8 @@ from medagent.redaction.text.units import LETTER, SIGN, WORD
 _LONGEST = 4
 _SYLLABLES = words("be hi me am")
 """Small words that somebody bears as a part of a name, beside those that the lists have as a syllable."""
+_BREATHS = words("uh um uhm umm uhh er erm hmm mm mmm")
+"""Breaths that nobody is called, between what announces a name and the name."""
 _NEVER = words("best made said saw were mine may will can't")
 _ENDS = frozenset(".,?!;")
 _RESTARTS = words(
@@ -103,12 +105,14 @@ _BEHIND_SURNAME = frozenset(
 def small_word_names(reading: Reading) -> Iterator[Span]:
     """Yield names of two small words or more, and of one that no sentence has in this place."""
     units, norms = reading.units, reading.norms
-    if reading.cued(_SPEAKING_CUE):
+    if reading.cued(_SPEAKING_CUE) or "name" in norms:
         yield from _begun(reading)
     borne, last = reading.borne, len(units) - 1
     for at in reading.cued(_CUE):
         begin = at + 1
-        if at == last or not ("s" in borne[begin] or is_hidden(reading, begin) or norms[begin] in _SYLLABLES):
+        while begin < last and (norms[begin] in _BREATHS or (norms[begin] == "," and norms[begin + 1] in _BREATHS)):
+            begin += 1 + (reading.norm(begin + 1) == "," and norms[begin] in _BREATHS)
+        if begin > last or not ("s" in borne[begin] or is_hidden(reading, begin) or norms[begin] in _SYLLABLES):
             continue
         if not _is_part(reading, begin):
             continue
@@ -129,7 +133,10 @@ def _begun(reading: Reading) -> Iterator[Span]:
     end, norms = 0, reading.norms
     while end < min(_LONGEST, len(norms)) and _is_part(reading, end):
         end += 1
-    if 1 < end < len(norms) and norms[end] in ("calling", "speaking") and _is_name(reading, 0, end, is_kin=False):
+    called = end < len(norms) and (
+        norms[end] in ("calling", "speaking") or norms[end : end + 3] == ["is", "my", "name"]
+    )
+    if end > 1 and called and _is_name(reading, 0, end, is_kin=False):
         yield 0, end - 1, Category.NAME
 
 
@@ -173,7 +180,7 @@ def _closes(reading: Reading, begin: int, end: int, *, is_kin: bool) -> bool:
     norm = norms[end]
     if units[end].kind == SIGN:
         return norm in _ENDS
-    if norms[begin - 1] == "hello":
+    if norms[_cue_before(norms, begin)] == "hello":
         return norm in _SPEAKING
     if is_kin:
         return norm in _VERBS
@@ -194,17 +201,15 @@ def _is_name(reading: Reading, begin: int, end: int, *, is_kin: bool) -> bool:
         return False
     if len(said) == 1:
         asks = end < len(reading.norms) and reading.norms[end] in _ASKS
-        return asks and said[0] in ("my", "be", "in", "her") and reading.norms[begin - 1] in _I_AM
+        return (
+            asks and said[0] in ("my", "be", "in", "her") and reading.norms[_cue_before(reading.norms, begin)] in _I_AM
+        )
     if any(hidden):
-        before = reading.norms[begin - 1] if begin else ""
+        before = reading.norms[_cue_before(reading.norms, begin)] if begin else ""
         if said[0] in _OBJECTS and not hidden[0] and (before in _TELLING or before in _TAKING):
             return False
-        if (
-            said[-1] in _TAKING_SMALL
-            and not hidden[-1]
-            and end < len(reading.units)
-            and reading.units[end].kind == WORD
-        ):
+        goes_on = before in _TELLING or (end < len(reading.units) and reading.units[end].kind == WORD)
+        if goes_on and said[-1] in _TAKING_SMALL and not hidden[-1]:
             return False
         return not (is_kin and said[-1] in ("he", "you", "can", "do")) and _is_name_beside_hidden(said, hidden)
     if len(set(said)) == 1 or "or" in said[1:-1]:
@@ -217,7 +222,7 @@ def _is_name(reading: Reading, begin: int, end: int, *, is_kin: bool) -> bool:
         len(said) == 2
         and said[0] in ("in", "on")
         and said[1] in _OBJECTS
-        and reading.norms[begin - 1] not in ("under", "name")
+        and reading.norms[_cue_before(reading.norms, begin)] not in ("under", "name")
     ):
         return False
     ends = end >= len(reading.units) or reading.units[end].kind == SIGN
@@ -231,8 +236,17 @@ def _is_name(reading: Reading, begin: int, end: int, *, is_kin: bool) -> bool:
     return ordinary == 0
 
 
+def _cue_before(norms: Sequence[str], begin: int) -> int:
+    """Return where the last word before a name is that is no breath."""
+    at = begin - 1
+    while at > 0 and (norms[at] in _BREATHS or norms[at] == ","):
+        at -= 1
+    return at
+
+
 def _is_named(norms: Sequence[str], begin: int) -> bool:
     """Return whether only a name can follow: behind `under`, `name is`, `speaking with`."""
+    begin = _cue_before(norms, begin) + 1
     before = norms[begin - 1]
     if before in _BE:
         return begin > 1 and norms[begin - 2] in ("name", "patient", "caller", "surname")
@@ -264,9 +278,13 @@ def small_surnames(reading: Reading) -> Iterator[Span]:
         begin = at + 1
         joined = norms[at].endswith("'s") or reading.norm(begin) in ("is", "was", ":")
         begin += reading.norm(begin) in ("is", "was", ":")
+        begin += reading.norm(begin) == ","
+        begin += reading.norm(begin) in _BREATHS
+        begin += reading.norm(begin) == ","
         if begin >= len(units) or units[begin].kind != WORD or norms[begin] in _NO_SURNAME or reading.gone[begin]:
             continue
-        pair = (reading.norm(begin + 1), reading.norm(begin + 2))
+        behind = begin + 1 + (reading.norm(begin + 1) == ",")
+        pair = (reading.norm(behind), reading.norm(behind + 1))
         ends = begin + 1 >= len(units) or norms[begin + 1] in _ENDS
         if pair in _BEHIND_SURNAME or (ends and joined and reading.borne[begin]):
             yield begin, begin, Category.NAME
