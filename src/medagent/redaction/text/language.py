@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from enum import IntEnum
@@ -143,16 +144,19 @@ def foreign_parts(reading: Reading) -> tuple[ForeignPart, ...]:
     """
     if not _has_hits(reading):
         return ()
-    last = len(reading.units) - 1
-    tally = _tally(reading, 0, last)
-    if (whole := tally.language()) and whole not in LEXICONS:
-        return (ForeignPart(0, last, whole),)
-    if not tally.has_evidence():
-        return ()
+    last, hits = len(reading.units) - 1, _hits(reading)
+    if _may_be_foreign(reading, hits, 0, last):
+        tally = _tally(reading, 0, last)
+        if (whole := tally.language()) and whole not in LEXICONS:
+            return (ForeignPart(0, last, whole),)
+        if not tally.has_evidence():
+            return ()
     return tuple(
         ForeignPart(first, last, language)
         for first, last in _sentences(reading)
-        if (language := _tally(reading, first, last).language()) and language not in LEXICONS
+        if _may_be_foreign(reading, hits, first, last)
+        and (language := _tally(reading, first, last).language())
+        and language not in LEXICONS
     )
 
 
@@ -164,6 +168,26 @@ def _has_hits(reading: Reading) -> bool:
         if any(norms[at] in listed or not (norms[at].isalpha() and norms[at].isascii()) for at in unknown):
             return True
     return any(not norms[at].isascii() for at in reading.of_kind(MIXED))
+
+
+def _hits(reading: Reading) -> list[int]:
+    """Return where a word may be that is not English alone, in order."""
+    listed, kinds, unknown = _words(), reading.kinds, Kind.UNKNOWN
+    return [
+        at
+        for at, norm in enumerate(reading.norms)
+        if norm in listed or kinds[at] is unknown or norm in SMALL_WORDS or "'" in norm or not norm.isascii()
+    ]
+
+
+def _may_be_foreign(reading: Reading, hits: list[int], first: int, last: int) -> bool:
+    """Return whether the units from `first` to `last` hold enough hits for another language: no more may speak for it."""
+    norms, count = reading.norms, last - first + 1
+    here = hits[bisect_left(hits, first) : bisect_right(hits, last)]
+    if not all([norms[at].isascii() for at in here]):
+        return True
+    said = sum([unit.kind == WORD for unit in reading.units[first : last + 1]])
+    return count >= _FEWEST and len(here) * _SHARE >= said and bool(here)
 
 
 def _tally(reading: Reading, first: int, last: int) -> _Tally:
@@ -338,7 +362,9 @@ def _sentences(reading: Reading) -> Iterator[tuple[int, int]]:
     """First and last unit of each sentence or line, where there are several."""
     units, text = reading.units, reading.text
     first = 0
-    for at in range(len(units) - 1):
+    for at in range(len(units) - 1) if "\n" in text else reading.of_kind(SIGN):
+        if at + 1 == len(units):
+            break
         gap = text[units[at].end : units[at + 1].start]
         if "\n" in gap or (units[at].kind == SIGN and units[at].norm in _ENDS and (gap or units[at].norm > "\x7f")):
             yield first, at
