@@ -39,7 +39,9 @@ def is_plain_text(text: str) -> bool:
     """Whether every sign is one that the layers judge: Latin letters, plain digits, usual signs, nothing invisible."""
     if text.isascii():
         return text.isprintable() or text.translate(_BLANKS).isprintable()
-    return all(map(_is_judged, set(text) - _ASCII_JUDGED)) and not _is_stacked(text) and _HIDDEN_DIGITS.search(text) is None
+    if not all(map(_is_judged, set(text) - _ASCII_JUDGED)):
+        return False
+    return not _is_stacked(text) and _HIDDEN_DIGITS.search(text) is None
 
 
 def is_turned(text: str) -> bool:
@@ -51,7 +53,7 @@ def has_foreign_letters(text: str) -> bool:
     """Return whether a text holds letters that are no Latin ones: what is beside them is then no English either."""
     if text.isascii():
         return False
-    return any([sign.isalpha() and not _is_judged(sign) and sign not in _GREEK for sign in set(text) - _ASCII])
+    return any(sign.isalpha() and not _is_judged(sign) and sign not in _GREEK for sign in set(text) - _ASCII)
 
 
 def strange_signs(text: str, is_plain: Callable[[list[str]], bool]) -> Iterator[tuple[int, int]]:

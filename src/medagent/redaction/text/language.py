@@ -181,10 +181,10 @@ def _hits(reading: Reading) -> list[int]:
 
 
 def _may_be_foreign(reading: Reading, hits: list[int], first: int, last: int) -> bool:
-    """Return whether the units from `first` to `last` hold enough hits for another language: no more may speak for it."""
+    """Return whether enough hits for another language are there: no other word may speak for it."""
     norms, count = reading.norms, last - first + 1
     here = hits[bisect_left(hits, first) : bisect_right(hits, last)]
-    if not all([norms[at].isascii() for at in here]):
+    if not all(norms[at].isascii() for at in here):
         return True
     said = sum([unit.kind == WORD for unit in reading.units[first : last + 1]])
     return count >= _FEWEST and len(here) * _SHARE >= said and bool(here)

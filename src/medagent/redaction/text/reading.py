@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Set
-from functools import cache
+from functools import cache, cached_property
 from itertools import chain, count
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -164,6 +165,11 @@ class Reading:
             self.gone[at] = True
         self.count = 0
 
+    @cached_property
+    def line_begins(self) -> Set[int]:
+        """Return where a unit begins a line, or what is behind a heading."""
+        return _line_begins(self)
+
     def may_hold(self, finder: Callable[[Reading], Any]) -> bool:
         """Return whether something is here with which a finder begins."""
         return bool(beginnings(finder) & self.begins)
@@ -240,15 +246,35 @@ def _places_of_cues(cues: Iterable[tuple[int, ...]]) -> dict[int, list[int]]:
 
 
 def begins_line(reading: Reading, at: int) -> bool:
-    """Whether a word has its capital from its place: behind a line's end, a bullet, or a heading and its colon."""
+    """Return whether a word has its capital from its place: behind a line's end, a bullet, or a heading."""
+    return at in reading.line_begins
+
+
+def _line_begins(reading: Reading) -> set[int]:
+    """Return where a unit begins a line or what is like one; it is asked behind signs and line ends alone."""
+    text, units = reading.text, reading.units
+    found: set[int] = set()
+    end = text.find("\n")
+    if end >= 0:
+        starts = [unit.start for unit in units]
+        while end >= 0:
+            found.add(bisect_right(starts, end))
+            end = text.find("\n", end + 1)
+        found -= {0, len(units)}
+    for sign in reading.of_kind(SIGN):
+        if sign + 1 < len(units) and _begins_behind(reading, sign + 1, found):
+            found.add(sign + 1)
+    return found
+
+
+def _begins_behind(reading: Reading, at: int, begins: Set[int]) -> bool:
+    """Return whether a unit behind a sign begins a line, where it is known of the units before it."""
     units, text = reading.units, reading.text
-    if "\n" in text[units[at - 1].end : units[at].start]:
-        return True
     before = units[at - 1].norm
     if before == ":":
         return at < 2 or units[at - 2].kind != WORD or units[at - 2].norm not in PEOPLE_LABELS
     if before in _BULLETS:
-        return at == 1 or begins_line(reading, at - 1)
+        return at == 1 or at - 1 in begins
     if before not in (".", ")") or at < 2:
         return False
     mark = units[at - 2]
@@ -260,7 +286,7 @@ def begins_line(reading: Reading, at: int) -> bool:
     ):
         return True
     lettered = mark.kind == LETTER and mark.norm in LIST_LETTERS and text[mark.start].islower()
-    return (mark.kind == NUMBER or lettered) and (at == 2 or begins_line(reading, at - 2))
+    return (mark.kind == NUMBER or lettered) and (at == 2 or at - 2 in begins)
 
 
 def is_in_heading(reading: Reading, at: int) -> bool:
