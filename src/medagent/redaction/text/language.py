@@ -172,22 +172,24 @@ def _has_hits(reading: Reading) -> bool:
 
 def _hits(reading: Reading) -> list[int]:
     """Return where a word may be that is not English alone, in order."""
-    listed, kinds, unknown = _words(), reading.kinds, Kind.UNKNOWN
-    return [
+    listed, units, borne = _words(), reading.units, reading.borne
+    found = {at for at in reading.unknown() if not borne[at]}
+    found.update(
         at
         for at, norm in enumerate(reading.norms)
-        if norm in listed or kinds[at] is unknown or norm in SMALL_WORDS or "'" in norm or not norm.isascii()
-    ]
+        if norm in listed or norm in SMALL_WORDS or "'" in norm or not norm.isascii()
+    )
+    return sorted(at for at in found if units[at].kind != SIGN)
 
 
 def _may_be_foreign(reading: Reading, hits: list[int], first: int, last: int) -> bool:
     """Return whether enough hits for another language are there: no other word may speak for it."""
-    norms, count = reading.norms, last - first + 1
+    units = reading.units
     here = hits[bisect_left(hits, first) : bisect_right(hits, last)]
-    if not all(norms[at].isascii() for at in here):
+    if any(not units[at].norm.isascii() and _script(units[at].norm) for at in here):
         return True
-    said = sum([unit.kind == WORD for unit in reading.units[first : last + 1]])
-    return count >= _FEWEST and len(here) * _SHARE >= said and bool(here)
+    said = sum([unit.kind == WORD for unit in units[first : last + 1]])
+    return last - first + 1 >= _FEWEST and len(here) * _SHARE >= said and bool(here)
 
 
 def _tally(reading: Reading, first: int, last: int) -> _Tally:
