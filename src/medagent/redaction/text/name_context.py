@@ -201,12 +201,11 @@ class Context:
 
     def finds(self, at: int) -> bool:
         """Return whether a suspect is a name here."""
-        if not self.may_be(at):
-            return False
-        if self._reading.capitals[at] and (
-            (self.cased and (self.says_name(at) or self._is_called(at))) or self._is_last(at)
-        ):
-            return True
+        if self._reading.capitals[at]:  # others are asked for what they are
+            if not self.may_be(at):
+                return False
+            if (self.cased and (self.says_name(at) or self._is_called(at))) or self._is_last(at):
+                return True
         probability = self.probability(at)
         return probability >= LEAST_THRESHOLD and probability >= threshold(self._reading, at)
 
@@ -222,9 +221,9 @@ class Context:
     def may_be(self, at: int) -> bool:
         """Return whether a word is a suspect for more than the capital that begins every sentence."""
         reading = self._reading
-        if reading.kinds[at] is not Kind.ORDINARY or at in reading.cued(ASKED):
+        if reading.kinds[at] is not Kind.ORDINARY:
             return True
-        return self.cased and not self._begins(at)
+        return (self.cased and not self._begins(at)) or at in reading.cued(ASKED)
 
     def says_name(self, at: int, never: Set[str] = CAPITALS) -> bool:
         """Return whether a word that people bear as a name has a capital that nothing else gives it."""
@@ -314,6 +313,11 @@ def is_cased_again(reading: Reading) -> bool:
 
 def _are_few(reading: Reading, hides: list[bool]) -> bool:
     """Return whether most words that begin no sentence and are not hidden have no capital."""
+    ends = sum([reading.norms[at] in SENTENCE_ENDS for at in reading.of_kind(SIGN)])
+    no_words = reading.count_of_no_words + len(reading.cued(_FILLERS_CUE)) + ends + 1
+    capitals = 2 * len(reading.capital_places)
+    if 0 < capitals <= len(hides) - no_words - hides.count(True):  # even if none of them is left out twice
+        return True
     is_word = _words_of(reading)
     upper = sum([is_word[at] and not hides[at] for at in reading.capital_places])
     return 2 * upper <= sum(map(gt, is_word, hides)) > 0

@@ -47,12 +47,17 @@ def mark_names(reading: Reading) -> Context | None:
     """
     open_ones: list[int] = []
     asked = reading.asked = suspects(reading)
+    gone, kinds, borne = reading.gone, reading.kinds, reading.borne
     for at in asked:
-        if reading.gone[at] or _is_between_plain_words(reading, at):
+        if gone[at]:
             continue
-        listed = reading.borne[at]
-        unknown = reading.kinds[at] is Kind.UNKNOWN
-        if unknown and listed:
+        hopeless = _is_hopeless_between_plain_words(reading, at)
+        if hopeless is not None:
+            if not hopeless:
+                open_ones.append(at)
+            continue
+        listed = borne[at]
+        if listed and kinds[at] is Kind.UNKNOWN:
             _put(reading, at, listed)
         elif category := _beside(reading, at, listed):
             reading.put(at, at, Mark(category, Layer.NAMES))
@@ -124,16 +129,16 @@ def _may_be_beside(reading: Reading, at: int) -> bool:
     )
 
 
-def _is_between_plain_words(reading: Reading, at: int) -> bool:
-    """Whether two ordinary words say that the one between them is no name: as `_beside` and `_is_hopeless`, sooner."""
+def _is_hopeless_between_plain_words(reading: Reading, at: int) -> bool | None:
+    """Return what `_is_hopeless` says of a word that `_beside` cannot judge, None where it takes a closer look."""
     norms, kinds, borne, gone = reading.norms, reading.kinds, reading.borne, reading.gone
     if not 0 < at < len(norms) - 1 or reading.capitals[at] or reading.has_lines or gone[at - 1] or gone[at + 1]:
-        return False
+        return None
     left, right, kind = norms[at - 1], norms[at + 1], kinds[at]
     if kinds[at - 1] in _NO_PLAIN_WORD or kinds[at + 1] in _NO_PLAIN_WORD or kind is Kind.UNKNOWN:
-        return False
+        return None
     if "f" in borne[at - 1] or left in _TITLES_AND_FILLERS or right in FILLERS or norms[at] in FILLERS:
-        return False
+        return None
     return model().is_hopeless(norms[at], borne[at] + KIND_SIGNS[kind], left, right)
 
 
@@ -205,8 +210,8 @@ def small_suspects(reading: Reading) -> list[int]:
     found: list[int] = []
     last = len(norms) - 1
     places = reading.cued(SMALL)
-    if more := [at for at in reading.capital_places if at and is_capital_behind_hidden(reading, at)]:
-        places = sorted({*places, *more})
+    if more := [at for at in reading.capital_places if at and (gone[at - 1] or kinds[at - 1] is unknown)]:
+        places = sorted({*places, *(at for at in more if is_capital_behind_hidden(reading, at))})
     for at in places:
         if gone[at] or kinds[at] is also:
             continue

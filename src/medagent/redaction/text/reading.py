@@ -178,6 +178,11 @@ class Reading:
         """Return where a word of a cue is, in order."""
         return self._cued.get(number) or []
 
+    @property
+    def count_of_no_words(self) -> int:
+        """Return how many units are no words of two letters or more."""
+        return sum(map(len, self._of_kind.values()))
+
     def non_words(self) -> Iterator[int]:
         """Yield where units are that are no words of two letters or more."""
         return chain.from_iterable(self._of_kind.values())
