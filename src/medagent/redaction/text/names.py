@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import compress
+
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, TITLES, words
 from medagent.redaction.text.found import Layer
@@ -22,7 +24,7 @@ from medagent.redaction.text.name_context import (
 from medagent.redaction.text.name_model import model
 from medagent.redaction.text.reading import ASKED, SMALL, Mark, Reading, begins_line, cue, is_hidden
 from medagent.redaction.text.sure_names import LONGEST_NAME, POINTED_TITLES, SENTENCE_ENDS
-from medagent.redaction.text.units import ORDINAL, WORD
+from medagent.redaction.text.units import ORDINAL, SIGN, WORD
 
 _EDGE_BEFORE = dict.fromkeys(SENTENCE_ENDS, EDGE)
 _SEEN_AS_THEY_ARE = frozenset(",ai")
@@ -205,15 +207,22 @@ def small_suspects(reading: Reading) -> list[int]:
     """The small words that somebody bears as a name and that are beside something hidden, or behind a title."""
     gone, kinds, norms = reading.gone, reading.kinds, reading.norms
     unknown, also = Kind.UNKNOWN, Kind.ALSO_A_NAME
-    if not (True in gone or reading.unknown() or reading.cued(_ANNOUNCING_CUE)):
-        return []
-    found: list[int] = []
     last = len(norms) - 1
+    hidden = {*compress(range(last + 1), gone), *reading.unknown()}
+    announcing = reading.cued(_ANNOUNCING_CUE)
+    if not (hidden or announcing):
+        return []
     places = reading.cued(SMALL)
-    if more := [at for at in reading.capital_places if at and (gone[at - 1] or kinds[at - 1] is unknown)]:
-        places = sorted({*places, *(at for at in more if is_capital_behind_hidden(reading, at))})
+    if more := [at for at in reading.capital_places if at - 1 in hidden and is_capital_behind_hidden(reading, at)]:
+        places = sorted({*places, *more})
+    if not places:
+        return []
+    near = {at + step for at in hidden for step in (-2, -1, 1, 2)}
+    for signs in (announcing, reading.of_kind(SIGN) if "." in norms else ()):
+        near.update([at + 1 for at in signs])
+    found: list[int] = []
     for at in places:
-        if gone[at] or kinds[at] is also:
+        if at not in near or gone[at] or kinds[at] is also:
             continue
         before = at - 2 if at > 1 and norms[at - 1] == "-" else at - 1
         after = at + 2 if at + 1 < last and norms[at + 1] == "-" else at + 1
