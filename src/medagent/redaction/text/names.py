@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import compress
-
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, TITLES, words
 from medagent.redaction.text.found import Layer
@@ -24,7 +22,7 @@ from medagent.redaction.text.name_context import (
 from medagent.redaction.text.name_model import model
 from medagent.redaction.text.reading import ASKED, SMALL, Mark, Reading, begins_line, cue, is_hidden
 from medagent.redaction.text.sure_names import LONGEST_NAME, POINTED_TITLES, SENTENCE_ENDS
-from medagent.redaction.text.units import ORDINAL, SIGN, WORD
+from medagent.redaction.text.units import ORDINAL, WORD
 
 _EDGE_BEFORE = dict.fromkeys(SENTENCE_ENDS, EDGE)
 _SEEN_AS_THEY_ARE = frozenset(",ai")
@@ -36,6 +34,8 @@ _PERSON_VERBS = words("is was has had needs wants called says")
 _ANNOUNCING = TITLES | words("uncle aunt auntie grandma grandpa cousin name name's surname surname's called named")
 """Behind one of these a small word may be somebody's name: `doctor so`, `uncle an`."""
 _ANNOUNCING_CUE = cue(_ANNOUNCING)
+_WIDEST_BESIDE = 2
+"""Units from a small word to what is hidden beside it, a hyphen between the two."""
 
 
 def mark_names(reading: Reading) -> Context | None:
@@ -206,30 +206,28 @@ def suspects(reading: Reading) -> list[int]:
 def small_suspects(reading: Reading) -> list[int]:
     """The small words that somebody bears as a name and that are beside something hidden, or behind a title."""
     gone, kinds, norms = reading.gone, reading.kinds, reading.norms
-    unknown, also = Kind.UNKNOWN, Kind.ALSO_A_NAME
+    also = Kind.ALSO_A_NAME
     last = len(norms) - 1
-    hidden = {*compress(range(last + 1), gone), *reading.unknown()}
-    announcing = reading.cued(_ANNOUNCING_CUE)
-    if not (hidden or announcing):
+    hidden = bytearray(gone)
+    for at in reading.unknown():
+        hidden[at] = True
+    if not (True in hidden or reading.cued(_ANNOUNCING_CUE)):
         return []
     places = reading.cued(SMALL)
-    if more := [at for at in reading.capital_places if at - 1 in hidden and is_capital_behind_hidden(reading, at)]:
+    if more := [at for at in reading.capital_places if at and hidden[at - 1] and is_capital_behind_hidden(reading, at)]:
         places = sorted({*places, *more})
-    if not places:
-        return []
-    near = {at + step for at in hidden for step in (-2, -1, 1, 2)}
-    for signs in (announcing, reading.of_kind(SIGN) if "." in norms else ()):
-        near.update([at + 1 for at in signs])
     found: list[int] = []
     for at in places:
-        if at not in near or gone[at] or kinds[at] is also:
+        if gone[at] or kinds[at] is also:
             continue
-        before = at - 2 if at > 1 and norms[at - 1] == "-" else at - 1
-        after = at + 2 if at + 1 < last and norms[at + 1] == "-" else at + 1
+        if True in hidden[max(0, at - _WIDEST_BESIDE) : at + _WIDEST_BESIDE + 1]:
+            before = at - 2 if at > 1 and norms[at - 1] == "-" else at - 1
+            after = at + 2 if at + 1 < last and norms[at + 1] == "-" else at + 1
+            if (at and (hidden[at - 1] or hidden[before])) or (at < last and (hidden[at + 1] or hidden[after])):
+                found.append(at)
+                continue
         if (
-            (at and (gone[at - 1] or kinds[at - 1] is unknown or gone[before] or kinds[before] is unknown))
-            or (at < last and (gone[at + 1] or kinds[at + 1] is unknown or gone[after] or kinds[after] is unknown))
-            or (at and norms[at - 1] in _ANNOUNCING)
+            (at and norms[at - 1] in _ANNOUNCING)
             or (at > 1 and norms[at - 1] == "." and norms[at - 2] in POINTED_TITLES)
         ):
             found.append(at)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import Enum, auto
-from itertools import compress
 
 from medagent.redaction.policy import Category
 from medagent.redaction.text.addresses import STREET_NAMES
@@ -72,17 +71,25 @@ def mark_touching(reading: Reading) -> None:
         at = near.rfind(1, 0, at)
 
 
+_ENDS_OF_GONE = {1: bytes((True, False)), -1: bytes((False, True))}
+"""Where what is gone ends, by the direction."""
+
+
 def _beside_gone_and_signs(reading: Reading, step: int) -> bytearray:
     """Return with a 1 each unit next to what is gone in a direction, to a comma, and to a hyphen on both sides."""
-    norms = reading.norms
+    norms, row = reading.norms, bytes(reading.gone)
     near = bytearray(len(norms) + 2)  # so many that no place behind the end is one at the beginning
-    for at in compress(range(len(norms)), reading.gone):
-        near[at + step] = near[at + 2 * step] = 1
-    for at in reading.of_kind(SIGN):
-        if norms[at] == ",":
-            near[at + step] = 1
-        elif norms[at] == "-":
-            near[at - 1] = near[at + 1] = 1
+    end = row.find(_ENDS_OF_GONE[step])
+    while end >= 0:
+        at = end + (step > 0)
+        near[at] = near[at + step] = 1
+        end = row.find(_ENDS_OF_GONE[step], end + 1)
+    if "," in norms or "-" in norms:
+        for at in reading.of_kind(SIGN):
+            if norms[at] == ",":
+                near[at + step] = 1
+            elif norms[at] == "-":
+                near[at - 1] = near[at + 1] = 1
     return near
 
 
