@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import compress
-from operator import eq
 
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, MAIL_HOSTS, MAIL_STOPS, TOP_LEVEL, words
@@ -69,11 +67,8 @@ def written_contacts(reading: Reading) -> Iterator[Span]:
     units = reading.units
     if not (_TOUCHING.search(reading.text) or reading.of_kind(MIXED)):
         return
-    touching = compress(range(len(units) - 1), map(eq, reading.ends, reading.starts[1:]))
-    last = -1
-    for at in sorted({*touching, *reading.of_kind(MIXED)}):
-        if at <= last:
-            continue
+    at = 0
+    while at < len(units):
         last = at
         while last + 1 < len(units) and units[last + 1].start == units[last].end:
             last += 1
@@ -88,6 +83,7 @@ def written_contacts(reading: Reading) -> Iterator[Span]:
             while end > first and is_sign(units[end], _EDGE):
                 end -= 1
             yield first, end, category
+        at = last + 1
 
 
 def _of_chunk(chunk: Sequence[Unit]) -> Category | None:

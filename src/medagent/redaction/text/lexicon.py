@@ -150,17 +150,7 @@ class AskedWords(Set[str]):
 class ClinicalWords:
     """Clinical words beside the vocabulary."""
 
-    __slots__ = (
-        "_endings",
-        "_shortest",
-        "_tails",
-        "_words",
-        "also_names",
-        "drug_names",
-        "eponyms",
-        "pairs",
-        "rare_eponyms",
-    )
+    __slots__ = ("_endings", "_shortest", "_tails", "_words", "drug_names", "eponyms", "pairs", "rare_eponyms")
 
     def __init__(self, lines: Iterable[str]) -> None:
         """Take a line of endings, of eponyms, of drugs' names, of terms with `;` between, and words that begin alike.
@@ -177,9 +167,7 @@ class ClinicalWords:
         self._endings = tuple(endings.split())
         self._shortest = min(map(len, self._endings), default=1)
         self._tails = frozenset(ending[-self._shortest :] for ending in self._endings)
-        packed = " ".join(groups)
-        self.also_names = frozenset([before.rpartition(" ")[2] for before in packed.split("?")[:-1]])
-        self._words = SortedWords(packed.split(" "), "?.")
+        self._words = SortedWords(" ".join(groups).split(" "), "?.")
 
     def kind(self, word: str) -> Kind:
         """Return what a word is that the vocabulary lacks."""
@@ -240,9 +228,9 @@ class Lexicon:
             return found
         if _STRETCHED.search(word):
             return self._shortened(word)
-        if word in self.names:
-            return Kind.ALSO_A_NAME if word in self.clinical.also_names else Kind.UNKNOWN
         kind = self.clinical.kind(word)
+        if word in self.names:
+            return kind if kind is Kind.ALSO_A_NAME else Kind.UNKNOWN
         return Kind.CLINICAL if kind is Kind.UNKNOWN and self.clinical.has_ending(word) else kind
 
     def _shortened(self, word: str) -> Kind:

@@ -116,11 +116,8 @@ class Context:
             if left2 and left and word and right and right2 and True not in hides[begin:end]:
                 return left2, left, right, right2
         if hides[at]:
-            first = last = at
-            if at and (hides[at - 1] or not seen[at - 1]):
-                first, _ = self._run(at, -1)
-            if at + 1 < len(seen) and (hides[at + 1] or not seen[at + 1]):
-                last, _ = self._run(at, 1)
+            first, _ = self._run(at, -1)
+            last, _ = self._run(at, 1)
             return *self._before(first), *self._behind(last)
         if seen[at]:
             return *self._before(at), *self._behind(at)
@@ -184,9 +181,8 @@ class Context:
     def _run(self, at: int, step: int) -> tuple[int, str]:
         """Return the end of what is hidden together, breaths between, in one direction, and what it is seen as."""
         hides, seen = self._hides, self._seen
-        last, symbol, beyond = at, self._part(at), len(seen) if step > 0 else -1
-        at += step
-        while at != beyond and (hides[at] or not seen[at]):
+        last, symbol = at, _HIDDEN
+        while 0 <= at < len(seen) and (hides[at] or not seen[at]):
             if hides[at]:
                 last = at
                 if symbol is not _HIDDEN_NAME:

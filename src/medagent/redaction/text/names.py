@@ -34,8 +34,6 @@ _PERSON_VERBS = words("is was has had needs wants called says")
 _ANNOUNCING = TITLES | words("uncle aunt auntie grandma grandpa cousin name name's surname surname's called named")
 """Behind one of these a small word may be somebody's name: `doctor so`, `uncle an`."""
 _ANNOUNCING_CUE = cue(_ANNOUNCING)
-_WIDEST_BESIDE = 2
-"""Units from a small word to what is hidden beside it, a hyphen between the two."""
 
 
 def mark_names(reading: Reading) -> Context | None:
@@ -206,28 +204,23 @@ def suspects(reading: Reading) -> list[int]:
 def small_suspects(reading: Reading) -> list[int]:
     """The small words that somebody bears as a name and that are beside something hidden, or behind a title."""
     gone, kinds, norms = reading.gone, reading.kinds, reading.norms
-    also = Kind.ALSO_A_NAME
-    last = len(norms) - 1
-    hidden = bytearray(gone)
-    for at in reading.unknown():
-        hidden[at] = True
-    if not (True in hidden or reading.cued(_ANNOUNCING_CUE)):
+    unknown, also = Kind.UNKNOWN, Kind.ALSO_A_NAME
+    if not (True in gone or reading.unknown() or reading.cued(_ANNOUNCING_CUE)):
         return []
-    places = reading.cued(SMALL)
-    if more := [at for at in reading.capital_places if at and hidden[at - 1] and is_capital_behind_hidden(reading, at)]:
-        places = sorted({*places, *more})
     found: list[int] = []
+    last = len(norms) - 1
+    places = reading.cued(SMALL)
+    if more := [at for at in reading.capital_places if at and (gone[at - 1] or kinds[at - 1] is unknown)]:
+        places = sorted({*places, *(at for at in more if is_capital_behind_hidden(reading, at))})
     for at in places:
         if gone[at] or kinds[at] is also:
             continue
-        if True in hidden[max(0, at - _WIDEST_BESIDE) : at + _WIDEST_BESIDE + 1]:
-            before = at - 2 if at > 1 and norms[at - 1] == "-" else at - 1
-            after = at + 2 if at + 1 < last and norms[at + 1] == "-" else at + 1
-            if (at and (hidden[at - 1] or hidden[before])) or (at < last and (hidden[at + 1] or hidden[after])):
-                found.append(at)
-                continue
+        before = at - 2 if at > 1 and norms[at - 1] == "-" else at - 1
+        after = at + 2 if at + 1 < last and norms[at + 1] == "-" else at + 1
         if (
-            (at and norms[at - 1] in _ANNOUNCING)
+            (at and (gone[at - 1] or kinds[at - 1] is unknown or gone[before] or kinds[before] is unknown))
+            or (at < last and (gone[at + 1] or kinds[at + 1] is unknown or gone[after] or kinds[after] is unknown))
+            or (at and norms[at - 1] in _ANNOUNCING)
             or (at > 1 and norms[at - 1] == "." and norms[at - 2] in POINTED_TITLES)
         ):
             found.append(at)

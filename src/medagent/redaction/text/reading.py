@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
-from functools import cache, cached_property
-from itertools import chain, compress, count, repeat
-from operator import is_, ne
+from collections.abc import Callable, Iterable, Iterator, Set
+from functools import cache
+from itertools import chain, count
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from medagent.redaction.policy import Category
@@ -27,7 +25,6 @@ _Finder = TypeVar("_Finder", bound=Callable[..., Any])
 _MOST_FACTS = 16_384
 _SHORT = 2
 _CUE_OF_KIND = {kind: next(_COUNT) for kind in (LETTER, NUMBER, MIXED, SIGN, GONE)}
-_BIT_OF_KIND = {kind: 1 << number for kind, number in _CUE_OF_KIND.items()}
 ASKED, SMALL, EPONYM, PHRASE, SPELLED, DRUG_NAME, PAIR, RARE, ABBREVIATION = (next(_COUNT) for _ in range(9))
 """Cues of the lists: words that may be names, small ones of these, eponyms, first words of places, letters but a and i,
 drugs that people are called, first names of terms that hold several, very rare names, abbreviations that are names."""
@@ -71,8 +68,7 @@ class _Facts(dict[str, _Fact]):
             if norm.isalpha() and norm not in "ai":
                 cues = (*cues, SPELLED)
             borne = "" if norm.isdigit() else lists.name_kinds(norm)
-            fact = Kind.NO_WORD, borne, cues
-            return self._kept(norm, fact) if len(norm) <= _SHORT else fact
+            return self._kept(norm, (Kind.NO_WORD, borne, cues)) if len(norm) <= _SHORT else (Kind.NO_WORD, borne, cues)
         kind = lists.kind(norm)
         if kind is Kind.UNKNOWN:
             return kind, lists.name_kinds(norm), cues
@@ -123,66 +119,67 @@ class Mark(NamedTuple):
 class Reading:
     """The units of a text and their marks; the first who marks a unit is the one who is named."""
 
-    symbols: list[str] | None = None
-    """What the model of names sees of each unit, once it was asked."""
-    cased_words: list[bool] | None = None
-    """Which units tell of capitals, once it was asked."""
-    cased = False
-    """Whether capitals tell something here, as the names were asked."""
-    count = 0
-
     def __init__(self, text: str, lists: Lexicon) -> None:
         self.text = text
         self.units = units(text)
         self.lists = lists
-        norms, unit_kinds, starts, ends, hows = zip(*self.units, strict=True) if self.units else ((),) * 5
+        norms, unit_kinds, starts, _, hows = zip(*self.units, strict=True) if self.units else ((),) * 5
         self.norms: list[str] = list(norms)
-        self.starts: Sequence[int] = starts
-        self.ends: Sequence[int] = ends
-        facts = map(_facts_of(lists).__getitem__, norms)
-        kinds, borne, cues = zip(*facts, strict=True) if norms else ((),) * 3
+        kinds, borne, cues = zip(*map(_facts_of(lists).__getitem__, norms), strict=True) if norms else ((),) * 3
         self.kinds: list[Kind] = list(kinds)
         self.borne: list[str] = list(borne)
         """In which lists of names each word is, as letters."""
         self._of_kind = of_kind = _places_of_kinds(unit_kinds)
-        cued = _places_of_cues(cues)
-        self.begins = sum([1 << number for number in cued] + [_BIT_OF_KIND[kind] for kind in of_kind])
+        self._cued = _places_of_cues(cues)
+        self.begins = sum([1 << number for number in self._cued] + [1 << _CUE_OF_KIND[kind] for kind in of_kind])
         """Which cues and kinds of units are here, a bit for each."""
-        self.cued: Callable[[int], Sequence[int]] = cued.__getitem__
-        """Where a word of a cue is, in order."""
-        self.of_kind: Callable[[str], Sequence[int]] = of_kind.__getitem__
-        """Where a unit of a kind, which is no word, is, in order."""
         if ACCENTED in hows:
             for at, unit in enumerate(self.units):
                 if unit.how == ACCENTED and unit.kind == WORD:
                     self.kinds[at] = lists.kind_of(unit)
         unknown = Kind.UNKNOWN
-        self._unknown = _places_of(unknown, self.kinds) if unknown in self.kinds else []
+        self._unknown = [at for at, kind in enumerate(self.kinds) if kind is unknown] if unknown in self.kinds else []
         if text.islower():
             self.capitals = [False] * len(norms)
         else:
             self.capitals = list(map(str.isupper, map(text.__getitem__, starts)))
         """Whether each unit begins with a capital."""
-        self.capital_places = list(compress(range(len(norms)), self.capitals)) if True in self.capitals else []
+        self.capital_places = (
+            [at for at, capital in enumerate(self.capitals) if capital] if True in self.capitals else []
+        )
         self.has_lines = "\n" in text or ":" in text or ")" in text
         """Whether a line, or what is behind a heading, may begin somewhere."""
+        self.symbols: list[str] | None = None
+        """What the model of names sees of each unit, once it was asked."""
+        self.cased_words: list[bool] | None = None
+        """Which units tell of capitals, once it was asked."""
+        self._line_begins: Set[int] | None = None
         self.marks: list[Mark | None] = [None] * len(self.units)
         self.asked: list[int] = []
         """The words of which the names' model decides, as it was asked."""
+        self.cased = False
+        """Whether capitals tell something here, as the names were asked."""
         self.terms: set[int] = set()
         """Names that are part of a clinical term here."""
         self.gone = [False] * len(norms)
         for at in self.of_kind(GONE):
             self.gone[at] = True
+        self.count = 0
 
-    @cached_property
+    @property
     def line_begins(self) -> Set[int]:
         """Return where a unit begins a line, or what is behind a heading."""
-        return _line_begins(self)
+        if self._line_begins is None:
+            self._line_begins = _line_begins(self)
+        return self._line_begins
 
     def may_hold(self, finder: Callable[[Reading], Any]) -> bool:
         """Return whether something is here with which a finder begins."""
         return bool(beginnings(finder) & self.begins)
+
+    def cued(self, number: int) -> list[int]:
+        """Return where a word of a cue is, in order."""
+        return self._cued.get(number) or []
 
     @property
     def count_of_no_words(self) -> int:
@@ -195,17 +192,18 @@ class Reading:
 
     def unknown(self) -> list[int]:
         """Return where a word is that no list has, in order, apart from those that a term explains."""
-        unknown = self._unknown
-        if unknown:
-            kinds = map(self.kinds.__getitem__, unknown)
-            unknown = self._unknown = list(compress(unknown, map(is_, kinds, repeat(Kind.UNKNOWN))))
-        return unknown
+        kinds, unknown = self.kinds, Kind.UNKNOWN
+        return [at for at in self._unknown if kinds[at] is unknown] if self._unknown else []
 
     def places_of(self, words: Set[str]) -> list[int]:
         """Return where one of these words is, in order; for words that no cue has."""
         if words.isdisjoint(self.norms):
             return []
-        return list(compress(range(len(self.norms)), map(words.__contains__, self.norms)))
+        return [at for at, norm in enumerate(self.norms) if norm in words]
+
+    def of_kind(self, kind: str) -> list[int]:
+        """Return where a unit of this kind, which is no word, is, in order."""
+        return self._of_kind.get(kind) or []
 
     def put(self, first: int, last: int, mark: Mark) -> None:
         """Mark units from `first` to `last`, those that nobody marked and that are no placeholders."""
@@ -221,38 +219,37 @@ class Reading:
 
     def findings(self) -> Iterator[TextFinding]:
         """Neighbours with the same mark as one finding, in code points of the text."""
-        units, marks = self.units, self.marks
-        start, last, before = 0, -1, None
-        for at in compress(range(len(marks)), marks):
-            mark = marks[at]
-            if before is not None and at == last + 1 and (mark is before or mark == before):
-                last = at
+        marked = [(at, mark) for at, mark in enumerate(self.marks) if mark is not None]
+        for at, (first, mark) in enumerate(marked):
+            if at and marked[at - 1] == (first - 1, mark):
                 continue
-            if before is not None:
-                yield tuple.__new__(TextFinding, (before.category, start, units[last].end, before.layer))
-            start, last, before = units[at].start, at, mark
-        if before is not None:
-            yield tuple.__new__(TextFinding, (before.category, start, units[last].end, before.layer))
+            last = at
+            while last + 1 < len(marked) and marked[last + 1] == (marked[last][0] + 1, mark):
+                last += 1
+            start, end = self.units[first].start, self.units[marked[last][0]].end
+            yield tuple.__new__(TextFinding, (mark.category, start, end, mark.layer))
 
 
-def _places_of(wanted: Kind, kinds: Sequence[Kind]) -> list[int]:
-    return list(compress(range(len(kinds)), map(is_, kinds, repeat(wanted))))
-
-
-def _places_of_kinds(kinds: Sequence[str]) -> dict[str, list[int]]:
+def _places_of_kinds(kinds: Iterable[str]) -> dict[str, list[int]]:
     """Return where units that are no words are, by their kind."""
-    found: dict[str, list[int]] = defaultdict(list)
-    for at in compress(range(len(kinds)), map(ne, kinds, repeat(WORD))):
-        found[kinds[at]].append(at)
+    found: dict[str, list[int]] = {}
+    for at, kind in enumerate(kinds):
+        if kind != WORD:
+            if kind in found:
+                found[kind].append(at)
+            else:
+                found[kind] = [at]
     return found
 
 
 def _places_of_cues(cues: Iterable[tuple[int, ...]]) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = defaultdict(list)
+    found: dict[int, list[int]] = {}
     for at, numbers in enumerate(cues):
-        if numbers:
-            for number in numbers:
+        for number in numbers:
+            if number in found:
                 found[number].append(at)
+            else:
+                found[number] = [at]
     return found
 
 
@@ -267,7 +264,7 @@ def _line_begins(reading: Reading) -> set[int]:
     found: set[int] = set()
     end = text.find("\n")
     if end >= 0:
-        starts = reading.starts
+        starts = [unit.start for unit in units]
         while end >= 0:
             found.add(bisect_right(starts, end))
             end = text.find("\n", end + 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import compress
 from operator import itemgetter
 from string import ascii_lowercase
 
@@ -82,8 +81,11 @@ def _turns(cut: list[Unit], *, is_ascii: bool) -> list[int]:
         return [at for at, unit in enumerate(cut) if unit.kind == LETTER or unit.norm in _NUMBER_WORDS]
     if _TURNS.isdisjoint(norms):
         return []
-    places = compress(range(len(cut)), map(_TURNS.__contains__, norms))
-    return [at for at in places if norms[at] in _ALWAYS_TURNS or norms[at + 1] in _EXPLAIN_WORDS]
+    return [
+        at
+        for at, norm in enumerate(norms)
+        if norm in _TURNS and (norm in _ALWAYS_TURNS or norms[at + 1] in _EXPLAIN_WORDS)
+    ]
 
 
 def _contracted(before: Unit, letter: Unit, after: list[Unit]) -> Unit | None:

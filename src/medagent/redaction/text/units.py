@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from itertools import accumulate, repeat
-from operator import add, ne, sub
-from string import ascii_lowercase
 from typing import NamedTuple
 
 from medagent.redaction.policy import REDACTED
@@ -25,8 +22,6 @@ _LOWERED_PIECE = re.compile(
     rf"({REDACTED.lower()})|[^\w\s]|_"
 )
 _ENDS = frozenset(",.?!;:")
-_NOT_SIMPLE = re.compile(r"[^a-z0-9\s,.?!;:']")
-_LETTERS = dict.fromkeys(ascii_lowercase, LETTER)
 _LOWERED_REDACTED = REDACTED.lower()
 _KINDS = (SIGN, WORD, NUMBER, LETTER)
 """Of a lowered piece by the group that it matched; the fourth wants a closer look, the fifth is a placeholder."""
@@ -58,10 +53,8 @@ def pieces(text: str) -> list[Unit]:
         is_plain = False
     else:
         return list(_each_piece(text, 0, len(text)))
-    if is_plain and not _NOT_SIMPLE.search(lowered) and (simple := _simple_pieces(lowered)):
-        return simple
     found: list[Unit] = []
-    new, put, find = tuple.__new__, found.append, lowered.find
+    new, add, find = tuple.__new__, found.append, lowered.find
     chunks = lowered.split()
     is_tight = len(lowered) == sum(map(len, chunks)) + len(chunks) - 1
     at = -1
@@ -71,47 +64,18 @@ def pieces(text: str) -> list[Unit]:
         if not (is_plain or (chunk.isascii() and "<" not in chunk)):
             found += _each_piece(text, begin, at)
         elif chunk.isalpha():
-            put(new(Unit, (chunk, WORD if at - begin > 1 else LETTER, begin, at, PLAIN)))
+            add(new(Unit, (chunk, WORD if at - begin > 1 else LETTER, begin, at, PLAIN)))
         elif chunk[-1] in _ENDS and (word := chunk[:-1]).isalpha():
             last = at - 1
-            put(new(Unit, (word, WORD if last - begin > 1 else LETTER, begin, last, PLAIN)))
-            put(new(Unit, (chunk[-1], SIGN, last, at, PLAIN)))
+            add(new(Unit, (word, WORD if last - begin > 1 else LETTER, begin, last, PLAIN)))
+            add(new(Unit, (chunk[-1], SIGN, last, at, PLAIN)))
         elif "'" in chunk and chunk.replace("'", "").isalpha() and all(chunk.split("'")):
-            put(new(Unit, (chunk, WORD, begin, at, PLAIN)))
+            add(new(Unit, (chunk, WORD, begin, at, PLAIN)))
         elif chunk == _LOWERED_REDACTED:
-            put(new(Unit, ("", GONE, begin, at, PLAIN)))
+            add(new(Unit, ("", GONE, begin, at, PLAIN)))
         else:
             found += _lowered_pieces(lowered, begin, at)
     return found
-
-
-def _simple_pieces(lowered: str) -> list[Unit] | None:
-    """Cut a text of plain words and numbers, with one gap between two and signs right behind them; None for others."""
-    for sign in _ENDS:
-        if sign in lowered:
-            lowered = lowered.replace(sign, f" {sign}")
-    chunks = lowered.split()
-    kinds = [_LETTERS.get(chunk, WORD) if chunk.isalpha() else _simple_kind(chunk) for chunk in chunks]
-    if None in kinds or not chunks:
-        return None
-    sizes = list(map(len, chunks))
-    steps = list(map(add, sizes, map(ne, kinds, repeat(SIGN))))
-    steps[0] = sizes[0]
-    ends = list(accumulate(steps))
-    if ends[-1] + kinds.count(SIGN) != len(lowered):
-        return None
-    starts = map(sub, ends, sizes)
-    return list(map(tuple.__new__, repeat(Unit), zip(chunks, kinds, starts, ends, repeat(PLAIN), strict=False)))
-
-
-def _simple_kind(chunk: str) -> str | None:
-    if chunk in _ENDS:
-        return SIGN
-    if chunk.isdigit():
-        return NUMBER
-    if "'" in chunk and chunk.replace("'", "").isalpha() and all(chunk.split("'")):
-        return WORD
-    return None
 
 
 def _lowered_pieces(lowered: str, begin: int, end: int) -> Iterator[Unit]:

@@ -48,49 +48,24 @@ def mark_unknown(reading: Reading, abbreviated: set[int]) -> None:
 def mark_touching(reading: Reading) -> None:
     """Mark what says nothing without the thing beside it that does not leave."""
     size, gone, norms = len(reading.units), reading.gone, reading.norms
-    near = _beside_gone_and_signs(reading, 1)
-    at = near.find(1, 1)
-    while 0 < at < size:
-        if not gone[at]:
-            beside = gone[at - 1] or (at > 1 and gone[at - 2] and is_sign(reading.units[at - 1], ".,#-/"))
-            belongs = (beside and _belongs(reading, at, before=True)) or _is_between(reading, at)
-            if belongs or ("-" in norms[at - 1 : at + 2 : 2] and _is_joined(reading, at)):
-                reading.put(at, at, _UNKNOWN)
-                near[at + 1] = near[at + 2] = 1
-        at = near.find(1, at + 1)
-    near = _beside_gone_and_signs(reading, -1)
-    at = near.rfind(1, 0, size - 1)
-    while at >= 0:
-        if not gone[at] and (
+    tied = "-" in norms
+    for at in range(1 if tied else gone.index(True) + 1, size):
+        if gone[at] or not (tied or gone[at - 1] or norms[at - 1] == "," or (at > 1 and gone[at - 2])):
+            continue
+        beside = gone[at - 1] or (at > 1 and gone[at - 2] and is_sign(reading.units[at - 1], ".,#-/"))
+        belongs = (beside and _belongs(reading, at, before=True)) or _is_between(reading, at)
+        if belongs or (tied and _is_joined(reading, at)):
+            reading.put(at, at, _UNKNOWN)
+    last = size - 1 - gone[::-1].index(True)
+    for at in range(size - 2 if tied else last - 1, -1, -1):
+        if gone[at]:
+            continue
+        if (
             (norms[at + 1] == "," and _is_house(reading, at))
             or (gone[at + 1] and _belongs(reading, at, before=False))
-            or ((norms[at + 1] == "-" or (at > 0 and norms[at - 1] == "-")) and _is_joined(reading, at))
+            or (tied and _is_joined(reading, at))
         ):
             reading.put(at, at, _UNKNOWN)
-            near[at - 1] = near[at - 2] = 1
-        at = near.rfind(1, 0, at)
-
-
-_ENDS_OF_GONE = {1: bytes((True, False)), -1: bytes((False, True))}
-"""Where what is gone ends, by the direction."""
-
-
-def _beside_gone_and_signs(reading: Reading, step: int) -> bytearray:
-    """Return with a 1 each unit next to what is gone in a direction, to a comma, and to a hyphen on both sides."""
-    norms, row = reading.norms, bytes(reading.gone)
-    near = bytearray(len(norms) + 2)  # so many that no place behind the end is one at the beginning
-    end = row.find(_ENDS_OF_GONE[step])
-    while end >= 0:
-        at = end + (step > 0)
-        near[at] = near[at + step] = 1
-        end = row.find(_ENDS_OF_GONE[step], end + 1)
-    if "," in norms or "-" in norms:
-        for at in reading.of_kind(SIGN):
-            if norms[at] == ",":
-                near[at + step] = 1
-            elif norms[at] == "-":
-                near[at - 1] = near[at + 1] = 1
-    return near
 
 
 _BETWEEN = bytes((True, False, True))
