@@ -78,13 +78,13 @@ class Context:
                 mark = reading.marks[at]
                 hides[at] = mark is not None and mark.layer is not Layer.VOCABULARY
         self._cased: bool | None = None if reading.capital_places else False
-        if again and self._cased is None:
-            self._cased = is_cased_again(reading)
 
     @property
     def cased(self) -> bool:
         """Return whether capitals are left, and most words that begin no sentence have none."""
-        if self._cased is None:
+        if self._cased is None and self._again:
+            self._cased = is_cased_again(self._reading)
+        elif self._cased is None:
             gone = self._reading.gone
             is_left = not all(map(gone.__getitem__, self._reading.capital_places))
             self._cased = is_left and _are_few(self._reading, self._hides)
@@ -104,11 +104,8 @@ class Context:
     def _around(self, at: int) -> tuple[str, str, str, str]:
         """Return two symbols before a word and two behind it, edges included."""
         around = self._arounds.get(at)
-        if around is None:
-            around = self._arounds[at] = self._look_around(at)
-        return around
-
-    def _look_around(self, at: int) -> tuple[str, str, str, str]:
+        if around is not None:
+            return around
         hides, seen = self._hides, self._seen
         if not self._line_begins and at >= LEFT and at + RIGHT < len(seen):
             begin, end = at - LEFT, at + RIGHT + 1
@@ -116,12 +113,13 @@ class Context:
             if left2 and left and word and right and right2 and True not in hides[begin:end]:
                 return left2, left, right, right2
         if hides[at]:
-            first, _ = self._run(at, -1)
-            last, _ = self._run(at, 1)
-            return *self._before(first), *self._behind(last)
-        if seen[at]:
-            return *self._before(at), *self._behind(at)
-        return self._around_breath(at)
+            around = *self._before(self._run(at, -1)[0]), *self._behind(self._run(at, 1)[0])
+        elif seen[at]:
+            around = *self._before(at), *self._behind(at)
+        else:
+            around = self._around_breath(at)
+        self._arounds[at] = around
+        return around
 
     def _around_breath(self, at: int) -> tuple[str, str, str, str]:
         """Look around a breath that is a name here, which its neighbours do not see."""
@@ -320,7 +318,8 @@ def _are_few(reading: Reading, hides: list[bool]) -> bool:
         return True
     is_word = _words_of(reading)
     upper = sum([is_word[at] and not hides[at] for at in reading.capital_places])
-    return 2 * upper <= sum(map(gt, is_word, hides)) > 0
+    seen: int = sum(map(gt, is_word, hides))
+    return 2 * upper <= seen > 0
 
 
 def _words_of(reading: Reading) -> list[bool]:

@@ -230,7 +230,7 @@ def small_suspects(reading: Reading) -> list[int]:
 def has_more_names(reading: Reading) -> bool:
     """Whether another reading of what is left would find a name, where hidden words are seen without their kind."""
     open_ones = [at for at in reading.asked if not reading.gone[at]]
-    is_same = not reading.capital_places or is_cased_again(reading) is reading.cased
+    is_same = not (open_ones and reading.capital_places) or is_cased_again(reading) is reading.cased
     if is_same:  # only what is near something hidden can look otherwise
         open_ones = [at for at in open_ones if _is_near_hidden(reading, at)]
     open_ones = [at for at in open_ones if not _is_hopeless(reading, at)]
