@@ -61,7 +61,7 @@ def mark_touching(reading: Reading) -> None:
         if gone[at]:
             continue
         if (
-            _is_house(reading, at)
+            (norms[at + 1] == "," and _is_house(reading, at))
             or (gone[at + 1] and _belongs(reading, at, before=False))
             or (tied and _is_joined(reading, at))
         ):
