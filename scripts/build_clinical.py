@@ -94,6 +94,7 @@ def main() -> None:
         by_hand,
         eponyms,
         _hand("drug_names"),
+        _hand("capitals"),
         known,
         born.keys(),
         listed,
@@ -105,7 +106,7 @@ def main() -> None:
         " ".join(sorted(endings)),
         " ".join(f"{name}{'?' * (name in rare_names)}" for name in sorted(eponyms)),
     ]
-    lines += [" ".join(sorted(drug_names)), ";".join(pairs)]
+    lines += [" ".join(sorted(drug_names)), ";".join(pairs), " ".join(sorted(_hand("capitals")))]
     for _, group in groupby(sorted(words), itemgetter(slice(2))):
         lines.append(" ".join(f"{word}{words[word]}" for word in group))
     content = "\n".join(lines).encode()

@@ -26,7 +26,8 @@ from medagent.redaction.text.cues import FUNCTION, SURE_TITLES
 from medagent.redaction.text.eponyms import read_eponyms
 from medagent.redaction.text.found import Layer
 from medagent.redaction.text.lexicon import Kind, lexicon, lines_of
-from medagent.redaction.text.names import Context, small_suspects, suspects
+from medagent.redaction.text.name_context import Context
+from medagent.redaction.text.names import small_suspects, suspects
 from medagent.redaction.text.reading import Mark, Reading
 from scripts import HERE, OUT
 from scripts.dialogues import TRAIN, notes, turns

@@ -96,6 +96,13 @@ def test_our_detectors_in_somebodys_engine() -> None:
     }
 
 
+def test_a_text_in_another_language_is_one_result() -> None:
+    """A text that is withheld for its language is found whole, with the layer of languages."""
+    text = "necesito una cita para mi hija mañana por la tarde"
+    found = engine(MedagentRecognizer(mode=TextMode.VOCABULARY)).analyze(text, language="en")
+    assert {(result.start, result.end) for result in found} == {(0, len(text))}
+
+
 def test_a_result_says_who_found_it_and_not_what() -> None:
     """Entities are chosen as Presidio does it, and an explanation names the layer alone."""
     analyzer = engine(MedagentRecognizer(mode=TextMode.VOCABULARY))

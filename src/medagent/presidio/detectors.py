@@ -21,7 +21,7 @@ ENTITIES: dict[Category, str] = {
     Category.IDENTIFIER: "ID",
 }
 """Presidio's word for each of our categories; any other is an `ID`."""
-_SCORES = {"known": 1.0, "patterns": 0.9, "names": 0.8, "vocabulary": 0.6, "guard": 1.0}
+_SCORES = {"known": 1.0, "patterns": 0.9, "names": 0.8, "vocabulary": 0.6, "guard": 1.0, "language": 1.0}
 
 
 class MedagentRecognizer(EntityRecognizer):

@@ -66,7 +66,7 @@ def test_drugs_without_a_sentence_stay(text: str) -> None:
 @given(stem=st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=12), ending=st.sampled_from(ENDINGS))
 def test_a_short_word_or_another_ending_says_nothing(stem: str, ending: str) -> None:
     """Only a word of eight letters or more, with the whole ending at its end, has an ending."""
-    words = ClinicalWords([ending, "", "", "swan ganz"])
+    words = ClinicalWords([ending, "", "", "swan ganz", ""])
     assert words.has_ending(stem + ending) is (len(stem + ending) >= SHORTEST_WITH_ENDING)
     assert words.has_ending(f"{ending}{'q' * SHORTEST_WITH_ENDING}") is False
     assert words.kind(stem) is Kind.UNKNOWN

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from medagent.redaction.text import lexicon as text_lexicon
 from medagent.redaction.text.lexicon import Kind, blocks_of, lexicon, lines_of
+from medagent.redaction.text.name_context import Context
 from medagent.redaction.text.name_model import model
-from medagent.redaction.text.names import Context, suspects
+from medagent.redaction.text.names import suspects
 from medagent.redaction.text.reading import Reading
 from work import calls_of
 

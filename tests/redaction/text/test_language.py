@@ -105,6 +105,39 @@ def bare(text: str) -> str:
     return " ".join(re.sub(r"[^\w'\s-]", " ", "".join(c for c in plain if not unicodedata.combining(c))).split())
 
 
+MIXED = [
+    "can you please decirle que llego tarde mañana",
+    "i called yesterday porque necesito mi medicina",
+    "my son tiene fiebre and he is vomiting mucho desde anoche",
+    "is the nurse disponible para hablar with me ahora",
+    "mi hija se cayó and her arm is hinchado",
+    "puedo come in mañana por la mañana",
+    "quiero saber if my insurance cubre esto",
+    "gracias but i still need una cita pronto",
+    "i feel mareada y con nausea desde ayer",
+    "my mom no puede caminar and necesita una silla",
+    "he says que le duele la cabeza every night",
+    "pwede ba akong mag cancel ng appointment tomorrow",
+    "my mother ay hindi makahinga please help po",
+    "sige po i will come bukas ng umaga",
+    "yung gamot ko is finished na po",
+    "nahihilo po ako after taking the pills",
+    "mon fils has a fever et il tousse beaucoup",
+    "j'ai besoin de help with my prescription s'il vous plaît",
+    "c'est pour my daughter elle a de la fièvre",
+    "ich habe a question about meine Tabletten",
+    "können sie mir help mit dem portal",
+    "mein sohn has fieber und er hustet viel",
+    "meu filho is sick and não consegue comer",
+    "minha mãe fell down e está com dor",
+    "con tôi has a fever và nó không ăn",
+    "bác sĩ said i need uống thuốc này",
+    "mwen bezwen an appointment pou pitit mwen",
+    "ho bisogno di a refill per la pressione",
+]
+"""Sentences of which a third or more is foreign."""
+
+
 @pytest.mark.parametrize(("language", "text"), EACH_CALL)
 @pytest.mark.parametrize("mode", TextMode)
 def test_scrub_text_in_another_language_withholds_it_whole(mode: TextMode, language: str, text: str) -> None:
@@ -142,6 +175,12 @@ def test_scrub_mixed_text_withholds_the_sentence_in_another_language() -> None:
     scrubbed = scrub(f"{english} {spanish} {english}", NOBODY)
     assert scrubbed.withheld == ("es",)
     assert scrubbed.text == f"{english} {REDACTED} {english}"
+
+
+@pytest.mark.parametrize("text", MIXED)
+def test_scrub_a_third_of_foreign_words_withholds_the_text(text: str) -> None:
+    """Spanish, French, German, Portuguese, Tagalog, Vietnamese between English words: nothing is exported."""
+    assert scrub(text, KnownValues()).withheld
 
 
 def test_scrub_text_of_two_scripts_withholds_it_from_a_third_on() -> None:

@@ -35,9 +35,9 @@ _NEUTRAL = frozenset(
         "weekend",
     ]
 )
-LEAST = {"name with a small word": 0.85, "ordinary word that is a name stays": 0.85}
+LEAST = {"name with a small word": 0.85, "ordinary word that is a name stays": 0.9}
 """The share of each kind that must be right; 0.95 of the others."""
-LEAST_BESIDE = 0.97
+LEAST_BESIDE = 0.985
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def test_names_go_and_terms_and_words_stay(kind: str) -> None:
 
 
 def test_words_beside_names_stay() -> None:
-    """Of the words beside the names at least 97 of 100 stay."""
+    """Of the words beside the names at least 98.5 of 100 stay."""
     kept = lost = 0
     for case in (case for cases in BY_KIND.values() for case in cases if case.gone):
         gone = hidden(case.text)

@@ -14,7 +14,8 @@ from medagent.redaction.text import names, reading, scrub, scrubbing, sure_names
 from medagent.redaction.text.eponyms import read_eponyms
 from medagent.redaction.text.letters import codes
 from medagent.redaction.text.lexicon import Kind, lexicon
-from medagent.redaction.text.names import Context, suspects
+from medagent.redaction.text.name_context import Context
+from medagent.redaction.text.names import suspects
 from medagent.redaction.text.reading import Reading
 
 FINDERS = (*scrubbing._PATTERNS, *sure_names._FINDERS)

@@ -110,3 +110,12 @@ def test_a_corner_goes_in_either_order(first: int, name: str) -> None:
         left = scrub(said, KnownValues()).text
         assert name not in left
         assert str(first) not in left
+
+
+def test_what_the_sentence_around_it_announces_goes() -> None:
+    """One test for all, since each is quick: towns, facilities, people, ages and addresses of ordinary words."""
+    assert [said.text for said in sentences("frames_go") if not is_gone(said, TextMode.VOCABULARY)] == []
+
+
+def test_what_is_in_the_same_place_for_itself_stays() -> None:
+    assert [said.text for said in sentences("frames_stay") if not is_kept(said, TextMode.VOCABULARY)] == []

@@ -12,7 +12,7 @@ from medagent.redaction.policy import TextMode
 from medagent.redaction.text import Layer, scrub, scrubbing
 from medagent.redaction.text.guard import LONGEST_TEXT, has_foreign_letters
 from medagent.redaction.text.lexicon import Kind, lexicon
-from medagent.redaction.text.names import CAPITALS
+from medagent.redaction.text.name_context import CAPITALS
 from medagent.redaction.text.units import blank_out
 from work import times_as_long
 

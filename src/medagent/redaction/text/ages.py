@@ -12,125 +12,66 @@ from collections.abc import Iterator, Sequence, Set
 from typing import NamedTuple
 
 from medagent.redaction.policy import Category
-from medagent.redaction.text.cues import FILLERS, FUNCTION, MEASURED, QUANTITIES, words
+from medagent.redaction.text.age_words import (
+    AFTER,
+    ALSO_PERSON,
+    ASKING,
+    BARE,
+    BEFORE,
+    BEFORE_LINKS,
+    BETWEEN_YEARS,
+    CENTURY,
+    CENTURY_BEFORE,
+    CLEAN,
+    DECADE,
+    DECADES,
+    FRAIL,
+    GETS,
+    GOING,
+    HOT,
+    IS_PERSON,
+    KIN,
+    KIN_OR_PATIENT,
+    LIFE,
+    LIFE_LINKS,
+    LINKS,
+    LIVING,
+    LONGEST_AGE,
+    LONGEST_CLAUSE,
+    LOOK,
+    MAKES,
+    MEASURED_ELSEWHERE,
+    MEASURED_OR_HOT,
+    METERS,
+    MONTHS_OF_AGE,
+    NAMED_PERSONS,
+    NEAR_DECADE,
+    NO_AGE_AFTER,
+    NO_AGE_BEFORE_LETTER,
+    NOUNS_OF_PEOPLE,
+    OLDEST_HUMAN,
+    OLDEST_KEPT,
+    ON_DEVICE,
+    OWN,
+    OWN_OR_THE,
+    PERSON,
+    PERSON_NOUNS,
+    PRONOUNS,
+    REACHING,
+    SCORE,
+    SEASONS,
+    STILL,
+    SUGAR,
+    VIGOROUS,
+    WHOM,
+    WITNESSES,
+    WORDS,
+    WRITTEN,
+)
+from medagent.redaction.text.cues import FUNCTION, MEASURED, QUANTITIES, words
 from medagent.redaction.text.found import Span
 from medagent.redaction.text.reading import Reading, begins_with, cue
 from medagent.redaction.text.units import GONE, MIXED, NUMBER, ORDINAL, SIGN, SPOKEN, WORD, Unit
-
-OLDEST_KEPT = 89
-"""The highest age that Safe Harbor lets stay."""
-OLDEST_HUMAN = 122
-"""The highest age that anybody has reached."""
-_LONGEST_AGE = 3
-_MONTHS_OF_AGE = 12 * (OLDEST_KEPT + 1)
-_LOOK = 10
-_WORDS = words("""nonagenarian nonagenarians centenarian centenarians supercentenarian supercentenarians""")
-_DECADES = words("nineties ninties 90s 90's 90ies 100s")
-_NEAR_DECADE = words("early mid late low lower high upper middle very - ' ’ to or and")
-_CENTURY = words("century")
-_CENTURY_BEFORE = words(
-    """hit hits hitting reach reaches reached reaching turn turns turned turning lived live lives living seen past over
-    pushing nearly almost approaching made"""
-)
-_DECADE = words("decade decades")
-_SCORE = words("score fourscore")
-_PERSON = words(
-    """i he she who mother mom mum mama mommy mother's father dad papa daddy husband wife parent parents grandma
-    grandmother granny gran nana grandpa grandfather grandad granddad gramps grandparent aunt auntie uncle sister
-    brother cousin neighbor neighbour friend lady gentleman man woman male female patient pt client resident caller
-    person gal guy fellow widow widower veteran spouse partner in-law law elder senior ma pa nan abuela abuelo
-    roommate sibling twin everyone anyone someone somebody anybody nobody people patients residents seniors folks
-    adults those ones women men ladies elders daughter son grandparents aunts uncles sisters brothers neighbors
-    oldest eldest cousins friends twins husbands wives mothers fathers nun priest teacher soldier survivor"""
-)
-_ALSO_PERSON = _PERSON | words("they we you")
-_IS_PERSON = words(
-    """i'm he's she's they're you're we're who's he'll she'll i'll they'll we'll you'll he'd she'd i'd they'd we'd
-    you'd i've she've im hes shes"""
-)
-_LINKS = FILLERS | words(
-    """am is are was were be being been will would must shall could might may has have had 's 're 'll 'd 'm gonna going
-    to about almost nearly just only already still now currently actually barely roughly around over past like maybe
-    probably well soon only approximately approx exactly even almost basically practically nearly officially
-    technically both all only - , not yet quite if least turning turns turn becoming become becomes getting today
-    here herself himself myself he she i think believe guess say says said a an the close on or so old aged upwards
-    beyond above under"""
-)
-"""Between a person and an age."""
-_BARE = words("""am is are was were be been being will would 's 're 'll 'd turning now just only""")
-_AFTER = words("year years yr yrs yearold yo yof yom y.o y/o")
-_BETWEEN_YEARS = (
-    words("""- and a half plus odd some or so more something ish over few whole full long good + ripe healthy""")
-    | FILLERS
-)
-_BEFORE = words("age aged ages turned turning turns turn aging agee")
-_BEFORE_LINKS = FILLERS | words(
-    """of is was at about around nearly almost just over under past exactly the group range bracket category sex
-    gender / now be to will would : = , - " ' ( – — between from ripe old approximately approx and or maybe like
-    only still"""
-)
-_REACHING = words(
-    """made pushing hitting hit hits nearing approaching reaching reached reaches knocking nudging crossing crossed
-    passing passed touching celebrating celebrated celebrate celebrates"""
-)
-_LIFE = words(
-    """live lives lived living passes passed passing see make makes made making get gets got died dies die dead lasted
-    survived survive survives grew grow reach until till since lost went retired retire retires widowed married
-    drove driving drives walks walking works working worked dec deceased expired d alive"""
-)
-_KIN = words(
-    """mother father mom dad mum mam grandmother grandfather grandma grandpa aunt uncle sister brother husband wife
-    spouse maternal paternal gm gf mgm mgf pgm pgf"""
-)
-_STILL = words("still counting going strong sharp independent kicking active healthy alive well driving")
-_LONGEST_CLAUSE = 7
-_LIFE_LINKS = FILLERS | words(
-    """to be at it age the see . past away on over till until is was she he i when of still just her him them me about
-    almost"""
-)
-_CLEAN = words(
-    """and but so now who with when then today tomorrow yesterday this next last in still already soon because since or
-    as if that which i he she they we you my her his their our lives live has had have was is are were will would
-    too also young going come years for both without living though although while where actually almost at by before
-    after until on it it's i'm he's she's they're we're can can't cannot does doesn't do don't did didn't just may
-    might could should shall needs need wants want takes take lost fell felt feels walks and's the a an me not no
-    yes yeah right alone healthy strong sharp um uh er mm god bless thank thanks okay ok please plus ish something
-    gets got uses used herself himself myself tomorrow's these those years' according correct"""
-)
-"""Words that follow an age without a unit."""
-_PRONOUNS = words("""i he she we they you my her his our their i'm he's she's we're they're i've i'd i'll it's""")
-_OWN = words(
-    """my her his their your our one's mother's mom's father's dad's grandma's grandmother's grandpa's grandfather's
-    wife's husband's"""
-)
-_NOUNS_OF_PEOPLE = words("gentleman lady man woman male female patient pt widow widower resident")
-_ASKING = words("can could is are does do should would will how what when was has isn't can't shouldn't may")
-_NAMED_PERSONS = _PERSON - _PRONOUNS
-_FRAIL = words("retired frail widowed demented bedbound independent confused housebound wheelchair-bound lives living")
-_GETS = words("gets get got getting")
-_PLACED = words("room bed floor apartment map")
-_SUGAR = words("sugar sugars glucose reading readings fasting numbers")
-_HOT = words(
-    """fever fevers feverish temp temps temperature temperatures degrees thermometer tylenol ibuprofen motrin chills
-    hot sweating burning advil fahrenheit flu running ran spiked spiking spikes"""
-)
-_MEASURED_OR_HOT, _MEASURED_ELSEWHERE = MEASURED | _HOT, MEASURED - _PLACED | _HOT
-_KIN_OR_PATIENT, _PERSON_NOUNS = _KIN | {"patient", "pt"}, _PERSON - _PRONOUNS - {"who"}
-_NO_AGE_BEFORE_LETTER = _MEASURED_OR_HOT | words("t of walked walk ran swam")
-_LIVING = _LIFE | words("still alone strong begins independent")
-_METERS = words("pulse monitor meter machine cuff scale")
-_OWN_OR_THE = _OWN | {"the"}
-_ON_DEVICE = words("""room oxygen o2 air ra pulse nasal liters supplemental two three four five""")
-_NO_AGE_AFTER = QUANTITIES - words("year years yr yrs yo y/o time times night nights ' \"") | words(
-    """over percentile sure certain yards yard blocks reps pages votes rpm grains liters bags fahrenheit celsius
-    systolic diastolic point resting and/or per points beats out calls"""
-)
-_VIGOROUS = words("""sprightly lively healthy young spry healthy active sharp feisty frail ripe independent vigorous""")
-_WITNESSES = words("birthday birthdays bday birthdate year b")
-_SEASONS = words("winters summers springs birthdays christmases")
-_MAKES = words("makes make making made puts")
-_WHOM = words("me her him them us you")
-_WRITTEN = re.compile(r"(9\d|1[0-2]\d)-?(f|m|w|fe|ma|yf|ym|yof|yom|yo|y|yrs?|years?|ish|plus|something|th)", re.ASCII)
 
 
 class Candidate(NamedTuple):
@@ -143,9 +84,9 @@ class Candidate(NamedTuple):
 
 
 _HUNDRED = words("hundred hundredth")
-_AGE_CUE = cue(_WORDS | _DECADES | _HUNDRED | _CENTURY | _DECADE | _SCORE)
-_WORD_CUE, _DECADES_CUE, _HUNDRED_CUE = cue(_WORDS), cue(_DECADES), cue(_HUNDRED)
-_CENTURY_CUE, _DECADE_CUE, _SCORE_CUE = cue(_CENTURY), cue(_DECADE), cue(_SCORE)
+_AGE_CUE = cue(WORDS | DECADES | _HUNDRED | CENTURY | DECADE | SCORE)
+_WORD_CUE, _DECADES_CUE, _HUNDRED_CUE = cue(WORDS), cue(DECADES), cue(_HUNDRED)
+_CENTURY_CUE, _DECADE_CUE, _SCORE_CUE = cue(CENTURY), cue(DECADE), cue(SCORE)
 
 
 @begins_with(_AGE_CUE, NUMBER, MIXED)
@@ -183,7 +124,7 @@ def candidates(reading: Reading) -> Iterator[Candidate]:
         if len(norms[at]) > 2 or norms[at] >= "90" or norms[at] in ("9", "1")  # or the first digit of one
     ]
     places += reading.cued(_HUNDRED_CUE)
-    places += [at for at in reading.of_kind(MIXED) if _WRITTEN.fullmatch(units[at].norm)]
+    places += [at for at in reading.of_kind(MIXED) if WRITTEN.fullmatch(units[at].norm)]
     for at in sorted(places):
         if at > done and (one := _candidate(units, at)):
             done = one.last
@@ -196,10 +137,10 @@ def known_ages(units: Sequence[Unit], known: Set[int]) -> Iterator[Span]:
     for at, unit in enumerate(units):
         if at <= done or not (unit.kind in (NUMBER, MIXED) or unit.norm in _HUNDRED):
             continue
-        if unit.kind == MIXED and not _WRITTEN.fullmatch(unit.norm):
+        if unit.kind == MIXED and not WRITTEN.fullmatch(unit.norm):
             continue
         one = _candidate(units, at)
-        if one and one.value in known and not _is_decimal(units, one) and _after(units, one.last) not in _NO_AGE_AFTER:
+        if one and one.value in known and not _is_decimal(units, one) and _after(units, one.last) not in NO_AGE_AFTER:
             done = one.last
             yield one.first, one.last, Category.AGE
 
@@ -218,7 +159,7 @@ def _candidate(units: Sequence[Unit], at: int) -> Candidate | None:
         return Candidate(at, at, int(re.match(r"\d+", unit.norm)[0]))  # type: ignore[index]  # it was matched
     if len(unit.norm) == 1 and unit.how in (SPOKEN, ""):
         return _digit_by_digit(units, at)
-    if len(unit.norm) > _LONGEST_AGE + 1:
+    if len(unit.norm) > LONGEST_AGE + 1:
         return None
     value = int(unit.norm)
     if value == 100 and unit.how != ORDINAL and _norm(units, at + 1) == "and" and at + 2 < len(units):
@@ -236,7 +177,7 @@ def _digit_by_digit(units: Sequence[Unit], at: int) -> Candidate | None:
     """`nine two`, `9-2`, `one oh three`."""
     said, last = units[at].norm, at
     ahead = at + 1
-    while ahead < len(units) and len(said) < _LONGEST_AGE + 1:
+    while ahead < len(units) and len(said) < LONGEST_AGE + 1:
         if units[ahead].kind == NUMBER and len(units[ahead].norm) == 1 and units[ahead].how != ORDINAL:
             said, last = said + units[ahead].norm, ahead
         elif units[ahead].norm != "-":
@@ -260,11 +201,11 @@ def is_age(units: Sequence[Unit], one: Candidate) -> bool:
         return _is_behind_age(units, one) and _norm(units, one.last + 2) in ("f", "m", "female", "male")
     if _has_years(units, one):
         return True
-    if one.value >= _MONTHS_OF_AGE and _norms(units, one.last + 1, one.last + 3) == ("months", "old"):
+    if one.value >= MONTHS_OF_AGE and _norms(units, one.last + 1, one.last + 3) == ("months", "old"):
         return True
-    if one.last - one.first < _LONGEST_AGE and one.value < 10**_LONGEST_AGE and _is_behind_age(units, one):
-        return after not in _NO_AGE_AFTER
-    if after in _NO_AGE_AFTER or one.value > OLDEST_HUMAN:
+    if one.last - one.first <= LONGEST_AGE and one.value < 10**LONGEST_AGE and _is_behind_age(units, one):
+        return after not in NO_AGE_AFTER
+    if after in NO_AGE_AFTER or one.value > OLDEST_HUMAN:
         return False
     return (
         _is_with_person(units, one)
@@ -278,11 +219,11 @@ def is_age(units: Sequence[Unit], one: Candidate) -> bool:
 
 def _is_ordinal_age(units: Sequence[Unit], one: Candidate, after: str) -> bool:
     """`my 95th birthday`, `in her ninety third year`, `celebrated his hundredth`."""
-    if after in _WITNESSES or (after == "-" and _norm(units, one.last + 2) == "birthday"):
+    if after in WITNESSES or (after == "-" and _norm(units, one.last + 2) == "birthday"):
         return True
     before = _norm(units, one.first - 1)
-    return before in _OWN and (
-        after not in _NOUNS_COUNTED and (not after or after in _CLEAN or after in FUNCTION or not after.isalpha())
+    return before in OWN and (
+        after not in _NOUNS_COUNTED and (not after or after in CLEAN or after in FUNCTION or not after.isalpha())
     )
 
 
@@ -294,7 +235,7 @@ def _is_written_age(units: Sequence[Unit], one: Candidate, after: str) -> bool:
     ending = units[one.first].norm.lstrip("0123456789-")
     if ending not in ("f", "m", "w"):
         return True
-    if _has_before(units, one.first, _NO_AGE_BEFORE_LETTER, 4):
+    if _has_before(units, one.first, NO_AGE_BEFORE_LETTER, 4):
         return False
     start = (
         one.first == 0
@@ -312,18 +253,18 @@ def _has_years(units: Sequence[Unit], one: Candidate) -> bool:
     ahead = one.last + 1
     for skipped in range(4):
         norm = _norm(units, ahead)
-        if norm in _AFTER or norm in _SEASONS:
+        if norm in AFTER or norm in SEASONS:
             return _norm(units, ahead - 1) != "pack"
         if norm == "y" and _norm(units, ahead + 1) in ("o", "/", "."):
             return "o" in _norms(units, ahead + 1, ahead + 4)
         if norm == "young" and not skipped:
             return True
-        if norm not in _BETWEEN_YEARS:
+        if norm not in BETWEEN_YEARS:
             break
         ahead += 1
     if _norm(units, one.last + 1) in ("to", "or", "-", "and", "–"):
         other = one.last + 2
-        if other < len(units) and units[other].kind == NUMBER and len(units[other].norm) <= _LONGEST_AGE:
+        if other < len(units) and units[other].kind == NUMBER and len(units[other].norm) <= LONGEST_AGE:
             return _has_years(units, Candidate(other, other, one.value))
     return False
 
@@ -331,14 +272,14 @@ def _has_years(units: Sequence[Unit], one: Candidate) -> bool:
 def _is_behind_age(units: Sequence[Unit], one: Candidate) -> bool:
     """`age 93`, `aged about 93`, `age: nine two`, `turned 95`, `how old? ninety three`, `that makes her 95`."""
     back = one.first - 1
-    while back >= max(0, one.first - 6) and (units[back].norm in _BEFORE_LINKS or _is_number(units[back])):
+    while back >= max(0, one.first - 6) and (units[back].norm in BEFORE_LINKS or _is_number(units[back])):
         back -= 1
-    if back >= 0 and units[back].norm in _BEFORE:
+    if back >= 0 and units[back].norm in BEFORE:
         return True
-    if _norm(units, one.first - 1) in _WHOM and _norm(units, one.first - 2) in _MAKES:
+    if _norm(units, one.first - 1) in WHOM and _norm(units, one.first - 2) in MAKES:
         return _ends_clean(units, one)
     asked = False
-    for at in range(one.first - 1, max(-1, one.first - _LOOK), -1):
+    for at in range(one.first - 1, max(-1, one.first - LOOK), -1):
         asked = asked or units[at].norm == "?"
         if (at and units[at].norm == "old" and units[at - 1].norm == "how") or (asked and units[at].norm == "age"):
             return _ends_clean(units, one)
@@ -346,31 +287,29 @@ def _is_behind_age(units: Sequence[Unit], one: Candidate) -> bool:
 
 
 def _is_number(unit: Unit) -> bool:
-    return unit.kind == NUMBER and len(unit.norm) <= _LONGEST_AGE
+    return unit.kind == NUMBER and len(unit.norm) <= LONGEST_AGE
 
 
 def _is_with_person(units: Sequence[Unit], one: Candidate) -> bool:
     """`she is ninety three`, `my dad will be 95`, `people over 90`: a person, small words, the number."""
     if not _ends_clean(units, one, loosely=True):
         return False
-    if _norm(units, one.first - 1) == "being" or _norm(units, one.first - 1) in _VIGOROUS:
-        return not _has_before(units, one.first, _MEASURED_OR_HOT, _LOOK)
+    if _norm(units, one.first - 1) == "being" or _norm(units, one.first - 1) in VIGOROUS:
+        return not _has_before(units, one.first, MEASURED_OR_HOT, LOOK)
     back, bare = one.first - 1, False
     while back >= max(0, one.first - 7):
         norm = units[back].norm
-        if norm in _IS_PERSON or (units[back].kind == WORD and norm.endswith("'s") and norm[:-2] in _PERSON):
+        if norm in IS_PERSON or (units[back].kind == WORD and norm.endswith("'s") and norm[:-2] in PERSON):
             break
-        if norm in _ALSO_PERSON and bare:
+        if norm in ALSO_PERSON and bare:
             break
-        if norm not in _LINKS:
-            return units[back].kind == GONE and bare and not _has_before(units, back, MEASURED, _LOOK)
-        bare = (
-            bare or norm in _BARE or norm in ("over", "past", "above", "beyond", "under", "almost", "nearly", "about")
-        )
+        if norm not in LINKS:
+            return units[back].kind == GONE and bare and not _has_before(units, back, MEASURED, LOOK)
+        bare = bare or norm in BARE or norm in ("over", "past", "above", "beyond", "under", "almost", "nearly", "about")
         back -= 1
     else:
         return False
-    if units[back].norm in ("you", "we", "they", "i", "i'm") and _has_before(units, back, _SUGAR, _LOOK):
+    if units[back].norm in ("you", "we", "they", "i", "i'm") and _has_before(units, back, SUGAR, LOOK):
         return False
     if _norm(units, back - 1) in ("of", "for") and _has_before(units, back, MEASURED, 4):
         return False
@@ -386,14 +325,14 @@ def _is_apposition(units: Sequence[Unit], one: Candidate) -> bool:
     if back < 0:
         return False
     person = units[back]
-    noun = person.norm in _PERSON and person.norm not in _PRONOUNS and person.norm != "who"
+    noun = person.norm in PERSON and person.norm not in PRONOUNS and person.norm != "who"
     if before == ":" and person.norm in ("he", "she"):
         return _ends_clean(units, one)
     if not noun and not (person.kind == GONE and before in (",", "(")):
         return False
-    if before == ":" and person.norm not in _KIN_OR_PATIENT:
+    if before == ":" and person.norm not in KIN_OR_PATIENT:
         return False
-    return _ends_clean(units, one) and (noun or not _has_before(units, back, MEASURED, _LOOK))
+    return _ends_clean(units, one) and (noun or not _has_before(units, back, MEASURED, LOOK))
 
 
 def _is_reached(units: Sequence[Unit], one: Candidate) -> bool:
@@ -403,12 +342,21 @@ def _is_reached(units: Sequence[Unit], one: Candidate) -> bool:
     if one_back == "big" and two_back == "the":
         return True
     well = one_back == "for" and two_back in ("bad", "good", "great", "well", "fine", "sharp", "spry", "young")
+    upwards = phrase in _UPWARDS and _norm(units, one.first - 3) in _UPWARDS[phrase]
+    gone = one_back in GOING and _has_person_before(units, one.first - 1)
     reached = (
-        well or one_back in _REACHING or phrase in _REACHING_PHRASES or (one_back in _LINKS and two_back in _REACHING)
+        well
+        or gone
+        or upwards
+        or one_back in REACHING
+        or phrase in _REACHING_PHRASES
+        or (one_back in LINKS and two_back in REACHING)
     )
-    if not reached or not _ends_clean(units, one):
+    reached = reached or (one_back in _TO_REACH and two_back in _MODALS)
+    subject = one_back in REACHING and two_back in _SUBJECTS
+    if not reached or not _ends_clean(units, one, loosely=subject):
         return False
-    if _has_before(units, one.first, _MEASURED_OR_HOT, _LOOK):
+    if _has_before(units, one.first, MEASURED_OR_HOT, LOOK):
         return False
     return one.value < 100 or not _is_hot(units, one)
 
@@ -417,9 +365,21 @@ _REACHING_PHRASES = frozenset(
     tuple(phrase.split("_"))
     for phrase in words(
         """close_to going_on shy_of short_of older_than north_of side_of on_for door_of up_on half_past upwards_of
-        well_past well_over"""
+        well_past     well_over coming_up heading_for headed_for close_on edging_toward edging_towards"""
     )
 )
+_UPWARDS = {
+    ("up", "to"): words("coming comes came creeping getting going inching"),
+    ("in", "on"): words("closing closes"),
+    ("it", "to"): words("make makes made making"),
+}
+"""`coming up to 95`, `closing in on ninety`, `if i make it to 100`."""
+_TO_REACH = words("reach make see hit turn")
+_MODALS = words(
+    """i'd he'd she'd we'd they'd i'll he'll she'll we'll they'll you'll people to would will never ever not could might
+    can"""
+)
+_SUBJECTS = words("i he she who mom mum dad grandma grandpa granny nana mother father they")
 
 
 def _is_lived(units: Sequence[Unit], one: Candidate) -> bool:
@@ -427,15 +387,15 @@ def _is_lived(units: Sequence[Unit], one: Candidate) -> bool:
     if not _ends_clean(units, one):
         return False
     back = one.first - 1
-    while back >= max(0, one.first - 4) and units[back].norm in _LIFE_LINKS:
+    while back >= max(0, one.first - 4) and units[back].norm in LIFE_LINKS:
         back -= 1
-    if _has_before(units, one.first, _MEASURED_OR_HOT, _LOOK):
+    if _has_before(units, one.first, MEASURED_OR_HOT, LOOK):
         return False
-    if back < one.first - 1 and back >= 0 and units[back].norm in _LIFE:
-        if units[back].norm in _GETS:
+    if back < one.first - 1 and back >= 0 and units[back].norm in LIFE:
+        if units[back].norm in GETS:
             return _has_person_before(units, back)
         return _norm(units, back - 1) not in ("it", "that", "this")
-    if _norm(units, one.first - 1) in ("to", "at") and _norm(units, one.first - 2) in _KIN:
+    if _norm(units, one.first - 1) in ("to", "at") and _norm(units, one.first - 2) in KIN:
         return True
     if _norm(units, one.first - 1) != "at":
         return False
@@ -446,13 +406,13 @@ def _is_lived(units: Sequence[Unit], one: Candidate) -> bool:
     )
     after = _norm(units, one.last + 1)
     follows = _norm(units, one.last + 2) if after == "," else after
-    asks = after == "," and follows in _ASKING and _norm(units, one.last + 3) not in ("it", "that", "this")
+    asks = after == "," and follows in ASKING and _norm(units, one.last + 3) not in ("it", "that", "this")
     if starts and asks:
         return True
-    if starts and (follows in _PRONOUNS or follows in _PERSON or follows in ("my", "the", "it", "you")):
+    if starts and (follows in PRONOUNS or follows in PERSON or follows in ("my", "the", "it", "you")):
         return True
     alone = not after or not after.isalpha() or after in FUNCTION
-    return alone and not starts and _has_before(units, one.first, _LIVING, _LOOK)
+    return alone and not starts and _has_before(units, one.first, LIVING, LOOK)
 
 
 def _is_before_person(units: Sequence[Unit], one: Candidate) -> bool:
@@ -464,35 +424,36 @@ def _is_before_person(units: Sequence[Unit], one: Candidate) -> bool:
     if follows in ("female", "male", "woman", "man", "lady", "gentleman", "widow", "widower", "yof", "yom"):
         return not _has_before(units, one.first, MEASURED, 4)
     if ahead > one.last + 1 and _norm(units, ahead - 1) in ("something", "ish") and follows not in QUANTITIES:
-        return not _has_before(units, one.first, _MEASURED_OR_HOT, _LOOK)
+        return not _has_before(units, one.first, MEASURED_OR_HOT, LOOK)
     if follows == "going" and _norm(units, ahead + 1) == "on":
         return True
     if follows in ("young", "plus") and ahead == one.last + 1:
-        return _has_person_before(units, one.first) and not _has_before(units, one.first, MEASURED, _LOOK)
+        return _has_person_before(units, one.first) and not _has_before(units, one.first, MEASURED, LOOK)
     if follows in ("birthday", "next") and "birthday" in _norms(units, ahead, ahead + 2):
         return True
     if _norms(units, ahead, ahead + 2) in (("too", "old"), ("too", "young"), ("old", "enough")):
         return True
-    if one.first == 0 and _norm(units, ahead + (follows == "and")) in _FRAIL:
+    begins = one.first == 0 or (one.first == 1 and units[0].norm in ("almost", "nearly", "over", "about", "past"))
+    if begins and _norm(units, ahead + (follows == "and")) in FRAIL:
         return True
-    of_whom = _norm(units, one.first - 1) == "of" and _norm(units, one.first - 2) in _NAMED_PERSONS
+    of_whom = _norm(units, one.first - 1) == "of" and _norm(units, one.first - 2) in NAMED_PERSONS
     return of_whom and _ends_clean(units, one, loosely=True)
 
 
 def _is_told(units: Sequence[Unit], one: Candidate) -> bool:
     """`the lady in the next bed is 98`, `ninety four and still gardening`."""
-    if _has_before(units, one.first, _MEASURED_ELSEWHERE, _LOOK) or one.value > OLDEST_HUMAN:
+    if _has_before(units, one.first, MEASURED_ELSEWHERE, LOOK) or one.value > OLDEST_HUMAN:
         return False
     after = one.last + 1 + (_norm(units, one.last + 1) == ",")
-    if _norm(units, after) == "and" and _norm(units, after + 1) in _STILL:
+    if _norm(units, after) == "and" and _norm(units, after + 1) in STILL:
         return True
     if _norm(units, one.first - 1) not in ("is", "was", "turned", "turns") or not _ends_clean(units, one):
         return False
     back = one.first - 2
-    while back >= max(0, one.first - _LONGEST_CLAUSE):
+    while back >= max(0, one.first - LONGEST_CLAUSE):
         if units[back].kind == SIGN or units[back].norm in ("and", "but", "so", "because"):
             return False
-        if units[back].norm in _PERSON_NOUNS:
+        if units[back].norm in PERSON_NOUNS:
             return one.value < 100 or not _is_hot(units, one)
         back -= 1
     return False
@@ -500,8 +461,8 @@ def _is_told(units: Sequence[Unit], one: Candidate) -> bool:
 
 def _is_hot(units: Sequence[Unit], one: Candidate) -> bool:
     """Return whether a number from 100 on may be a temperature: words of fever are in the text around it."""
-    near = range(max(0, one.first - 2 * _LOOK), min(len(units), one.last + _LOOK))
-    return any(units[at].norm in _HOT for at in near)
+    near = range(max(0, one.first - 2 * LOOK), min(len(units), one.last + LOOK))
+    return any(units[at].norm in HOT for at in near)
 
 
 def _ends_clean(units: Sequence[Unit], one: Candidate, *, loosely: bool = False) -> bool:
@@ -514,17 +475,17 @@ def _ends_clean(units: Sequence[Unit], one: Candidate, *, loosely: bool = False)
         return unit.norm not in ("/", "%", "°", "#") and not (unit.norm == "+" and _norm(units, at + 1) in QUANTITIES)
     if unit.norm in ("i", "a"):
         return True
-    if unit.norm in _NO_AGE_AFTER or unit.kind != WORD:
+    if unit.norm in NO_AGE_AFTER or unit.kind != WORD:
         return False
     if unit.norm == "of" and _norm(units, at + 1) != "age":
         return False
     if unit.norm == "on" and (
-        _norm(units, at + 1) in _ON_DEVICE or (at + 1 < len(units) and units[at + 1].kind == NUMBER)
+        _norm(units, at + 1) in ON_DEVICE or (at + 1 < len(units) and units[at + 1].kind == NUMBER)
     ):
         return False
-    if unit.norm == "on" and _norm(units, at + 1) == "the" and _norm(units, at + 2) in _METERS:
+    if unit.norm == "on" and _norm(units, at + 1) == "the" and _norm(units, at + 2) in METERS:
         return False
-    return unit.norm in _CLEAN or (loosely and unit.norm not in MEASURED)
+    return unit.norm in CLEAN or (loosely and unit.norm not in MEASURED)
 
 
 def _is_decimal(units: Sequence[Unit], one: Candidate) -> bool:
@@ -546,26 +507,26 @@ def _is_decimal(units: Sequence[Unit], one: Candidate) -> bool:
 def _is_decade_of_life(units: Sequence[Unit], at: int) -> bool:
     """`in my nineties`, `her mid 90s`; pulses and the years of a century are in the nineties too."""
     back = at - 1
-    while back >= 0 and units[back].norm in _NEAR_DECADE:
+    while back >= 0 and units[back].norm in NEAR_DECADE:
         back -= 1
     if back < 0:
-        return at > 0 and _norm(units, at + 1) in _NOUNS_OF_PEOPLE
+        return at > 0 and _norm(units, at + 1) in NOUNS_OF_PEOPLE
     owner = units[back]
-    if back < at - 1 and _norm(units, at + 1) in _NOUNS_OF_PEOPLE:
+    if back < at - 1 and _norm(units, at + 1) in NOUNS_OF_PEOPLE:
         return True
-    if owner.norm in _OWN or (owner.kind == WORD and owner.norm.endswith("'s") and owner.norm[:-2] in _PERSON):
+    if owner.norm in OWN or (owner.kind == WORD and owner.norm.endswith("'s") and owner.norm[:-2] in PERSON):
         return not _has_before(units, back, MEASURED, 4)
     if owner.norm == "the":
         back -= 1
-    if units[back].norm == "over" and not _has_before(units, back, MEASURED, _LOOK):
+    if units[back].norm == "over" and not _has_before(units, back, MEASURED, LOOK):
         return _ends_decade(units, at)
     if units[back].norm not in ("in", "into") or back < 1:
         return False
     before = back - 1
-    while before > max(0, back - 5) and units[before].norm in _LINKS:
+    while before > max(0, back - 5) and units[before].norm in LINKS:
         before -= 1
-    person = units[before].norm in _ALSO_PERSON or units[before].norm in _IS_PERSON
-    return person and not _has_before(units, before, MEASURED, _LOOK)
+    person = units[before].norm in ALSO_PERSON or units[before].norm in IS_PERSON
+    return person and not _has_before(units, before, MEASURED, LOOK)
 
 
 def _ends_decade(units: Sequence[Unit], at: int) -> bool:
@@ -579,7 +540,7 @@ def _centuries(reading: Reading) -> Iterator[Span]:
     for at in reading.cued(_CENTURY_CUE):
         before = _norms(units, max(0, at - 3), at)
         old = _norm(units, at + 1) in ("old", "mark", "young") or _norms(units, at + 1, at + 3) == ("of", "life")
-        if old or (set(before) & _CENTURY_BEFORE and "of" not in before and _has_person_before(units, at)):
+        if old or (set(before) & CENTURY_BEFORE and "of" not in before and _has_person_before(units, at)):
             yield at, at, Category.AGE
     for at in reading.cued(_DECADE_CUE):
         unit = units[at - 1] if at else None
@@ -587,7 +548,7 @@ def _centuries(reading: Reading) -> Iterator[Span]:
             unit
             and unit.kind == NUMBER
             and (
-                (unit.how == ORDINAL and unit.norm in ("10", "11") and _norm(units, at - 2) in _OWN_OR_THE)
+                (unit.how == ORDINAL and unit.norm in ("10", "11") and _norm(units, at - 2) in OWN_OR_THE)
                 or (unit.how != ORDINAL and unit.norm in ("9", "10", "11"))
             )
         ):
@@ -615,10 +576,10 @@ def _has_before(units: Sequence[Unit], at: int, among: frozenset[str], most: int
 
 
 def _has_person_before(units: Sequence[Unit], at: int) -> bool:
-    return _has_before(units, at, _PERSONS, _LOOK)
+    return _has_before(units, at, _PERSONS, LOOK)
 
 
-_PERSONS = _ALSO_PERSON | _IS_PERSON | words("her him his their my")
+_PERSONS = ALSO_PERSON | IS_PERSON | words("her him his their my")
 
 
 def _after(units: Sequence[Unit], at: int) -> str:

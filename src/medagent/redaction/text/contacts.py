@@ -9,6 +9,7 @@ from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, MAIL_HOSTS, MAIL_STOPS, TOP_LEVEL, words
 from medagent.redaction.text.found import Span, is_sign
 from medagent.redaction.text.lexicon import Kind
+from medagent.redaction.text.notation import is_clinical_code
 from medagent.redaction.text.reading import Reading, begins_with, cue
 from medagent.redaction.text.units import LETTER, MIXED, NUMBER, SIGN, WORD, Unit
 
@@ -57,6 +58,13 @@ _ASKED = words(
     right correct"""
 )
 """Ordinary words before an address, where nothing joins them to it."""
+_IN_ADDRESSES = words(
+    """good better best worse worst fine great new old right wrong well just only still even very quite rather pretty
+    much most more less least few some any all every own same now again always never often sometimes soon later once
+    twice here there as no yes okay ok like over under up down off out above along between beyond near mother father
+    mom dad wife husband son daughter brother sister doctor doctors nurse may will might can past through around"""
+)
+"""Small words with which an address may begin right behind what announces it: `to good morning at …`."""
 _WHICH = words("old new other school work first second right wrong last main best current same this that")
 """Behind one of these `one` is no part of an address: `my old one …`."""
 
@@ -76,7 +84,7 @@ def written_contacts(reading: Reading) -> Iterator[Span]:
             for one in range(at, last):
                 reading.kinds[one] = Kind.CLINICAL if units[one].kind == WORD else reading.kinds[one]
                 reading.terms.add(one)
-        elif (last > at or units[at].kind == MIXED) and (category := _of_chunk(units[at : last + 1])):
+        elif (last > at or units[at].kind == MIXED) and (category := _of_chunk(reading, units[at : last + 1])):
             first, end = at, last
             while first < end and is_sign(units[first], _EDGE):
                 first += 1
@@ -86,7 +94,7 @@ def written_contacts(reading: Reading) -> Iterator[Span]:
         at = last + 1
 
 
-def _of_chunk(chunk: Sequence[Unit]) -> Category | None:
+def _of_chunk(reading: Reading, chunk: Sequence[Unit]) -> Category | None:
     signs = {unit.norm for unit in chunk if unit.kind == SIGN}
     if "@" in signs:
         return Category.EMAIL
@@ -98,7 +106,10 @@ def _of_chunk(chunk: Sequence[Unit]) -> Category | None:
         and all(map(_HEX.fullmatch, [u.norm for u in chunk[:11:2]]))
     ):
         return Category.IDENTIFIER
-    if any(unit.kind == MIXED and not _CLINICAL_CODE.fullmatch(unit.norm) for unit in chunk):
+    if any(
+        unit.kind == MIXED and not _CLINICAL_CODE.fullmatch(unit.norm) and not is_clinical_code(reading, unit.norm)
+        for unit in chunk
+    ):
         return Category.IDENTIFIER
     for one, two, three in zip(chunk, chunk[1:], chunk[2:], strict=False):
         if one.norm == ":" and two.norm == three.norm == "/":
@@ -185,7 +196,8 @@ def _local_begin(reading: Reading, at: int, floor: int) -> int:
         if is_sign(unit, '?!;:,"') or (is_sign(unit, ".") and unit.end < units[back + 1].start):
             return first
         if unit.norm in _ASKED and back < at - 1 and units[back + 1].norm not in _LOCAL_JOINS:
-            return first
+            begin = _begins_behind_stop(units, back, floor)
+            return first if begin == back + 1 else begin
         if unit.norm in FILLERS:
             continue
         if unit.norm == "1" and back and units[back - 1].norm in _WHICH and units[back + 1].norm not in _LOCAL_JOINS:
@@ -201,6 +213,19 @@ def _local_begin(reading: Reading, at: int, floor: int) -> int:
         else:
             plain += 1
             if unit.norm in FUNCTION or plain > _MOST_WORDS:
-                return joined
+                begin = _begins_behind_stop(units, back, floor) if plain <= _MOST_WORDS else back
+                return joined if begin == back + 1 else begin
         first = back
     return first
+
+
+def _begins_behind_stop(units: Sequence[Unit], at: int, floor: int) -> int:
+    """Return where an address begins whose small words up to here are right behind what announces it; 1 more if not."""
+    first = at
+    while first > floor and units[first].norm in _IN_ADDRESSES and units[first - 1].norm in _IN_ADDRESSES:
+        first -= 1
+    if units[first].norm not in _IN_ADDRESSES:
+        return at + 1
+    before = units[first - 1] if first > floor else None
+    is_behind = before is None or before.kind == SIGN or before.norm in MAIL_STOPS or before.norm in _ASKED
+    return first if is_behind else at + 1

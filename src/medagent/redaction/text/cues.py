@@ -73,9 +73,10 @@ STREET_ENDINGS = STREETS_WITH_NUMBER | words(
     passage pines plain plains plazas points port ports prairie radial ramp ranch rapid rapids rest ridge ridges
     river roads shoal shoals shore shores skyway spring springs spur squares station stravenue stream summit
     throughway trace track trafficway trails tunnel underpass union unions valley valleys viaduct views village
-    villages ville vista walks wall ways well wells"""
+    villages ville vista walks wall ways well wells parade palace colony quay wharf cottages esplanade
+    promenade enclave towers residency"""
 )
-"""Words behind the name of a street or a place, from the list of the United States Postal Service."""
+"""Words behind the name of a street or a place, from the list of the United States Postal Service, and a few more."""
 STREETS_BEFORE = words("""rue via calle chemin route avenida rua viale piazza ulica ul avenue ave""")
 ROOMS = words("""postbox apartment apartments apt suite ste flat floor unit room box lot building bldg no number #""")
 SIDES = words("""north south east west northeast northwest southeast southwest n s e w ne nw se sw""")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FILLERS, FUNCTION, MONTH_OF, QUANTITIES, WEEKDAYS, words
 from medagent.redaction.text.found import Span
+from medagent.redaction.text.notation import is_marched
 from medagent.redaction.text.reading import Reading, begins_with, cue
 from medagent.redaction.text.units import GONE, NUMBER, ORDINAL, SIGN, SPOKEN, WORD, Unit
 
@@ -147,6 +148,8 @@ def dates(reading: Reading) -> Iterator[Span]:
 
 def _has_date(units: Sequence[Unit], at: int) -> bool:
     """Return whether a day or a month follows: `wed the 12th`, `Thu, Apr 9`, `Sat 4 Oct`."""
+    if at and units[at - 1].norm == "the":
+        return False
     ahead = at + 1
     while ahead < min(at + _LONGEST_GAP, len(units)) and units[ahead].norm in (".", ",", "the"):
         ahead += 1
@@ -158,6 +161,8 @@ def _has_date(units: Sequence[Unit], at: int) -> bool:
 
 def _is_month(units: Sequence[Unit], at: int) -> bool:
     """Return whether a word is a month and no verb: `in may`, `this may because`, but not `this may hurt`."""
+    if units[at].norm == "march":
+        return not is_marched(units, at)
     if units[at].norm != "may" or (at and units[at - 1].norm in _MAY_SURE):
         return True
     if not at or units[at - 1].norm not in _MAY_PERHAPS:

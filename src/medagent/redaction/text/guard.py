@@ -28,6 +28,8 @@ _MICRO = re.compile(r"μ(?=(?:g|l|L|m|M|mol|U)(?![^\W\d_]))")
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 """Signs that turn the order in which a text is shown."""
 _MARK = re.compile("[\u0300-\u036f]")
+_ASCII = frozenset(map(chr, range(128)))
+_ASCII_JUDGED = frozenset(sign for sign in _ASCII if sign.isprintable() or sign in "\t\n\r\v\f")
 _CHUNK = re.compile(r"[\S\x1c-\x1f\x85]+")
 _WORD = re.compile(r"\w+")
 _PRESENTATION = "\ufe0e\ufe0f"
@@ -37,7 +39,9 @@ def is_plain_text(text: str) -> bool:
     """Whether every sign is one that the layers judge: Latin letters, plain digits, usual signs, nothing invisible."""
     if text.isascii():
         return text.isprintable() or text.translate(_BLANKS).isprintable()
-    return all(map(_is_judged, set(text))) and not _is_stacked(text) and _HIDDEN_DIGITS.search(text) is None
+    if not all(map(_is_judged, set(text) - _ASCII_JUDGED)):
+        return False
+    return not _is_stacked(text) and _HIDDEN_DIGITS.search(text) is None
 
 
 def is_turned(text: str) -> bool:
@@ -49,7 +53,7 @@ def has_foreign_letters(text: str) -> bool:
     """Return whether a text holds letters that are no Latin ones: what is beside them is then no English either."""
     if text.isascii():
         return False
-    return any(sign.isalpha() and not _is_judged(sign) and sign not in _GREEK for sign in set(text))
+    return any(sign.isalpha() and not _is_judged(sign) and sign not in _GREEK for sign in set(text) - _ASCII)
 
 
 def strange_signs(text: str, is_plain: Callable[[list[str]], bool]) -> Iterator[tuple[int, int]]:
@@ -108,7 +112,7 @@ def _are_around(word: str, strange: list[int]) -> bool:
 @lru_cache(maxsize=4096)
 def _is_judged(sign: str) -> bool:
     if sign.isascii():
-        return sign.isprintable() or sign in "\t\n\r\v\f"
+        return sign in _ASCII_JUDGED
     if sign in _SIGNS or sign in _SUPERS or "\u0300" <= sign <= "\u036f" or unicodedata.category(sign) == "Zs":
         return True
     if not unicodedata.category(sign).startswith("L") or not unicodedata.name(sign, "").startswith("LATIN "):

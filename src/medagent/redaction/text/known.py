@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from medagent.redaction.policy import Category
-from medagent.redaction.text.ages import OLDEST_HUMAN, OLDEST_KEPT, known_ages
+from medagent.redaction.text.age_words import OLDEST_HUMAN, OLDEST_KEPT
+from medagent.redaction.text.ages import known_ages
 from medagent.redaction.text.forms import Forms, Identifier, Stream, forms_of
 from medagent.redaction.text.found import Span
 from medagent.redaction.text.lexicon import Kind, lexicon

@@ -19,14 +19,14 @@ _SURE = words(
 )
 """A number right behind one of these is a code."""
 _NUMBERED = words(
-    """policy group patient member account case claim reference confirmation ticket order invoice rx prescription
-    record chart file license serial tracking locator plate pin insurance medicare medicaid student employee
-    subscriber phone cell mobile fax telephone callback passport card social security room seat permit badge batch
-    lot vin npi authorization auth referral visit encounter accession specimen bed pass access unlock verification
-    security registration tax pt nhs plan office contract customer client household device pacemaker model voucher
-    gate door booking reservation loyalty rewards driver's drivers area ref script hospital acct acc tel ph pager
-    beeper work home contact callback hotel buzzer uhid aadhaar pan hospital ward op ip cb switchboard landline
-    whatsapp medical tag employer unique"""
+    """policy group patient member account case claim reference confirmation ticket order invoice rx prescription record
+    chart file license serial tracking locator plate pin insurance medicare medicaid student employee subscriber
+    phone cell mobile fax telephone callback passport card social security room seat permit badge batch lot vin
+    npi authorization auth referral visit encounter accession specimen bed pass access unlock verification
+    registration tax pt nhs plan office contract customer client household device pacemaker model voucher gate
+    door booking reservation loyalty rewards driver's drivers area ref script hospital acct acc tel ph pager
+    beeper work home contact hotel buzzer uhid aadhaar pan ward op ip cb switchboard landline whatsapp medical
+    tag employer unique"""
 )
 """One of these with `number`, `id`, `code` or the like behind it names a code."""
 _NUMBER_WORDS = words("number number's id's code's numbers id code no num # identification digits pin")
@@ -46,13 +46,16 @@ _SHORTEST_PH = 3
 _PREFIXES = 3
 """Behind one of these alone a number is a code where it is joined by `is` or ends what is said."""
 _JOINED = words(
-    """is was are 's ’s : = - # would be reads say says starts start begins begin with plus ends ended ending in it's
-    it um uh the my"""
+    """is was are were 's ’s : = - # would be reads say says starts start begins begin with plus ends ended ending in
+    it's     it um uh the my"""
 )
 _NO_TAIL = FUNCTION | FILLERS | QUANTITIES
 _NO_PREFIX = FUNCTION | FILLERS | _JOINED
 _ENDINGS = words("ends ending ended")
 _DIGITS_OF = words("last first final")
+_OWNERS = words(
+    """my his her the your our their this that are mom's dad's wife's husband's son's daughter's current new old"""
+)
 _COUNTED = words("two three four five six 2 3 4 5 6 digits digit numbers few")
 _DIGIT_WORDS = words("digits digit numbers")
 _SHORT_UNITS = words("""kg mg mm cm ml cc lb lbs oz g gm mcg ft hr h m iu l km k w s mph pm am in""")
@@ -164,9 +167,24 @@ def _behind_ending(units: Sequence[Unit], at: int) -> tuple[int, bool]:
         ahead += 1
         if _norm(units, ahead - 1) in _DIGIT_WORDS:
             break
+    if ahead > at + 1 and _norm(units, ahead) == "of":
+        return _behind_digits_of(units, ahead + 1)
     begin = _over_links(units, ahead)
-    found = ahead > at + 1 and _norm(units, ahead) != "of" and (begin > ahead or _is_digits(units, ahead))
+    found = ahead > at + 1 and (begin > ahead or _is_digits(units, ahead))
     return (begin, True) if found else (0, False)
+
+
+def _behind_digits_of(units: Sequence[Unit], at: int) -> tuple[int, bool]:
+    """`last four of my social 46`, `first three of the claim number are 3 3 7`."""
+    ahead, labelled = at, False
+    while ahead < min(at + _WIDEST_LINK, len(units)) and units[ahead].kind == WORD:
+        norm = units[ahead].norm.removesuffix("'s")
+        named = norm in _NUMBERED or norm in _SURE or norm in RECORD_WORDS
+        if not named and norm not in _OWNERS and norm not in _NUMBER_WORDS and norm not in _JOINED:
+            break
+        labelled, ahead = labelled or named, ahead + 1
+    begin = _over_links(units, ahead)
+    return (begin, True) if labelled and begin < len(units) else (0, False)
 
 
 def _behind_name(units: Sequence[Unit], at: int) -> tuple[int, bool]:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from enum import IntEnum
 from functools import cache
 from importlib import resources
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
-from medagent.redaction.text.cues import FUNCTION, words
+from medagent.redaction.text.cues import FUNCTION, TOP_LEVEL, words
 from medagent.redaction.text.lexicon import Kind, Lexicon, lexicon
 from medagent.redaction.text.reading import Reading
 from medagent.redaction.text.units import ACCENTED, GONE, MIXED, NUMBER, PLAIN, SIGN, WORD
@@ -49,6 +50,8 @@ _EVIDENCE = 2
 _OF_NAMES = frozenset(("vi",))
 """Languages whose names are words: one of these beside names is no evidence."""
 _ENDS = frozenset(".!?…;。！？؟")
+_BEGINS = _ENDS | frozenset(":¿¡\"'-–(")
+"""Signs behind which a capital is no name's."""
 _SPACELESS = frozenset(("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR"))
 _NO_EVIDENCE = frozenset(("LATIN", "GREEK", "MICRO", "MODIFIER", "FEMININE", "MASCULINE", "SUPERSCRIPT", "SUBSCRIPT"))
 """Greek letters and small ones are in units and formulas."""
@@ -69,13 +72,14 @@ _NO_NAMES = words(
 )
 """Words of other languages that the lists of names have too, as somebody's rare last name."""
 _PARTICLES = words(
-    """a al ap bin da das de degli dei del della den der di do dos du e el ibn la las le les lo los san sant santa
-    santo st ter van ver vom von y zu zum zur"""
+    """a al ap bin binti bte binte bint da das de degli dei del della den der di do dos du e el ibn la las le les
+    lo los san sant santa santo ni nic st te ter van ver vom von y zu zum zur"""
 )
 """Small words of names and streets: they count where other words of their language are there."""
 _ARTICLES = words("das dei del dell della dem des du la las le les lo los vom zum zur")
 """Those of them that are a language's own before a word that is no name."""
 _MOST_PARTICLES = 5
+_LONGEST_PLACE = 4
 _BEFORE_CAPITALS = words("das dem den der des vom zum zur")
 """Those of German, which gives each noun a capital."""
 _HALF = words(
@@ -88,29 +92,48 @@ _HALF = words(
 """Small words of other languages that English and names have too, but seldom: two are as good as one of one's own."""
 SMALL_WORDS: Final = _NO_NAMES | _PARTICLES | _ARTICLES | _HALF
 """Words that may speak for another language though English or names have them; all others of those never do."""
-_ENDINGS: Final[Mapping[str, re.Pattern[str]]] = {
-    "es": re.compile(
-        r"\w{2,}(?:ciones|cion|sion|siones|idades|idad|mente|ando|iendo|yendo|ados|adas|idos|idas|amos|emos|imos|aron"
-        r"|ieron|aban|abamos|ria|rian|ible|ibles|able|ables|osos|osas|oso|osa|ito|itos|itas|eria|erias|iento|ientos"
-        r"|anzas?|encias?|ancias?|[aei]rse|[aei]rlo|[aei]rla|[aei]rme|icos|icas|ismo|istas|ales|ores|oras)"
+_ENDINGS: Final = {
+    "es": tuple(
+        words(
+            """ciones cion sion siones idades idad mente ando iendo yendo ados adas idos idas amos emos imos aron ieron
+            aban ria rian ible ibles able ables osos osas oso osa ito itos itas erias iento ientos anza anzas encia
+            encias ancia ancias arse erse irse arlo erlo irlo arla erla irla arme erme irme icos icas ismo istas ales
+            ores oras"""
+        )
     ),
-    "pt": re.compile(
-        r"\w{2,}(?:cao|coes|sao|soes|idades?|mente|ando|endo|indo|ados|adas|idos|idas|amos|emos|imos|aram|eram|iram"
-        r"|avam|ariam?|eis|aveis|iveis|avel|ivel|osos?|osas?|inhos?|inhas?|mentos?|ancas?|encias?|agens?|arias?"
-        r"|icos|icas|ismo|istas|ais|ores|oras|ou|eiros?|eiras?)"
+    "pt": tuple(
+        words(
+            """
+            cao coes sao soes idade idades mente ando endo indo ados adas idos idas amos emos imos aram eram iram avam
+            aria ariam eis avel ivel oso osos osa osas inho inhos inha inhas mento mentos anca ancas encia encias agen
+            agens arias icos icas ismo istas ais ores oras ou eiro eiros eira eiras"""
+        )
     ),
-    "fr": re.compile(
-        r"\w{2,}(?:aient|erait|erons|eront|issait|iques?|euses?|eux|ements?|ees?|ites|eaux|elles|ettes|ienne?s?|iers?"
-        r"|ieres?|eurs|aires?|oires?|ances|ences|ismes?|istes?|ables|ibles|aux|ons|ez|ent|ais|ait|ites)"
+    "fr": tuple(
+        words(
+            """
+            eront ique iques euse euses eux ements ee ees ites elles ettes ienn ienns ienne iennes ier iers iere ieres
+            eurs aire aires oire oires ances ences isme ismes iste istes ables ibles aux ons ez ent ais ait"""
+        )
     ),
-    "de": re.compile(
-        r"\w{2,}(?:ungen|ung|keiten|keit|heiten|heit|schaft|schaften|lich\w{0,2}|isch\w{0,2}|igkeit|ierten?|ieren|chen"
-        r"|lein|enden?|enes|enen|ens|ern|eten?|test|sten|barer?|bares?|igen|iger|iges|igem|loser?|losen|stellen|st[aeo]nd)"
+    "de": tuple(
+        words(
+            """ungen ung keiten keit heiten heit schaft schaften lich isch ierte ierten ieren chen lein ende enden enes
+            enen ens ern ete eten test sten bare barer bares igen iger iges igem lose loser losen stellen stand stend
+            stond"""
+        )
     ),
-    "it": re.compile(
-        r"\w{2,}(?:zione|zioni|mente|ando|endo|ati|ate|uti|ute|iti|ite|amo|avano|evano|ita|abile|abili|ibile|ibili|osi"
-        r"|ose|ismo|isti|iste|ezza|ezze|arsi|ersi|irsi|ich[ei]|etti|ette|aggio|aggi)"
+    "it": tuple(
+        words(
+            """
+            zione zioni mente ando endo ati ate uti ute iti ite amo avano evano ita abile abili ibile ibili osi ose ismo
+            isti iste ezza ezze arsi ersi irsi iche ichi etti ette aggio aggi"""
+        )
     ),
+}
+_INSIDE_GERMAN = ("lich", "isch")
+"""Before these endings, and before these with up to two letters behind, two letters or more make such a word."""
+_SHAPES: Final[Mapping[str, re.Pattern[str]]] = {
     "tl": re.compile(
         r"(?:nag|mag|pag|nang|mang|pang|naka|maka|paka|ipina|ipinag|pinag|kina|tag|ika|napa|mapa|nakiki|maki|paki|sina)"
         r"\w{3,}|\w{3,}(?:han|hin|ang|ing|ong)"
@@ -119,7 +142,7 @@ _ENDINGS: Final[Mapping[str, re.Pattern[str]]] = {
         r"(?:ngh|ng|nh|tr|kh|ph|th|gi|ch|qu|x|v|l|d|h|m|n|b|c|t|s)(?:[aeiouy]|[iuy][eaou]|oa|ua|ie|uy){1,3}(?:ng|nh|ch|[nmptc])?"
     ),
 }
-"""Endings, beginnings and shapes of words that are in no list: two such words are as good as one that is."""
+"""Beginnings and shapes of words that are in no list: two such words are as good as one that is."""
 _ACCENTS = re.compile("[\u0300-\u036f]")
 _FOLDS = str.maketrans({"đ": "d", "ø": "o", "ł": "l", "ı": "i", "æ": "ae", "œ": "oe", "’": "'"})
 
@@ -143,16 +166,20 @@ def foreign_parts(reading: Reading) -> tuple[ForeignPart, ...]:
     """
     if not _has_hits(reading):
         return ()
-    last = len(reading.units) - 1
-    tally = _tally(reading, 0, last)
-    if (whole := tally.language()) and whole not in LEXICONS:
-        return (ForeignPart(0, last, whole),)
-    if not tally.has_evidence():
-        return ()
+    last, hits = len(reading.units) - 1, _hits(reading)
+    judged: dict[int, _Judged] = {}
+    if _may_be_foreign(reading, hits, 0, last):
+        tally = _tally(reading, 0, last, judged)
+        if (whole := tally.language()) and whole not in LEXICONS:
+            return (ForeignPart(0, last, whole),)
+        if not tally.has_evidence():
+            return ()
     return tuple(
         ForeignPart(first, last, language)
         for first, last in _sentences(reading)
-        if (language := _tally(reading, first, last).language()) and language not in LEXICONS
+        if _may_be_foreign(reading, hits, first, last)
+        and (language := _tally(reading, first, last, judged).language())
+        and language not in LEXICONS
     )
 
 
@@ -166,9 +193,30 @@ def _has_hits(reading: Reading) -> bool:
     return any(not norms[at].isascii() for at in reading.of_kind(MIXED))
 
 
-def _tally(reading: Reading, first: int, last: int) -> _Tally:
-    """Judge the units from `first` to `last`."""
-    tally = _Tally(reading)
+def _hits(reading: Reading) -> list[int]:
+    """Return where a word may be that is not English alone, in order."""
+    listed, units, borne = _words(), reading.units, reading.borne
+    found = {at for at in reading.unknown() if not borne[at]}
+    found.update(
+        at
+        for at, norm in enumerate(reading.norms)
+        if norm in listed or norm in SMALL_WORDS or "'" in norm or not norm.isascii()
+    )
+    return sorted(at for at in found if units[at].kind != SIGN)
+
+
+def _may_be_foreign(reading: Reading, hits: list[int], first: int, last: int) -> bool:
+    """Return whether a hit for another language is among enough words: without one no other word speaks for it."""
+    units = reading.units
+    here = hits[bisect_left(hits, first) : bisect_right(hits, last)]
+    if any(not units[at].norm.isascii() and _script(units[at].norm) for at in here):
+        return True
+    return last - first + 1 >= _FEWEST and bool(here)
+
+
+def _tally(reading: Reading, first: int, last: int, judged: dict[int, _Judged]) -> _Tally:
+    """Judge the units from `first` to `last`; those that are in `judged` were."""
+    tally = _Tally(reading, judged)
     for at in range(first, last + 1):
         if reading.units[at].kind not in (SIGN, GONE):
             tally.add(at)
@@ -197,12 +245,16 @@ class _Is(IntEnum):
     """In no list, and no name."""
 
 
+_Judged: TypeAlias = tuple[_Is, tuple[str, ...]]
+
+
 class _Tally:
     """Words of one text or sentence."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, judged: dict[int, _Judged]) -> None:
         self._reading = reading
-        self._is_cased = True in reading.capitals
+        self._judged = judged
+        self._is_cased = 0 < 2 * len(reading.capital_places) <= len(reading.norms)
         self.units = 0
         """Words and numbers, each letter of a script without spaces."""
         self.words = 0
@@ -210,7 +262,7 @@ class _Tally:
         self.signs = 0
         """Letters of a script without spaces."""
         self.letters: Counter[str] = Counter()
-        self.found: list[tuple[_Is, tuple[str, ...]]] = []
+        self.found: list[_Judged] = []
         """Each word with the languages that have it."""
 
     def add(self, at: int) -> None:
@@ -227,7 +279,10 @@ class _Tally:
                 self.signs += much
             self.letters[OTHER if _NOT_ARABIC.search(norm) else _SCRIPTS.get(script, OTHER)] += much
         elif len(norm) > 1 or norm in _words():
-            self.found.append(_judged(reading, at, is_cased=self._is_cased))
+            judged = self._judged.get(at)
+            if judged is None:
+                judged = self._judged[at] = _judged(reading, at, is_cased=self._is_cased)
+            self.found.append(judged)
         else:
             return
         self.units += much
@@ -251,15 +306,17 @@ class _Tally:
         if not weights:
             return None
         best = max(weights, key=lambda code: (weights[code], -_order(code)))
-        share = max(self._share(best), self._share_of_runs(best))
+        share = max(self._share(best), self._share_of_runs(best), self._share_of_own(best))
         return _code(best) if share and share * _SHARE >= self.words else None
 
     def _share(self, best: str) -> int:
         """Return how many words are of a language, by what the whole is."""
-        kinds = Counter(kind for kind, languages in self.found if best in languages)
-        every = Counter(kind for kind, _ in self.found)
+        kinds, every = [0] * len(_Is), [0] * len(_Is)
+        for kind, languages in self.found:
+            every[kind] += 1
+            kinds[kind] += best in languages
         accented = every[_Is.ACCENTED]
-        heard = kinds.total() + accented
+        heard = sum(kinds) + accented
         unknown = every[_Is.UNKNOWN] + sum(every[kind] - kinds[kind] for kind in (_Is.SURE, _Is.SHAPED))
         english = every[_Is.ENGLISH] + every[_Is.SMALL_ENGLISH] * 2 + every[_Is.SMALL_SHARED]
         evidence = kinds[_Is.SURE] + accented
@@ -276,29 +333,81 @@ class _Tally:
             return heard if heard * 4 >= self.words * 3 else 0
         return heard if heard * 3 >= self.words and (heard + unknown) * 2 >= self.words else 0
 
+    def _share_of_own(self, best: str) -> int:
+        """Return how many words are a language's own, wherever they are among English ones."""
+        kinds = Counter(kind for kind, languages in self.found if best in languages)
+        own = kinds[_Is.SURE] + kinds[_Is.HALF] + kinds[_Is.SHAPED]
+        if best in _OF_NAMES or not kinds[_Is.SURE] or own < _EVIDENCE:
+            return 0
+        return own
+
     def _share_of_runs(self, best: str) -> int:
-        """Return how many words are in a row of a language, between words of English."""
-        share = parts = heard = evidence = small = 0
-        for kind, languages in (*self.found, (_Is.ENGLISH, ())):
+        """Return how many words are in rows of a language, beside words of English."""
+        share = small = gap = 0
+        run: list[tuple[_Is, bool]] = []
+        for kind, languages in (*self.found, *_END_OF_RUNS):
             is_best = best in languages
-            if kind in (_Is.ENGLISH, _Is.SMALL_ENGLISH) or (kind is _Is.SMALL_SHARED and not (is_best and parts)):
+            gap = gap + 1 if kind is _Is.ENGLISH else 0
+            if gap > _WIDEST_GAP or kind is _Is.SMALL_ENGLISH or (kind in _IN_BOTH and not is_best):
                 small += kind is not _Is.ENGLISH
-                if evidence >= 4 or (evidence >= 2 and parts >= 3 and heard * 2 >= parts):
-                    share += parts
-                parts = heard = evidence = 0
-            elif kind is not _Is.NEUTRAL and (is_best or kind not in (_Is.SHARED, _Is.HALF)):
-                parts += 1
-                heard += is_best
-                evidence += 0 if not is_best else 2 if kind is _Is.SURE else kind in (_Is.HALF, _Is.SHAPED)
-        return share if small else 0
+                share += _length_of_run(run, best)
+                run = []
+            else:
+                run.append((kind, is_best))
+        sure = sum(kind is _Is.SURE and best in languages for kind, languages in self.found)
+        return share if small or sure >= _EVIDENCE else 0
 
 
-def _judged(reading: Reading, at: int, *, is_cased: bool) -> tuple[_Is, tuple[str, ...]]:
+_WIDEST_GAP = 1
+_END_OF_RUNS: Final = ((_Is.ENGLISH, ()),) * (_WIDEST_GAP + 1)
+_IN_BOTH = frozenset((_Is.SMALL_SHARED, _Is.SHARED))
+_LISTED_KINDS = frozenset((_Is.SHARED, _Is.HALF, _Is.SHAPED, _Is.SURE, _Is.SMALL_SHARED))
+_OPENS = frozenset((_Is.HALF, _Is.SHAPED, _Is.SURE, _Is.ACCENTED, _Is.UNKNOWN))
+"""What a row of another language begins and ends with, beside small words of it."""
+_SPEAKS = {
+    _Is.SURE: 4,
+    _Is.ACCENTED: 3,
+    _Is.HALF: 2,
+    _Is.SHAPED: 2,
+    _Is.UNKNOWN: 1,
+    _Is.SHARED: 1,
+    _Is.SMALL_SHARED: 1,
+}
+"""How much a word in a row speaks for its language."""
+_ENOUGH = 4
+
+
+def _length_of_run(run: list[tuple[_Is, bool]], best: str) -> int:
+    """Return how many words of a row are of a language, 0 where too few of them are its own."""
+    first, last = 0, len(run)
+    while first < last and run[first][0] not in _OPENS and not (run[first][1] and run[first][0] is _Is.SHARED):
+        first += 1
+    while first < last and run[last - 1][0] not in _OPENS:
+        last -= 1
+    row = run[first:last]
+    if len(row) < 2:
+        return 0
+    own = [kind for kind, is_best in row if is_best]
+    said = sum(_SPEAKS.get(kind, 0) if is_best or kind not in _LISTED_KINDS else 1 for kind, is_best in row)
+    sure = own.count(_Is.SURE) + sum(kind is _Is.ACCENTED for kind, _ in row)
+    if best in _OF_NAMES and sure < _EVIDENCE:
+        return 0
+    evident = sure or own.count(_Is.HALF) + own.count(_Is.SHAPED) >= _EVIDENCE
+    return sum(kind is not _Is.ENGLISH for kind, _ in row) if evident and said >= _ENOUGH else 0
+
+
+def _judged(reading: Reading, at: int, *, is_cased: bool) -> _Judged:
     """Return what a word is, and in which languages."""
     unit, norm, borne = reading.units[at], reading.norms[at], reading.borne[at]
-    languages = _languages(norm)
+    units, languages = reading.units, _languages(norm)
     is_english = reading.kinds[at] is not Kind.UNKNOWN or len(norm) == 1
+    if is_cased and "de" not in languages and reading.capitals[at] and at and units[at - 1].norm not in _BEGINS:
+        return _Is.NEUTRAL, ()
     if norm in _PARTICLES and _is_before_name(reading, at):
+        return _Is.NEUTRAL, ()
+    if norm in TOP_LEVEL and at and units[at - 1].norm in (".", "dot"):
+        return _Is.NEUTRAL, ()
+    if (norm in reading.lists.eponyms and norm not in FUNCTION) or (languages and _is_in_place(reading, at)):
         return _Is.NEUTRAL, ()
     if norm in FUNCTION:
         return (_Is.SMALL_SHARED if languages else _Is.SMALL_ENGLISH), languages
@@ -314,6 +423,16 @@ def _judged(reading: Reading, at: int, *, is_cased: bool) -> tuple[_Is, tuple[st
         return _Is.SHAPED, shaped
     is_accented = unit.how == ACCENTED and is_cased and not reading.capitals[at]
     return (_Is.ACCENTED if is_accented else _Is.UNKNOWN), ()
+
+
+def _is_in_place(reading: Reading, at: int) -> bool:
+    """Return whether a word is part of a listed place of several words: `rio de janeiro`."""
+    norms, phrases = reading.norms, reading.lists.phrases
+    for begin in range(max(0, at - _LONGEST_PLACE + 1), at + 1):
+        for parts in phrases.get(norms[begin], {}).get(reading.norm(begin + 1), ()):
+            if begin + len(parts) > at and tuple(norms[begin : begin + len(parts)]) == parts:
+                return True
+    return False
 
 
 def _is_before_name(reading: Reading, at: int) -> bool:
@@ -338,7 +457,9 @@ def _sentences(reading: Reading) -> Iterator[tuple[int, int]]:
     """First and last unit of each sentence or line, where there are several."""
     units, text = reading.units, reading.text
     first = 0
-    for at in range(len(units) - 1):
+    for at in range(len(units) - 1) if "\n" in text else reading.of_kind(SIGN):
+        if at + 1 == len(units):
+            break
         gap = text[units[at].end : units[at + 1].start]
         if "\n" in gap or (units[at].kind == SIGN and units[at].norm in _ENDS and (gap or units[at].norm > "\x7f")):
             yield first, at
@@ -365,8 +486,14 @@ def _languages(norm: str) -> tuple[str, ...]:
 
 def _shaped(norm: str) -> tuple[str, ...]:
     """Languages of which a word that nobody knows has the shape."""
+    if "'" in norm:
+        return ()
     plain = norm if norm.isascii() else norm.translate(_FOLDS)
-    return tuple(language for language, shape in _ENDINGS.items() if shape.fullmatch(plain))
+    rest = plain[2:]
+    found = [language for language, endings in _ENDINGS.items() if rest.endswith(endings)]
+    if "de" not in found and (rest[:-1].endswith(_INSIDE_GERMAN) or rest[:-2].endswith(_INSIDE_GERMAN)):
+        found = [language for language in _ENDINGS if language == "de" or language in found]
+    return (*found, *[language for language, shape in _SHAPES.items() if shape.fullmatch(plain)])
 
 
 def _script(norm: str) -> str:

@@ -24,6 +24,19 @@ _INDEXED = 2
 _BLOCK = 16
 """Lines of a list that are together in one text."""
 _T = TypeVar("_T")
+_BEGINNINGS = words(
+    """cryo thermo electro laparo endo trans peri intra extra post retro hemi micro macro hyper hypo poly para inter
+    infra supra angio broncho cardio cranio cysto dermo entero gastro hemo hemato hepato histo hystero immuno kerato
+    laryngo lympho mammo masto meningo myelo naso nephro neuro oculo onco ophthalmo osteo pharyngo phlebo pleuro
+    pneumo procto psycho pulmo pyelo radio recto rhino sclero sigmoido spino spleno spondylo thoraco thrombo thyro
+    tracheo uretero urethro utero vaso veno vertebro viscero cervico costo dorso femoro gluteo ileo inguino lumbo
+    maxillo mandibulo occipito orbito palato parieto patello pelvi phreno sacro scapulo sterno temporo tibio vesico
+    anti auto contra epi ferro fibro glyco hydro ipsi lacto leuko lipo litho meso meta mono multi ortho patho
+    pharmaco photo phono pseudo pyro semi super tele tetra ultra"""
+)
+"""Greek and Latin beginnings of clinical words."""
+_SHORTEST_COMPOUND, _SHORTEST_BEGINNING, _SHORTEST_REST = 9, 3, 5
+"""Letters of such a word, of its beginning and of the ordinary word behind it."""
 _STRETCHED = re.compile(r"([a-z])\1{2,}")
 _ENDINGS = frozenset(("s", "m", "d", "ll", "re", "ve", "t", "n"))
 SHORTEST_WITH_ENDING = 8
@@ -150,16 +163,27 @@ class AskedWords(Set[str]):
 class ClinicalWords:
     """Clinical words beside the vocabulary."""
 
-    __slots__ = ("_endings", "_shortest", "_tails", "_words", "drug_names", "eponyms", "pairs", "rare_eponyms")
+    __slots__ = (
+        "_endings",
+        "_shortest",
+        "_tails",
+        "_words",
+        "capitals",
+        "drug_names",
+        "eponyms",
+        "pairs",
+        "rare_eponyms",
+    )
 
     def __init__(self, lines: Iterable[str]) -> None:
-        """Take a line of endings, of eponyms, of drugs' names, of terms with `;` between, and words that begin alike.
+        """Take lines: endings, eponyms, drugs' names, terms with `;` between, capitals, and words that begin alike.
 
         Behind an eponym that few people are called is `?`. A word is clinical, with `.` behind it ordinary, with
         `?` perhaps a name.
         """
-        endings, eponyms, drug_names, pairs, *groups = lines
+        endings, eponyms, drug_names, pairs, capitals, *groups = lines
         self.eponyms, self.drug_names = eponyms.replace("?", "").split(), drug_names.split()
+        self.capitals = frozenset(capitals.split())
         self.rare_eponyms = [name[:-1] for name in eponyms.split() if name[-1] == "?"]
         self.pairs: dict[str, tuple[tuple[str, ...], ...]] = {}
         for first, *rest in (pair.split() for pair in pairs.split(";")):
@@ -210,6 +234,8 @@ class Lexicon:
     """Terms of several names, by the first one: what follows it."""
     drug_names: frozenset[str]
     """Brands of drugs that are also somebody's name."""
+    capitals: frozenset[str]
+    """Abbreviations of notes that only capitals show."""
     small_names: frozenset[str]
     """The small words and breaths that somebody bears as a name: asked only beside another part of a name."""
 
@@ -221,6 +247,8 @@ class Lexicon:
         """Return what a plain word is, with or without a possessive or a short verb behind its apostrophe."""
         found = self.words.get(word)
         if found is None and "'" in word:
+            if self.clinical.kind(word) is Kind.CLINICAL:
+                return Kind.CLINICAL
             stem, _, ending = word.rpartition("'")
             if ending in _ENDINGS:
                 word, found = stem, self.words.get(stem)
@@ -231,7 +259,17 @@ class Lexicon:
         kind = self.clinical.kind(word)
         if word in self.names:
             return kind if kind is Kind.ALSO_A_NAME else Kind.UNKNOWN
-        return Kind.CLINICAL if kind is Kind.UNKNOWN and self.clinical.has_ending(word) else kind
+        is_built = kind is Kind.UNKNOWN and (self.clinical.has_ending(word) or self._is_compound(word))
+        return Kind.CLINICAL if is_built else kind
+
+    def _is_compound(self, word: str) -> bool:
+        """Return whether a long word is a Greek or Latin beginning and an ordinary word: `cryoablation`."""
+        if len(word) < _SHORTEST_COMPOUND:
+            return False
+        return any(
+            word[:size] in _BEGINNINGS and self.words.get(word[size:]) in (Kind.ORDINARY, Kind.CLINICAL)
+            for size in range(_SHORTEST_BEGINNING, len(word) - _SHORTEST_REST + 1)
+        )
 
     def _shortened(self, word: str) -> Kind:
         """What a drawn-out word is, as `sooo` and `okaaay`: an ordinary one that nobody is called, or unknown."""
@@ -281,6 +319,7 @@ def lexicon() -> Lexicon:
         rare_eponyms=frozenset(form for name in clinical.rare_eponyms for form in (name, f"{name}'s")),
         pairs=clinical.pairs,
         drug_names=frozenset(clinical.drug_names),
+        capitals=clinical.capitals,
         small_names=frozenset(name for name in small if len(name) > 1),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Set
 from functools import cache
 from itertools import chain, count
@@ -24,9 +25,10 @@ _Finder = TypeVar("_Finder", bound=Callable[..., Any])
 _MOST_FACTS = 16_384
 _SHORT = 2
 _CUE_OF_KIND = {kind: next(_COUNT) for kind in (LETTER, NUMBER, MIXED, SIGN, GONE)}
-ASKED, SMALL, EPONYM, PHRASE, SPELLED, DRUG_NAME, PAIR, RARE, ABBREVIATION = (next(_COUNT) for _ in range(9))
+ASKED, SMALL, EPONYM, PHRASE, SPELLED, DRUG_NAME, PAIR, RARE, ABBREVIATION, CAPITALS = (next(_COUNT) for _ in range(10))
 """Cues of the lists: words that may be names, small ones of these, eponyms, first words of places, letters but a and i,
-drugs that people are called, first names of terms that hold several, very rare names, abbreviations that are names."""
+drugs that people are called, first names of terms that hold several, very rare names, abbreviations that are names, and
+those that only capitals show."""
 _Fact: TypeAlias = tuple[Kind, str, tuple[int, ...]]
 """Of a plain word or sign: its kind, the lists of names that have it, its cues."""
 
@@ -63,6 +65,8 @@ class _Facts(dict[str, _Fact]):
     def __missing__(self, norm: str) -> _Fact:
         lists = self._lists
         cues = self._cues.get(norm, ())
+        if norm in lists.capitals:
+            cues = (*cues, CAPITALS)
         if len(norm) <= 1 or not (norm.isalpha() or norm.replace("'", "").isalpha()):
             if norm.isalpha() and norm not in "ai":
                 cues = (*cues, SPELLED)
@@ -152,6 +156,7 @@ class Reading:
         """What the model of names sees of each unit, once it was asked."""
         self.cased_words: list[bool] | None = None
         """Which units tell of capitals, once it was asked."""
+        self._line_begins: Set[int] | None = None
         self.marks: list[Mark | None] = [None] * len(self.units)
         self.asked: list[int] = []
         """The words of which the names' model decides, as it was asked."""
@@ -164,6 +169,13 @@ class Reading:
             self.gone[at] = True
         self.count = 0
 
+    @property
+    def line_begins(self) -> Set[int]:
+        """Return where a unit begins a line, or what is behind a heading."""
+        if self._line_begins is None:
+            self._line_begins = _line_begins(self)
+        return self._line_begins
+
     def may_hold(self, finder: Callable[[Reading], Any]) -> bool:
         """Return whether something is here with which a finder begins."""
         return bool(beginnings(finder) & self.begins)
@@ -171,6 +183,11 @@ class Reading:
     def cued(self, number: int) -> list[int]:
         """Return where a word of a cue is, in order."""
         return self._cued.get(number) or []
+
+    @property
+    def count_of_no_words(self) -> int:
+        """Return how many units are no words of two letters or more."""
+        return sum(map(len, self._of_kind.values()))
 
     def non_words(self) -> Iterator[int]:
         """Yield where units are that are no words of two letters or more."""
@@ -240,15 +257,35 @@ def _places_of_cues(cues: Iterable[tuple[int, ...]]) -> dict[int, list[int]]:
 
 
 def begins_line(reading: Reading, at: int) -> bool:
-    """Whether a word has its capital from its place: behind a line's end, a bullet, or a heading and its colon."""
+    """Return whether a word has its capital from its place: behind a line's end, a bullet, or a heading."""
+    return at in reading.line_begins
+
+
+def _line_begins(reading: Reading) -> set[int]:
+    """Return where a unit begins a line or what is like one; it is asked behind signs and line ends alone."""
+    text, units = reading.text, reading.units
+    found: set[int] = set()
+    end = text.find("\n")
+    if end >= 0:
+        starts = [unit.start for unit in units]
+        while end >= 0:
+            found.add(bisect_right(starts, end))
+            end = text.find("\n", end + 1)
+        found -= {0, len(units)}
+    for sign in reading.of_kind(SIGN):
+        if sign + 1 < len(units) and _begins_behind(reading, sign + 1, found):
+            found.add(sign + 1)
+    return found
+
+
+def _begins_behind(reading: Reading, at: int, begins: Set[int]) -> bool:
+    """Return whether a unit behind a sign begins a line, where it is known of the units before it."""
     units, text = reading.units, reading.text
-    if "\n" in text[units[at - 1].end : units[at].start]:
-        return True
     before = units[at - 1].norm
     if before == ":":
         return at < 2 or units[at - 2].kind != WORD or units[at - 2].norm not in PEOPLE_LABELS
     if before in _BULLETS:
-        return at == 1 or begins_line(reading, at - 1)
+        return at == 1 or at - 1 in begins
     if before not in (".", ")") or at < 2:
         return False
     mark = units[at - 2]
@@ -260,7 +297,7 @@ def begins_line(reading: Reading, at: int) -> bool:
     ):
         return True
     lettered = mark.kind == LETTER and mark.norm in LIST_LETTERS and text[mark.start].islower()
-    return (mark.kind == NUMBER or lettered) and (at == 2 or begins_line(reading, at - 2))
+    return (mark.kind == NUMBER or lettered) and (at == 2 or at - 2 in begins)
 
 
 def is_in_heading(reading: Reading, at: int) -> bool:
@@ -275,3 +312,15 @@ def is_in_heading(reading: Reading, at: int) -> bool:
 def is_hidden(reading: Reading, at: int) -> bool:
     """Tell whether a unit is marked, or no list has it, so that it will be."""
     return reading.gone[at] or reading.kinds[at] is Kind.UNKNOWN
+
+
+def is_in_code(reading: Reading, at: int) -> bool:
+    """Return whether hyphens tie a word to a number: `7-MM-HT`."""
+    units = reading.units
+    for step in (-1, 1):
+        one = at + step
+        while 0 <= one < len(units) and units[min(one, one - step)].end == units[max(one, one - step)].start:
+            if units[one].kind in (NUMBER, MIXED):
+                return reading.norm(at + step) == "-"
+            one += step
+    return False

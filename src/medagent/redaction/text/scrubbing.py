@@ -33,17 +33,29 @@ from medagent.redaction.text.letters import codes
 from medagent.redaction.text.lexicon import Kind, lexicon
 from medagent.redaction.text.names import mark_names, mark_small_names
 from medagent.redaction.text.notation import mark_starts
+from medagent.redaction.text.place_frames import framed_places
 from medagent.redaction.text.places import places
 from medagent.redaction.text.reading import SPELLED, Mark, Reading, beginnings
 from medagent.redaction.text.spoken import units
 from medagent.redaction.text.sure_names import listed_names
-from medagent.redaction.text.terms import read_terms
+from medagent.redaction.text.terms import read_terms, read_unlisted_drugs
 from medagent.redaction.text.units import blank_out, merged
 from medagent.redaction.text.vocabulary import Open, mark_touching, mark_unknown, what_is_open
 
-_PATTERNS = (ages, written_contacts, dates, addresses, places, labelled_codes, spoken_contacts, digit_runs)
+_PATTERNS = (
+    ages,
+    written_contacts,
+    dates,
+    addresses,
+    places,
+    framed_places,
+    labelled_codes,
+    spoken_contacts,
+    digit_runs,
+)
 _BEGINNINGS = tuple((pattern, beginnings(pattern)) for pattern in _PATTERNS)
 _CODES, _EPONYMS, _TERMS = beginnings(codes), beginnings(read_eponyms), beginnings(read_terms)
+_UNLISTED_DRUGS = beginnings(read_unlisted_drugs)
 LONGEST_S: Final = 1.0
 """Seconds of this thread's processor time that one text may take; one that takes longer is withheld."""
 _MOST_READINGS = 8
@@ -230,6 +242,8 @@ def _read(reading: Reading, mode: TextMode, is_open: Open) -> None:
         read_eponyms(reading)
     if begins & _TERMS:
         read_terms(reading)
+    if begins & _UNLISTED_DRUGS:
+        read_unlisted_drugs(reading)
     mark_starts(reading)
     spelled, abbreviated = codes(reading) if begins & _CODES else ([], set[int]())
     if reading.terms:
@@ -239,6 +253,8 @@ def _read(reading: Reading, mode: TextMode, is_open: Open) -> None:
     for first, last, category in chain(*found, spelled):
         reading.put(first, last, Mark(category, Layer.PATTERNS))
     for first, last, category in listed_names(reading):
+        if first == last and reading.norms[first] == "may" and first in reading.terms:
+            continue  # the verb behind a noun that is a title elsewhere: `the nurse may call`
         reading.put(first, last, Mark(category, Layer.NAMES))
     if is_open is Open.PATTERNS and not (reading.count or reading.unknown() or reading.cued(SPELLED)):
         return

@@ -17,6 +17,7 @@ from medagent.redaction.text.reading import (
     cue,
     is_hidden,
 )
+from medagent.redaction.text.small_word_names import small_surnames, small_word_names
 from medagent.redaction.text.units import LETTER, SIGN, WORD
 
 PEOPLE_DO = words(
@@ -57,6 +58,7 @@ _BEHIND_AN = FUNCTION - words(
     along any all each either every an a our oh uh um ah again i i'm i've i'd i'll is ok okay"""
 ) | words("is are am")
 """No sentence goes on with one of these behind `an`, but with `please` behind somebody called An."""
+_BEGINS_CLAUSE = words("i i'm i've i'd i'll")
 _OF_DOCTORS = words(
     """appointment appointments visit visits office offices note notes order orders bill bills number numbers name names
     referral referrals letter letters list lists today tomorrow yesterday tonight recommended advised suggested"""
@@ -69,7 +71,7 @@ _TITLED = (
     - TITLES
     - words(
         """i i'm i've i'd i'll what who whom whose which where when why how that's he's she's you're they're we're don't
-    doesn't didn't isn't wasn't can't won't patient patients doctors thank thanks please hello hi hey bye sorry"""
+    doesn't didn't isn't wasn't can't won't patient patients doctors thank thanks please hello hey bye sorry"""
     )
 )
 """Small words that a capital behind a title makes a name."""
@@ -206,7 +208,8 @@ def _calling(reading: Reading) -> Iterator[Span]:
 def _called_an(reading: Reading) -> Iterator[Span]:
     """`An`, where no word follows that an article may precede."""
     for at in reading.cued(_AN_CUE):
-        if at and _is_article_odd(reading, at + 1):
+        behind_name = at > 0 and reading.norm(at + 1) in _BEGINS_CLAUSE and is_hidden(reading, at - 1)
+        if behind_name or (at and _is_article_odd(reading, at + 1)):
             yield at, at, Category.NAME
 
 
@@ -312,6 +315,8 @@ _FINDERS: tuple[Callable[[Reading], Iterator[Span]], ...] = (
     _calling,
     _called_an,
     _last_first,
+    small_word_names,
+    small_surnames,
 )
 """What finds names beside something sure, and places of several words."""
 _BEGINNINGS = tuple((finder, beginnings(finder)) for finder in _FINDERS)

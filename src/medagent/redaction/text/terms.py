@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from medagent.redaction.policy import Category
 from medagent.redaction.text.cues import FUNCTION, TITLES, words
+from medagent.redaction.text.disease_phrases import DEVICE_EPONYMS, is_said_of_disease
+from medagent.redaction.text.drug_phrases import SURE_DRUG, TAKING, is_surely_taken, is_taken
 from medagent.redaction.text.found import Layer
 from medagent.redaction.text.lexicon import Kind
-from medagent.redaction.text.reading import ABBREVIATION, DRUG_NAME, EPONYM, PAIR, RARE, Mark, Reading, begins_with, cue
-from medagent.redaction.text.units import LETTER, MIXED, NUMBER, WORD
+from medagent.redaction.text.order_phrases import ORDERING, is_device, is_ordered, is_unlisted_device
+from medagent.redaction.text.reading import (
+    ABBREVIATION,
+    CAPITALS,
+    DRUG_NAME,
+    EPONYM,
+    PAIR,
+    RARE,
+    Mark,
+    Reading,
+    begins_with,
+    cue,
+    is_in_code,
+)
+from medagent.redaction.text.units import LETTER, NUMBER, WORD
 
 _SYNDROMES = words("syndrome syndromes")
 _DISEASES = words("disease diseases dystrophy ataxia dysplasia anomaly sequence phenomenon complex")
@@ -22,7 +37,7 @@ _LOOSE_FINDINGS = words(
     negative positive dressing splint brace view criteria risk index sign signs test disease area space triangle canal
     ligament bodies body cells stain agar virus lymphoma nodes joint cyst cysts duct tube glands fascia pouch valve bag
     drain port pump frame nail plate screw graft flap repair technique approach operation surgery boot
-    downgoing upgoing"""
+    downgoing upgoing pearls plates infraction lamp murmur"""
 )
 """What makes a term of an eponym that few people are called."""
 _COMMON_NAME = frozenset("flk")
@@ -66,37 +81,6 @@ _SHORT = 3
 """Letters of a word that no list of names has which make it an abbreviation; shorter ones are syllables of names."""
 _BETWEEN = frozenset(("-", "/", "'"))
 _MOST_PARTS = 4
-_STRENGTHS = words(
-    """mg mgs mcg mcgs milligram milligrams microgram micrograms mg's xr er xl sr odt tablet tablets tab tabs capsule
-    capsules caps caplet caplets pill pills pack packs cream gel ointment lotion foam inhaler patch patches iud
-    prescription refill refills dose doses injection injections shot shots infusion infusions vaccine ring"""
-)
-_UNITS = words("mg mgs mcg milligram milligrams microgram micrograms percent % units iu ml")
-_TAKING = words(
-    """refill refilling generic skip skipped skipping taking prescribe prescribed prescribes prescribing tapering
-    restart restarted swallow swallowed dose tablet tablets mg milligrams pill pills brand"""
-)
-_TAKING_RARE = words("take takes taking took try tried trying stop stopped start started using use uses")
-_STARTED = frozenset(
-    {
-        *((before, "on") for before in ("started", "start", "put", "been", "am", "i'm", "is", "was", "stay", "back")),
-        *((before, "of") for before in ("out", "off", "instead")),
-        ("allergic", "to"),
-        ("switch", "to"),
-        ("switched", "to"),
-    }
-)
-"""Before a drug that is nobody's usual first name."""
-_OF_OR_FOR = words("of for on")
-_REFILLS = words("refill refills prescription prescriptions bottle box")
-_DOES_TO_ME = words("makes made gives gave upset upsets helps helped")
-_FOR_A_DRUG = words(
-    "generic substitute alternative coupon dose doses mg milligrams tablet tablets pill pills pack supply"
-)
-_GIVING = words("give gave gives giving given hand handed get got bring let make made tell told ask asked")
-_ENDING = words(
-    "this for every daily twice once at with because again anymore and but in , . ? ! ; as the last since please"
-)
 _ONLY_FINDINGS = words(
     """sign signs lesion lesions gait chromosome cyst cysts palsy contracture maneuver manoeuvre osteotomy forceps
     speculum node nodes tubercle smear stain catheter drain collar splint murmur triad reflex deformity phenomenon
@@ -106,17 +90,29 @@ _INDEFINITE = words("a an positive negative no possible probable suspected bilat
 _SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE = cue(_SYNDROMES), cue(_DISEASES), cue(_ONLY_FINDINGS)
 
 
-@begins_with(_SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE, DRUG_NAME, PAIR, EPONYM, RARE, ABBREVIATION)
+@begins_with(_SYNDROME_CUE, _DISEASE_CUE, _FINDING_CUE, DRUG_NAME, PAIR, EPONYM, RARE, ABBREVIATION, CAPITALS)
 def read_terms(reading: Reading) -> None:
     """Make clinical words of unlisted eponyms before `syndrome`, and of brands that are names beside a dose."""
+    _read_eponyms(reading)
+    _judge_rare_names(reading)
+    _read_heads(reading)
+    _read_drugs(reading)
+    if reading.cued(ORDERING):
+        _keep_ordered(reading)
+
+
+def _read_eponyms(reading: Reading) -> None:
     for at in reading.cued(PAIR):
         if (last := _end_of_pair(reading, at)) and not _is_somebody(reading, at):
             _keep(reading, at, last)
     for at in reading.cued(EPONYM):
         last = max(_end_of_finding(reading, at), _end_of_chain(reading, at))
-        if (last > at or _is_asked_or_assessed(reading, at)) and not _is_somebody(reading, at):
+        if (last > at or _is_alone(reading, at)) and not _is_somebody(reading, at):
             _keep(reading, at, last)
-    _judge_rare_names(reading)
+
+
+def _read_heads(reading: Reading) -> None:
+    """Read what is before `syndrome`, `sign` and the like."""
     for at in reading.cued(_SYNDROME_CUE):
         _mark(reading, _first_part(reading, at), at, listed=True)
     for at in reading.cued(_FINDING_CUE):
@@ -126,10 +122,42 @@ def read_terms(reading: Reading) -> None:
         begin = _first_part(reading, at)
         if at - begin > 1:
             _mark(reading, begin, at, listed=False)
+
+
+def _read_drugs(reading: Reading) -> None:
+    """Keep drugs that are names, and drugs of no list, by what is said of them."""
     for at in reading.cued(DRUG_NAME):
-        if not reading.gone[at] and not _is_somebody(reading, at) and _is_taken(reading, at):
-            reading.terms.update((at, at - 1) if at and reading.norms[at - 1] in _TAKING else (at,))
+        if reading.gone[at]:
+            continue
+        if not _is_somebody(reading, at) and is_taken(reading, at):
+            reading.terms.update((at, at - 1) if at and reading.norms[at - 1] in TAKING else (at,))
             reading.kinds[at] = Kind.CLINICAL
+        elif "f" not in reading.borne[at] and is_device(reading, at):
+            _keep(reading, at, at)
+
+
+@begins_with(SURE_DRUG)
+def read_unlisted_drugs(reading: Reading) -> None:
+    """Make clinical words of drugs that no list has, by what is said of them."""
+    for at in reading.unknown():
+        if not reading.gone[at] and (is_surely_taken(reading, at) or is_unlisted_device(reading, at)):
+            _keep(reading, at, at)
+
+
+def _is_alone(reading: Reading, at: int) -> bool:
+    """Return whether an eponym without a noun behind it names nobody here."""
+    if _is_asked_or_assessed(reading, at) or is_said_of_disease(reading, at):
+        return True
+    norm = reading.norms[at]
+    return (norm in DEVICE_EPONYMS or norm in reading.lists.rare_eponyms) and is_device(reading, at)
+
+
+def _keep_ordered(reading: Reading) -> None:
+    """Keep abbreviations of tests in small letters, and words that no list has, where a test is ordered or found."""
+    unlisted = [at for at in reading.unknown() if not reading.borne[at]]
+    for at in sorted({*reading.cued(CAPITALS), *reading.cued(RARE), *reading.cued(ABBREVIATION), *unlisted}):
+        if not reading.gone[at] and at not in reading.terms and is_ordered(reading, at):
+            _keep(reading, at, at)
 
 
 def _keep(reading: Reading, begin: int, last: int) -> None:
@@ -177,6 +205,8 @@ def _end_of_finding(reading: Reading, at: int) -> int:
     after = reading.norm(at + 1)
     if after in _FINDINGS or (rare and after in _LOOSE_FINDINGS):
         return at + 1
+    if rare and after in ("i", "ii", "iii", "iv") and reading.capitals[at + 1]:
+        return at + 1
     if rare and at + 1 < len(reading.units) and reading.units[at + 1].kind == NUMBER:
         return at if reading.norm(at + 2) in _NO_GRADE else at + 1
     return at
@@ -208,6 +238,15 @@ def _judge_rare_names(reading: Reading) -> None:
     for at in reading.cued(ABBREVIATION):
         if not reading.gone[at] and _is_all_capitals(reading, at) and not _is_beside_people(reading, at):
             _keep(reading, at, at)
+    for at in reading.cued(CAPITALS) if reading.capital_places else ():
+        if (
+            not reading.gone[at]
+            and _is_all_capitals(reading, at)
+            and not _is_beside_people(reading, at)
+            and not _is_beside_hidden(reading, at)
+            and not is_in_code(reading, at)
+        ):
+            _keep(reading, at, at)
 
 
 def _is_all_capitals(reading: Reading, at: int) -> bool:
@@ -219,7 +258,8 @@ def _is_all_capitals(reading: Reading, at: int) -> bool:
 def _is_beside_hidden(reading: Reading, at: int) -> bool:
     """Return whether a word is beside one that no list has or that does not leave."""
     return any(
-        reading.gone[beside] or reading.kinds[beside] is Kind.UNKNOWN
+        reading.gone[beside]
+        or (reading.kinds[beside] is Kind.UNKNOWN and (reading.borne[beside] or not _is_all_capitals(reading, beside)))
         for beside in (at - 1, at + 1)
         if 0 <= beside < len(reading.units)
     )
@@ -280,38 +320,6 @@ def _is_somebody(reading: Reading, at: int) -> bool:
         return False
     if reading.norms[before] in TITLES:
         return True
-    if before < at - 1 or reading.norms[before] in FUNCTION or reading.norms[before] in _TAKING:
+    if before < at - 1 or reading.norms[before] in FUNCTION or reading.norms[before] in TAKING:
         return False
     return "f" in reading.borne[before]
-
-
-def _is_taken(reading: Reading, at: int) -> bool:
-    """Return whether a dose, a form, or somebody who takes it is beside a drug's name."""
-    units, norms = reading.units, reading.norms
-    before = norms[at - 1] if at else ""
-    two_before = norms[at - 2] if at > 1 else ""
-    given = before in _GIVING
-    after = reading.norm(at + 1)
-    if after in _STRENGTHS and not given:
-        return True
-    if not given and at + 1 < len(units) and _is_strength(reading, at + 1):
-        return True
-    if "k" not in reading.borne[at] and after in _DOES_TO_ME and reading.norm(at + 2) in ("me", "my"):
-        return True
-    ends = not after or after in _ENDING
-    if not ends:
-        return False
-    if "f" not in reading.borne[at] and (before in _TAKING_RARE or (two_before, before) in _STARTED):
-        return True
-    of_it = before in _OF_OR_FOR and two_before in _FOR_A_DRUG
-    return before in _TAKING or of_it or (before == "of" and two_before in _REFILLS)
-
-
-def _is_strength(reading: Reading, at: int) -> bool:
-    """Return whether a number with a unit begins here: `10 mg`, `0.35 mg`, `10mg`."""
-    units = reading.units
-    if units[at].kind == MIXED:
-        return reading.norms[at].endswith(("mg", "mcg"))
-    while at < len(units) and (units[at].kind == NUMBER or reading.norms[at] in (".", "/", "-")):
-        at += 1
-    return units[at - 1].kind == NUMBER and reading.norm(at) in _UNITS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from medagent.redaction.policy import Category
-from medagent.redaction.text.addresses import STREET_NAMES
+from medagent.redaction.text.address_words import STREET_NAMES
 from medagent.redaction.text.cues import (
     FUNCTION,
     MAIL_HOSTS,
@@ -61,7 +61,7 @@ def mark_touching(reading: Reading) -> None:
         if gone[at]:
             continue
         if (
-            _is_house(reading, at)
+            (norms[at + 1] == "," and _is_house(reading, at))
             or (gone[at + 1] and _belongs(reading, at, before=False))
             or (tied and _is_joined(reading, at))
         ):
