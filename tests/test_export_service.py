@@ -54,7 +54,7 @@ ExportService(load_settings(), idle_s=float(sys.argv[1])).run()
 
 
 class JobProcess:
-    """A job in a process of its own, which does what it is told line by line."""
+    """A job in a process of its own, which does what each line of its input says."""
 
     def __init__(self) -> None:
         tests = str(Path(__file__).parent)

@@ -56,7 +56,7 @@ def _outbox_trips(settings: Settings) -> TripStore:
 
 
 def export_gate(settings: Settings) -> Gate:
-    """What every request of these settings passes, its switch made at the first; for who has no switch at hand."""
+    """Return the gate that every request of these settings passes; its switch is made at the first request."""
     made = functools.cache(lambda: ExportGate(switch(settings)))
 
     def gate() -> None:

@@ -115,7 +115,7 @@ def waiting(settings: Settings) -> OutboxStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolStatus:
-    """What jobs have stored that is not sealed yet.
+    """Spans that jobs have stored and that are not sealed yet.
 
     Attributes:
         files: Spool files, one a call.

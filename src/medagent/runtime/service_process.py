@@ -1,4 +1,4 @@
-"""Start of the export service as a process of its own, which outlives the job and is no child of it."""
+"""Start of the export service as a process of its own, which outlives the job."""
 
 from __future__ import annotations
 

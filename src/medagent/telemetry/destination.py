@@ -58,7 +58,7 @@ def traces_url(endpoint: str, *, variable: str) -> str:
     except ValueError:
         is_address = False
     if not is_address:
-        raise SettingsError(f"{variable} is no http(s) address", hint=f"change or unset {variable}")
+        raise SettingsError(f"{variable}: unusable address, expected http(s)", hint=f"change or unset {variable}")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise SettingsError(f"{variable} holds more than an address", hint="a key belongs into a header")
     base = endpoint.rstrip("/")
@@ -75,7 +75,7 @@ def parse_headers(text: str, *, variable: str) -> dict[str, str]:
         name, equals, value = (part.strip() for part in pair.partition("="))
         if not equals or not _HEADER.fullmatch(name.lower()) or name.lower() in {*_NOT_THEIRS, *OWN_HEADERS, *headers}:
             raise SettingsError(
-                f"{variable} holds a header that is none, is ours to set, or comes twice",
+                f"{variable}: a header is malformed, reserved or repeated",
                 hint=f"write {variable}=name=value,name=value; a comma in a value is %2C",
             )
         headers[name.lower()] = unquote(value)

@@ -99,7 +99,7 @@ def test_names_go_and_terms_and_words_stay(kind: str) -> None:
 
 
 def test_words_beside_names_stay() -> None:
-    """Of the words beside the names at least 98.5 of 100 stay."""
+    """At least 98.5 of 100 words beside the names stay."""
     kept = lost = 0
     for case in (case for cases in BY_KIND.values() for case in cases if case.gone):
         gone = hidden(case.text)

@@ -41,7 +41,7 @@ def test_decode_of_a_changed_file_stops_before_the_change(written: list[SpoolRec
 
 
 def test_identity_of_a_header_is_what_was_written() -> None:
-    """And a header of another format is none."""
+    """And a header of another format is not read."""
     made = Identity(code="a", policy="b", settings="c", service="d")
     record = made.header("00000000-0000-4000-8000-000000000000")
     assert Identity.read(decode(record.encoded()).records[0]) == made

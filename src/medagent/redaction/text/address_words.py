@@ -118,7 +118,7 @@ MORE_STREETS = words(
 )
 """Types of streets that are so only in an address."""
 HEDGES = FILLERS | words("on it's its let me see well sorry no i think mean wait actually , . …")
-"""What people say between a house's number and its street."""
+"""Words between a house's number and its street."""
 ROOM_LINKS = HEDGES | words("# number is 's no num : code")
 ABBREVIATED = words("apt ste bldg no # rm fl unit flat suite apartment")
 SURE_ROOMS = words(

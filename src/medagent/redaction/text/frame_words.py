@@ -19,7 +19,7 @@ from medagent.redaction.text.place_words import (
 
 
 class Level(IntEnum):
-    """How sure a sentence is that a place follows."""
+    """Certainty that a place follows in a sentence."""
 
     FACILITY = 0
     """Two words that are called as facilities are, and nothing else."""

@@ -51,7 +51,7 @@ _OF_NAMES = frozenset(("vi",))
 """Languages whose names are words: one of these beside names is no evidence."""
 _ENDS = frozenset(".!?…;。！？؟")
 _BEGINS = _ENDS | frozenset(":¿¡\"'-–(")
-"""Signs behind which a capital is no name's."""
+"""Signs behind which a capital does not make a name."""
 _SPACELESS = frozenset(("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR"))
 _NO_EVIDENCE = frozenset(("LATIN", "GREEK", "MICRO", "MODIFIER", "FEMININE", "MASCULINE", "SUPERSCRIPT", "SUBSCRIPT"))
 """Greek letters and small ones are in units and formulas."""
@@ -363,7 +363,7 @@ _END_OF_RUNS: Final = ((_Is.ENGLISH, ()),) * (_WIDEST_GAP + 1)
 _IN_BOTH = frozenset((_Is.SMALL_SHARED, _Is.SHARED))
 _LISTED_KINDS = frozenset((_Is.SHARED, _Is.HALF, _Is.SHAPED, _Is.SURE, _Is.SMALL_SHARED))
 _OPENS = frozenset((_Is.HALF, _Is.SHAPED, _Is.SURE, _Is.ACCENTED, _Is.UNKNOWN))
-"""What a row of another language begins and ends with, beside small words of it."""
+"""Kinds of words with which a row of another language begins and ends, beside small words of it."""
 _SPEAKS = {
     _Is.SURE: 4,
     _Is.ACCENTED: 3,
@@ -373,7 +373,7 @@ _SPEAKS = {
     _Is.SHARED: 1,
     _Is.SMALL_SHARED: 1,
 }
-"""How much a word in a row speaks for its language."""
+"""Weight of a word in a row for its language."""
 _ENOUGH = 4
 
 

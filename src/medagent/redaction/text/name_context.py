@@ -1,4 +1,4 @@
-"""What the names' model sees around a word: symbols of its neighbours, with everything hidden that is not exported."""
+"""Symbols that the names' model sees around a word, with everything hidden that is not exported."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ ORDINAL_SYMBOL = "<th>"
 SEEN_BY_KIND = {NUMBER: "<n>", LETTER: "<l>"}
 _HIDDEN, _HIDDEN_NAME, _HIDDEN_SYLLABLE = "<x>", "<f>", "<s>"
 _HIDDEN_ORDER = (_HIDDEN, _HIDDEN_SYLLABLE, _HIDDEN_NAME)
-"""How a hidden run is seen by its parts: as the last of these that one of them is."""
+"""A hidden run is seen as the last of these that one of its parts is."""
 _HIDDEN_ONES = frozenset(_HIDDEN_ORDER)
 _NOWHERE: Set[int] = frozenset()
 _HIDDEN_NAMES = frozenset((_HIDDEN_NAME, _HIDDEN_SYLLABLE))
 _SYLLABLE = re.compile(r"[^aeiouy']{0,3}[aeiouy]{1,3}[^aeiouy']{0,2}")
 """A word of one syllable: beside one, a small word is more often another syllable of a name (`so young kim`)."""
 KIND_SIGNS = ("", "", "?", "+", "")
-"""Of each kind of word, by its number; a tuple, since the hash of a member costs a call."""
+"""Sign of each kind of word, by its number; a tuple, since the hash of a member costs a call."""
 LEFT, RIGHT = 2, 2
-"""How many symbols the model sees before a word, and behind it."""
+"""Number of symbols that the model sees before a word, and behind it."""
 _FIRST_OR_LAST = frozenset("fls")
 CAPITAL_DATES = words(
     """monday tuesday wednesday thursday friday saturday sunday january february march april may june july august
@@ -345,7 +345,7 @@ def _words_of(reading: Reading) -> list[bool]:
 
 
 def symbols_of(reading: Reading) -> list[str]:
-    """What the model sees of each unit that nothing hides, empty for what it does not see; kept with the reading."""
+    """Return the symbol of each unit that nothing hides, empty for what the model does not see."""
     seen = reading.symbols
     if seen is None:
         seen = reading.symbols = reading.norms.copy()

@@ -66,7 +66,7 @@ _BEFORE_TELLING = {
     "up": words("pull look bring"),
     "me": words("call calls called calling"),
 }
-"""Of `go by`, `down as`, `pull up`, `call me`: the second word and the first one."""
+"""Second and first words of `go by`, `down as`, `pull up`, `call me`."""
 _TITLES = words("mister mr mrs ms miss missus doctor dr nurse caller named")
 _PREPOSITIONS = words("under with to for")
 _CUE = cue(_NAMED | _BE | _I_AM | _KIN | _PREPOSITIONS | _TELLING | {"patient", "of", "me", "hello"})

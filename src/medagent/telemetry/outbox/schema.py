@@ -156,7 +156,7 @@ spools = sa.Table(
     sa.Column("stored_bytes", _Big, nullable=False),
     sa.Column("is_ended", sa.Boolean, nullable=False, server_default=sa.false()),
 )
-"""How far each spool file is stored here, so that none of its records is stored twice."""
+"""Bytes of each spool file that are stored here, so that none of its records is stored twice."""
 _version = sa.Table("outbox_version", metadata, sa.Column("version", sa.Integer, nullable=False))
 
 VERSION = 8

@@ -1,4 +1,4 @@
-"""How far the spool files of this host are stored in the outbox."""
+"""Bytes of the spool files of this host that are stored in the outbox."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class _Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Read:
-    """What a look found in one file."""
+    """Records that a look found in one file."""
 
     source: _Source
     records: Sequence[SpoolRecord]
