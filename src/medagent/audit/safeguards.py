@@ -139,10 +139,11 @@ def _parts_are_redacted(redactor: Redactor) -> bool:
 
 
 def _scrubbed_before_cut(redactor: Redactor) -> bool:
-    """The first half of a known value is nobody's: a text that is cut there must have been read before."""
+    """Return whether a text is read before it is cut: one that ends with half a known value shows no value."""
     half = _WORDS.partition(" ")[0]
-    said = "it hurts here and then it hurts here and is a " + _WORDS  # cut to 50 code points, it ends with this half
-    return not _leaves(redactor, said, half, known=_WORDS)
+    before = "it hurts here and then it hurts here and a "
+    is_cut_behind_half = len(before) + len(half) == _LIMIT  # otherwise the drill shows nothing
+    return is_cut_behind_half and not _leaves(redactor, before + _WORDS, half, known=_WORDS)
 
 
 def _pseudonyms_need_a_key(redactor: Redactor) -> bool:
