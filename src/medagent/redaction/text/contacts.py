@@ -106,8 +106,11 @@ def _of_chunk(reading: Reading, chunk: Sequence[Unit]) -> Category | None:
         and all(map(_HEX.fullmatch, [u.norm for u in chunk[:11:2]]))
     ):
         return Category.IDENTIFIER
+    has_colon = ":" in signs  # as in an address of a network, whose parts look like codes
     if any(
-        unit.kind == MIXED and not _CLINICAL_CODE.fullmatch(unit.norm) and not is_clinical_code(reading, unit.norm)
+        unit.kind == MIXED
+        and not _CLINICAL_CODE.fullmatch(unit.norm)
+        and (has_colon or not is_clinical_code(reading, unit.norm))
         for unit in chunk
     ):
         return Category.IDENTIFIER

@@ -224,7 +224,7 @@ def _stutter(reading: Reading, at: int) -> range | None:
     return range(at, last + 1) if plain and units[ahead].norm.startswith(letter) else None
 
 
-_CODE = re.compile(r"([a-z]{2,6}?)(x?\d{1,2})([a-c]?)")
+_CODE = re.compile(r"([a-z]{2,6}?)(x?[1-9])([a-c]?)")
 _AMOUNT = re.compile(r"\d{1,3}(?:d|u|mo|mos|wk|wks|mls|kgs|fr|mmol|mins|hrs|mg|u/h)")
 _CODES = words(
     """g6pd y90 i131 p16 p53 tp53 p24 b2m c1q ft3 ft4 cyp2d6 cyp2c19 cyp2c9 cyp3a4 h2o2 n2o hla2 e2 p4 f2 d10 d50
@@ -235,7 +235,7 @@ _NO_CODE = words("id no pin rm apt apts bed unit room hc rr po box mrn ssn dob a
 
 
 def is_clinical_code(reading: Reading, norm: str) -> bool:
-    """Return whether letters with one or two digits are an abbreviation and its grade: `ckd3`, `jak2`, `aaox3`."""
+    """Return whether letters with one digit are an abbreviation and its grade: `ckd3`, `jak2`, `aaox3`."""
     if norm in _CODES or _AMOUNT.fullmatch(norm):
         return True
     match = _CODE.fullmatch(norm)

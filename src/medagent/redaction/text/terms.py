@@ -22,7 +22,7 @@ from medagent.redaction.text.reading import (
     cue,
     is_in_code,
 )
-from medagent.redaction.text.units import LETTER, NUMBER, WORD
+from medagent.redaction.text.units import LETTER, MIXED, NUMBER, WORD
 
 _SYNDROMES = words("syndrome syndromes")
 _DISEASES = words("disease diseases dystrophy ataxia dysplasia anomaly sequence phenomenon complex")
@@ -245,8 +245,43 @@ def _judge_rare_names(reading: Reading) -> None:
             and not _is_beside_people(reading, at)
             and not _is_beside_hidden(reading, at)
             and not is_in_code(reading, at)
+            and not _is_of_place_or_code(reading, at)
         ):
             _keep(reading, at, at)
+
+
+_CITIES = words(
+    """sf bc nyc kc stl phx pdx lax sfo jfk lga ewr ord mdw dfw iah hou atl bos mia fll mco clt phl iad dca
+    bwi san sjc oak sac slc msp dtw cle cmh cvg bna msy aus abq tus elp okc tul hnl anc rdu jax buf roc syr
+    bdl pvd mht sna ont psp yvr yyz yul yyc yeg yow lhr lgw edi gla dub cdg ams fra muc fco mad bcn lis zrh
+    vie cph arn osl ist dxb doh del bom blr maa hyd ccu hkg kul bkk cgk mnl icn nrt hnd kix pek pvg tpe syd
+    mel bne akl mex gdl mty cun gru gig eze scl bog uio pty sdq hav kin"""
+)
+"""Cities, airports and a province by their letters: in capitals they are places before they are abbreviations."""
+_LONG_NUMBER = 3
+_TIES, _TIES_OF_CODE = ("-", ":"), 3
+
+
+def _is_of_place_or_code(reading: Reading, at: int) -> bool:
+    """Return whether letters are a city, follow a hidden place and a comma, or are part of a code."""
+    units = reading.units
+    if reading.norms[at] in _CITIES or (at > 1 and reading.norms[at - 1] == "," and reading.gone[at - 2]):
+        return True
+    if _count_ties(reading, at, -1) + _count_ties(reading, at, 1) >= _TIES_OF_CODE:
+        return True
+    return any(
+        0 <= beside < len(units) and units[beside].kind in (NUMBER, MIXED) and len(units[beside].norm) >= _LONG_NUMBER
+        for beside in (at - 1, at + 1)
+    )
+
+
+def _count_ties(reading: Reading, at: int, step: int) -> int:
+    """Return how many hyphens or colons tie a word to others in one direction: five in `AA-BB-CC-DD-EE-FF`."""
+    units, count, one = reading.units, 0, at + step
+    while 0 <= one < len(units) and units[min(one, one - step)].end == units[max(one, one - step)].start:
+        count += units[one].norm in _TIES
+        one += step
+    return count
 
 
 def _is_all_capitals(reading: Reading, at: int) -> bool:
