@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,15 +28,63 @@ def _postgres(program: Path, *arguments: object) -> None:
     subprocess.run([program, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL, cwd="/", timeout=60, **user)
 
 
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[str]:
-    """The directory of the socket of a server that trusts its own user; CI fails where it is not installed."""
+def _installed() -> Path:
+    """Return the newest server's programs; without one CI fails, and other runs skip."""
     found = sorted(_INSTALLED.glob("*/bin/pg_ctl"), key=lambda path: int(path.parts[-3]))
     if not found:
         if os.environ.get("CI"):
             pytest.fail(f"no PostgreSQL under {_INSTALLED}: `make postgres` installs it")
         pytest.skip(f"no PostgreSQL under {_INSTALLED}: `make postgres` installs it")
-    programs = found[-1].parent
+    return found[-1].parent
+
+
+class PostgresServer:
+    """A server of its own that can be stopped and started again; it trusts its own users."""
+
+    def __init__(self, home: Path, *, listen: str = "") -> None:
+        self._programs = _installed()
+        self.home = home
+        self._data = home / "data"
+        self._options = _SERVER.format(home).replace("listen_addresses=", f"listen_addresses={listen}", 1)
+        if os.geteuid() == 0:
+            shutil.chown(home, "postgres", "postgres")
+        _postgres(
+            self._programs / "initdb", "-D", self._data, "-U", "clinic", "--auth=trust", "-E", "UTF8", "--no-sync"
+        )
+        self.start()
+        with psycopg.connect(host=str(home), user="clinic", dbname="postgres", autocommit=True) as admin:
+            admin.execute("CREATE DATABASE clinic")
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+psycopg://clinic@/clinic?host={self.home}"
+
+    def start(self) -> None:
+        _postgres(
+            self._programs / "pg_ctl", "-D", self._data, "-l", self.home / "log", "-w", "-o", self._options, "start"
+        )
+
+    def stop(self) -> None:
+        """Stop as a crash does; it recovers at the next start."""
+        _postgres(self._programs / "pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop")
+
+
+@pytest.fixture
+def postgres() -> Iterator[PostgresServer]:
+    home = Path(tempfile.mkdtemp(prefix="pg-"))
+    server = PostgresServer(home)
+    try:
+        yield server
+    finally:
+        with suppress(subprocess.CalledProcessError):  # a test may have stopped it
+            server.stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The directory of the socket of a server that trusts its own user; CI fails where it is not installed."""
+    programs = _installed()
     # Not in pytest's own directory: that is root's alone, and a socket's path has at most 107 bytes.
     home = Path(tempfile.mkdtemp(prefix="pg-"))
     try:

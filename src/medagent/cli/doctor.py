@@ -23,7 +23,7 @@ from medagent.pricing import load_prices
 from medagent.redaction.policy import ClockMode
 from medagent.runtime.exports import archive, exporters
 from medagent.runtime.host import key_ring, policy
-from medagent.runtime.kill_switch import switch_message
+from medagent.runtime.kill_switch import hosts, switch_message
 from medagent.runtime.maintenance import spooled, waiting
 from medagent.runtime.telemetry import Telemetry
 from medagent.settings import Settings, load_settings, make_home
@@ -151,6 +151,8 @@ def _telemetry(settings: Settings) -> Iterator[Finding]:
     spool = spooled(settings)
     is_missing = spool.service != "running" and (spool.files > 0 or settings.export_service == "external")
     yield Finding(what="spool", state="note" if is_missing else "ok", says=spool_line(spool).removeprefix("spool: "))
+    for one in hosts(settings):
+        yield Finding(what="host", state="note" if one.has_problem() else "ok", says=f"{one.label}: {one.says()}")
 
 
 def _sampling(settings: Settings) -> Iterator[Finding]:

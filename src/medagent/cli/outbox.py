@@ -6,13 +6,16 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from medagent.cli.output import console, print_failure, print_json
 from medagent.proof import Json
 from medagent.runtime.exports import exporters, outbox
+from medagent.runtime.kill_switch import hosts
 from medagent.runtime.maintenance import SpoolStatus, spooled, waiting
 from medagent.settings import load_settings
 from medagent.telemetry.failures import Failure
+from medagent.telemetry.hosts import HostStatus
 from medagent.telemetry.outbox import OutboxStatus
 
 app = typer.Typer(help="What waits to be delivered.", no_args_is_help=True)
@@ -22,12 +25,17 @@ app = typer.Typer(help="What waits to be delivered.", no_args_is_help=True)
 def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
     """Say what waits for which destination; exit code 1 where a span or the outbox itself was set aside."""
     settings = load_settings()
-    found, spool = waiting(settings), spooled(settings)
+    found, spool, shared = waiting(settings), spooled(settings), hosts(settings)
     if as_json:
-        print_json([{**_document(found), "spool": _spool_document(spool)}])
+        print_json(
+            [{**_document(found), "spool": _spool_document(spool), "hosts": [_host_document(one) for one in shared]}]
+        )
     else:
         _show(found)
         console().print(spool_line(spool), style=None if spool.service == "running" or not spool.files else "yellow")
+        for one in shared:
+            style = "yellow" if one.has_problem() else None
+            console().print(Text(f"host {one.label}: {one.says()}", style=style or ""), soft_wrap=True)
     if found.set_aside or found.corrupt:
         raise typer.Exit(1)
 
@@ -81,6 +89,17 @@ def _document(found: OutboxStatus) -> dict[str, Json]:
         "max_bytes": found.max_bytes,
         "refused": found.refused,
         "corrupt": list(found.corrupt),
+    }
+
+
+def _host_document(one: HostStatus) -> dict[str, Json]:
+    return {
+        "host": one.host,
+        "name": one.name,
+        "is_serving": one.is_serving,
+        "silent_s": one.silent_s,
+        "clock_ahead_s": one.clock_ahead_s,
+        "problem": one.problem,
     }
 
 

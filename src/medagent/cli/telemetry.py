@@ -22,7 +22,16 @@ from medagent.os_account import current_account
 from medagent.proof import Json
 from medagent.runtime.host import ledger, machine_keys
 from medagent.runtime.installed_watch import check_installed
-from medagent.runtime.kill_switch import audited, audits, check_votes, officers, record_votes, switch, switch_message
+from medagent.runtime.kill_switch import (
+    audited,
+    audits,
+    check_votes,
+    officers,
+    record_votes,
+    switch,
+    switch_message,
+    unconfirmed,
+)
 from medagent.runtime.maintenance import purge as purge_outbox
 from medagent.runtime.maintenance import waiting
 from medagent.settings import Settings, load_settings
@@ -38,12 +47,25 @@ app = typer.Typer(help="The kill switch: stop all telemetry on this host, or lif
 def off(
     reason: Annotated[str, typer.Option(help="Why; the ledger keeps it for six years. Name a ticket, never a person.")],
 ) -> None:
-    """Stop telemetry in every running process on this host, within a second; calls go on."""
+    """Stop telemetry in every running process on this host, within a second; calls go on.
+
+    Hosts that share an outbox in PostgreSQL stop too, within 2 s; exit code 1 and a line name each that did not answer.
+    """
     settings = load_settings()
     switch(settings).turn_off(reason=recorded_reason(reason), by=current_account().name)
     print_switch(switch_message(settings), to=console())
     if problem := reason_problem(reason):
         console().print(f"the reason is not recorded: it {problem}")
+    _confirm(settings)
+
+
+def _confirm(settings: Settings) -> None:
+    """Name each host that shares the outbox and has not applied the change; exit code 1 where one did not answer."""
+    against = unconfirmed(settings)
+    for host, why in against:
+        console().print(Text(f"host {host.label}: {why}", style="yellow"), soft_wrap=True)
+    if any(host.is_serving for host, _ in against):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -79,6 +101,7 @@ def on(
     else:
         print_switch(message, to=console())
         raise typer.Exit(1)
+    _confirm(settings)
 
 
 def _by_audit(settings: Settings, audit: Path) -> None:

@@ -35,6 +35,7 @@ from medagent.telemetry.span import SafeSpan
 from medagent.telemetry.spool.directory import SpoolDirectory
 from medagent.telemetry.spool.importer import ImportWatch, SpoolImporter
 from medagent.telemetry.switch import Switch
+from medagent.telemetry.switch_sync import SwitchSync
 
 if TYPE_CHECKING:
     from medagent.telemetry.exporters.otlp_metrics import ClosedValues
@@ -297,4 +298,5 @@ def delivery(
         housekeeping=Housekeeping(keeper(settings, box, store), switch=stop, purges_when_off=purges),
         recovery=RecoveryWatch(look),
         metrics=workers,
+        hosts=None if (shared := stop.shared) is None else SwitchSync(stop, shared),
     )

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+def host_id(settings: Settings) -> str:
+    """Return what tells apart the hosts that share an outbox: a digest of this host's name and MEDAGENT_HOME."""
+    return digest([platform.node(), str(settings.home)])
+
+
 def key_ring(settings: Settings) -> KeyRing:
     """This installation's keys."""
     pseudonym, signing, old = (
@@ -93,8 +98,7 @@ def ledger_anchors(settings: Settings, *, opens_outbox: bool = True) -> list[Anc
     if opens_outbox:
         from medagent.telemetry.outbox.ledger_head import OutboxAnchor  # noqa: PLC0415  # a job opens no database
 
-        host = digest([platform.node(), str(settings.home)])
-        found.append(OutboxAnchor(settings.outbox_location, host=host))
+        found.append(OutboxAnchor(settings.outbox_location, host=host_id(settings)))
     if settings.ledger_anchor is not None:
         found.append(second_place(settings.ledger_anchor))
     return found

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import platform
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +14,7 @@ from medagent.errors import SwitchError
 from medagent.proof import Json
 from medagent.settings import Settings, make_home
 from medagent.telemetry.gates import ExportGate, Gate
+from medagent.telemetry.hosts import HostStatus, SharedSwitch
 from medagent.telemetry.ledger import LedgerTrips, last_trip, votes
 from medagent.telemetry.switch import Switch
 from medagent.telemetry.switch_message import SwitchMessage, message_of
@@ -24,7 +27,11 @@ if TYPE_CHECKING:
 
 from medagent.runtime import installed
 from medagent.runtime.binding import binding, binding_here
-from medagent.runtime.host import check_ledger_heads, ledger, ledger_path, machine_keys
+from medagent.runtime.host import check_ledger_heads, host_id, ledger, ledger_path, machine_keys
+
+CONFIRM_S = 2.0
+"""For so long an off or on waits for the other hosts to apply it."""
+_ASK_EVERY_S = 0.1
 
 
 def switch(settings: Settings, *, reads_outbox: bool = True) -> Switch:
@@ -36,6 +43,7 @@ def switch(settings: Settings, *, reads_outbox: bool = True) -> Switch:
     def record(change: Mapping[str, Json]) -> None:
         ledger(settings, opens_outbox=reads_outbox).append("switch_changed", change)
 
+    shared = shared_switch(settings) if reads_outbox else None
     return Switch(
         make_home(settings.home),
         forced=settings.telemetry,
@@ -43,7 +51,8 @@ def switch(settings: Settings, *, reads_outbox: bool = True) -> Switch:
         record=record,
         audited=functools.partial(audited, settings),
         ledger=LedgerTrips(ledger_path(settings)),
-        outbox=_outbox_trips(settings) if reads_outbox else None,
+        outbox=_outbox_trips(settings) if reads_outbox and shared is None else None,
+        shared=shared,
         go_days=settings.go_days,
         code=installed.installed_code(settings) if settings.env == "prod" else None,
     )
@@ -53,6 +62,49 @@ def _outbox_trips(settings: Settings) -> TripStore:
     from medagent.telemetry.outbox.trips import OutboxTrips  # noqa: PLC0415  # a job opens no database
 
     return OutboxTrips(settings.outbox_location)
+
+
+def shared_switch(settings: Settings) -> SharedSwitch | None:
+    """Return the switch of all hosts that share an outbox in PostgreSQL; None where the outbox is a file."""
+    url = settings.outbox_location
+    if isinstance(url, Path) or not url.startswith("postgresql"):
+        return None
+    from medagent.telemetry.outbox.shared_switch import OutboxSwitch  # noqa: PLC0415  # a job opens no database
+
+    return OutboxSwitch(url, host=host_id(settings), name=platform.node())
+
+
+def unconfirmed(settings: Settings, *, within_s: float = CONFIRM_S) -> list[tuple[HostStatus, str]]:
+    """Return the other hosts that have not applied the latest change of the switch, each with why.
+
+    Waits up to `within_s` for those whose export service runs. Raises `MedagentError` where the database is not there.
+    """
+    shared = shared_switch(settings)
+    if shared is None:
+        return []
+    try:
+        position = shared.read().position
+        deadline = time.monotonic() + within_s
+        while True:
+            others = [one for one in shared.hosts() if one.host != shared.host]
+            against = [(one, why) for one in others if (why := one.against(position)) is not None]
+            is_answer_due = any(one.is_serving and one.applied < position for one, _ in against)
+            if not is_answer_due or time.monotonic() >= deadline:
+                return against
+            time.sleep(_ASK_EVERY_S)
+    finally:
+        shared.close()
+
+
+def hosts(settings: Settings) -> list[HostStatus]:
+    """Return what is known of the hosts that share an outbox in PostgreSQL; nothing where the outbox is a file."""
+    shared = shared_switch(settings)
+    if shared is None:
+        return []
+    try:
+        return list(shared.hosts())
+    finally:
+        shared.close()
 
 
 def export_gate(settings: Settings) -> Gate:

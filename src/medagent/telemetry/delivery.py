@@ -15,6 +15,7 @@ from medagent.telemetry.owners import Owner
 from medagent.telemetry.recovery import GuardrailEntries, RecoveryWatch
 from medagent.telemetry.shipper import Shipper
 from medagent.telemetry.spool.importer import ImportWatch, SpoolImporter
+from medagent.telemetry.switch_sync import SwitchSync
 
 _STOP_S = 0.3
 
@@ -32,9 +33,13 @@ class Delivery:
     housekeeping: Housekeeping
     recovery: RecoveryWatch
     metrics: Sequence[MetricsWorker] = ()
+    hosts: SwitchSync | None = None
+    """The switch that several hosts share; None where the outbox is a file."""
 
     def start(self) -> None:
         """Begin to ship, and to end what dead processes left open."""
+        if self.hosts is not None:
+            self.hosts.start()
         self.imports.start()
         for shipper in self.shippers:
             shipper.start()
@@ -76,7 +81,8 @@ class Delivery:
         """Stop shipping at once; what is not delivered stays in the outbox."""
         deadline = time.monotonic() + timeout_s
         workers = [*(one.stop for one in self.shippers), *(one.stop for one in self.metrics)]
-        ends = [self.imports.stop, *workers, self.housekeeping.stop, self.recovery.join]
+        shared = () if self.hosts is None else (self.hosts.stop,)
+        ends = [self.imports.stop, *workers, self.housekeeping.stop, self.recovery.join, *shared]
         self.recovery.stop()
         for left in (False, True):  # all are asked before one is waited for
             for end in ends:

@@ -3,6 +3,8 @@
 A trip is kept in the switch's file, in the ledger and in the outbox; each of the three keeps telemetry off until the
 trip is lifted in it. A file or a ledger that cannot be read is off. An outbox that cannot be read is not: spans are
 still stored, since a locked file or a server that is away passes, but nothing is exported until it was read.
+
+Hosts that share an outbox in PostgreSQL share their switch too (`hosts.py`): an off there is off here.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ from typing import Literal, Protocol
 
 from medagent.errors import MedagentError, SwitchError
 from medagent.proof import Json
+from medagent.telemetry.hosts import SharedState, SharedSwitch, SwitchCommand
 from medagent.telemetry.ledger import reason_problem
-from medagent.telemetry.switch_file import Entry, SwitchFile, UnreadableError
+from medagent.telemetry.switch_file import Entry, SwitchFile, UnreadableError, moment
 from medagent.telemetry.trips import SwitchRecord, Trip, TripStore, latest
 
 Source = Literal["none", "environment", "command", "trip", "audit_missing", "unreadable", "clock"]
@@ -102,6 +105,7 @@ class Switch:
         audited: Audited | None = None,
         ledger: SwitchRecord | None = None,
         outbox: TripStore | None = None,
+        shared: SharedSwitch | None = None,
         go_days: int | None = None,
         code: ProcessCode | None = None,
     ) -> None:
@@ -112,13 +116,14 @@ class Switch:
         self._record = record
         self._audited = audited
         self._ledger = ledger
-        self._outbox = outbox
+        self._outbox = shared if outbox is None else outbox
+        self.shared = shared
         self._verified: tuple[tuple[Entry, object], datetime | str, float] | None = None
         self._forced_off = _forced_off(forced)
         self._tripped: Trip | None = None
         self._looked: SwitchState = _ON
         self._looked_at = float("-inf")
-        self._outbox_read: Trip | MedagentError | None = None
+        self._outbox_read: Trip | SharedState | MedagentError | None = None
         self._outbox_due = float("-inf")
         self._lock = threading.Lock()
 
@@ -157,10 +162,29 @@ class Switch:
         self._forget_outbox()
 
     def turn_off(self, *, reason: str, by: str) -> None:
-        """Off for every process on the host; raises `SwitchError` where it cannot be written or recorded."""
+        """Off for every process on the host, and on each that shares its outbox.
+
+        Raises `SwitchError` where it cannot be written, recorded or shared.
+        """
         entry = self._entry("off", "command", recordable(reason), by=by, trip=self._file_trip())
         self._write(entry)
-        self._note(entry)
+        try:
+            self._share_off(entry)
+        finally:
+            self._note(entry)
+
+    def _share_off(self, entry: Entry) -> None:
+        if self.shared is None:
+            return
+        try:
+            position = self.shared.record_command(command_of(entry, host=self.shared.host))
+        except MedagentError as error:
+            raise SwitchError(
+                f"telemetry is off on this host, the others do not know it: {error}",
+                hint="this host's export service shares it as soon as it can; or repeat the command on each host",
+            ) from None
+        self.note_event(entry, position)
+        self._forget_outbox()
 
     def turn_on(self, *, report: str, by: str) -> None:
         """Lift an off by an audit's report (its digest); raises `SwitchError` where it allows nothing here.
@@ -168,23 +192,7 @@ class Switch:
         Also where a trip is newer than the audit, or where it cannot be recorded. An off by command does not make a
         report older: it may be the same one that allowed telemetry before.
         """
-        try:
-            self._file.read()
-        except UnreadableError:
-            raise SwitchError(
-                f"telemetry stays off: {self._file.path} cannot be read",
-                hint="delete it and try again: the ledger and the outbox keep the trips too",
-            ) from None
-        if self.env == "prod" and (clock := self._clock_problem()) is not None:
-            raise SwitchError(f"telemetry stays off: {clock}", hint="set the clock of this host")
-        entry = self._entry("on", "command", "a signed audit report allows it", by=by, trip=self._file_trip())
-        entry = entry.model_copy(update={"report": report})
-        against, began = self._against(entry), self._began_of(entry)
-        if isinstance(began, str) or against is not None:
-            raise SwitchError(f"telemetry stays off: {against or began}")
-        if (trip := latest(*self._trips_elsewhere())) is not None and trip.at >= began:
-            raise SwitchError(f"telemetry stays off: {_LATER_TRIP}")
-        self._lift(entry.model_copy(update={"lifted_through": began - timedelta(microseconds=1)}))
+        self._lift(self._allowed(report, by=by))
 
     def turn_on_without_audit(self, *, reason: str, by: str, override: bool = False) -> Trip | None:
         """Lift an off in dev with a reason, a trip only with `override`; returns the trip that was lifted.
@@ -206,7 +214,8 @@ class Switch:
                 hint='mend the cause, then: medagent telemetry on --override --reason "…"',
             )
         if trip is None:
-            self._note_and_write(self._entry("on", "command", reason, by=by, trip=self._file_trip()))
+            self._note_and_write(self._share_on(self._entry("on", "command", reason, by=by, trip=self._file_trip())))
+            self._forget_outbox()
         else:
             entry = self._entry("on", "override", reason, by=by, trip=trip)
             self._lift(entry.model_copy(update={"lifted_through": trip.at}))
@@ -264,14 +273,14 @@ class Switch:
         except MedagentError as error:
             raise SwitchError(f"telemetry stays off: {error}", hint=error.hint) from None
 
-    def _outbox_trip(self) -> Trip | None:
+    def _outbox_state(self) -> Trip | SharedState | None:
         """What the outbox keeps, at most half a second old; raises `MedagentError` where it could not be read."""
         if self._outbox is None:
             return None
         now = time.monotonic()
         if now >= self._outbox_due:
             try:
-                self._outbox_read = self._outbox.in_force()
+                self._outbox_read = self._outbox.in_force() if self.shared is None else self.shared.read()
                 self._outbox_due = now + _OUTBOX_EVERY_S
             except MedagentError as error:
                 self._outbox_read = error
@@ -283,6 +292,59 @@ class Switch:
     def _forget_outbox(self) -> None:
         self._outbox_due = float("-inf")
         self._looked_at = float("-inf")
+
+    # ---- changes of other hosts --------------------------------------------------------------------------------------
+
+    def entry(self) -> Entry | None:
+        """Return the latest change on this host; raises `SwitchError` where its file cannot be read."""
+        try:
+            return self._file.read()
+        except UnreadableError:
+            raise SwitchError(f"{self._file.path} cannot be read") from None
+
+    def note_event(self, entry: Entry, position: int) -> None:
+        """Note where a change of this host is among those of all hosts, unless another followed it here."""
+        if self.entry() == entry:
+            self._write(entry.model_copy(update={"event": position}))
+
+    def local_trip(self) -> Trip | None:
+        """Return the latest trip that file or ledger of this host keep in force."""
+        return latest(self._unlifted_file_trip(), None if self._ledger is None else self._ledger.in_force())
+
+    def apply_trip(self, trip: Trip, *, position: int, by: str) -> None:
+        """Turn this host off by a trip of another; raises `SwitchError` where that cannot be written or recorded."""
+        entry = self._entry("off", "trip", recordable(trip.reason), by=by, at=trip.at, trip=trip)
+        self._apply(entry.model_copy(update={"event": position}))
+
+    def apply_off(self, command: SwitchCommand) -> None:
+        """Turn this host off by a command on another; raises as `apply_trip`."""
+        entry = self._entry(
+            "off", "command", recordable(command.reason), by=command.by, at=command.at, trip=self._file_trip()
+        )
+        self._apply(entry.model_copy(update={"event": command.position}))
+
+    def _apply(self, entry: Entry) -> None:
+        self._write(entry)
+        self._note(entry, source="shared")
+
+    def apply_on(self, command: SwitchCommand) -> None:
+        """Lift an off of this host by a command on another; raises `SwitchError` where nothing allows that here."""
+        if command.report is not None:
+            entry = self._allowed(command.report, by=command.by)
+        elif self.env != "dev":
+            raise SwitchError("telemetry stays off: with MEDAGENT_ENV=prod an audit report is needed")
+        else:
+            through = command.lifted_through
+            trip = latest(self._unlifted_file_trip(), self._tripped, *self._trips_elsewhere()[1:])
+            if trip is not None and (through is None or trip.at > through):
+                raise SwitchError(f"telemetry stays off: it tripped at {_told(trip.at)}: {trip.reason}")
+            source: Literal["command", "override"] = "command" if through is None else "override"
+            entry = self._entry("on", source, command.reason, by=command.by, trip=trip or self._file_trip())
+            entry = entry if through is None else entry.model_copy(update={"lifted_through": through})
+        self._note_and_write(entry.model_copy(update={"event": command.position}))
+        if self._tripped is not None and entry.covers(self._tripped):
+            self._tripped = None
+        self._forget_outbox()
 
     # ---- what an entry allows --------------------------------------------------------------------------------------
 
@@ -367,14 +429,21 @@ class Switch:
         if self.env == "prod" and (clock := self._clock_problem()) is not None:
             return SwitchState(on=False, source="clock", reason=clock)
         waits: str | None = None
+        off: SwitchCommand | None = None
         try:
-            in_outbox = self._outbox_trip()
+            in_outbox = self._outbox_state()
         except MedagentError:
             in_outbox, waits = None, _OUTBOX_UNREAD
+        if isinstance(in_outbox, SharedState):
+            off = in_outbox.off()
+            waits = in_outbox.clock_problem() if self.env == "prod" else None
+            in_outbox = in_outbox.trip
         against = self._against(written) if written is not None and written.state == "on" else None
         in_file = None if written is None else self._in_force(written)
         if (trip := latest(in_file, in_ledger, in_outbox)) is not None:
             return _off_by(trip)
+        if off is not None:
+            return SwitchState(on=False, source="command", reason=off.reason, at=_told(off.at))
         if written is None:
             return replace(_ON, waits=waits) if self.env == "dev" else _NOT_AUDITED
         if written.state == "off":
@@ -427,7 +496,9 @@ class Switch:
     def _lift(self, entry: Entry) -> None:
         """Record a lift in all three stores, the switch's file last: until then telemetry is off."""
         through = entry.lifted_through
-        if self._outbox is not None and through is not None:
+        if self.shared is not None:
+            entry = self._share_on(entry)
+        elif self._outbox is not None and through is not None:
             try:
                 self._outbox.record_lift(through=through)
             except MedagentError as error:
@@ -440,14 +511,48 @@ class Switch:
             self._tripped = None
         self._forget_outbox()
 
+    def _allowed(self, report: str, *, by: str) -> Entry:
+        """Return an entry by which a report turns telemetry on; raises `SwitchError` where it allows nothing here."""
+        try:
+            self._file.read()
+        except UnreadableError:
+            raise SwitchError(
+                f"telemetry stays off: {self._file.path} cannot be read",
+                hint="delete it and try again: the ledger and the outbox keep the trips too",
+            ) from None
+        if self.env == "prod" and (clock := self._clock_problem()) is not None:
+            raise SwitchError(f"telemetry stays off: {clock}", hint="set the clock of this host")
+        entry = self._entry("on", "command", "a signed audit report allows it", by=by, trip=self._file_trip())
+        entry = entry.model_copy(update={"report": report})
+        against, began = self._against(entry), self._began_of(entry)
+        if isinstance(began, str) or against is not None:
+            raise SwitchError(f"telemetry stays off: {against or began}")
+        if (trip := latest(*self._trips_elsewhere())) is not None and trip.at >= began:
+            raise SwitchError(f"telemetry stays off: {_LATER_TRIP}")
+        return entry.model_copy(update={"lifted_through": began - timedelta(microseconds=1)})
+
+    def _share_on(self, entry: Entry) -> Entry:
+        """Record an on for all hosts that share the outbox; return the entry with its place."""
+        if self.shared is None:
+            return entry
+        try:
+            position = self.shared.record_command(command_of(entry, host=self.shared.host))
+        except MedagentError as error:
+            raise SwitchError(
+                f"telemetry stays off: the shared switch does not record it: {error}",
+                hint=error.hint or "medagent outbox status",
+            ) from None
+        return entry.model_copy(update={"event": position})
+
     def _note_and_write(self, entry: Entry) -> None:
         self._note(entry)
         self._write(entry)
 
-    def _note(self, entry: Entry) -> None:
+    def _note(self, entry: Entry, *, source: str | None = None) -> None:
+        about = entry.model_dump(include={"state", "source", "reason", "by", "report"}, exclude_none=True)
         try:
             if self._record is not None:
-                self._record(entry.model_dump(include={"state", "source", "reason", "by", "report"}, exclude_none=True))
+                self._record(about if source is None else {**about, "source": source})
         except MedagentError as error:
             says = "telemetry is off on this host, but" if entry.state == "off" else "telemetry stays off:"
             raise SwitchError(f"{says} the ledger does not say so: {error}", hint=error.hint) from None
@@ -455,6 +560,20 @@ class Switch:
     def _write(self, entry: Entry) -> None:
         self._file.write(entry)
         self._looked_at = float("-inf")
+
+
+def command_of(entry: Entry, *, host: str) -> SwitchCommand:
+    """Return an entry as the shared switch stores it, with the lifts of an on by a report or an override alone."""
+    is_lift = entry.state == "on" and (entry.report is not None or entry.source == "override")
+    return SwitchCommand(
+        state=entry.state,
+        at=moment(entry.at),
+        reason=entry.reason,
+        by=entry.by,
+        host=host,
+        report=entry.report,
+        lifted_through=entry.lifted_through if is_lift else None,
+    )
 
 
 def recordable(reason: str) -> str:

@@ -31,6 +31,8 @@ class Entry(BaseModel):
     tripped_at: AwareDatetime | None = None
     trip_reason: str | None = None
     lifted_through: AwareDatetime | None = None
+    event: int | None = None
+    """Its place among the changes of all hosts that share an outbox; None where it is not shared (yet)."""
 
     def trip(self) -> Trip | None:
         """Return the latest trip that this entry knows, lifted or not."""

@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from medagent.errors import OutboxUnavailableError
-from medagent.telemetry.outbox import Outbox
+from medagent.telemetry.outbox import Outbox, shared_clock
 from medagent.telemetry.shipper import Shipper
 from medagent.telemetry.span import SafeSpan
 from medagent.telemetry.switch import Switch
@@ -26,10 +26,11 @@ HOUR_MS = 3_600_000
 
 
 class Clock:
-    """Stands in for the wall clock that all processes share."""
+    """Stands in for the wall clock that all processes share, the server's with it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ms = 1_800_000_000_000
+        monkeypatch.setattr(shared_clock, "_ahead_ms", lambda _connection: 0)
         monkeypatch.setattr(time, "time_ns", lambda: self.ms * 1_000_000)
 
 
@@ -198,8 +199,29 @@ def test_what_a_killed_shipper_was_sending_is_sent_by_another(
     victim.join(60)
     assert outbox.lease("archive", 9) == []
     true_ns = time.time_ns
+    monkeypatch.setattr(shared_clock, "_ahead_ms", lambda _connection: 0)
     monkeypatch.setattr(time, "time_ns", lambda: true_ns() + 15 * 10**9)
     assert numbers(outbox.lease("archive", 9)) == [0, 1, 2, 3, 4]
+
+
+def test_lease_of_another_host_holds_on_a_host_whose_clock_is_wrong(
+    make_outbox: MakeOutbox, outbox_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An hour ahead or behind: what another host sends is not sent twice, and what it sends is not taken from it."""
+    if not outbox_url.startswith("postgresql"):
+        pytest.skip("a file has one host")
+    right, wrong = make_outbox("right"), make_outbox("wrong")
+    fill(right, 4)
+    true_ns = time.time_ns
+    for hours in (1, -1):
+        first = right.lease("archive", 1)
+        monkeypatch.setattr(time, "time_ns", lambda hours=hours: true_ns() + hours * HOUR_MS * 1_000_000)
+        wrong.close()  # its next connection measures the clock anew
+        second = wrong.lease("archive", 1)
+        monkeypatch.setattr(time, "time_ns", true_ns)
+        rest = right.lease("archive", 9)
+        assert (numbers(first), numbers(second), numbers(rest)) == ([0], [1], [2, 3])
+        right.let_go("archive", [*first, *second, *rest])
 
 
 @pytest.mark.timing

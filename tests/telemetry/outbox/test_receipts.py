@@ -27,7 +27,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Sets the time that deliveries see, in milliseconds."""
 
     def set_to(now: int) -> None:
-        monkeypatch.setattr(module, "now_ms", lambda: now)
+        monkeypatch.setattr(module, "now_ms", lambda _connection: now)
 
     set_to(1_000_000)
     return set_to
@@ -211,7 +211,7 @@ def test_receipts_hold_the_surest_outcome_of_every_span(rounds: list[Any]) -> No
     expected: dict[str, Sent] = {}
     now = 1_000_000
     with TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "now_ms", lambda: now)
+        patch.setattr(module, "now_ms", lambda _connection: now)
         outbox = Outbox(f"sqlite:///{Path(directory) / 'o.db'}", destinations=[PLACE], owner="o")
         begin(outbox, CALLS[0])
         for name in _NAMES:

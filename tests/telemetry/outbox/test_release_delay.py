@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from medagent.telemetry.outbox import deliveries
 from outboxes import CALLS, MakeOutbox, begin, put
 
 DAY_MS = 86_400_000
@@ -18,9 +19,9 @@ def held(trace_id: str, destination: str) -> int:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The outbox's wall clock in ms, as the only item."""
-    now = [deliveries.now_ms()]
-    for module in ("deliveries", "transaction", "status"):
-        monkeypatch.setattr(f"medagent.telemetry.outbox.{module}.now_ms", lambda: now[0])
+    now = [time.time_ns() // 1_000_000]
+    for module in ("deliveries", "transaction", "status", "outbox"):
+        monkeypatch.setattr(f"medagent.telemetry.outbox.{module}.now_ms", lambda _connection: now[0])
     return now
 
 

@@ -96,7 +96,7 @@ def test_one_process_at_a_time_sends_and_not_too_often(
 ) -> None:
     """A lease ends by itself; after a request changes wait 5 s, and without a change a minute."""
     now = [1_767_225_600_000]
-    monkeypatch.setattr(totals, "now_ms", lambda: now[0])
+    monkeypatch.setattr(totals, "now_ms", lambda _connection: now[0])
     one, two = (make_outbox(name, destinations=("elsewhere",), counters=COUNTERS) for name in ("one", "two"))
     filled(one)
     one.delivered("elsewhere", SPANS[:3])

@@ -92,8 +92,8 @@ class SwitchChanged(_Content):
     """Telemetry was switched."""
 
     state: Literal["on", "off"]
-    source: Literal["command", "trip", "override"]
-    """`override`: a person in dev lifted a trip without an audit."""
+    source: Literal["command", "trip", "override", "shared"]
+    """`override`: a person in dev lifted a trip without an audit. `shared`: an off or trip of another host."""
     reason: Reason
     by: Who
     report: Sha256 | None = None

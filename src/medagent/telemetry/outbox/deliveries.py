@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from medagent.telemetry.failures import FailureCause
 from medagent.telemetry.outbox import receipts
 from medagent.telemetry.outbox.receipts import Attempted
 from medagent.telemetry.outbox.schema import calls, deliveries, destinations, spans
+from medagent.telemetry.outbox.shared_clock import now_ms
 from medagent.telemetry.span import SafeSpan, Seal
 
 LEASE_S = 15.0
@@ -54,11 +54,6 @@ class Lacking:
     error: str | None
 
 
-def now_ms() -> int:
-    """The wall clock, in milliseconds since the Unix epoch: all processes share it, and it may jump."""
-    return time.time_ns() // 1_000_000
-
-
 def is_leased(now: int) -> sa.ColumnElement[bool]:
     """Whether some process is sending it."""
     until = deliveries.c.leased_until_ms
@@ -71,9 +66,9 @@ def pause_left_s(until_ms: int, now: int) -> float:
     return left if 0 < left <= LONGEST_PAUSE_S else 0.0
 
 
-def is_due(destination: str) -> sa.ColumnElement[bool]:
+def is_due(destination: str, now: int) -> sa.ColumnElement[bool]:
     """What a destination has not had and was not refused, and whose release is not delayed any more."""
-    return (deliveries.c.destination == destination) & ~deliveries.c.is_set_aside & ~is_delayed(now_ms())
+    return (deliveries.c.destination == destination) & ~deliveries.c.is_set_aside & ~is_delayed(now)
 
 
 def is_delayed(now: int) -> sa.ColumnElement[bool]:
@@ -83,19 +78,21 @@ def is_delayed(now: int) -> sa.ColumnElement[bool]:
 
 def free(connection: sa.Connection, destination: str) -> bool:
     """Whether there is something to lease; a look that changes nothing."""
+    now = now_ms(connection)
     paused = sa.select(destinations.c.paused_until_ms).where(destinations.c.name == destination)
-    if pause_left_s(connection.execute(paused).scalar() or 0, now_ms()):
+    if pause_left_s(connection.execute(paused).scalar() or 0, now):
         return False
-    query = sa.select(deliveries.c.position).where(is_due(destination), ~is_leased(now_ms())).limit(1)
+    query = sa.select(deliveries.c.position).where(is_due(destination, now), ~is_leased(now)).limit(1)
     return connection.execute(query).first() is not None
 
 
 def lease(connection: sa.Connection, destination: str, *, owner: str, limit: int) -> tuple[list[SafeSpan], list[str]]:
     """The oldest free spans, now leased; and the ids of those that are not what was sealed, now set aside."""
+    now = now_ms(connection)
     query = (
         sa.select(spans, deliveries.c.position.label("place"), deliveries.c.leased_by, deliveries.c.leased_until_ms)
         .join(deliveries, deliveries.c.span_id == spans.c.span_id)
-        .where(is_due(destination), ~is_leased(now_ms()))
+        .where(is_due(destination, now), ~is_leased(now))
         .order_by(deliveries.c.position)
         .limit(limit)
         .with_for_update(of=deliveries, skip_locked=True)
@@ -118,9 +115,9 @@ def lease(connection: sa.Connection, destination: str, *, owner: str, limit: int
         else:
             places.append(row.place)
     if stale:  # its holder never ended it: the request may have been sent
-        sent_ms = min(*stale.values(), now_ms())
+        sent_ms = min(*stale.values(), now)
         _note_sent(connection, destination, dict.fromkeys(stale, Sent.UNKNOWN), at_ms=sent_ms)
-    until = {"leased_by": owner, "leased_until_ms": now_ms() + int(LEASE_S * 1000)}
+    until = {"leased_by": owner, "leased_until_ms": now + int(LEASE_S * 1000)}
     connection.execute(sa.update(deliveries).where(deliveries.c.position.in_(places)).values(**until))
     if altered:
         set_aside(connection, destination, altered, error=FailureCause.SPAN_ALTERED, sent={})
@@ -138,7 +135,8 @@ def read(row: sa.Row[Any]) -> SafeSpan:
 def renew(connection: sa.Connection, destination: str, ids: Sequence[str], *, owner: str) -> None:
     """Hold what is still ours for as long again."""
     mine = _of(destination, ids) & (deliveries.c.leased_by == owner)
-    connection.execute(sa.update(deliveries).where(mine).values(leased_until_ms=now_ms() + int(LEASE_S * 1000)))
+    until = now_ms(connection) + int(LEASE_S * 1000)
+    connection.execute(sa.update(deliveries).where(mine).values(leased_until_ms=until))
 
 
 def delivered(
@@ -148,7 +146,7 @@ def delivered(
 
     Spans in `sent`, or all where it is None, get a receipt. Returns those that were still on the list.
     """
-    ids, now = [span.span_id for span in batch], now_ms()
+    ids, now = [span.span_id for span in batch], now_ms(connection)
     history = (deliveries.c.span_id, deliveries.c.attempts, deliveries.c.first_sent_ms)
     gone = connection.execute(sa.delete(deliveries).where(_of(destination, ids)).returning(*history))
     before = {row.span_id: row for row in gone}
@@ -177,7 +175,8 @@ def failed(
     connection: sa.Connection, destination: str, ids: Sequence[str], *, error: str, sent: Mapping[str, Sent]
 ) -> None:
     """Note a failed attempt and let go of the lease; the spans stay due."""
-    _note_sent(connection, destination, {span_id: sent[span_id] for span_id in ids if span_id in sent}, at_ms=now_ms())
+    of_ids = {span_id: sent[span_id] for span_id in ids if span_id in sent}
+    _note_sent(connection, destination, of_ids, at_ms=now_ms(connection))
     change = sa.update(deliveries).where(_of(destination, ids))
     values = {"last_error": error[:80], "leased_by": None, "leased_until_ms": 0}
     connection.execute(change.values(attempts=deliveries.c.attempts + 1, **values))
@@ -185,7 +184,8 @@ def failed(
 
 def let_go(connection: sa.Connection, destination: str, ids: Sequence[str], *, sent: Mapping[str, Sent]) -> None:
     """End a lease without a failed attempt; what was sent of it before is noted."""
-    _note_sent(connection, destination, {span_id: sent[span_id] for span_id in ids if span_id in sent}, at_ms=now_ms())
+    of_ids = {span_id: sent[span_id] for span_id in ids if span_id in sent}
+    _note_sent(connection, destination, of_ids, at_ms=now_ms(connection))
     change = sa.update(deliveries).where(_of(destination, ids))
     connection.execute(change.values(leased_by=None, leased_until_ms=0))
 
@@ -207,7 +207,7 @@ def offer_again(connection: sa.Connection, destination: str | None) -> int:
 
 def pause(connection: sa.Connection, destination: str, seconds: float) -> None:
     """Leave a destination alone for as long as it asked, in every process; at most an hour."""
-    until = now_ms() + int(min(seconds, LONGEST_PAUSE_S) * 1000)
+    until = now_ms(connection) + int(min(seconds, LONGEST_PAUSE_S) * 1000)
     _note(connection, destination, {"paused_until_ms": until}, paused_until_ms=until)
 
 
@@ -272,7 +272,7 @@ def drop(connection: sa.Connection, *, which: sa.ColumnElement[bool]) -> list[De
             seal = Seal(sequence=row.sequence, previous=row.previous, hash=row.hash)
             lacking.setdefault(row.destination, []).append(seal)
         doomed = deliveries.c.position.in_([row[0] for row in rows])
-        receipts.keep(connection, doomed, now=now_ms())
+        receipts.keep(connection, doomed, now=now_ms(connection))
         connection.execute(sa.delete(deliveries).where(doomed))
         _forget(connection, [row.span_id for row in rows])
         for destination, seals in lacking.items():

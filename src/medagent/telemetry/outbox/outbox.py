@@ -22,6 +22,7 @@ from medagent.telemetry.outbox.ownership import Mark, OpenCall
 from medagent.telemetry.outbox.receipts import DeletionRequest, TraceDelivery
 from medagent.telemetry.outbox.schema import deliveries as deliveries_table
 from medagent.telemetry.outbox.schema import spans
+from medagent.telemetry.outbox.shared_clock import now_ms
 from medagent.telemetry.outbox.spools import StoredSpool
 from medagent.telemetry.outbox.status import OutboxStatus, read_status
 from medagent.telemetry.outbox.transaction import Delay, Transaction
@@ -129,17 +130,18 @@ class Outbox:
         query = (
             sa.select(spans)
             .join(deliveries_table, deliveries_table.c.span_id == spans.c.span_id)
-            .where(deliveries.is_due(destination))
             .order_by(deliveries_table.c.position)
             .limit(limit)
         )
         with self._database.reading() as connection:
+            query = query.where(deliveries.is_due(destination, now_ms(connection)))
             return [deliveries.read(row) for row in connection.execute(query)]
 
     def waits(self, destination: str) -> bool:
         """Whether a destination has not had everything that it may still take."""
-        query = sa.select(deliveries_table.c.position).where(deliveries.is_due(destination)).limit(1)
+        query = sa.select(deliveries_table.c.position).limit(1)
         with self._database.reading() as connection:
+            query = query.where(deliveries.is_due(destination, now_ms(connection)))
             return connection.execute(query).first() is not None
 
     def lease(self, destination: str, limit: int) -> list[SafeSpan]:
@@ -302,7 +304,7 @@ class Outbox:
     def deliveries_of(self, trace_id: str) -> TraceDelivery:
         """Return receipts, queue and deletion requests of one call."""
         with self._database.reading() as connection:
-            return receipts.find(connection, trace_id, now=deliveries.now_ms())
+            return receipts.find(connection, trace_id, now=now_ms(connection))
 
     def put_deletion(self, request: DeletionRequest) -> None:
         """Store the state of a deletion at a destination, in the place of an earlier one."""

@@ -95,7 +95,24 @@ switch_events = sa.Table(
     sa.Column("kind", sa.String(8), nullable=False),
     sa.Column("at_us", _Big, nullable=False),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("host", sa.String(64), nullable=False, server_default=""),
+    sa.Column("made_by", sa.String(64), nullable=False, server_default=""),
+    sa.Column("report", sa.String(64)),
+    sa.Column("through_us", _Big),
 )
+"""Trips and lifts; in PostgreSQL also each off and on, for the hosts that share the outbox."""
+hosts = sa.Table(
+    "hosts",
+    metadata,
+    sa.Column("host", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(80), nullable=False),
+    sa.Column("seen_us", _Big, nullable=False),
+    sa.Column("applied", _Big, nullable=False, server_default="0"),
+    sa.Column("is_serving", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("clock_ahead_ms", _Big, nullable=False, server_default="0"),
+    sa.Column("problem", sa.String(300)),
+)
+"""The export service of each host that shares the outbox: when it was alive, and what it has applied."""
 ledger_heads = sa.Table(
     "ledger_heads",
     metadata,
@@ -159,7 +176,7 @@ spools = sa.Table(
 """How far each spool file is stored here, so that none of its records is stored twice."""
 _version = sa.Table("outbox_version", metadata, sa.Column("version", sa.Integer, nullable=False))
 
-VERSION = 8
+VERSION = 9
 """Goes up with every column; a file without one is of version 1."""
 _MAKING = 0x6D65_6462
 """The advisory lock under which PostgreSQL's tables are made: two processes may start at once."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from medagent.telemetry.outbox.deliveries import is_delayed, is_leased, now_ms, pause_left_s
+from medagent.telemetry.outbox.deliveries import is_delayed, is_leased, pause_left_s
 from medagent.telemetry.outbox.schema import calls, deliveries, destinations, spans
+from medagent.telemetry.outbox.shared_clock import now_ms
 
 _MOST_SHOWN = 20
 
@@ -60,7 +61,7 @@ def read_status(
     connection: sa.Connection, *, configured: Sequence[str], max_bytes: int | None, corrupt: Sequence[str]
 ) -> OutboxStatus:
     """Count what there is, in one view."""
-    now = now_ms()
+    now = now_ms(connection)
     leased = sa.func.sum(sa.case((is_leased(now), 1), else_=0))
     by_destination = sa.select(
         deliveries.c.destination,

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from medagent.telemetry.metric_totals import Series, SpanCounter, Total, Totals
-from medagent.telemetry.outbox.deliveries import now_ms
 from medagent.telemetry.outbox.schema import metric_streams, metric_totals
+from medagent.telemetry.outbox.shared_clock import now_ms
 from medagent.telemetry.span import SafeSpan
 
 SEND_EVERY_MS = 5_000
@@ -67,7 +67,7 @@ def claim(connection: sa.Connection, stream: str, *, at_once: bool) -> Totals | 
     if row is None:
         return None
     free = (metric_streams.c.stream == stream) & (metric_streams.c.leased_until_ms == row["leased_until_ms"])
-    until = {"leased_until_ms": now_ms() + LEASE_MS}
+    until = {"leased_until_ms": now_ms(connection) + LEASE_MS}
     if connection.execute(sa.update(metric_streams).where(free).values(until)).rowcount != 1:
         return None
     return Totals(
@@ -93,7 +93,7 @@ def is_unsent(connection: sa.Connection, stream: str) -> bool:
 
 def sent(connection: sa.Connection, stream: str, *, version: int) -> None:
     """Note that the destination took the totals of a version, and end the lease."""
-    values = {"sent_version": version, "sent_ms": now_ms(), "leased_until_ms": 0}
+    values = {"sent_version": version, "sent_ms": now_ms(connection), "leased_until_ms": 0}
     connection.execute(sa.update(metric_streams).where(metric_streams.c.stream == stream).values(values))
 
 
@@ -104,7 +104,7 @@ def release(connection: sa.Connection, stream: str) -> None:
 
 def _due(connection: sa.Connection, stream: str, *, at_once: bool) -> sa.RowMapping | None:
     row = connection.execute(sa.select(metric_streams).where(metric_streams.c.stream == stream)).mappings().first()
-    now = now_ms()
+    now = now_ms(connection)
     if row is None or now < row["leased_until_ms"] <= now + LEASE_MS:
         return None
     is_changed = row["version"] > row["sent_version"]
@@ -114,7 +114,7 @@ def _due(connection: sa.Connection, stream: str, *, at_once: bool) -> sa.RowMapp
 
 def _touch(connection: sa.Connection, stream: str) -> None:
     """Begin a stream, or count its version up; locks it where the database locks by the row."""
-    first = {"stream": stream, "instance_id": str(uuid4()), "started_ms": now_ms(), "version": 1}
+    first = {"stream": stream, "instance_id": str(uuid4()), "started_ms": now_ms(connection), "version": 1}
     insert = _insert(connection, metric_streams).values(**first)
     changed = {"version": metric_streams.c.version + 1}
     connection.execute(insert.on_conflict_do_update(index_elements=["stream"], set_=changed))

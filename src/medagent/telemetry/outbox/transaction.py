@@ -19,8 +19,8 @@ from medagent.errors import OutboxError
 from medagent.proof import GENESIS, Json
 from medagent.telemetry.door.admission import Admitted
 from medagent.telemetry.outbox import ownership, receipts, spools
-from medagent.telemetry.outbox.deliveries import now_ms
 from medagent.telemetry.outbox.schema import calls, deliveries, spans
+from medagent.telemetry.outbox.shared_clock import now_ms
 from medagent.telemetry.span import SafeSpan, Seal
 from medagent.telemetry.span_store import KEPT_ALWAYS, LARGEST_SPAN, EndOfCall, Release
 
@@ -132,7 +132,7 @@ class Transaction:
             "release": release,
             "next_sequence": 0,
             "head": GENESIS,
-            "opened_ms": now_ms(),
+            "opened_ms": now_ms(self._connection),
             "is_crowded_out": is_crowded_out,
         }
         opened = self._insert(calls, row).on_conflict_do_nothing(index_elements=["trace_id"])
@@ -197,7 +197,7 @@ class Transaction:
         refused = (spans.c.trace_id == trace_id) & spans.c.name.not_in(KEPT_ALWAYS)
         self._connection.execute(sa.delete(spans).where(refused & spans.c.state.in_(_UNSEALED)))
         sealed = sa.select(spans.c.span_id).where(refused)
-        receipts.keep(self._connection, deliveries.c.span_id.in_(sealed), now=now_ms())
+        receipts.keep(self._connection, deliveries.c.span_id.in_(sealed), now=now_ms(self._connection))
         self._connection.execute(sa.delete(deliveries).where(deliveries.c.span_id.in_(sealed)))
         self._connection.execute(sa.update(spans).where(refused).values(state="refused", body="", size=0))
 
@@ -298,7 +298,7 @@ class Transaction:
             self._make_due(span_id, trace_id)
 
     def _make_due(self, span_id: str, trace_id: str) -> None:
-        queued_ms = now_ms()
+        queued_ms = now_ms(self._connection)
         for destination in self._destinations:
             days = self._delay(trace_id, destination) if self._delay is not None else 0
             due_ms = queued_ms + days * _DAY_MS if days else 0

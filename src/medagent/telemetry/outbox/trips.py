@@ -12,8 +12,8 @@ from medagent.telemetry.outbox.database import Database
 from medagent.telemetry.outbox.schema import switch_events
 from medagent.telemetry.trips import Trip
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TRIP, _LIFT = "trip", "lift"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+TRIP, LIFT = "trip", "lift"
 
 
 class OutboxTrips:
@@ -33,31 +33,31 @@ class OutboxTrips:
             return None
         latest = (
             sa.select(switch_events.c.at_us, switch_events.c.reason)
-            .where(switch_events.c.kind == _TRIP)
+            .where(switch_events.c.kind == TRIP)
             .order_by(switch_events.c.at_us.desc())
             .limit(1)
         )
-        through = sa.select(sa.func.max(switch_events.c.at_us)).where(switch_events.c.kind == _LIFT)
+        through = sa.select(sa.func.max(switch_events.c.at_us)).where(switch_events.c.kind == LIFT)
         with self._lock, self._database.reading() as connection:
             trip = connection.execute(latest).first()
             lifted_us = connection.execute(through).scalar()
         if trip is None or (lifted_us is not None and trip.at_us <= lifted_us):
             return None
-        return Trip(at=_EPOCH + timedelta(microseconds=trip.at_us), reason=trip.reason)
+        return Trip(at=EPOCH + timedelta(microseconds=trip.at_us), reason=trip.reason)
 
     def record_trip(self, trip: Trip) -> None:
         """Keep a trip."""
-        self._insert(_TRIP, trip.at, trip.reason)
+        self._insert(TRIP, trip.at, trip.reason)
 
     def record_lift(self, *, through: datetime) -> None:
         """Lift every trip up to a moment."""
-        self._insert(_LIFT, through, "")
+        self._insert(LIFT, through, "")
 
     def close(self) -> None:
         """Close the connection."""
         self._database.close()
 
     def _insert(self, kind: str, at: datetime, reason: str) -> None:
-        at_us = (at - _EPOCH) // timedelta(microseconds=1)
+        at_us = (at - EPOCH) // timedelta(microseconds=1)
         with self._lock, self._database.writing() as connection:
             connection.execute(sa.insert(switch_events).values(kind=kind, at_us=at_us, reason=reason))
