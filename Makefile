@@ -6,7 +6,7 @@ READY := .venv/.ready
 LIVEKIT_VENV := .venv/livekit
 LIVEKIT_READY := $(LIVEKIT_VENV)/.ready
 
-.PHONY: call test slow deadline slow-cpu faults check audit-agent audit-selftest example bench load bench-door bench-redaction bench-public backends livekit-tests setup postgres lock clean help
+.PHONY: call test slow deadline slow-cpu faults check audit-agent audit-selftest example bench load bench-processes bench-door bench-redaction bench-public backends livekit-tests setup postgres lock clean help
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -45,6 +45,9 @@ bench: $(READY)  ## measure each figure beside its peer, as ratios in one table 
 load: $(READY)  ## measure: ten calls of five minutes at once, then ten thousand short ones; load.svg is the picture
 	PYTHONPATH=tests $(BIN)/python -m load
 	PYTHONPATH=tests $(BIN)/python -m load.short_calls
+
+bench-processes: $(READY)  ## measure: 1 to 100 job processes beside one process (ARGS="--short", "--json", "--kill 600"); processes.svg is the picture
+	@$(BIN)/python -m bench.processes $(ARGS)
 
 bench-door: $(READY)  ## measure: ten thousand clean calls through both parts of the door, to every destination
 	$(BIN)/python -m bench.clean_calls $(if $(CALLS),--calls $(CALLS))

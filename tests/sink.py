@@ -69,6 +69,8 @@ class Received:
     headers: dict[str, str]
     raw: bytes
     answered: int
+    peer: int = 0
+    """Port of the client: one for each connection."""
 
     @classmethod
     def read(cls, line: str) -> Received:
@@ -251,6 +253,7 @@ class _Server:
             "path": request.path_qs,
             "headers": dict(request.headers),
             "answered": status,
+            "peer": self._peer(request),
             "body": base64.b64encode(body).decode(),
         }
         with self._log.open("a") as log:
@@ -276,6 +279,11 @@ class _Server:
         response = web.Response(body=answer, status=status, headers=headers)
         response.headers["Content-Type"] = media_type if mode["media_type"] is None else mode["media_type"]
         return response
+
+    @staticmethod
+    def _peer(request: web.Request) -> int:
+        peer = None if request.transport is None else request.transport.get_extra_info("peername")
+        return 0 if peer is None else int(peer[1])
 
     def _run(self, run_id: str) -> web.Response:
         """What LangSmith shows of a run that it took."""

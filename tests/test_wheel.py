@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from medagent.attestation.binding import code_digest, lock_digest
+from medagent.attestation.binding import lock_digest
+from medagent.attestation.code_digest import code_digest
 from medagent.simulator.scenario import list_scenarios
 
 ROOT = Path(__file__).parent.parent
@@ -25,7 +26,8 @@ assert list_protocols() == ("agent", "week5"), list_protocols()
 assert {load_protocol(find_protocol(name))[0].name for name in list_protocols()} == {"agent", "week5"}
 assert medagent.__file__.startswith(sys.argv[1]), medagent.__file__
 strict = load_policy(find_policy("safe-harbor"))
-from medagent.attestation.binding import code_digest, lock_digest
+from medagent.attestation.binding import lock_digest
+from medagent.attestation.code_digest import code_digest
 from medagent.attestation.officers import Officers
 from medagent.audit.legal import load_processors
 Officers.load()

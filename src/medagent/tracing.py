@@ -220,6 +220,24 @@ def trace_call(
     return tracing().watch(session, caller=caller, declared=declared)
 
 
+def _share_between_jobs() -> None:
+    """Have LiveKit's forkserver load what every traced job needs: its job processes then share that memory.
+
+    LiveKit's worker preloads the packages of its registered plugins. Where LiveKit is not loaded yet, an agent passes
+    `preload_modules=["medagent.preload"]` to its `AgentServer`.
+    """
+    agents = sys.modules.get("livekit.agents")
+    if agents is None or threading.current_thread() is not threading.main_thread():
+        return
+    try:
+        agents.Plugin.register_plugin(agents.Plugin("medagent", medagent.__version__, "medagent.preload"))
+    except Exception as error:  # noqa: BLE001  # jobs without it use more memory, and nothing else
+        _log.warning("jobs do not share telemetry's memory: %s", type(error).__name__)
+
+
+_share_between_jobs()
+
+
 def _not_started(settings: Settings, error: Exception) -> None:
     says = str(error) if isinstance(error, MedagentError) else "unexpected"  # a foreign message may quote a value
     _log.error("telemetry did not start in this process: %s: %s", type(error).__name__, says)

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attestation.audits import KEYS, LEAKS, LIST, MACHINE, POLICY, audit, officer, pin
-from medagent.attestation.binding import Binding, code_digest, destinations_digest, lock_deviations, lock_digest
+from medagent.attestation.binding import Binding, destinations_digest, lock_deviations, lock_digest
+from medagent.attestation.code_digest import code_digest
 from medagent.attestation.officers import PINNED, Officers
 from medagent.attestation.report import Destination
 from medagent.audit.review import opened, sample, worksheet

@@ -95,6 +95,7 @@ def make_server(settings: Settings, *, entrypoint: Entrypoint, prewarm: Callable
         api_secret=needed["LIVEKIT_API_SECRET"],
         job_executor_type=JobExecutorType.PROCESS,
         setup_fnc=prewarm,
+        preload_modules=["medagent.preload"],
     )
     server.rtc_session(entrypoint)
     return server

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,14 +12,12 @@ from pathlib import Path
 from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
+from medagent.attestation.code_digest import PACKAGE
 from medagent.attestation.report import BoundSetting, Destination, InstalledDistribution, System
 from medagent.errors import AttestationError
 from medagent.proof import digest
 
-PACKAGE = Path(__file__).parent.parent
 LOCK = PACKAGE / "requirements.lock"
-_BOUND_APART = frozenset({"requirements.lock", "officers"})
-"""Has a digest of its own, or says who may sign: to pin an officer is no change of what was audited."""
 KEY_SETTING, KEYED = "MEDAGENT_PSEUDONYM_KEY", "keyed:"
 _VARIABLES = {
     ("langsmith", "address"): "LANGSMITH_ENDPOINT",
@@ -134,12 +131,6 @@ def _by_name(listed: Iterable[InstalledDistribution]) -> dict[str, dict[str, lis
     return found
 
 
-def code_digest(package: Path = PACKAGE) -> str:
-    """The digest of every file of an installed package, path by path; what Python itself compiles is left out."""
-    found = {str(path.relative_to(package)): hashlib.sha256(path.read_bytes()).hexdigest() for path in _files(package)}
-    return digest(found)
-
-
 def lock_digest(lock: Path = LOCK) -> str:
     """The digest of the lock file that travels with the package; raises `AttestationError` where there is none."""
     try:
@@ -177,13 +168,3 @@ def destinations_digest(destinations: Iterable[Destination], settings: Iterable[
             del document["release_delay_days"]
     documents += [{"setting": one.name, "value": one.value} for one in settings]
     return digest(sorted(documents, key=digest))
-
-
-def _files(package: Path) -> Iterator[Path]:
-    for directory, names, files in os.walk(package, followlinks=True):
-        here = Path(directory)
-        at_top = here == package
-        names[:] = [name for name in names if name != "__pycache__" and not (at_top and name in _BOUND_APART)]
-        for name in files:
-            if not name.endswith((".pyc", ".pyo")) and not (at_top and name in _BOUND_APART):
-                yield here / name

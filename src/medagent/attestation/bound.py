@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from medagent.attestation.agent_files import agent_entry, agent_files, agent_root
-from medagent.attestation.binding import code_digest
+from medagent.attestation.code_digest import code_digest
 from medagent.attestation.report import BoundSetting
 from medagent.errors import AttestationError
 from medagent.file_access import read_file

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from medagent.attestation.code_digest import code_digest
 from medagent.settings import Settings
 from medagent.telemetry.destination import parse_headers, traces_url
 
@@ -35,7 +36,6 @@ def binding(settings: Settings, *, installed: Sequence[InstalledDistribution] = 
     """Return what a report is bound to here; what is `installed` only where that was checked."""
     from medagent.attestation.binding import (  # noqa: PLC0415  # a start without a report needs none of it
         Binding,
-        code_digest,
         destinations_digest,
         installed_digest,
         lock_digest,

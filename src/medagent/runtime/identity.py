@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from medagent.attestation.code_digest import code_digest
 from medagent.proof import canonical
 from medagent.runtime.host import key_ring, policy
 from medagent.settings import Settings
@@ -38,8 +39,6 @@ CALL_SETTINGS = frozenset(
 
 def identity(settings: Settings, *, service: str | None = None) -> Identity:
     """Return the digests of code, policy and settings; `service` names an export service in the same process."""
-    from medagent.attestation.binding import code_digest  # noqa: PLC0415  # reads each file of the package
-
     return Identity(
         code=code_digest(), policy=policy(settings).digest, settings=_settings_digest(settings), service=service
     )
