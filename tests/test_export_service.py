@@ -213,10 +213,10 @@ def test_killed_service_is_replaced_and_nothing_is_stored_twice(
 def test_idle_service_ends(settings: Settings, job: Callable[[], JobProcess], monkeypatch: pytest.MonkeyPatch) -> None:
     """When no spool file is open and nothing waits; while a call goes on it stays."""
     monkeypatch.setenv("MEDAGENT_EXPORT_SERVICE", "external")
-    service = subprocess.Popen([sys.executable, "-c", SERVICE, "0.5"])
     one = job()
     trace_id = one("begin")
     one("flush")
+    service = subprocess.Popen([sys.executable, "-c", SERVICE, "0.5"])  # now it has a file to read
     until(lambda: len(spans_of(settings, trace_id)) > 0)
     time.sleep(1.5)
     assert service.poll() is None
