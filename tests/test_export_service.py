@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -246,6 +248,23 @@ def test_service_of_other_digests_hands_over(
     until(lambda: is_whole(settings, second_call))
     assert ServiceLocks(spool_path(settings)).active_process() not in (None, first)
     two.end()
+
+
+def test_lock_is_taken_although_another_process_looks_at_it(tmp_path: Path) -> None:
+    """Whoever looks whether it is locked holds it for a moment; whoever serves holds it for good."""
+    locks = ServiceLocks(tmp_path)
+    first = locks.take_active()
+    assert first is not None
+    assert locks.take_active() is None
+    first.release()
+    probe = os.open(tmp_path / "service" / "active.lock", os.O_RDONLY)
+    fcntl.flock(probe, fcntl.LOCK_SH)
+    look = threading.Timer(0.02, os.close, (probe,))
+    look.start()
+    taken = locks.take_active()
+    look.join()
+    assert taken is not None
+    taken.release()
 
 
 def test_each_setting_is_of_the_service_or_of_a_call() -> None:

@@ -105,7 +105,7 @@ def _removed(sets: dict[str, list[Sample]], of: dict[str, System], misses: int) 
 
 
 def _guarded(name: str, samples: Iterable[Sample]) -> None:
-    """Return how many texts the guard refused whole: such a text is no proof that a layer works."""
+    """Return how many texts the guard refused whole; they do not show that a layer works."""
     refused = [
         sample
         for sample in samples

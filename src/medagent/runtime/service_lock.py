@@ -14,6 +14,7 @@ from medagent.telemetry.spool.header import Identity
 
 _ACTIVE = "active"
 _TRY_EVERY_S = 1.0
+_PROBES, _PROBE_S = 5, 0.02
 
 
 @dataclass(slots=True)
@@ -80,6 +81,11 @@ class ServiceLocks:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(open_to_write(self._path(name)))
         descriptor = lock_unlocked(self._path(name))
+        for _ in range(_PROBES):  # who only looks whether it is locked holds it for a moment
+            if descriptor is not None:
+                break
+            time.sleep(_PROBE_S)
+            descriptor = lock_unlocked(self._path(name))
         if descriptor is None:
             return None
         os.ftruncate(descriptor, 0)

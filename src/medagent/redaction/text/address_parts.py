@@ -61,7 +61,7 @@ def met(units: Sequence[Unit], at: int) -> tuple[int, int] | None:
 
 
 def is_numbered(units: Sequence[Unit], at: int) -> bool:
-    """Return whether a number that is no ordinal is here."""
+    """Return whether a cardinal number is here."""
     return 0 <= at < len(units) and units[at].kind == NUMBER and units[at].how != ORDINAL
 
 
@@ -102,7 +102,7 @@ def corner(reading: Reading, at: int) -> tuple[int, int] | None:
 
 
 def corner_of(units: Sequence[Unit], begin: int) -> tuple[int, int] | None:
-    """`the corner of fifth and main`, `the corner of the old mill and vine`; `the corner of my eye` is none."""
+    """Find `the corner of fifth and main` and `the corner of the old mill and vine`, not `the corner of my eye`."""
     for at in range(begin + 1, min(begin + WIDEST_CORNER, len(units))):
         if units[at].norm not in ("and", "&", "at"):
             continue

@@ -142,7 +142,7 @@ NERVES = words(
 INNS = words("motel hotel inn dorm dormitory shelter lodge hostel")
 NO_QUANTITY_STREETS = words("drive walk way run")
 NO_NAMES = words("way lane - bath star bed bedroom room person story car man hour top first")
-"""Between a number and a street's type one of these is no name: `one-way`, `a 2 bath place`."""
+"""Words between a number and a street's type that do not name a street: `one-way`, `a 2 bath place`."""
 RESIDENCES = STREET_ENDINGS | words(
     """apartment apartments residences residence nagar vihar garden society complex layout mansion mansions homes house
     houses block palms pines oaks elms maples willows meadows acres lake park city town puram bagh phase sector

@@ -466,7 +466,7 @@ def _is_hot(units: Sequence[Unit], one: Candidate) -> bool:
 
 
 def _ends_clean(units: Sequence[Unit], one: Candidate, *, loosely: bool = False) -> bool:
-    """Return whether nothing that is counted or measured follows; `loosely`, any word that is no unit may."""
+    """Return whether nothing counted or measured follows; with `loosely`, any word but a unit may follow."""
     at = one.last + 1
     if at >= len(units):
         return True

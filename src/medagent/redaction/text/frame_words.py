@@ -330,7 +330,7 @@ PAIR_MAY_HOLD = words(
     quiet silver hope faith grace nature wind rain snow landing walk way strong high long independence
     independent loving"""
 )
-"""Words of facilities' names, where the other word is none that is in the slot for itself: `open arms`."""
+"""Words of facilities' names, where the other word is not in the slot for itself: `open arms`."""
 PAIR_HEADS = words(
     """hands arms hearts heart star light lights water waters wind winds harbor harbour haven start leaf lining age ages
     horizon horizons futures future shade breeze sun moon rose roses garden gardens path paths pathway pathways

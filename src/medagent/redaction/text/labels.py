@@ -109,7 +109,7 @@ def labelled_codes(reading: Reading) -> Iterator[Span]:
 
 
 def _has_letters(reading: Reading) -> bool:
-    """Return whether a letter that is no word is here: without one and without a number there is no code."""
+    """Return whether a single letter is here; a code has one, or a number."""
     return any(reading.norms[at] not in "ai" for at in reading.of_kind(LETTER))
 
 
